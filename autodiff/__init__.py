@@ -1,0 +1,170 @@
+"""Scalar automatic differentiation: write scalars you can read.
+
+`Value` is a number in a computation graph; arithmetic and the functions below record the graph, and `backward()`
+differentiates it. `draw(value)` shows it.
+
+    >>> import autodiff as ad
+    >>> x, y = ad.Value(-2.0, "x"), ad.Value(5.0, "y")
+    >>> f = (x + y) * ad.exp(x / y)
+    >>> f.backward()
+    >>> f.data, x.grad, y.grad
+    (2.0109601381069178, 1.0725120736570228, 0.8311968570841928)
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from autodiff.functions import (
+    abs,
+    add,
+    arccos,
+    arccosh,
+    arcsin,
+    arcsinh,
+    arctan,
+    arctan2,
+    arctanh,
+    cbrt,
+    ceil,
+    clip,
+    cos,
+    cosh,
+    div,
+    dot,
+    elu,
+    erf,
+    erfc,
+    exp,
+    exp2,
+    expm1,
+    floor,
+    floordiv,
+    gelu,
+    hypot,
+    leaky_relu,
+    log,
+    log1p,
+    log2,
+    log10,
+    log_softmax,
+    logsumexp,
+    max,
+    maximum,
+    mean,
+    min,
+    minimum,
+    mod,
+    mul,
+    neg,
+    norm,
+    pow,
+    primitive,
+    prod,
+    reciprocal,
+    relu,
+    sigmoid,
+    sign,
+    silu,
+    sin,
+    sinh,
+    softmax,
+    softplus,
+    sqrt,
+    square,
+    sub,
+    sum,
+    tan,
+    tanh,
+    where,
+)
+from autodiff.modes import detect_anomaly, no_grad, record_source
+from autodiff.primitives import Domain, Primitive
+from autodiff.value import Value
+
+if TYPE_CHECKING:
+    from autodiff.show import Graph, draw
+
+__all__ = [
+    "Domain",
+    "Graph",
+    "Primitive",
+    "Value",
+    "abs",
+    "add",
+    "arccos",
+    "arccosh",
+    "arcsin",
+    "arcsinh",
+    "arctan",
+    "arctan2",
+    "arctanh",
+    "cbrt",
+    "ceil",
+    "clip",
+    "cos",
+    "cosh",
+    "detect_anomaly",
+    "div",
+    "dot",
+    "draw",
+    "elu",
+    "erf",
+    "erfc",
+    "exp",
+    "exp2",
+    "expm1",
+    "floor",
+    "floordiv",
+    "gelu",
+    "hypot",
+    "leaky_relu",
+    "log",
+    "log1p",
+    "log2",
+    "log10",
+    "log_softmax",
+    "logsumexp",
+    "max",
+    "maximum",
+    "mean",
+    "min",
+    "minimum",
+    "mod",
+    "mul",
+    "neg",
+    "no_grad",
+    "norm",
+    "pow",
+    "primitive",
+    "prod",
+    "reciprocal",
+    "record_source",
+    "relu",
+    "sigmoid",
+    "sign",
+    "silu",
+    "sin",
+    "sinh",
+    "softmax",
+    "softplus",
+    "sqrt",
+    "square",
+    "sub",
+    "sum",
+    "tan",
+    "tanh",
+    "where",
+]
+
+# What stands beside the engine is loaded at its first use: `import autodiff` itself loads the standard library alone.
+_LAZY = {"draw": "autodiff.show", "Graph": "autodiff.show"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
+    raise AttributeError(f"module 'autodiff' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,322 @@
+"""Functions of Values and numbers: the table's primitives under their own names, and those that take lists.
+
+Given plain numbers alone, each returns a float; given a Value anywhere, a Value.
+
+    >>> from autodiff import Value
+    >>> exp(0.0), dot([1.0, 2.0], [3.0, 4.0])
+    (1.0, 11.0)
+    >>> dot([Value(1.0), 2.0], [3.0, 4.0])
+    Value(11.0, grad=0.0, op=dot)
+"""
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol, TypeVar, overload
+
+from autodiff import floats, primitives
+from autodiff.primitives import Domain, Primitive, Rule
+from autodiff.value import Value, _evaluated
+
+Number = Value | float
+
+
+class Unary(Protocol):
+    """A function of one operand: a Value of a Value, a float of a number."""
+
+    @overload
+    def __call__(self, x: Value, /) -> Value: ...
+    @overload
+    def __call__(self, x: float, /) -> float: ...
+
+
+class Binary(Protocol):
+    """A function of two operands: a float of two numbers, else a Value."""
+
+    @overload
+    def __call__(self, x: Value, y: Number, /) -> Value: ...
+    @overload
+    def __call__(self, x: Number, y: Value, /) -> Value: ...
+    @overload
+    def __call__(self, x: float, y: float, /) -> float: ...
+
+
+add: Binary = primitives.add
+sub: Binary = primitives.sub
+mul: Binary = primitives.mul
+div: Binary = primitives.div
+neg: Unary = primitives.neg
+pow: Binary = primitives.pow
+mod: Binary = primitives.mod
+floordiv: Binary = primitives.floordiv
+abs: Unary = primitives.abs
+sign: Unary = primitives.sign
+floor: Unary = primitives.floor
+ceil: Unary = primitives.ceil
+square: Unary = primitives.square
+reciprocal: Unary = primitives.reciprocal
+exp: Unary = primitives.exp
+exp2: Unary = primitives.exp2
+expm1: Unary = primitives.expm1
+log: Unary = primitives.log
+log2: Unary = primitives.log2
+log10: Unary = primitives.log10
+log1p: Unary = primitives.log1p
+sqrt: Unary = primitives.sqrt
+cbrt: Unary = primitives.cbrt
+sin: Unary = primitives.sin
+cos: Unary = primitives.cos
+tan: Unary = primitives.tan
+arcsin: Unary = primitives.arcsin
+arccos: Unary = primitives.arccos
+arctan: Unary = primitives.arctan
+arctan2: Binary = primitives.arctan2
+sinh: Unary = primitives.sinh
+cosh: Unary = primitives.cosh
+tanh: Unary = primitives.tanh
+arcsinh: Unary = primitives.arcsinh
+arccosh: Unary = primitives.arccosh
+arctanh: Unary = primitives.arctanh
+hypot: Binary = primitives.hypot
+erf: Unary = primitives.erf
+erfc: Unary = primitives.erfc
+sigmoid: Unary = primitives.sigmoid
+softplus: Unary = primitives.softplus
+relu: Unary = primitives.relu
+gelu: Unary = primitives.gelu
+silu: Unary = primitives.silu
+maximum: Binary = primitives.maximum
+minimum: Binary = primitives.minimum
+
+
+# --- functions with defaults ---
+
+_X = TypeVar("_X", Value, float)
+
+
+def leaky_relu(x: _X, slope: Number = 0.01) -> _X:
+    """Return x where x > 0, slope * x elsewhere; the derivative at 0 is the slope.
+
+    >>> leaky_relu(-2.0)
+    -0.02
+    """
+    return primitives.leaky_relu(x, slope)  # type: ignore[no-any-return]
+
+
+def elu(x: _X, alpha: Number = 1.0) -> _X:
+    """Return x where x > 0, alpha * (e^x - 1) elsewhere; the derivative at 0 is alpha.
+
+    Source: Clevert et al., Fast and accurate deep network learning by exponential linear units, 2015.
+
+    >>> elu(-1.0)
+    -0.6321205588285577
+    """
+    return primitives.elu(x, alpha)  # type: ignore[no-any-return]
+
+
+def clip(x: _X, low: Number, high: Number) -> _X:
+    """Return x, at least low and at most high (high wins if low is larger); the derivative is 1 at the bounds.
+
+    >>> clip(7.0, 0.0, 5.0)
+    5.0
+    """
+    return primitives.clip(x, low, high)  # type: ignore[no-any-return]
+
+
+def where(condition: Any, x: Any, y: Any) -> Any:
+    """Return x if condition is true, else y, as one node: the branch not taken contributes nothing to a gradient.
+
+    The condition is a bool or a number, or a Value (true unless 0); it has no gradient.
+
+    >>> x = Value(0.0)
+    >>> y = where(x > 0, x.log(), 0.0)  # log x is -inf here, its derivative inf
+    >>> y.backward()
+    >>> y.data, x.grad
+    (0.0, 0.0)
+    """
+    return primitives.where(condition, x, y)
+
+
+# --- functions of lists ---
+
+
+def _listed(name: str, values: Iterable[Any], at_least: int = 0) -> list[Any]:
+    """Return the numbers as a list; raise for what is no list of numbers, or too short for `name`."""
+    if isinstance(values, (str, bytes, dict)) or not hasattr(type(values), "__iter__"):
+        two = {"max": "; of two numbers, use maximum", "min": "; of two numbers, use minimum"}.get(name, "")
+        raise TypeError(f"{name} takes a list of numbers, got {type(values).__name__}{two}")
+    numbers = list(values)
+    if len(numbers) < at_least:
+        raise ValueError(f"{name} of an empty list has no value; give it at least one number")
+    return numbers
+
+
+def sum(values: Iterable[Any]) -> Any:
+    """Return the sum of a list, as one node; 0.0 for an empty one.
+
+    >>> sum([1.0, 2.0, 3.0])
+    6.0
+    """
+    numbers = _listed("sum", values)
+    return primitives.sum(*numbers) if numbers else 0.0
+
+
+def prod(values: Iterable[Any]) -> Any:
+    """Return the product of a list, as one node; 1.0 for an empty one. Exact gradients where factors are 0.
+
+    >>> x, y = Value(0.0), Value(5.0)
+    >>> prod([x, y, 2.0]).backward()
+    >>> x.grad, y.grad
+    (10.0, 0.0)
+    """
+    numbers = _listed("prod", values)
+    return primitives.prod(*numbers) if numbers else 1.0
+
+
+def mean(values: Iterable[Any]) -> Any:
+    """Return the arithmetic mean of a list, as one node. Raises ValueError if it is empty.
+
+    >>> mean([1.0, 2.0, 6.0])
+    3.0
+    """
+    return primitives.mean(*_listed("mean", values, at_least=1))
+
+
+def dot(w: Iterable[Any], x: Iterable[Any]) -> Any:
+    """Return w1 x1 + w2 x2 + ... as one node, whose operands are w's, then x's; 0.0 for empty lists.
+
+    Raises ValueError if the lengths differ.
+
+    >>> dot([1.0, 2.0], [3.0, 4.0])
+    11.0
+    """
+    w, x = _listed("dot", w), _listed("dot", x)
+    if len(w) != len(x):
+        raise ValueError(f"dot takes two lists of one length, got {len(w)} and {len(x)} numbers")
+    return primitives.dot(*w, *x) if w else 0.0
+
+
+def norm(values: Iterable[Any]) -> Any:
+    """Return the Euclidean length of a list, as one node, without overflow; 0.0 for an empty one.
+
+    The derivative at the zero vector is 0.
+
+    >>> norm([3.0, 4.0])
+    5.0
+    """
+    numbers = _listed("norm", values)
+    return primitives.norm(*numbers) if numbers else 0.0
+
+
+def max(values: Iterable[Any]) -> Any:
+    """Return the largest of a list, as one node; k equal ones have derivative 1/k each. Raises ValueError if empty.
+
+    >>> max([1.0, 3.0, 2.0])
+    3.0
+    """
+    return primitives.max(*_listed("max", values, at_least=1))
+
+
+def min(values: Iterable[Any]) -> Any:
+    """Return the smallest of a list, as one node; k equal ones have derivative 1/k each. Raises ValueError if empty.
+
+    >>> min([1.0, 3.0, 2.0])
+    1.0
+    """
+    return primitives.min(*_listed("min", values, at_least=1))
+
+
+def logsumexp(values: Iterable[Any]) -> Any:
+    """Return log(e^x1 + e^x2 + ...) of a list, as one node, without overflow. Raises ValueError if empty.
+
+    Source: Blanchard, Higham and Higham, Accurately computing the log-sum-exp and softmax functions, 2021.
+
+    >>> logsumexp([1000.0, 1000.0])
+    1000.6931471805599
+    """
+    return primitives.logsumexp(*_listed("logsumexp", values, at_least=1))
+
+
+def softmax(values: Iterable[Any]) -> list[Any]:
+    """Return the list of e^xi / (e^x1 + e^x2 + ...): as many nodes, which share one logsumexp.
+
+    >>> softmax([1000.0, 0.0])
+    [1.0, 0.0]
+    """
+    return _normalised(primitives.softmax, values)
+
+
+def log_softmax(values: Iterable[Any]) -> list[Any]:
+    """Return the list of xi - log(e^x1 + e^x2 + ...): as many nodes, which share one logsumexp.
+
+    >>> log_softmax([1000.0, 0.0])
+    [0.0, -1000.0]
+    """
+    return _normalised(primitives.log_softmax, values)
+
+
+def _normalised(primitive: Primitive, values: Iterable[Any]) -> list[Any]:
+    numbers = _listed(primitive.name, values)
+    if not numbers:
+        return []
+    total = primitives.logsumexp(*numbers)
+    return [primitive(x, total) for x in numbers]
+
+
+# --- the user's own ---
+
+
+def primitive(
+    name: str,
+    *,
+    evaluate: Callable[..., Any],
+    partials: Rule | Sequence[Rule],
+    symbol: str | None = None,
+    domain: Domain | Sequence[tuple[float, float]] | None = None,
+) -> Primitive:
+    """Return a primitive of your own: a function of Values and numbers, recorded as one node.
+
+    Args:
+        name: an identifier; what drawings, repr and errors call it. To pickle graphs that hold it, keep it in a
+            module-level variable of that name.
+        evaluate: gives the value, `evaluate(*operands)`.
+        partials: a list with one function `(out, *operands)` for each operand, d(out)/d(operand); or, when the number
+            of operands varies, one function that gives all of them. Write them, and evaluate, in arithmetic and the
+            functions of autodiff, and choose with `where`, so that floats and Values can be put in alike: that makes
+            derivatives of any order.
+        symbol: what drawings show; the name unless given.
+        domain: where it is smooth: one (low, high) for each operand, or a Domain with its kinks; for tests.
+
+    Raises TypeError for a name, rule or domain of the wrong kind, ValueError for a domain with an empty interval.
+
+    >>> cube = primitive("cube", evaluate=lambda x: x * x * x, partials=[lambda out, x: 3 * x * x])
+    >>> x = Value(2.0)
+    >>> y = cube(x)
+    >>> y.backward()
+    >>> y, x.grad, cube(2.0)
+    (Value(8.0, grad=1.0, op=cube), 12.0, 8.0)
+    """
+    if not isinstance(name, str) or not name.isidentifier():
+        raise TypeError(f"a primitive's name is an identifier, got {name!r}; write something like 'my_function'")
+    if not callable(evaluate):
+        raise TypeError(f"evaluate is a function of the operands, got {type(evaluate).__name__}")
+    if not callable(partials):
+        partials = list(partials)
+        if not partials or not all(map(callable, partials)):
+            raise TypeError("partials is a list of functions (out, *operands), one for each operand, or one function")
+    made = Primitive(name, name, evaluate, partials, symbol=symbol, domain=_domain(domain))
+    made.evaluate = lambda *operands: _evaluated(evaluate, [floats.as_float(x) for x in operands])
+    made.__module__ = sys._getframe(1).f_globals.get("__name__", "__main__")
+    return made
+
+
+def _domain(domain: Domain | Sequence[tuple[float, float]] | None) -> Domain:
+    if domain is None or isinstance(domain, Domain):
+        return domain or Domain()
+    try:
+        intervals = tuple([(floats.as_float(low), floats.as_float(high)) for low, high in domain])
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"a domain is a list of (low, high), one for each operand, got {domain!r}") from error
+    for low, high in intervals:
+        if not low < high:
+            raise ValueError(f"an interval of a domain is (low, high) with low < high, got ({low}, {high})")
+    return Domain(intervals)

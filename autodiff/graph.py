@@ -1,0 +1,52 @@
+"""Orders and walks over a computation graph, by iteration: a chain of a million nodes is no deeper than one of two.
+
+A node is anything with `operands`: a tuple that holds nodes and plain floats, empty for a leaf. This module knows
+nothing else of it.
+
+    >>> class Node:
+    ...     def __init__(self, *operands): self.operands = operands
+    >>> leaf = Node()
+    >>> double = Node(leaf, 2.0)
+    >>> root = Node(double, leaf)
+    >>> topological_order(root) == [double, root], leaves(root) == [leaf]
+    (True, True)
+"""
+
+from typing import Any
+
+
+def topological_order(*roots: Any) -> list[Any]:
+    """Return the interior nodes that `roots` were made from, and themselves, each after all of its operands.
+
+    Leaves are left out: nothing comes before them, and `leaves` lists them. Cost: linear in nodes and edges.
+
+    A node goes on the stack twice: first to be entered, then, under a None, to be placed, once everything it was made
+    from has been. Placing nodes as they are met, and walking back in that order, would be wrong: in `b = a * a;
+    c = b * b; d = b * c` it could leave `b` before `c` has passed on its gradient, and lose that part.
+    """
+    order: list[Any] = []
+    entered: set[Any] = set()
+    stack = [root for root in reversed(roots) if root.operands]
+    place, enter, push, pop = order.append, entered.add, stack.append, stack.pop
+    while stack:
+        node = pop()
+        if node is None:
+            place(pop())
+        elif node not in entered:
+            enter(node)
+            push(node)
+            push(None)
+            for operand in node.operands[::-1]:  # so that the first is entered first
+                if type(operand) is not float and operand.operands:
+                    push(operand)
+    return order
+
+
+def leaves(*roots: Any) -> list[Any]:
+    """Return the leaves that `roots` were made from (a root may be one), each once, in the order of first use."""
+    found: dict[Any, None] = {root: None for root in roots if not root.operands}
+    for node in topological_order(*roots):
+        for operand in node.operands:
+            if type(operand) is not float and not operand.operands:
+                found[operand] = None
+    return list(found)

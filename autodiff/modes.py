@@ -1,0 +1,137 @@
+"""What is ambient while a graph is recorded: recording off, anomaly detection, the user's source lines.
+
+One context variable holds the mode, None outside every context, so that an ordinary operation pays for a single look.
+Each context sets it for its `with` block (or decorated function) and restores it however the block is left; threads
+and asynchronous tasks have their own.
+"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
+from types import FrameType
+from typing import Any, NamedTuple
+
+
+class Mode(NamedTuple):
+    """How operations are recorded: whether at all, checked for non-finite numbers, with the line they stand on."""
+
+    recording: bool = True
+    checking: bool = False
+    sourcing: bool = False
+
+
+class Source(NamedTuple):
+    """Where a node was made: the user's file and line, and the modules around it, outermost first."""
+
+    filename: str
+    line: int
+    modules: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.filename}:{self.line}" + (f" in {'.'.join(self.modules)}" if self.modules else "")
+
+
+_mode: ContextVar[Mode | None] = ContextVar("autodiff mode", default=None)
+current = _mode.get
+
+
+@contextmanager
+def _changed(**changes: bool) -> Iterator[None]:
+    token = _mode.set((current() or Mode())._replace(**changes))
+    try:
+        yield
+    finally:
+        _mode.reset(token)
+
+
+def on_numbers_alone() -> AbstractContextManager[None]:
+    """Return a context in which Values are mere IEEE 754 numbers: nothing is recorded, checked or remembered."""
+    return _changed(recording=False, checking=False, sourcing=False)
+
+
+@contextmanager
+def no_grad() -> Iterator[None]:
+    """Return a context in which nothing is recorded: results are leaves.
+
+    >>> from autodiff import Value, no_grad
+    >>> x = Value(2.0)
+    >>> with no_grad():
+    ...     y = x * x
+    >>> y.data, y.op, y.operands
+    (4.0, None, ())
+    """
+    with _changed(recording=False):
+        yield
+
+
+@contextmanager
+def detect_anomaly() -> Iterator[None]:
+    """Return a context in which the first non-finite result or gradient raises FloatingPointError.
+
+    The error names the operation that made the number, its operands and the user's source line. A `backward()` inside
+    the context that meets one leaves every gradient as it was.
+
+    >>> from autodiff import Value, detect_anomaly
+    >>> x = Value(0.0, label="x")
+    >>> with detect_anomaly():  # doctest: +ELLIPSIS
+    ...     x.log()
+    Traceback (most recent call last):
+    FloatingPointError: log made -inf from Value(0.0, grad=0.0, label='x')
+      at ...
+    """
+    with _changed(checking=True):
+        yield
+
+
+@contextmanager
+def record_source() -> Iterator[None]:
+    """Return a context in which nodes remember where they were made, as `.source`.
+
+    A source has the user's `filename` and `line`, and `modules`, the names of the nn modules whose call made the node,
+    outermost first. Outside the context `.source` is None, and nothing is paid for it.
+
+    >>> from autodiff import Value, record_source
+    >>> with record_source():
+    ...     y = Value(2.0) * 3.0
+    >>> y.source.line > 0, (y * 2.0).source
+    (True, None)
+    """
+    with _changed(sourcing=True):
+        yield
+
+
+def user_source() -> Source:
+    """Return the source of the innermost frame outside this project's packages, with the modules it runs in."""
+    frames = list(_stack())
+    users = [f for f in frames if f.f_globals.get("__name__", "").partition(".")[0] not in ("autodiff", "nn")]
+    innermost = (users or frames)[0]
+    owners = [owner for owner in map(_owner, reversed(frames)) if owner is not None]
+    return Source(innermost.f_code.co_filename, innermost.f_lineno, _names(owners))
+
+
+def _stack() -> Iterator[FrameType]:
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
+def _owner(frame: FrameType) -> object | None:
+    """Return the module whose method runs in `frame`: a first argument that can name its children."""
+    code = frame.f_code
+    if code.co_argcount == 0:
+        return None
+    first = frame.f_locals.get(code.co_varnames[0])
+    return first if hasattr(type(first), "child_name") else None
+
+
+def _names(owners: list[Any]) -> tuple[str, ...]:
+    """Return what each module is called by the one around it; the outermost by its class."""
+    names = []
+    parent = None
+    for owner in owners:
+        if owner is not parent:  # a module's method may call another one of its own
+            names.append((parent is not None and parent.child_name(owner)) or type(owner).__name__)
+        parent = owner
+    return tuple(names)

@@ -1,0 +1,477 @@
+"""The table of primitives: every operation the engine can differentiate, each written once.
+
+An entry is data: a name, a formula, how to evaluate it on floats, its local gradients as ordinary arithmetic over
+`(out, *operands)`, and the domain on which it is smooth. The local gradients are read in more than one way, chosen by
+what they are given: floats give the numbers stored on the edges of a graph, Values give local gradients that can be
+differentiated again. That is why a rule calls other primitives (`cos` in the rule of `sin`) instead of the math module,
+and chooses with `where` instead of `if`.
+
+A primitive knows nothing of Value. It is callable, and hands itself over to the hook `__apply__` of its operands' type:
+
+    >>> sin(0.0), sin.local_gradients(sin(0.0), 0.0)
+    (0.0, (1.0,))
+
+Conventions at kinks and singular points stand at the rule that keeps them. A rule may divide by zero or overflow; what
+reads it supplies the IEEE 754 answer.
+"""
+
+import math
+import operator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from math import inf
+from typing import Any, NamedTuple
+
+from autodiff import floats
+
+Rule = Callable[..., Any]
+
+
+class Domain(NamedTuple):
+    """Where a primitive is smooth: an interval for each operand, and where the kinks inside are.
+
+    The last interval stands for all further operands of a primitive that takes any number. `kinks(*operands)` is zero
+    exactly at a kink or pole. Within the intervals, away from the kinks, the error bound of the entry holds.
+    """
+
+    intervals: tuple[tuple[float, float], ...] = ((-1e6, 1e6),)
+    kinks: Callable[..., float] | None = None
+
+    def __str__(self) -> str:
+        return " x ".join(f"[{low:g}, {high:g}]" for low, high in self.intervals)
+
+
+class Primitive:
+    """An operation with its value and its local gradients; call it on numbers or Values.
+
+    `primitive(x, y)` gives a float when every operand is a plain number. When one is a Value, or anything whose
+    type has an `__apply__(primitive, operands)`, that type decides; of several such types, the most derived one.
+
+    Attributes:
+        name: what it is called, in `Value.op`, drawings and error messages.
+        formula: the mathematics, one line of text.
+        evaluate: the value, from floats.
+        partials: one rule `(out, *operands)` per operand, or a single rule that gives all local gradients at once, in
+            linear time, when the number of operands varies.
+        arity: how many operands, or None when it varies.
+        symbol: what drawings show.
+        domain: where it is smooth and its error bound holds.
+        ulps: the bound on the error of value and local gradients in the domain, in units in the last place of the
+            result, or of the largest term where terms cancel.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        formula: str,
+        evaluate: Callable[..., float],
+        partials: Rule | Sequence[Rule],
+        *,
+        symbol: str | None = None,
+        domain: Domain | None = None,
+        ulps: int = 16,
+    ) -> None:
+        self.name = self.__name__ = name
+        self.formula = formula
+        self.evaluate = evaluate
+        self.partials = partials if callable(partials) else tuple(partials)
+        self.arity = None if callable(self.partials) else len(self.partials)
+        self.symbol = symbol or name
+        self.domain = domain or Domain()
+        self.ulps = ulps
+        self.__module__ = __name__
+        self.__doc__ = f"Return {formula}.\n\nSmooth on {self.domain}, where the error is at most {ulps} ulps."
+
+    def __call__(self, *operands: Any) -> Any:
+        if self.arity is not None and len(operands) != self.arity:
+            raise TypeError(f"{self.name} takes {self.arity} operand{'s' * (self.arity != 1)}, got {len(operands)}")
+        kinds = set(map(type, operands))
+        if kinds == {float}:
+            return self.evaluate(*operands)
+        hooked = [kind for kind in kinds if hasattr(kind, "__apply__")]
+        if not hooked:
+            return self.evaluate(*map(floats.as_float, operands))
+        kind = hooked[0]
+        for other in hooked[1:]:
+            kind = other if issubclass(other, kind) else kind
+        return kind.__apply__(self, operands)
+
+    def local_gradients(self, out: Any, *operands: Any) -> tuple[Any, ...]:
+        """Return d(out)/d(operand) for each operand, in the kind of number the operands are."""
+        if callable(self.partials):
+            gradients = tuple(self.partials(out, *operands))
+            if len(gradients) != len(operands):
+                raise TypeError(
+                    f"the partials of {self.name} gave {len(gradients)} local gradients for {len(operands)} operands; "
+                    "give one for each, in order"
+                )
+            return gradients
+        return tuple([partial(out, *operands) for partial in self.partials])
+
+    def __repr__(self) -> str:
+        return f"<primitive {self.name}>"
+
+    def __reduce__(self) -> str:
+        return self.name  # by reference: the name of the module-level variable that holds it
+
+
+def _on(*intervals: tuple[float, float], kinks: Callable[..., float] | None = None) -> Domain:
+    return Domain(intervals, kinks)
+
+
+def _guarded(x: Any) -> Any:
+    """Return x, and 1 where x is 0: a denominator that turns the 0 / 0 of a zero vector into 0."""
+    return where(x == 0.0, 1.0, x)
+
+
+def _to_integer(x: float) -> float:
+    """Return the distance to the nearest integer; zero at the kinks of the step functions."""
+    return x - floats.round(x)
+
+
+REAL = (-1e6, 1e6)
+POSITIVE = (1e-6, 1e6)
+NEVER = (0.0, 0.0)  # for an operand that chooses and has no gradient
+
+# --- arithmetic ---
+
+add = Primitive("add", "x + y", operator.add, [lambda out, x, y: 1.0, lambda out, x, y: 1.0], symbol="+", ulps=4)
+sub = Primitive("sub", "x - y", operator.sub, [lambda out, x, y: 1.0, lambda out, x, y: -1.0], symbol="−", ulps=4)
+mul = Primitive("mul", "x * y", operator.mul, [lambda out, x, y: y, lambda out, x, y: x], symbol="×", ulps=4)
+div = Primitive(
+    "div",
+    "x / y",
+    floats.divide,
+    [lambda out, x, y: 1.0 / y, lambda out, x, y: -out / y],
+    symbol="÷",
+    domain=_on(REAL, REAL, kinks=lambda x, y: y),
+    ulps=4,
+)
+neg = Primitive("neg", "-x", operator.neg, [lambda out, x: -1.0], symbol="−", ulps=4)
+pow: Primitive = Primitive(
+    "pow",
+    "x ** y",
+    floats.power,
+    # x ** 0 is the constant 1, also at x = 0, so every derivative of x ** 2 from the third on is 0, never 0 * inf.
+    # 0 ** y is the constant 0 for y > 0: in y its derivative is 0 there, not 0 * log(0).
+    [
+        lambda out, x, y: where(y == 0.0, 0.0, y * pow(x, y - 1.0)),
+        lambda out, x, y: out * log(where(x == 0.0, where(y < 0.0, x, 1.0), x)),
+    ],
+    symbol="xʸ",
+    domain=_on((1e-3, 1e3), (-20.0, 20.0)),
+)
+mod = Primitive(
+    "mod",
+    "x % y",
+    floats.modulo,
+    [lambda out, x, y: 1.0, lambda out, x, y: round((out - x) / y, 0.0)],
+    symbol="mod",
+    domain=_on((-1e3, 1e3), (0.1, 1e3), kinks=lambda x, y: _to_integer(x / y)),
+    ulps=4,
+)
+floordiv = Primitive(
+    "floordiv",
+    "x // y",
+    floats.floor_divide,
+    [lambda out, x, y: 0.0, lambda out, x, y: 0.0],
+    symbol="//",
+    domain=_on((-1e3, 1e3), (0.1, 1e3), kinks=lambda x, y: _to_integer(x / y)),
+    ulps=4,
+)
+abs = Primitive("abs", "|x|", operator.abs, [lambda out, x: sign(x)], domain=_on(REAL, kinks=lambda x: x), ulps=4)
+sign: Primitive = Primitive(
+    "sign", "sign of x", floats.sign, [lambda out, x: 0.0], domain=_on(REAL, kinks=lambda x: x), ulps=4
+)
+floor = Primitive("floor", "⌊x⌋", floats.floor, [lambda out, x: 0.0], domain=_on(REAL, kinks=_to_integer), ulps=4)
+ceil = Primitive("ceil", "⌈x⌉", floats.ceil, [lambda out, x: 0.0], domain=_on(REAL, kinks=_to_integer), ulps=4)
+round: Primitive = Primitive(
+    "round",
+    "x rounded to that many digits",
+    floats.round,
+    [lambda out, x, digits: 0.0, lambda out, x, digits: 0.0],
+    domain=_on(REAL, NEVER, kinks=lambda x, digits: _to_integer(x - 0.5)),
+    ulps=4,
+)
+square: Primitive = Primitive("square", "x²", lambda x: x * x, [lambda out, x: 2.0 * x], symbol="x²", ulps=4)
+reciprocal = Primitive(
+    "reciprocal",
+    "1 / x",
+    lambda x: floats.divide(1.0, x),
+    [lambda out, x: -out * out],
+    symbol="1/x",
+    domain=_on(REAL, kinks=lambda x: x),
+    ulps=4,
+)
+
+# --- exponentials and logarithms ---
+
+exp: Primitive = Primitive("exp", "eˣ", floats.exp, [lambda out, x: out], domain=_on((-700.0, 700.0)))
+exp2 = Primitive("exp2", "2ˣ", floats.exp2, [lambda out, x: out * math.log(2.0)], domain=_on((-1000.0, 1000.0)))
+expm1: Primitive = Primitive("expm1", "eˣ - 1", floats.expm1, [lambda out, x: exp(x)], domain=_on((-700.0, 700.0)))
+log: Primitive = Primitive("log", "ln x", floats.log, [lambda out, x: 1.0 / x], domain=_on(POSITIVE))
+log2 = Primitive("log2", "log₂ x", floats.log2, [lambda out, x: 1.0 / (x * math.log(2.0))], domain=_on(POSITIVE))
+log10 = Primitive("log10", "log₁₀ x", floats.log10, [lambda out, x: 1.0 / (x * math.log(10.0))], domain=_on(POSITIVE))
+log1p = Primitive("log1p", "ln(1 + x)", floats.log1p, [lambda out, x: 1.0 / (1.0 + x)], domain=_on((-0.999, 1e6)))
+sqrt: Primitive = Primitive("sqrt", "√x", floats.sqrt, [lambda out, x: 0.5 / out], symbol="√", domain=_on(POSITIVE))
+cbrt = Primitive(
+    "cbrt", "∛x", floats.cbrt, [lambda out, x: 1.0 / (3.0 * out * out)], symbol="∛", domain=_on(REAL, kinks=lambda x: x)
+)
+
+# --- trigonometric and hyperbolic functions ---
+
+sin: Primitive = Primitive("sin", "sin x", floats.sin, [lambda out, x: cos(x)])
+cos: Primitive = Primitive("cos", "cos x", floats.cos, [lambda out, x: -sin(x)])
+tan = Primitive("tan", "tan x", floats.tan, [lambda out, x: 1.0 + out * out], domain=_on(REAL, kinks=math.cos))
+arcsin = Primitive(
+    "arcsin", "arcsin x", floats.arcsin, [lambda out, x: 1.0 / sqrt((1.0 - x) * (1.0 + x))], domain=_on((-0.999, 0.999))
+)
+arccos = Primitive(
+    "arccos",
+    "arccos x",
+    floats.arccos,
+    [lambda out, x: -1.0 / sqrt((1.0 - x) * (1.0 + x))],
+    domain=_on((-0.999, 0.999)),
+)
+arctan = Primitive("arctan", "arctan x", floats.arctan, [lambda out, x: 1.0 / (1.0 + x * x)])
+arctan2 = Primitive(
+    "arctan2",
+    "the angle of the point (x, y), given as y, x",
+    floats.arctan2,
+    [lambda out, y, x: _over_square(x, y, x), lambda out, y, x: -_over_square(y, y, x)],
+    domain=_on(REAL, REAL, kinks=lambda y, x: y if x <= 0.0 else 1.0),
+)
+sinh: Primitive = Primitive("sinh", "sinh x", floats.sinh, [lambda out, x: cosh(x)], domain=_on((-700.0, 700.0)))
+cosh: Primitive = Primitive("cosh", "cosh x", floats.cosh, [lambda out, x: sinh(x)], domain=_on((-700.0, 700.0)))
+# 1 - tanh² loses every digit from x = 20 on; 1 / cosh² keeps them all.
+tanh = Primitive("tanh", "tanh x", floats.tanh, [lambda out, x: square(1.0 / cosh(x))], domain=_on((-350.0, 350.0)))
+arcsinh = Primitive("arcsinh", "arsinh x", floats.arcsinh, [lambda out, x: 1.0 / hypot(1.0, x)])
+arccosh = Primitive(
+    "arccosh", "arcosh x", floats.arccosh, [lambda out, x: 1.0 / sqrt((x - 1.0) * (x + 1.0))], domain=_on((1.001, 1e6))
+)
+arctanh = Primitive(
+    "arctanh", "artanh x", floats.arctanh, [lambda out, x: 1.0 / ((1.0 - x) * (1.0 + x))], domain=_on((-0.999, 0.999))
+)
+# The zero vector has no direction: its derivative is 0, in hypot, norm and arctan2 alike.
+hypot: Primitive = Primitive(
+    "hypot",
+    "√(x² + y²)",
+    floats.hypot,
+    [lambda out, x, y: x / _guarded(out), lambda out, x, y: y / _guarded(out)],
+    domain=_on(REAL, REAL, kinks=lambda x, y: math.hypot(x, y)),
+)
+
+
+def _over_square(numerator: Any, y: Any, x: Any) -> Any:
+    """Return numerator / (x² + y²) without overflow of the squares; 0 at the origin."""
+    radius = _guarded(hypot(x, y))
+    return numerator / radius / radius
+
+
+# --- error functions and activations ---
+
+_TWO_OVER_ROOT_PI = 2.0 / math.sqrt(math.pi)
+# The rounding of x² is multiplied by x² in exp(-x²): 36 half-ulps at x = 6.
+erf = Primitive(
+    "erf", "erf x", floats.erf, [lambda out, x: _TWO_OVER_ROOT_PI * exp(-x * x)], domain=_on((-6.0, 6.0)), ulps=40
+)
+erfc: Primitive = Primitive(
+    "erfc",
+    "1 - erf x",
+    floats.erfc,
+    [lambda out, x: -_TWO_OVER_ROOT_PI * exp(-x * x)],
+    domain=_on((-6.0, 6.0)),
+    ulps=40,
+)
+# sigmoid(-x) is 1 - sigmoid(x) with all its digits.
+sigmoid: Primitive = Primitive(
+    "sigmoid",
+    "1 / (1 + e⁻ˣ)",
+    floats.sigmoid,
+    [lambda out, x: out * sigmoid(-x)],
+    symbol="σ",
+    domain=_on((-700.0, 700.0)),
+)
+softplus = Primitive(
+    "softplus", "ln(1 + eˣ)", floats.softplus, [lambda out, x: sigmoid(x)], domain=_on((-700.0, 700.0))
+)
+relu = Primitive(
+    "relu",
+    "max(x, 0)",
+    lambda x: floats.maximum(x, 0.0),
+    [lambda out, x: where(x > 0.0, 1.0, 0.0)],  # 0 at the kink
+    domain=_on(REAL, kinks=lambda x: x),
+    ulps=4,
+)
+leaky_relu = Primitive(
+    "leaky_relu",
+    "x if x > 0 else slope * x",
+    lambda x, slope: x if x > 0.0 else slope * x,
+    [
+        lambda out, x, slope: where(x > 0.0, 1.0, slope),
+        lambda out, x, slope: where(x > 0.0, 0.0, x),
+    ],  # left at the kink
+    domain=_on(REAL, (0.0, 1.0), kinks=lambda x, slope: x),
+    ulps=4,
+)
+elu = Primitive(
+    "elu",
+    "x if x > 0 else alpha * (eˣ - 1)",
+    lambda x, alpha: x if x > 0.0 else alpha * floats.expm1(x),
+    [
+        lambda out, x, alpha: where(x > 0.0, 1.0, alpha * exp(x)),  # the left derivative at the kink
+        lambda out, x, alpha: where(x > 0.0, 0.0, expm1(x)),
+    ],
+    domain=_on((-700.0, 700.0), (0.1, 10.0), kinks=lambda x, alpha: x),
+)
+silu = Primitive(
+    "silu",
+    "x / (1 + e⁻ˣ)",
+    lambda x: x * floats.sigmoid(x),
+    [lambda out, x: sigmoid(x) * (1.0 + x * sigmoid(-x))],
+    domain=_on((-700.0, 700.0)),
+)
+# Phi(x) + x phi(x); the rounding of x²/2 and of x/√2 is multiplied by x² in the tails.
+gelu = Primitive(
+    "gelu",
+    "x Φ(x)",
+    floats.gelu,
+    [lambda out, x: 0.5 * erfc(-x * math.sqrt(0.5)) + x * exp(-0.5 * x * x) / math.sqrt(2.0 * math.pi)],
+    domain=_on((-6.0, 6.0)),
+    ulps=64,
+)
+
+# --- choices ---
+
+
+def _share(chosen: Any, tied: Any) -> Any:
+    return where(chosen, 1.0, where(tied, 0.5, 0.0))
+
+
+maximum: Primitive = Primitive(
+    "maximum",
+    "the larger of x and y",
+    floats.maximum,
+    [lambda out, x, y: _share(x > y, x == y), lambda out, x, y: _share(y > x, x == y)],
+    domain=_on(REAL, REAL, kinks=lambda x, y: x - y),
+    ulps=4,
+)
+minimum = Primitive(
+    "minimum",
+    "the smaller of x and y",
+    floats.minimum,
+    [lambda out, x, y: _share(x < y, x == y), lambda out, x, y: _share(y < x, x == y)],
+    domain=_on(REAL, REAL, kinks=lambda x, y: x - y),
+    ulps=4,
+)
+clip = Primitive(
+    "clip",
+    "x, at least low and at most high",
+    lambda x, low, high: floats.minimum(floats.maximum(x, low), high),
+    [
+        lambda out, x, low, high: where(x < low, 0.0, where(x > high, 0.0, 1.0)),  # 1 at the bounds
+        lambda out, x, low, high: where(x < low, where(low > high, 0.0, 1.0), 0.0),
+        lambda out, x, low, high: where(maximum(x, low) > high, 1.0, 0.0),
+    ],
+    domain=_on(REAL, (-1e6, 0.0), (0.0, 1e6), kinks=lambda x, low, high: (x - low) * (x - high) * (low - high)),
+    ulps=4,
+)
+where: Primitive = Primitive(
+    "where",
+    "x if condition else y",
+    lambda condition, x, y: x if condition else y,
+    [
+        lambda out, condition, x, y: 0.0,
+        lambda out, condition, x, y: where(condition, 1.0, 0.0),
+        lambda out, condition, x, y: where(condition, 0.0, 1.0),
+    ],
+    domain=_on((0.0, 1.0), REAL, REAL, kinks=lambda condition, x, y: condition),
+    ulps=4,
+)
+
+# --- lists: any number of operands, all local gradients at once, in linear time ---
+
+
+def _prod_partials(out: Any, *xs: Any) -> Iterator[Any]:
+    """Yield the product of the others for each factor, exact where factors are 0: prefix times suffix."""
+    suffixes = [1.0]
+    for x in reversed(xs[1:]):
+        suffixes.append(suffixes[-1] * x)
+    prefix: Any = 1.0
+    for x, suffix in zip(xs, reversed(suffixes), strict=True):
+        yield prefix * suffix
+        prefix = prefix * x
+
+
+def _logsumexp_partials(out: Any, *xs: Any) -> list[Any]:
+    """Return softmax(xs), from differences to the largest, so that equal terms get equal shares exactly.
+
+    When every term is -inf, e^-inf = 0 of each leaves nothing to share: all derivatives are 0.
+    """
+    largest = max(*xs)
+    largest = where(largest == -inf, 0.0, largest)
+    terms = [exp(x - largest) for x in xs]
+    total = _guarded(sum(*terms))
+    return [term / total for term in terms]
+
+
+def _extreme_partials(out: Any, *xs: Any) -> list[Any]:
+    """Return 1/k for each of the k operands that equal the extreme, 0 for the others."""
+    chosen = [where(x == out, 1.0, 0.0) for x in xs]
+    ties = sum(*chosen)
+    return [share / ties for share in chosen]
+
+
+def _gap(*xs: float) -> float:
+    """Return the smallest distance between two of the numbers; zero at a tie."""
+    ordered = sorted(xs)
+    return floats.min(1.0, *(b - a for a, b in pairwise(ordered)))
+
+
+# A sum of n terms rounds n - 1 times; 64 covers the 64 operands the tests give.
+sum: Primitive = Primitive("sum", "x₁ + ... + xₙ", floats.sum, lambda out, *xs: (1.0,) * len(xs), symbol="Σ", ulps=64)
+mean = Primitive("mean", "(x₁ + ... + xₙ) / n", floats.mean, lambda out, *xs: (1.0 / len(xs),) * len(xs), ulps=64)
+prod = Primitive(
+    "prod", "x₁ · ... · xₙ", floats.prod, _prod_partials, symbol="Π", domain=_on((-10.0, 10.0)), ulps=64
+)  # n - 1 roundings, too
+dot = Primitive(
+    "dot",
+    "w₁ x₁ + ... + wₙ xₙ",
+    floats.dot,
+    lambda out, *wx: wx[len(wx) // 2 :] + wx[: len(wx) // 2],
+    symbol="·",
+    ulps=64,
+)
+norm = Primitive(
+    "norm",
+    "√(x₁² + ... + xₙ²)",
+    floats.hypot,
+    lambda out, *xs: [x / _guarded(out) for x in xs],
+    symbol="‖x‖",
+    domain=_on(REAL, kinks=math.hypot),
+)
+logsumexp = Primitive(
+    "logsumexp", "ln(eˣ¹ + ... + eˣⁿ)", floats.logsumexp, _logsumexp_partials, domain=_on((-700.0, 700.0)), ulps=64
+)
+# The n results of softmax share one logsumexp, their second operand: n + 1 nodes, not n².
+softmax = Primitive(
+    "softmax",
+    "e^(x - logsumexp)",
+    lambda x, total: floats.exp(x - total),
+    [lambda out, x, total: out, lambda out, x, total: -out],
+    domain=_on((-50.0, 50.0), (0.0, 50.0)),
+    ulps=128,  # the rounding of x - total, up to 100, comes back as a relative error of the exponential
+)
+log_softmax = Primitive(
+    "log_softmax",
+    "x - logsumexp",
+    operator.sub,
+    [lambda out, x, total: 1.0, lambda out, x, total: -1.0],
+    domain=_on((-700.0, 700.0)),
+    ulps=4,
+)
+max: Primitive = Primitive("max", "the largest", floats.max, _extreme_partials, domain=_on(REAL, kinks=_gap), ulps=4)
+min = Primitive("min", "the smallest", floats.min, _extreme_partials, domain=_on(REAL, kinks=_gap), ulps=4)
+
+TABLE: dict[str, Primitive] = {entry.name: entry for entry in list(globals().values()) if isinstance(entry, Primitive)}
+"""Every primitive by its name, in the order above."""
