@@ -168,8 +168,10 @@ class Value:
     @classmethod
     def __apply__(cls, primitive: Primitive, operands: tuple[Any, ...]) -> Value:
         """Return the node that `primitive` makes of `operands`: the hook through which primitives record."""
-        operands = tuple([x if isinstance(x, Value) else floats.as_float(x) for x in operands])
-        numbers = [x if type(x) is float else _data_of(x) for x in operands]
+        numbers = [x.data if type(x) is Value else x for x in operands]
+        if set(map(type, numbers)) != {float}:  # other kinds of numbers, Values of a subclass, or a mistake
+            operands = tuple([x if isinstance(x, Value) else floats.as_float(x) for x in operands])
+            numbers = [_data_of(x) if isinstance(x, Value) else x for x in operands]
         data = primitive.evaluate(*numbers)
         mode = modes.current()
         if mode is None:
@@ -441,7 +443,10 @@ def _read(rule: Callable[..., tuple[Any, ...]], numbers: list[float]) -> tuple[f
     """
     try:
         results = rule(*numbers)
-        if any(isinstance(x, complex) for x in results):
+        kinds = set(map(type, results))
+        if kinds == {float}:
+            return results
+        if complex in kinds:
             raise ArithmeticError
     except (ArithmeticError, ValueError):
         with modes.on_numbers_alone():
