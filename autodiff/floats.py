@@ -42,7 +42,7 @@ def as_float(x: Any) -> float:
     (1.0, 3.0)
     """
     kind = type(x)
-    if kind is float or kind is int:  # nearly every number; the checks below cost ten times as much
+    if kind is float or kind is int or kind is bool:  # nearly every number; the checks below cost ten times as much
         return float(x)
     if isinstance(x, numbers.Complex) and not isinstance(x, numbers.Real):
         raise TypeError(

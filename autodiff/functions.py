@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar, overload
 
 from autodiff import floats, primitives
 from autodiff.primitives import Domain, Primitive, Rule
-from autodiff.value import Value, _evaluated
+from autodiff.value import Value, _evaluated, dot_of_lists
 
 Number = Value | float
 
@@ -189,6 +189,10 @@ def dot(w: Iterable[Any], x: Iterable[Any]) -> Any:
     >>> dot([1.0, 2.0], [3.0, 4.0])
     11.0
     """
+    if type(w) is list and type(x) is list and len(w) == len(x):
+        node = dot_of_lists(w, x)
+        if node is not None:
+            return node
     w, x = _listed("dot", w), _listed("dot", x)
     if len(w) != len(x):
         raise ValueError(f"dot takes two lists of one length, got {len(w)} and {len(x)} numbers")

@@ -45,7 +45,7 @@ class Primitive:
     """An operation with its value and its local gradients; call it on numbers or Values.
 
     `primitive(x, y)` gives a float when every operand is a plain number. When one is a Value, or anything whose
-    type has an `__apply__(primitive, operands)`, that type decides; of several such types, the most derived one.
+    type has an `__apply__(primitive, operands)`, the type of the first such operand decides.
 
     Attributes:
         name: what it is called, in `Value.op`, drawings and error messages.
@@ -85,16 +85,12 @@ class Primitive:
     def __call__(self, *operands: Any) -> Any:
         if self.arity is not None and len(operands) != self.arity:
             raise TypeError(f"{self.name} takes {self.arity} operand{'s' * (self.arity != 1)}, got {len(operands)}")
-        kinds = set(map(type, operands))
-        if kinds == {float}:
-            return self.evaluate(*operands)
-        hooked = [kind for kind in kinds if hasattr(kind, "__apply__")]
-        if not hooked:
-            return self.evaluate(*map(floats.as_float, operands))
-        kind = hooked[0]
-        for other in hooked[1:]:
-            kind = other if issubclass(other, kind) else kind
-        return kind.__apply__(self, operands)
+        for operand in operands:
+            if type(operand) is not float:
+                apply = getattr(type(operand), "__apply__", None)
+                if apply is not None:
+                    return apply(self, operands)
+        return self.evaluate(*map(floats.as_float, operands))
 
     def local_gradients(self, out: Any, *operands: Any) -> tuple[Any, ...]:
         """Return d(out)/d(operand) for each operand, in the kind of number the operands are."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from operator import mul
 from typing import Any, NoReturn, Self, cast
 
 from autodiff import floats, modes, primitives
@@ -399,6 +400,27 @@ def _made(data: float, op: Primitive, operands: tuple[Any, ...], local_gradients
     node.local_gradients = local_gradients
     node._label = ""
     return node
+
+
+def dot_of_lists(w: list[Any], x: list[Any]) -> Value | None:
+    """Return the node of dot(w, x), or None for what is not plain: the hottest function, written out for speed.
+
+    Lists of Values alone or floats alone, of one length, are plain. It takes half the time of the table's way.
+    """
+    w_data, x_data = _data_of_list(w), _data_of_list(x)
+    if w_data is None or x_data is None or (w_data is w and x_data is x) or modes.current() is not None:
+        return None
+    data = sum(map(mul, w_data, x_data), -0.0)
+    if type(data) is not float:
+        return None
+    return _made(data, primitives.dot, (*w, *x), (*x_data, *w_data))
+
+
+def _data_of_list(numbers: list[Any]) -> list[float] | None:
+    kinds = set(map(type, numbers))
+    if kinds == {Value}:
+        return [x.data for x in numbers]
+    return numbers if kinds == {float} else None
 
 
 def _operator(primitive: Primitive, left: Any, right: Any, other: Any) -> Value:
