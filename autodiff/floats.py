@@ -173,7 +173,12 @@ def round(x: float, digits: float = 0.0) -> float:
     """Return x rounded to that many decimal digits, halves to even."""
     if x - x != 0.0:
         return x
-    return copysign(builtins.round(x, int(digits)), x)
+    if digits - digits != 0.0:
+        return nan  # there is no such number of digits
+    try:
+        return copysign(builtins.round(x, int(digits)), x)
+    except OverflowError:  # 1.7e308, rounded up to 2e308
+        return copysign(inf, x)
 
 
 def sign(x: float) -> float:
