@@ -69,8 +69,8 @@ def no_grad() -> Iterator[None]:
 def detect_anomaly() -> Iterator[None]:
     """Return a context in which the first non-finite result or gradient raises FloatingPointError.
 
-    The error names the operation that made the number, its operands and the user's source line. A `backward()` inside
-    the context that meets one leaves every gradient as it was.
+    The error names the operation that made the number, its operands and the user's source line, which nodes made here
+    remember, as in `record_source()`. A `backward()` inside the context that meets one leaves every gradient as it was.
 
     >>> from autodiff import Value, detect_anomaly
     >>> x = Value(0.0, label="x")
@@ -80,7 +80,7 @@ def detect_anomaly() -> Iterator[None]:
     FloatingPointError: log made -inf from Value(0.0, grad=0.0, label='x')
       at ...
     """
-    with _changed(checking=True):
+    with _changed(checking=True, sourcing=True):
         yield
 
 

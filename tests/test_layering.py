@@ -1,0 +1,93 @@
+"""The layout: which module may import which, and what `import autodiff` costs."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import autodiff
+
+ROOT = Path(__file__).parent.parent
+LAYERS = ["floats", "primitives", "graph", "modes", "value", "functions", "transforms", "testing"]
+BESIDE = ["show", "compiler"]  # beside transforms: they may import what is below, nothing below imports them
+
+
+def imported(path: Path, *, everywhere: bool) -> set[str]:
+    """Return the modules that a file imports: at its top level, or everywhere in it; not those for types alone."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = []
+    names: set[str] = set()
+    for node in ast.walk(tree) if everywhere else tree.body:
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+def layer_of(path: Path) -> str:
+    return path.relative_to(ROOT / "autodiff").parts[0].removesuffix(".py")
+
+
+ENGINE = [p for p in (ROOT / "autodiff").rglob("*.py") if layer_of(p) not in ("__init__", "__main__")]
+
+
+@pytest.mark.parametrize("path", ENGINE, ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_run_one_way(path: Path) -> None:
+    layer = layer_of(path)
+    below = set(LAYERS[: LAYERS.index(layer)]) if layer in LAYERS else set(LAYERS[: LAYERS.index("transforms") + 1])
+    allowed = below | {layer}
+    for name in imported(path, everywhere=True):
+        package, _, rest = name.partition(".")
+        assert package != "nn", f"{path} imports nn"
+        if package == "autodiff" and rest:
+            target = rest.partition(".")[0]
+            assert target in allowed or target not in LAYERS + BESIDE, f"{layer} imports {target}"
+
+
+def test_every_module_of_the_engine_has_its_layer() -> None:
+    assert {layer_of(p) for p in ENGINE} <= {*LAYERS, *BESIDE}
+
+
+@pytest.mark.parametrize("path", list((ROOT / "nn").glob("*.py")), ids=lambda p: p.name)
+def test_nn_uses_only_what_autodiff_exports(path: Path) -> None:
+    for name in imported(path, everywhere=True):
+        package, _, rest = name.partition(".")
+        if package == "autodiff" and rest:
+            assert rest in autodiff.__all__, f"{path.name} imports {name}"
+
+
+def test_import_loads_the_standard_library_alone() -> None:
+    code = "import sys; old = set(sys.modules); import autodiff; print(*(set(sys.modules) - old))"
+    loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    packages = {name.partition(".")[0] for name in loaded.stdout.split()}
+    assert packages - sys.stdlib_module_names == {"autodiff"}
+    assert "autodiff.show" not in loaded.stdout.split()
+
+
+def test_public_names_are_listed_documented_and_there() -> None:
+    assert sorted(autodiff.__all__) == sorted(set(autodiff.__all__))
+    for name in autodiff.__all__:
+        assert getattr(autodiff, name).__doc__, name
+    with pytest.raises(AttributeError, match="module 'autodiff' has no attribute 'nonsense'"):
+        autodiff.nonsense  # noqa: B018
+
+
+def test_every_primitive_is_a_public_function() -> None:
+    from autodiff import primitives
+
+    hidden = {"round"}  # Python's own round calls it
+    assert set(primitives.TABLE) - hidden <= set(autodiff.__all__)
+
+
+def test_top_level_holds_the_agreed_names_alone() -> None:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    names = {line.partition("/")[0] for line in listed.stdout.splitlines()}
+    agreed = {"pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", "autodiff", "nn", "tests", "notebooks"}
+    assert {name for name in names if not name.startswith(".")} <= agreed

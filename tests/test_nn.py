@@ -1,0 +1,365 @@
+"""nn: modules, layers, initialisers, losses, SGD."""
+
+import copy
+import math
+import pickle
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import autodiff as ad
+import nn
+from autodiff import Value
+from nn import init
+
+# --- calls ---
+
+
+def test_neuron_is_three_nodes_activation_of_dot_plus_bias() -> None:
+    neuron = nn.Neuron(3, "tanh", seed=0)
+    out = neuron([1.0, 2.0, 3.0])
+    assert out.op is ad.tanh
+    total = out.operands[0]
+    assert total.op is ad.add
+    assert total.operands[1] is neuron.b
+    assert total.operands[0].operands == (*neuron.w, 1.0, 2.0, 3.0)
+    assert out.data == math.tanh(sum(w.data * x for w, x in zip(neuron.w, [1.0, 2.0, 3.0], strict=True)))
+
+
+def test_mlp_follows_micrograds_call_convention() -> None:
+    assert isinstance(nn.MLP(2, [4, 1], seed=0)([1.0, 2.0]), Value)
+    outs = nn.MLP(2, [4, 3], seed=0)([Value(1.0), Value(2.0)])
+    assert [type(y) for y in outs] == [Value] * 3
+    assert isinstance(nn.Layer(2, 1, seed=0)([1.0, 2.0]), Value)
+    assert isinstance(nn.MLP(2, [1, 1], seed=0)([1.0, 2.0]), Value)
+
+
+def test_last_layer_is_linear() -> None:
+    model = nn.MLP(1, [4, 1], activation="relu", seed=1)
+    assert model([1.0]).op is ad.add
+    assert model.layers[0]([1.0])[0].op is ad.relu
+
+
+@pytest.mark.parametrize("name", nn.layers.ACTIVATIONS)
+def test_activation_by_name_or_function(name: str) -> None:
+    function = nn.layers.ACTIVATIONS[name]
+    by_name, by_function = (
+        nn.Neuron(2, name, seed=3, init=init.uniform()),
+        nn.Neuron(2, function, seed=3, init=init.uniform()),
+    )
+    assert by_name([1.0, -2.0]).data == by_function([1.0, -2.0]).data
+
+
+def test_inputs_may_be_lists_tuples_arrays_of_numbers_or_values() -> None:
+    model = nn.MLP(2, [3, 1], seed=0)
+    x = [0.5, -1.5]
+    outs = [
+        model(x),
+        model(tuple(x)),
+        model(np.array(x)),
+        model([Value(v) for v in x]),
+        model([1 / 2, np.float64(-1.5)]),
+    ]
+    assert len({y.data for y in outs}) == 1
+    assert nn.Neuron(2, seed=0)(np.array(x)).data == nn.Neuron(2, seed=0)(x).data
+
+
+def test_gradients_of_a_network_match_differences() -> None:
+    model = nn.MLP(3, [4, 4, 2], activation="tanh", seed=0)
+
+    def loss() -> Any:
+        return nn.cross_entropy(model([0.5, -1.0, 2.0]), 1)
+
+    loss().backward()
+    for name, p in model.named_parameters():
+        kept, h = p.data, 1e-6
+        p.data = kept + h
+        above = loss().data
+        p.data = kept - h
+        below = loss().data
+        p.data = kept
+        assert p.grad == pytest.approx((above - below) / (2 * h), rel=1e-6, abs=1e-9), name
+
+
+# --- bad input ---
+
+
+def test_wrong_width_names_the_layer_what_it_expects_and_what_it_got() -> None:
+    model = nn.MLP(3, [4, 1], seed=0)
+    with pytest.raises(ValueError, match=r"layers\[0\] expects a list of 3 inputs, got 2"):
+        model([1.0, 2.0])
+    model.layers[1] = nn.Layer(5, 1, name="layers[1]")
+    with pytest.raises(ValueError, match=r"layers\[1\] expects a list of 5 inputs, got 4"):
+        model([1.0, 2.0, 3.0])
+    with pytest.raises(ValueError, match="Neuron expects a list of 2 inputs, got 3"):
+        nn.Neuron(2)([1.0, 2.0, 3.0])
+    with pytest.raises(TypeError, match=r"layers\[0\] expects a list of 1 inputs, got float; write \[x\]"):
+        nn.MLP(1, [1])(2.0)
+    with pytest.raises(TypeError, match="expected a number, got str 'a'"):
+        nn.Neuron(2)(["a", 1.0])
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: nn.Neuron(0), "nin is a whole number of at least 1, got 0"),
+        (lambda: nn.Neuron(2.0), "nin is a whole number of at least 1, got 2.0"),
+        (lambda: nn.Layer(2, True), "nout is a whole number of at least 1, got True"),
+        (lambda: nn.MLP(2, []), r"nouts is a list with the width of each layer, got \[\]"),
+        (lambda: nn.MLP(2, 3), "nouts is a list with the width of each layer, got 3"),
+        (lambda: nn.MLP(2, [1], activation="rleu"), "no activation is called 'rleu'; known are linear, relu"),
+        (lambda: nn.MLP(2, [1], seed=1, rng=random.Random(1)), "either seed or rng, not both"),
+        (lambda: nn.SGD([Value(1.0)], lr=0.0), "learning rate is above 0, got 0.0"),
+        (lambda: nn.SGD([Value(1.0)], momentum=1.0), "momentum is at least 0 and below 1, got 1.0"),
+    ],
+)
+def test_arguments_are_checked(make: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+# --- parameters and state ---
+
+
+class Shared(nn.Module):
+    """Holds one parameter twice, modules in a dict, itself, and things that are no parameters."""
+
+    def __init__(self) -> None:
+        self.scale = Value(2.0)
+        self.parts = {"first": nn.Neuron(1, seed=0), "again": [self.scale, (Value(5.0),)]}
+        self.cached = self.scale * 3.0
+        self.name = "shared"
+        self.me = self
+
+
+def test_parameters_are_the_leaves_each_once_in_order() -> None:
+    module = Shared()
+    assert [name for name, _ in module.named_parameters()] == [
+        "scale",
+        "parts.first.w.0",
+        "parts.first.b",
+        "parts.again.1.0",
+    ]
+    assert module.parameters() == [p for _, p in module.named_parameters()]
+    model = nn.MLP(3, [4, 2], seed=0)
+    assert len(model.parameters()) == 3 * 4 + 4 + 4 * 2 + 2
+
+
+def test_zero_grad_clears_every_parameter() -> None:
+    model = nn.MLP(2, [3, 1], seed=0)
+    model([1.0, 2.0]).backward()
+    assert any(p.grad for p in model.parameters())
+    model.zero_grad()
+    assert {p.grad for p in model.parameters()} == {0.0}
+
+
+def test_state_of_one_model_makes_another_compute_the_same() -> None:
+    one, other = nn.MLP(2, [3, 1], seed=0), nn.MLP(2, [3, 1], seed=1)
+    assert one([1.0, 2.0]).data != other([1.0, 2.0]).data
+    other.load_state_dict(one.state_dict())
+    assert one([1.0, 2.0]).data == other([1.0, 2.0]).data
+    assert one.parameters()[0] is not other.parameters()[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        (
+            lambda s: s.pop("layers.0.neurons.0.w.0"),
+            KeyError,
+            r"1 missing \('layers\.0\.neurons\.0\.w\.0'\), 0 unexpected",
+        ),
+        (lambda s: s.update(extra=1.0), KeyError, r"0 missing, 1 unexpected \('extra'\)"),
+        (
+            lambda s: s.update({"layers.1.neurons.0.b": "1"}),
+            TypeError,
+            r"entry 'layers\.1\.neurons\.0\.b': expected a number",
+        ),
+        (lambda s: s.update({"layers.1.neurons.0.b": None}), TypeError, "expected a number, got NoneType"),
+    ],
+)
+def test_state_that_does_not_fit_loads_nothing(change: Any, error: type[Exception], message: str) -> None:
+    model = nn.MLP(2, [3, 1], seed=0)
+    before = model.state_dict()
+    state = nn.MLP(2, [3, 1], seed=1).state_dict()
+    change(state)
+    with pytest.raises(error, match=message):
+        model.load_state_dict(state)
+    assert model.state_dict() == before
+
+
+def test_models_copy_and_pickle() -> None:
+    model = nn.MLP(2, [3, 1], seed=0)
+    for twin in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert twin([1.0, 2.0]).data == model([1.0, 2.0]).data
+        assert not set(twin.parameters()) & set(model.parameters())
+
+
+def test_repr_says_what_a_module_is() -> None:
+    assert repr(nn.MLP(2, [3, 1], "tanh", seed=0)) == "MLP(2, [3, 1], 'tanh')"
+    assert repr(nn.Layer(2, 3, seed=0)) == "Layer(2, 3, 'relu')"
+    assert repr(nn.Neuron(2, ad.sin, seed=0)) == "Neuron(2, 'sin')"
+
+
+# --- randomness ---
+
+
+def test_seed_or_generator_decides_every_weight() -> None:
+    one, same, other = (nn.MLP(2, [3, 1], seed=s).state_dict() for s in (7, 7, 8))
+    assert one == same != other
+    assert nn.MLP(2, [3, 1], rng=random.Random(7)).state_dict() == one
+    assert nn.MLP(2, [3, 1]).state_dict() != nn.MLP(2, [3, 1]).state_dict()
+
+
+@pytest.mark.parametrize(
+    ("initializer", "deviation"),
+    [
+        (init.uniform(0.5), 0.5 / math.sqrt(3)),
+        (init.glorot(), math.sqrt(2 / 80)),
+        (init.glorot(normal=True), math.sqrt(2 / 80)),
+        (init.he(), math.sqrt(2 / 50)),
+        (init.he(normal=True), math.sqrt(2 / 50)),
+        (init.zeros(), 0.0),
+    ],
+)
+def test_initialisers_have_their_published_spread(initializer: init.Initializer, deviation: float) -> None:
+    rng = random.Random(0)
+    draws = np.array([initializer(rng, 50, 30) for _ in range(20_000)])
+    assert abs(draws.mean()) <= 4 * deviation / math.sqrt(len(draws))
+    assert draws.std() == pytest.approx(deviation, rel=0.02)
+
+
+def test_rectifiers_start_with_he_and_others_with_glorot() -> None:
+    weights = {a: np.array([w.data for w in nn.Neuron(4000, a, seed=0, nout=4000).w]) for a in ("relu", "tanh")}
+    assert weights["relu"].std() == pytest.approx(math.sqrt(2 / 4000), rel=0.05)
+    assert weights["tanh"].std() == pytest.approx(math.sqrt(2 / 8000), rel=0.05)
+
+
+# --- losses ---
+
+logits = st.lists(st.floats(-30, 30), min_size=2, max_size=6)
+
+
+@given(logits, st.data())
+def test_cross_entropy_is_minus_log_of_the_softmax(zs: list[float], data: st.DataObject) -> None:
+    target = data.draw(st.integers(0, len(zs) - 1))
+    values = [Value(z) for z in zs]
+    loss = nn.cross_entropy(values, target)
+    exps = np.exp(np.array(zs) - max(zs))
+    assert loss.data == pytest.approx(-math.log(exps[target] / exps.sum()), rel=1e-9, abs=1e-12)
+    loss.backward()
+    onehot = np.eye(len(zs))[target]
+    assert [v.grad for v in values] == pytest.approx(list(exps / exps.sum() - onehot), abs=1e-14)
+    assert nn.cross_entropy(values, onehot).data == pytest.approx(loss.data, abs=1e-12)
+
+
+@given(st.floats(-700, 700), st.floats(0, 1))
+def test_binary_cross_entropy_has_gradient_sigmoid_minus_target(z: float, t: float) -> None:
+    x = Value(z)
+    loss = nn.binary_cross_entropy(x, t)
+    loss.backward()
+    assert loss.data >= -1e-12
+    assert x.grad == pytest.approx(ad.sigmoid(z) - t, abs=1e-15)
+
+
+@given(st.lists(st.tuples(st.floats(-5, 5), st.sampled_from([-1, 1])), min_size=1, max_size=5))
+def test_mse_and_hinge_are_their_formulas(pairs: list[tuple[float, int]]) -> None:
+    ys, ts = [Value(y) for y, _ in pairs], [t for _, t in pairs]
+    mse, hinge = nn.mse(ys, ts), nn.hinge(ys, ts)
+    n = len(pairs)
+    assert mse.data == pytest.approx(sum((y - t) ** 2 for y, t in pairs) / n, rel=1e-12, abs=1e-15)
+    assert hinge.data == pytest.approx(sum(max(0.0, 1 - t * y) for y, t in pairs) / n, rel=1e-12, abs=1e-15)
+    mse.backward()
+    assert [y.grad for y in ys] == pytest.approx([2 * (y - t) / n for y, t in pairs], rel=1e-12, abs=1e-15)
+    for y in ys:
+        y.grad = 0.0
+    hinge.backward()
+    assert [y.grad for y in ys] == pytest.approx([-t / n if t * y < 1 else 0.0 for y, t in pairs], abs=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [
+        (
+            lambda: nn.mse([Value(1.0)], [1.0, 2.0]),
+            "mse takes one target for each output, at least one; got 1 outputs and 2",
+        ),
+        (lambda: nn.mse([], []), "at least one; got 0 outputs"),
+        (lambda: nn.hinge(Value(1.0), 0), "hinge takes targets -1 and 1, got 0"),
+        (lambda: nn.binary_cross_entropy(Value(1.0), -1), "targets from 0 to 1, got -1"),
+        (lambda: nn.cross_entropy([Value(1.0)] * 3, 3), "a class from 0 to 2, got 3"),
+        (lambda: nn.cross_entropy([Value(1.0)] * 3, -1), "a class from 0 to 2, got -1"),
+        (lambda: nn.cross_entropy([Value(1.0)] * 3, 0.5), "a class from 0 to 2, got 0.5"),
+        (lambda: nn.cross_entropy([Value(1.0)] * 3, [1, 0]), "3 target probabilities that sum to 1.*got 2 with sum 1"),
+        (lambda: nn.cross_entropy([Value(1.0)] * 2, [1, 1]), "got 2 with sum 2"),
+    ],
+)
+def test_losses_check_their_targets(loss: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        loss()
+
+
+# --- SGD ---
+
+
+def test_sgd_steps_against_the_gradient() -> None:
+    x = Value(3.0)
+    x.grad = 2.0
+    nn.SGD([x], lr=0.25).step()
+    assert x.data == 2.5
+
+
+def test_sgd_with_momentum_follows_its_formula() -> None:
+    x = Value(1.0)
+    sgd = nn.SGD([x], lr=0.1, momentum=0.9)
+    data = velocity = 0.0
+    data = 1.0
+    for _ in range(5):
+        sgd.zero_grad()
+        (x * x).backward()
+        sgd.step()
+        velocity = 0.9 * velocity + 2 * data
+        data -= 0.1 * velocity
+    assert x.data == pytest.approx(data, rel=1e-14)
+
+
+def test_sgd_takes_leaves_only() -> None:
+    with pytest.raises(TypeError, match=r"SGD takes leaf Values, got Value\(4\.0"):
+        nn.SGD([Value(2.0) * 2.0])
+    with pytest.raises(TypeError, match=r"SGD takes leaf Values, got 2\.0"):
+        nn.SGD([2.0])  # type: ignore[list-item]
+
+
+# --- micrograd's demo, with only the imports changed ---
+
+
+def test_model_of_the_shape_of_micrograds_moons_demo_learns() -> None:
+    rng = random.Random(1337)
+    angles = [math.pi * i / 19 for i in range(20)]
+    upper = [[math.cos(a) + rng.gauss(0, 0.1), math.sin(a) + rng.gauss(0, 0.1)] for a in angles]
+    lower = [[1 - math.cos(a) + rng.gauss(0, 0.1), 0.5 - math.sin(a) + rng.gauss(0, 0.1)] for a in angles]
+    points, labels = np.array(upper + lower), np.array([1] * 20 + [-1] * 20)
+    model = nn.MLP(2, [16, 16, 1], seed=1)
+
+    def loss() -> tuple[Value, float]:
+        inputs = [list(map(Value, row)) for row in points]
+        scores = list(map(model, inputs))
+        losses = [(1 + -yi * score).relu() for yi, score in zip(labels, scores, strict=True)]
+        data_loss = sum(losses) * (1.0 / len(losses))
+        reg_loss = 1e-4 * sum(p * p for p in model.parameters())
+        accuracy = [(yi > 0) == (score.data > 0) for yi, score in zip(labels, scores, strict=True)]
+        return data_loss + reg_loss, sum(accuracy) / len(accuracy)
+
+    for k in range(100):
+        total, accuracy = loss()
+        model.zero_grad()
+        total.backward()
+        learning_rate = 1.0 - 0.9 * k / 100
+        for p in model.parameters():
+            p.data -= learning_rate * p.grad
+    assert accuracy == 1.0
+    assert total.data < 0.1
