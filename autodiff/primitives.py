@@ -30,8 +30,7 @@ Rule = Callable[..., Any]
 class Domain(NamedTuple):
     """Where a primitive is smooth: an interval for each operand, and where the kinks inside are.
 
-    The last interval stands for all further operands of a primitive that takes any number. `kinks(*operands)` is zero
-    exactly at a kink or pole. Within the intervals, away from the kinks, the error bound of the entry holds.
+    The last interval stands for all further operands. `kinks(*operands)` is zero exactly at a kink or pole. Within the intervals, away from the kinks, the error bound of the entry holds.
     """
 
     intervals: tuple[tuple[float, float], ...] = ((-1e6, 1e6),)
@@ -86,11 +85,12 @@ class Primitive:
         if self.arity is not None and len(operands) != self.arity:
             raise TypeError(f"{self.name} takes {self.arity} operand{'s' * (self.arity != 1)}, got {len(operands)}")
         for operand in operands:
-            if type(operand) is not float:
-                apply = getattr(type(operand), "__apply__", None)
+            kind = type(operand)
+            if kind is not float and kind is not bool:  # these two are nearly all that rules give
+                apply = getattr(kind, "__apply__", None)
                 if apply is not None:
                     return apply(self, operands)
-        return self.evaluate(*map(floats.as_float, operands))
+        return self.evaluate(*[x if type(x) is float else floats.as_float(x) for x in operands])
 
     def local_gradients(self, out: Any, *operands: Any) -> tuple[Any, ...]:
         """Return d(out)/d(operand) for each operand, in the kind of number the operands are."""
