@@ -68,7 +68,7 @@ def train(model: nn.MLP, samples: list[Sample], epochs: int, seed: int) -> None:
     sgd = nn.SGD(model.parameters())
     rng = random.Random(seed)
     order = [sample for _ in range(epochs) for sample in rng.sample(samples, len(samples))]
-    with tqdm(order, desc="training", unit=" samples", disable=None) as progress:
+    with tqdm(order, desc="training", unit=" samples", mininterval=0.5) as progress:
         smoothed = 2.3  # -log(1/10), the loss of a guess
         try:
             for i, (pixels, digit) in enumerate(progress):
