@@ -146,23 +146,12 @@ class Value:
         with _one_pass_at_a_time:
             for node in order:
                 node.grad = 0.0
-            self.grad += seed
-            for node in reversed(order):
-                upstream = node.grad
-                if not upstream:
-                    continue
-                operands = node.operands
-                if len(operands) == 2:  # nearly every node; half the time of the loop below
-                    left, right = operands
-                    left_local, right_local = node.local_gradients
-                    if type(left) is not float:
-                        left.grad += upstream * left_local
-                    if type(right) is not float:
-                        right.grad += upstream * right_local
-                else:
-                    for operand, local in zip(operands, node.local_gradients, strict=True):
-                        if type(operand) is not float:
-                            operand.grad += upstream * local
+            try:
+                self.grad += seed
+                _propagate(order)
+            except TypeError:
+                _check_grads_are_numbers(self)
+                raise
 
     # --- recording ---
 
@@ -434,6 +423,36 @@ def _made(data: float, op: Primitive, operands: tuple[Any, ...], local_gradients
     return node
 
 
+def _propagate(order: list[Any]) -> None:
+    """Give each operand its share of the gradient of each node, from the last node to the first."""
+    for node in reversed(order):
+        upstream = node.grad
+        if not upstream:
+            continue
+        operands = node.operands
+        if len(operands) == 2:  # nearly every node; half the time of the loop below
+            left, right = operands
+            left_local, right_local = node.local_gradients
+            if type(left) is not float:
+                left.grad += upstream * left_local
+            if type(right) is not float:
+                right.grad += upstream * right_local
+        else:
+            for operand, local in zip(operands, node.local_gradients, strict=True):
+                if type(operand) is not float:
+                    operand.grad += upstream * local
+
+
+def _check_grads_are_numbers(root: Value) -> None:
+    """Raise TypeError naming a leaf whose grad was assigned something else than a number."""
+    for leaf in leaves(root):
+        if isinstance(leaf.grad, Value) or not hasattr(type(leaf.grad), "__float__"):
+            kind = type(leaf.grad).__name__
+            raise TypeError(
+                f"{_named(leaf)} holds a {kind} in .grad, expected a float; clear it with x.grad = 0.0"
+            ) from None
+
+
 def dot_of_lists(w: list[Any], x: list[Any]) -> Value | None:
     """Return the node of dot(w, x), or None for what is not plain: the hottest function, written out for speed.
 
@@ -473,10 +492,13 @@ def _data_of(x: Value) -> float:
     try:
         return floats.as_float(x.data)
     except TypeError as error:
-        name = f"the Value labelled {x.label!r}" if x.label else "a Value"
         raise TypeError(
-            f"{name} holds a {type(x.data).__name__} in .data, expected a float; assign x.data = other.data"
+            f"{_named(x)} holds a {type(x.data).__name__} in .data, expected a float; assign x.data = other.data"
         ) from error
+
+
+def _named(x: Value) -> str:
+    return f"the Value labelled {x.label!r}" if x.label else "a Value"
 
 
 def _evaluated(evaluate: Callable[..., Any], numbers: list[float]) -> float:
