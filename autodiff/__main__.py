@@ -29,7 +29,7 @@ POINT = {"w1": 0.8, "x1": 1.0, "w2": -0.6, "x2": 2.0, "b": 0.5}
 def show_gradients() -> Value:
     """Return the neuron's output after backward(), having printed its graph and its gradients beside numerical ones."""
     inputs = {name: Value(number, name) for name, number in POINT.items()}
-    out = neuron(*inputs.values())
+    out: Value = neuron(*inputs.values())
     out.label = "out"
     out.backward()
     print("One neuron, out = tanh(w1*x1 + w2*x2 + b), and d(out)/d(node) on each node after out.backward():\n")

@@ -30,7 +30,8 @@ Rule = Callable[..., Any]
 class Domain(NamedTuple):
     """Where a primitive is smooth: an interval for each operand, and where the kinks inside are.
 
-    The last interval stands for all further operands. `kinks(*operands)` is zero exactly at a kink or pole. Within the intervals, away from the kinks, the error bound of the entry holds.
+    The last interval stands for all further operands. `kinks(*operands)` is zero exactly at a kink or pole. Within the
+    intervals, away from the kinks, the error bound of the entry holds.
     """
 
     intervals: tuple[tuple[float, float], ...] = ((-1e6, 1e6),)
