@@ -1,0 +1,20 @@
+"""Drawings of computation graphs: `draw(value)` returns a Graph, which shows itself in Jupyter and saves itself.
+
+A drawing is made in two steps. `parts.py` reads the graph once into plain data: boxes for numbers, marks for
+operations, edges with local gradients. The other modules lower these parts: `dot.py` to Graphviz, `render.py` from
+there to SVG and PNG, `page.py` to HTML, `tree.py` to text.
+
+    >>> from autodiff import Value, draw
+    >>> x, y = Value(3.0, "x"), Value(2.0, "y")
+    >>> z = x * y
+    >>> z.backward()
+    >>> print(draw(z).text())
+    value  data  grad  operation  local gradient
+    #1     6     1     mul
+    ├─ x   3     2                2
+    └─ y   2     3                3
+"""
+
+from autodiff.show.graph import Graph, draw
+
+__all__ = ["Graph", "draw"]

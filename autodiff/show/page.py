@@ -1,0 +1,34 @@
+"""From a picture to a page of its own: one file of HTML, which needs nothing else and follows a light or dark theme.
+
+>>> "<title>a &amp; b</title>" in page("<svg/>", "a & b")
+True
+"""
+
+from html import escape
+
+_PAGE = """\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+:root {{ color-scheme: light dark; }}
+body {{ margin: 1rem; font-family: system-ui, sans-serif; }}
+figure {{ margin: 0; overflow-x: auto; }}
+svg {{ border-radius: 0.5rem; }}
+</style>
+</head>
+<body>
+<figure aria-label="{title}" tabindex="0">
+{svg}
+</figure>
+</body>
+</html>
+"""
+
+
+def page(svg: str, title: str) -> str:
+    """Return a page of HTML that shows an <svg> element."""
+    return _PAGE.format(title=escape(title), svg=svg.strip())
