@@ -589,3 +589,18 @@ def test_threads_draw_at_once() -> None:
     with ThreadPoolExecutor(4) as pool:
         drawn = list(pool.map(lambda _: picture(circuit()), range(20)))
     assert set(drawn) == {picture(circuit())}
+
+
+def test_notebook_shows_a_very_large_graph_as_the_first_lines_of_its_text_and_says_how_to_see_all() -> None:
+    total = sum((Value(float(i), f"x{i}") for i in range(1_500)), 0.0)
+    graph = draw(total)
+    bundle = graph._repr_mimebundle_()
+    assert list(bundle) == ["text/plain"]
+    lines = bundle["text/plain"].splitlines()
+    whole = graph.text().splitlines()
+    assert lines[:100] == whole[:100]
+    assert lines[100:] == [
+        f"... {len(whole) - 100:,} more lines: print(graph.text()) shows all of them.",
+        "",
+        'A picture of 3,001 boxes may take minutes: graph.save("graph.svg") makes it all the same.',
+    ]

@@ -15,6 +15,9 @@ from autodiff.show.parts import Parts, parts_of
 from autodiff.show.tree import tree
 from autodiff.value import Value
 
+LARGEST_SHOWN = 2_000  # boxes that a notebook lays out of its own accord, in some seconds at the worst
+LINES_SHOWN = 100  # of the text of a larger graph
+
 
 def draw(value: Value, *, direction: dot.Direction = "LR") -> "Graph":
     """Return a drawing of the graph that ends in `value`, which Jupyter shows as a picture.
@@ -111,7 +114,13 @@ class Graph:
         return f"Graph({_counted(values, 'value')}, {_counted(operations, 'operation')})"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        """Return what Jupyter shows: the picture and the text, or the text and what to install for the picture."""
+        """Return what Jupyter shows: the picture and the text, or the text and why there is no picture."""
+        boxes = len(self._parts.boxes)
+        if boxes > LARGEST_SHOWN:
+            lines = self.text().splitlines()
+            left_out = f"... {len(lines) - LINES_SHOWN:,} more lines: print(graph.text()) shows all of them."
+            too_large = f'A picture of {boxes:,} boxes may take minutes: graph.save("graph.svg") makes it all the same.'
+            return {"text/plain": "\n".join([*lines[:LINES_SHOWN], left_out, "", too_large])}
         try:
             return {"image/svg+xml": render.svg(self.digraph.source), "text/plain": self.text()}
         except render.RenderError as error:
