@@ -1,0 +1,14 @@
+"""Hypothesis profiles: `dev` explores, `ci` repeats the same examples at every run, `nightly` takes its time.
+
+`ci` is chosen where the environment has CI, any by its name in HYPOTHESIS_PROFILE.
+"""
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # on a busy machine
+settings.register_profile("dev", settings.get_profile("patient"), max_examples=50)
+settings.register_profile("ci", settings.get_profile("patient"), max_examples=50, derandomize=True)
+settings.register_profile("nightly", settings.get_profile("patient"), max_examples=10_000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))
