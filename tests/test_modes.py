@@ -111,6 +111,23 @@ def test_anomaly_in_backward_of_a_graph_made_outside_says_how_to_find_the_line()
         y.backward()
 
 
+def test_anomaly_in_backward_sees_finite_shares_that_add_up_to_infinity_and_the_gradient_given() -> None:
+    x = Value(1.0)
+    with ad.detect_anomaly():
+        difference = x * 1e308 - x * -1e307  # either share is finite, 1.7 times their sum is not
+        with pytest.raises(FloatingPointError, match=r"became inf in the backward pass through mul"):
+            difference.backward(1.7)
+        with pytest.raises(FloatingPointError, match=r"upstream 1e\+308 times local gradient 100\.0"):
+            (x * 100.0).backward(1e308)
+    assert x.grad == 0.0
+
+
+def test_anomaly_shows_no_more_than_eight_operands() -> None:
+    with ad.detect_anomaly(), pytest.raises(FloatingPointError) as caught:
+        ad.sum([Value(1.0), *[2.0] * 20, math.inf])
+    assert str(caught.value).splitlines()[0].endswith("from Value(1.0, grad=0.0)" + ", 2.0" * 7 + ", ...")
+
+
 def test_sound_graphs_pass_anomaly_detection_with_the_same_gradients() -> None:
     x, y = Value(2.0), Value(3.0)
     with ad.detect_anomaly():
@@ -152,6 +169,25 @@ def test_source_names_the_modules_around_a_node() -> None:
     hidden = out.operands[0].operands[3]  # type: ignore[union-attr]
     assert hidden.source.modules == ("MLP", "layers.0", "neurons.0")  # type: ignore[union-attr]
     assert str(hidden.source).endswith(f":{line} in MLP.layers.0.neurons.0")  # type: ignore[union-attr]
+
+
+def test_source_names_a_module_once_whose_methods_call_each_other() -> None:
+    layer = nn.Layer(1, 1, seed=0)  # its call goes through its method `outputs`
+    with ad.record_source():
+        out = layer([1.0])
+    assert out.source.modules == ("Layer", "neurons.0")
+
+
+def test_subclass_of_value_stays_itself_inside_record_source() -> None:
+    class Parameter(Value):
+        pass
+
+    with ad.record_source():
+        x = Parameter(2.0, "w")
+    assert type(x) is Parameter
+    y = x * 3.0 + 2.0 * x
+    y.backward()
+    assert (y.data, x.grad) == (10.0, 5.0)
 
 
 def test_sources_survive_copies_and_pickles() -> None:

@@ -115,6 +115,7 @@ def test_wrong_width_names_the_layer_what_it_expects_and_what_it_got() -> None:
         (lambda: nn.MLP(2, [1], seed=1, rng=random.Random(1)), "either seed or rng, not both"),
         (lambda: nn.SGD([Value(1.0)], lr=0.0), "learning rate is above 0, got 0.0"),
         (lambda: nn.SGD([Value(1.0)], momentum=1.0), "momentum is at least 0 and below 1, got 1.0"),
+        (lambda: nn.SGD([Value(1.0)], momentum=-0.1), "momentum is at least 0 and below 1, got -0.1"),
     ],
 )
 def test_arguments_are_checked(make: Any, message: str) -> None:
@@ -130,7 +131,7 @@ class Shared(nn.Module):
 
     def __init__(self) -> None:
         self.scale = Value(2.0)
-        self.parts = {"first": nn.Neuron(1, seed=0), "again": [self.scale, (Value(5.0),)]}
+        self.parts: dict[str, Any] = {"first": nn.Neuron(1, seed=0), "again": [self.scale, (Value(5.0),)]}
         self.cached = self.scale * 3.0
         self.name = "shared"
         self.me = self
@@ -147,6 +148,20 @@ def test_parameters_are_the_leaves_each_once_in_order() -> None:
     assert module.parameters() == [p for _, p in module.named_parameters()]
     model = nn.MLP(3, [4, 2], seed=0)
     assert len(model.parameters()) == 3 * 4 + 4 + 4 * 2 + 2
+
+
+def test_parameters_and_neurons_have_names_for_drawings_and_errors() -> None:
+    model = nn.MLP(2, [3, 1], seed=0)
+    assert [p.label for p in model.layers[1].neurons[0].parameters()] == ["w0", "w1", "w2", "b"]
+    with pytest.raises(ValueError, match=r"layers\[0\]\.neurons\[2\] expects a list of 2 inputs, got 1"):
+        model.layers[0].neurons[2]([1.0])
+
+
+def test_child_is_named_by_its_path_also_where_holders_hold_each_other() -> None:
+    module = Shared()
+    module.parts["again"].append(module.parts)
+    assert module.child_name(module.parts["first"]) == "parts.first"
+    assert module.child_name(nn.Neuron(1)) is None
 
 
 def test_zero_grad_clears_every_parameter() -> None:
@@ -233,10 +248,18 @@ def test_initialisers_have_their_published_spread(initializer: init.Initializer,
     assert draws.std() == pytest.approx(deviation, rel=0.02)
 
 
-def test_rectifiers_start_with_he_and_others_with_glorot() -> None:
-    weights = {a: np.array([w.data for w in nn.Neuron(4000, a, seed=0, nout=4000).w]) for a in ("relu", "tanh")}
-    assert weights["relu"].std() == pytest.approx(math.sqrt(2 / 4000), rel=0.05)
-    assert weights["tanh"].std() == pytest.approx(math.sqrt(2 / 8000), rel=0.05)
+@pytest.mark.parametrize("activation", nn.layers.ACTIVATIONS)
+def test_rectifiers_start_with_he_and_others_with_glorot(activation: str) -> None:
+    rectifier = activation in ("relu", "leaky_relu", "elu", "gelu", "silu", "softplus")
+    layer = nn.Layer(200, 50, activation, seed=0)
+    deviation = np.array([w.data for neuron in layer.neurons for w in neuron.w]).std()
+    assert deviation == pytest.approx(math.sqrt(2 / 200 if rectifier else 2 / 250), rel=0.03)
+
+
+def test_initialiser_given_is_used_in_every_layer_and_biases_start_at_zero() -> None:
+    model = nn.MLP(3, [4, 2], seed=0, init=lambda rng, nin, nout: 10.0 * nin + nout)
+    assert [{w.data for neuron in layer.neurons for w in neuron.w} for layer in model.layers] == [{34.0}, {42.0}]
+    assert {neuron.b.data for layer in model.layers for neuron in layer.neurons} == {0.0}
 
 
 # --- losses ---
@@ -264,6 +287,7 @@ def test_binary_cross_entropy_has_gradient_sigmoid_minus_target(z: float, t: flo
     loss.backward()
     assert loss.data >= -1e-12
     assert x.grad == pytest.approx(ad.sigmoid(z) - t, abs=1e-15)
+    assert nn.binary_cross_entropy([x, 0.0], [t, 0.5]).data == pytest.approx((loss.data + math.log(2)) / 2, abs=1e-12)
 
 
 @given(st.lists(st.tuples(st.floats(-5, 5), st.sampled_from([-1, 1])), min_size=1, max_size=5))
@@ -296,6 +320,7 @@ def test_mse_and_hinge_are_their_formulas(pairs: list[tuple[float, int]]) -> Non
         (lambda: nn.cross_entropy([Value(1.0)] * 3, 0.5), "a class from 0 to 2, got 0.5"),
         (lambda: nn.cross_entropy([Value(1.0)] * 3, [1, 0]), "3 target probabilities that sum to 1.*got 2 with sum 1"),
         (lambda: nn.cross_entropy([Value(1.0)] * 2, [1, 1]), "got 2 with sum 2"),
+        (lambda: nn.cross_entropy([Value(1.0)] * 2, [0.5, 0.4]), "got 2 with sum 0.9"),
     ],
 )
 def test_losses_check_their_targets(loss: Any, message: str) -> None:

@@ -5,6 +5,7 @@ import gc
 import math
 import pickle
 import threading
+import time
 import weakref
 from decimal import Decimal
 from fractions import Fraction
@@ -151,7 +152,8 @@ def test_detached_value_passes_no_gradient() -> None:
     x = Value(3.0)
     (x.detach() * x.detach()).backward()
     assert x.grad == 0.0
-    assert x.detach().data == 3.0
+    leaf = Value(3.0, "named").detach()
+    assert (leaf.data, leaf.label, leaf.op) == (3.0, "", None)
 
 
 @given(st.lists(st.floats(-10, 10), min_size=1, max_size=8))
@@ -232,6 +234,25 @@ def test_threads_that_share_leaves_lose_no_gradient() -> None:
     for thread in threads:
         thread.join()
     assert (x.grad, y.grad) == (8 * 1000 * 3.0, 8 * 1000 * 3.0)
+
+
+class Interrupted(float):
+    """A float whose addition lets another thread run between the reading of a grad and its writing."""
+
+    def __add__(self, other: float) -> "Interrupted":
+        time.sleep(0)
+        return Interrupted(float(self) + other)
+
+
+def test_threads_lose_no_gradient_even_when_they_switch_inside_an_addition() -> None:
+    x = Value(3.0)
+    x.grad = Interrupted(0.0)
+    threads = [threading.Thread(target=lambda: [(x * 2.0).backward() for _ in range(200)]) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert x.grad == 8 * 200 * 2.0
 
 
 def test_threads_may_run_backward_on_one_graph() -> None:
@@ -460,8 +481,9 @@ def test_lists_are_checked() -> None:
             function([])
     with pytest.raises(TypeError, match="max takes a list of numbers, got Value; of two numbers, use maximum"):
         ad.max(Value(1.0))
-    with pytest.raises(TypeError, match="sum takes a list of numbers, got str"):
-        ad.sum("123")
+    for wrong in ("123", b"123", {1.0: 2.0}, 3.0, None):
+        with pytest.raises(TypeError, match=f"sum takes a list of numbers, got {type(wrong).__name__}"):
+            ad.sum(wrong)  # type: ignore[arg-type]
     assert (ad.sum([]), ad.prod([]), ad.dot([], []), ad.norm([]), ad.softmax([])) == (0.0, 1.0, 0.0, 0.0, [])
     assert ad.sum(x for x in [Value(1.0), Value(2.0)]).data == 3.0
     assert ad.dot(np.array([1.0, 2.0]), [Value(3.0), Value(4.0)]).data == 11.0
@@ -591,6 +613,8 @@ def test_own_primitive_of_any_number_of_operands() -> None:
         ({"partials": []}, TypeError, "partials is a list of functions"),
         ({"partials": [1.0]}, TypeError, "partials is a list of functions"),
         ({"domain": [(1.0, 0.0)]}, ValueError, "low < high, got"),
+        ({"domain": [(1.0, 1.0)]}, ValueError, "low < high, got"),
+        ({"domain": [(math.nan, 1.0)]}, ValueError, "low < high, got"),
         ({"domain": [1.0]}, TypeError, r"a domain is a list of \(low, high\)"),
     ],
 )
