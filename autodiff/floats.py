@@ -221,7 +221,10 @@ def gelu(x: float) -> float:
 
 
 def sum(*xs: float) -> float:
-    """Return the sum, as Python's sum takes it; it starts from -0.0, the number that changes no other."""
+    """Return the sum, as Python's own sum takes it: from left to right, with compensation from Python 3.12 on.
+
+    It starts from -0.0, the number that changes no other.
+    """
     return builtins.sum(xs, -0.0)
 
 
@@ -238,7 +241,7 @@ def dot(*wx: float) -> float:
 
 def prod(*xs: float) -> float:
     """Return the product."""
-    return math.prod(xs, start=1.0)
+    return math.prod(xs)
 
 
 def max(*xs: float) -> float:

@@ -11,11 +11,11 @@ Given plain numbers alone, each returns a float; given a Value anywhere, a Value
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol, TypeVar, overload
+from typing import Any, Protocol, overload
 
 from autodiff import floats, primitives
 from autodiff.primitives import Domain, Primitive, Rule
-from autodiff.value import Value, _evaluated, dot_of_lists
+from autodiff.value import Value, dot_of_lists, read
 
 Number = Value | float
 
@@ -90,19 +90,17 @@ minimum: Binary = primitives.minimum
 
 # --- functions with defaults ---
 
-_X = TypeVar("_X", Value, float)
 
-
-def leaky_relu(x: _X, slope: Number = 0.01) -> _X:
+def leaky_relu(x: Number, slope: Number = 0.01) -> Any:
     """Return x where x > 0, slope * x elsewhere; the derivative at 0 is the slope.
 
     >>> leaky_relu(-2.0)
     -0.02
     """
-    return primitives.leaky_relu(x, slope)  # type: ignore[no-any-return]
+    return primitives.leaky_relu(x, slope)
 
 
-def elu(x: _X, alpha: Number = 1.0) -> _X:
+def elu(x: Number, alpha: Number = 1.0) -> Any:
     """Return x where x > 0, alpha * (e^x - 1) elsewhere; the derivative at 0 is alpha.
 
     Source: Clevert et al., Fast and accurate deep network learning by exponential linear units, 2015.
@@ -110,16 +108,16 @@ def elu(x: _X, alpha: Number = 1.0) -> _X:
     >>> elu(-1.0)
     -0.6321205588285577
     """
-    return primitives.elu(x, alpha)  # type: ignore[no-any-return]
+    return primitives.elu(x, alpha)
 
 
-def clip(x: _X, low: Number, high: Number) -> _X:
+def clip(x: Number, low: Number, high: Number) -> Any:
     """Return x, at least low and at most high (high wins if low is larger); the derivative is 1 at the bounds.
 
     >>> clip(7.0, 0.0, 5.0)
     5.0
     """
-    return primitives.clip(x, low, high)  # type: ignore[no-any-return]
+    return primitives.clip(x, low, high)
 
 
 def where(condition: Any, x: Any, y: Any) -> Any:
@@ -304,11 +302,15 @@ def primitive(
     if not callable(evaluate):
         raise TypeError(f"evaluate is a function of the operands, got {type(evaluate).__name__}")
     if not callable(partials):
-        partials = list(partials)
+        partials = list(partials) if hasattr(type(partials), "__iter__") else []
         if not partials or not all(map(callable, partials)):
             raise TypeError("partials is a list of functions (out, *operands), one for each operand, or one function")
+    if symbol is not None and not isinstance(symbol, str):
+        raise TypeError(f"a symbol is a string, got {type(symbol).__name__} {symbol!r}")
     made = Primitive(name, name, evaluate, partials, symbol=symbol, domain=_domain(domain))
-    made.evaluate = lambda *operands: _evaluated(evaluate, [floats.as_float(x) for x in operands])
+    made.evaluate = lambda *operands: read(name, lambda *xs: (evaluate(*xs),), [floats.as_float(x) for x in operands])[
+        0
+    ]
     made.__module__ = sys._getframe(1).f_globals.get("__name__", "__main__")
     return made
 
@@ -320,6 +322,8 @@ def _domain(domain: Domain | Sequence[tuple[float, float]] | None) -> Domain:
         intervals = tuple([(floats.as_float(low), floats.as_float(high)) for low, high in domain])
     except (TypeError, ValueError) as error:
         raise TypeError(f"a domain is a list of (low, high), one for each operand, got {domain!r}") from error
+    if not intervals:
+        raise ValueError("a domain has at least one interval; leave it out for all numbers")
     for low, high in intervals:
         if not low < high:
             raise ValueError(f"an interval of a domain is (low, high) with low < high, got ({low}, {high})")

@@ -5,10 +5,12 @@ Each context sets it for its `with` block (or decorated function) and restores i
 and asynchronous tasks have their own.
 """
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
+from functools import cache
 from types import FrameType
 from typing import Any, NamedTuple
 
@@ -67,7 +69,8 @@ def no_grad() -> Iterator[None]:
 
 @contextmanager
 def detect_anomaly() -> Iterator[None]:
-    """Return a context in which the first non-finite result or gradient raises FloatingPointError.
+    """Return a context in which the first operation on Values with a result that is not finite, and the
+    first gradient that is not, raises FloatingPointError.
 
     The error names the operation that made the number, its operands and the user's source line, which nodes made here
     remember, as in `record_source()`. A `backward()` inside the context that meets one leaves every gradient as it was.
@@ -102,12 +105,25 @@ def record_source() -> Iterator[None]:
 
 
 def user_source() -> Source:
-    """Return the source of the innermost frame outside this project's packages, with the modules it runs in."""
+    """Return the source of the innermost frame of the user's own code, with the modules it runs in.
+
+    That is neither this project's packages, nor the standard library or an installed package such as numpy, unless
+    there is nothing else.
+    """
     frames = list(_stack())
-    users = [f for f in frames if f.f_globals.get("__name__", "").partition(".")[0] not in ("autodiff", "nn")]
-    innermost = (users or frames)[0]
+    others = [f for f in frames if f.f_globals.get("__name__", "").partition(".")[0] not in ("autodiff", "nn")]
+    users = [f for f in others if not f.f_code.co_filename.startswith(_installed())]
+    innermost = (users or others or frames)[0]
     owners = [owner for owner in map(_owner, reversed(frames)) if owner is not None]
     return Source(innermost.f_code.co_filename, innermost.f_lineno, _names(owners))
+
+
+@cache
+def _installed() -> tuple[str, ...]:
+    from sysconfig import get_paths  # takes some milliseconds, and only this needs it
+
+    paths = get_paths()
+    return tuple({f"{paths[name]}{os.sep}" for name in ("stdlib", "platstdlib", "purelib", "platlib")} | {"<frozen "})
 
 
 def _stack() -> Iterator[FrameType]:

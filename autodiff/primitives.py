@@ -58,6 +58,8 @@ class Primitive:
         domain: where it is smooth and its error bound holds.
         ulps: the bound on the error of value and local gradients in the domain, in units in the last place of the
             result, or of the largest term where terms cancel.
+        chooses: whether a local gradient of 0 means that the operand was not taken: it then contributes nothing, not
+            even 0 * inf.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class Primitive:
         symbol: str | None = None,
         domain: Domain | None = None,
         ulps: int = 16,
+        chooses: bool = False,
     ) -> None:
         self.name = self.__name__ = name
         self.formula = formula
@@ -79,6 +82,7 @@ class Primitive:
         self.symbol = symbol or name
         self.domain = domain or Domain()
         self.ulps = ulps
+        self.chooses = chooses
         self.__module__ = __name__
         self.__doc__ = f"Return {formula}.\n\nSmooth on {self.domain}, where the error is at most {ulps} ulps."
 
@@ -122,13 +126,13 @@ def _guarded(x: Any) -> Any:
 
 
 def _power_slope(x: Any, y: Any) -> Any:
-    """Return y x^(y - 1), the derivative of x ** y in x; 0, not 0 * inf, for 0 ** 0, and for nan ** 0.
+    """Return y x^(y - 1), the derivative of x ** y in x; 0 where that is 0 * inf, or nan, at y = 0.
 
     x ** 0 is the constant 1 at any x, so every derivative of x ** 2 from the third on is 0. Elsewhere y = 0 needs the
     product: its derivative in y is 1 / x.
     """
     slope = y * pow(x, y - 1.0)
-    return where(y == 0.0, where(abs(x) > 0.0, slope, 0.0), slope)
+    return where(y == 0.0, where(slope == slope, slope, 0.0), slope)
 
 
 def _to_integer(x: float) -> float:
@@ -254,7 +258,11 @@ cosh: Primitive = Primitive("cosh", "cosh x", floats.cosh, [lambda out, x: sinh(
 tanh = Primitive("tanh", "tanh x", floats.tanh, [lambda out, x: square(1.0 / cosh(x))], domain=_on((-350.0, 350.0)))
 arcsinh = Primitive("arcsinh", "arsinh x", floats.arcsinh, [lambda out, x: 1.0 / hypot(1.0, x)])
 arccosh = Primitive(
-    "arccosh", "arcosh x", floats.arccosh, [lambda out, x: 1.0 / sqrt((x - 1.0) * (x + 1.0))], domain=_on((1.001, 1e6))
+    "arccosh",
+    "arcosh x",
+    floats.arccosh,
+    [lambda out, x: 1.0 / (sqrt(x - 1.0) * sqrt(x + 1.0))],
+    domain=_on((1.001, 1e6)),
 )
 arctanh = Primitive(
     "arctanh", "artanh x", floats.arctanh, [lambda out, x: 1.0 / ((1.0 - x) * (1.0 + x))], domain=_on((-0.999, 0.999))
@@ -264,15 +272,20 @@ hypot: Primitive = Primitive(
     "hypot",
     "√(x² + y²)",
     floats.hypot,
-    [lambda out, x, y: x / _guarded(out), lambda out, x, y: y / _guarded(out)],
-    domain=_on(REAL, REAL, kinks=lambda x, y: math.hypot(x, y)),
+    [lambda out, x, y: _over(x, out), lambda out, x, y: _over(y, out)],
+    domain=_on(REAL, REAL, kinks=math.hypot),
 )
+
+
+def _over(x: Any, length: Any) -> Any:
+    """Return x / length; 0, in every order of derivative, where the length is 0."""
+    return where(length == 0.0, 0.0, x / _guarded(length))
 
 
 def _over_square(numerator: Any, y: Any, x: Any) -> Any:
     """Return numerator / (x² + y²) without overflow of the squares; 0 at the origin."""
-    radius = _guarded(hypot(x, y))
-    return numerator / radius / radius
+    radius = hypot(x, y)
+    return _over(_over(numerator, radius), radius)
 
 
 # --- error functions and activations ---
@@ -309,6 +322,7 @@ relu = Primitive(
     [lambda out, x: where(x > 0.0, 1.0, 0.0)],  # 0 at the kink
     domain=_on(REAL, kinks=lambda x: x),
     ulps=4,
+    chooses=True,
 )
 leaky_relu = Primitive(
     "leaky_relu",
@@ -362,6 +376,7 @@ maximum: Primitive = Primitive(
     [lambda out, x, y: _share(x > y, x == y), lambda out, x, y: _share(y > x, x == y)],
     domain=_on(REAL, REAL, kinks=lambda x, y: x - y),
     ulps=4,
+    chooses=True,
 )
 minimum = Primitive(
     "minimum",
@@ -370,6 +385,7 @@ minimum = Primitive(
     [lambda out, x, y: _share(x < y, x == y), lambda out, x, y: _share(y < x, x == y)],
     domain=_on(REAL, REAL, kinks=lambda x, y: x - y),
     ulps=4,
+    chooses=True,
 )
 clip = Primitive(
     "clip",
@@ -382,6 +398,7 @@ clip = Primitive(
     ],
     domain=_on(REAL, (-1e6, 0.0), (0.0, 1e6), kinks=lambda x, low, high: (x - low) * (x - high) * (low - high)),
     ulps=4,
+    chooses=True,
 )
 where: Primitive = Primitive(
     "where",
@@ -394,6 +411,7 @@ where: Primitive = Primitive(
     ],
     domain=_on((0.0, 1.0), REAL, REAL, kinks=lambda condition, x, y: condition),
     ulps=4,
+    chooses=True,
 )
 
 # --- lists: any number of operands, all local gradients at once, in linear time ---
@@ -452,7 +470,7 @@ norm = Primitive(
     "norm",
     "√(x₁² + ... + xₙ²)",
     floats.hypot,
-    lambda out, *xs: [x / _guarded(out) for x in xs],
+    lambda out, *xs: [_over(x, out) for x in xs],
     symbol="‖x‖",
     domain=_on(REAL, kinks=math.hypot),
 )
@@ -477,8 +495,12 @@ log_softmax = Primitive(
     domain=_on((-700.0, 700.0)),
     ulps=4,
 )
-max: Primitive = Primitive("max", "the largest", floats.max, _extreme_partials, domain=_on(REAL, kinks=_gap), ulps=4)
-min = Primitive("min", "the smallest", floats.min, _extreme_partials, domain=_on(REAL, kinks=_gap), ulps=4)
+max: Primitive = Primitive(
+    "max", "the largest", floats.max, _extreme_partials, domain=_on(REAL, kinks=_gap), ulps=4, chooses=True
+)
+min = Primitive(
+    "min", "the smallest", floats.min, _extreme_partials, domain=_on(REAL, kinks=_gap), ulps=4, chooses=True
+)
 
 TABLE: dict[str, Primitive] = {entry.name: entry for entry in list(globals().values()) if isinstance(entry, Primitive)}
 """Every primitive by its name, in the order above."""

@@ -77,7 +77,7 @@ class Value:
     _label: str
     source: modes.Source | None = None  # SourcedValue has a slot for it; here it costs nothing
 
-    def __new__(cls, data: Any = 0.0, label: str = "") -> Self:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         mode = modes.current()
         if mode is None or not mode.sourcing or cls is not Value:
             return _new(cls)
@@ -307,6 +307,14 @@ class Value:
     softplus, relu = _method(primitives.softplus), _method(primitives.relu)
     silu, gelu = _method(primitives.silu), _method(primitives.gelu)
 
+    def rint(self) -> Value:
+        """Return the nearest whole number, halves to even."""
+        return round(self)
+
+    def conjugate(self) -> Value:
+        """Return self, a real number; np.var and np.std ask for it."""
+        return self
+
     def arctan2(self, x: Any) -> Value:
         """Return the angle of the point (x, self)."""
         return self.__apply__(primitives.arctan2, (self, x))
@@ -383,8 +391,8 @@ class Value:
     def __reduce__(self) -> tuple[Any, ...]:
         """Return the graph as a flat list; pickle's own way would recurse once per node.
 
-        A leaf is pickled as an object of its own, so that roots pickled together share it. An operand is its index in
-        the list of leaves and nodes, or a constant float.
+        A leaf is pickled as an object of its own, so that roots pickled together share it; interior nodes they share
+        are pickled with each. An operand is its index in the list of leaves and nodes, or a constant float.
         """
         if not self.operands:
             return _restored_leaf, _state(self)
@@ -430,7 +438,8 @@ def _propagate(order: list[Any]) -> None:
         if not upstream:
             continue
         operands = node.operands
-        if len(operands) == 2:  # nearly every node; half the time of the loop below
+        chooses = node.op.chooses
+        if len(operands) == 2 and not chooses:  # nearly every node; half the time of the loop below
             left, right = operands
             left_local, right_local = node.local_gradients
             if type(left) is not float:
@@ -439,7 +448,7 @@ def _propagate(order: list[Any]) -> None:
                 right.grad += upstream * right_local
         else:
             for operand, local in zip(operands, node.local_gradients, strict=True):
-                if type(operand) is not float:
+                if type(operand) is not float and (local or not chooses):
                     operand.grad += upstream * local
 
 
@@ -462,15 +471,14 @@ def dot_of_lists(w: list[Any], x: list[Any]) -> Value | None:
     if w_data is None or x_data is None or (w_data is w and x_data is x) or modes.current() is not None:
         return None
     data = sum(map(mul, w_data, x_data), -0.0)
-    if type(data) is not float:
-        return None
     return _made(data, primitives.dot, (*w, *x), (*x_data, *w_data))
 
 
 def _data_of_list(numbers: list[Any]) -> list[float] | None:
     kinds = set(map(type, numbers))
     if kinds == {Value}:
-        return [x.data for x in numbers]
+        numbers = [x.data for x in numbers]
+        kinds = set(map(type, numbers))
     return numbers if kinds == {float} else None
 
 
@@ -501,21 +509,19 @@ def _named(x: Value) -> str:
     return f"the Value labelled {x.label!r}" if x.label else "a Value"
 
 
-def _evaluated(evaluate: Callable[..., Any], numbers: list[float]) -> float:
-    """Return evaluate(*numbers) as a float, with IEEE 754 answers."""
-    return _read(lambda *xs: (evaluate(*xs),), numbers)[0]
-
-
 def _local_gradients(primitive: Primitive, data: float, numbers: list[float]) -> tuple[float, ...]:
     """Return the local gradients as floats, with IEEE 754 answers."""
-    return _read(primitive.local_gradients, [data, *numbers])
+    return read(primitive.name, primitive.local_gradients, [data, *numbers])
 
 
-def _read(rule: Callable[..., tuple[Any, ...]], numbers: list[float]) -> tuple[float, ...]:
+def read(name: str, rule: Callable[..., tuple[Any, ...]], numbers: list[float]) -> tuple[float, ...]:
     """Return rule(*numbers) as floats.
 
     Ordinary arithmetic on floats raises where IEEE 754 has an answer (1 / 0), or leaves the real line ((-2) ** 0.5).
     Arithmetic on Values does neither, so a rule that did is read again with Values.
+
+    Raises TypeError, naming the primitive, for a rule that cannot be read with Values or gives something else than
+    numbers, or a Value of its own, whose gradient would be lost.
     """
     try:
         results = rule(*numbers)
@@ -523,11 +529,32 @@ def _read(rule: Callable[..., tuple[Any, ...]], numbers: list[float]) -> tuple[f
         if kinds == {float}:
             return results
         if complex in kinds:
-            raise ArithmeticError
-    except (ArithmeticError, ValueError):
+            raise ArithmeticError(f"{name} left the real line")
+        if any(issubclass(kind, Value) for kind in kinds):
+            raise TypeError(
+                f"{name} gave a Value for plain numbers, so it closes over a Value, whose gradient would be lost; "
+                "make that one an operand"
+            )
+    except (ArithmeticError, ValueError) as error:
+        results = _read_with_values(name, rule, numbers, error)
+    try:
+        return tuple([floats.as_float(x) for x in results])
+    except TypeError as error:
+        raise TypeError(f"{name}: {error}") from error
+
+
+def _read_with_values(
+    name: str, rule: Callable[..., tuple[Any, ...]], numbers: list[float], cause: Exception
+) -> tuple[Any, ...]:
+    try:
         with modes.on_numbers_alone():
             results = rule(*map(Value, numbers))
-    return tuple([x.data if isinstance(x, Value) else floats.as_float(x) for x in results])
+    except TypeError as error:
+        raise TypeError(
+            f"{name} raised {cause!r} on the numbers {numbers}, and cannot be read with Values instead ({error}); "
+            "write it in arithmetic and the functions of autodiff: autodiff.exp for math.exp"
+        ) from cause
+    return tuple([x.data if isinstance(x, Value) else x for x in results])
 
 
 # --- anomaly detection ---
@@ -535,12 +562,15 @@ def _read(rule: Callable[..., tuple[Any, ...]], numbers: list[float]) -> tuple[f
 
 def _check_gradients(order: list[Any], root: Value, seed: float) -> None:
     """Run the backward pass aside from the graph; raise FloatingPointError at the first gradient that is not finite."""
+    if seed - seed != 0.0:
+        raise FloatingPointError(f"the gradient given to backward() is {seed}")
     gradients: dict[Value, float] = {root: seed}
     for node in reversed(order):
         upstream = gradients.get(node, 0.0)
         for operand, local in zip(node.operands, node.local_gradients, strict=True):
-            if upstream and type(operand) is not float:
-                gradient = gradients.get(operand, 0.0) + upstream * local
+            if upstream and type(operand) is not float and (local or not node.op.chooses):
+                before = 0.0 if operand.operands else operand.grad
+                gradient = gradients.get(operand, before) + upstream * local
                 if gradient - gradient != 0.0:
                     raise FloatingPointError(
                         f"the gradient of {operand!r} became {gradient} in the backward pass through {node.op.name}: "
