@@ -4,6 +4,8 @@ An application: it stands above the engine and uses `nn`. `python -m autodiff --
 """
 
 import argparse
+import io
+import os
 import random
 import sys
 from collections.abc import Callable, Sequence
@@ -67,12 +69,13 @@ def train(model: nn.MLP, samples: list[Sample], epochs: int, seed: int) -> None:
 
     sgd = nn.SGD(model.parameters())
     rng = random.Random(seed)
-    order = [sample for _ in range(epochs) for sample in rng.sample(samples, len(samples))]
-    with tqdm(order, desc="training", unit=" samples", mininterval=0.5) as progress:
+    order = (sample for _ in range(epochs) for sample in rng.sample(samples, len(samples)))
+    steps = epochs * len(samples)
+    with tqdm(order, total=steps, desc="training", unit=" samples", mininterval=0.5) as progress:
         smoothed = 2.3  # -log(1/10), the loss of a guess
         try:
             for i, (pixels, digit) in enumerate(progress):
-                sgd.lr = 0.05 * (1 - i / len(order))
+                sgd.lr = 0.05 * (1 - i / steps)
                 loss = nn.cross_entropy(model(pixels), digit)
                 sgd.zero_grad()
                 loss.backward()
@@ -82,7 +85,7 @@ def train(model: nn.MLP, samples: list[Sample], epochs: int, seed: int) -> None:
                     progress.set_postfix(loss=f"{smoothed:.3f}", refresh=False)
         except KeyboardInterrupt:
             progress.close()
-            print(f"Stopped after {progress.n} of {len(order)} samples; going on with the network as it is.")
+            print(f"Stopped after {progress.n} of {steps} samples; going on with the network as it is.")
 
 
 def accuracy(model: nn.MLP, samples: list[Sample]) -> float:
@@ -100,7 +103,7 @@ def save_drawing(out: Value, path: Path) -> None:
     except RuntimeError as error:
         print(error)
         saved = drawing.save(path.with_suffix(".dot"))
-    print(f"The neuron's graph is drawn in {saved.resolve()}")
+    print(f"\nThe neuron's graph is drawn in {saved.resolve()}")
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -126,6 +129,10 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         parser.error(f"--out ends in .svg, .png, .html or .dot, got {options.out}")
     if not options.out.absolute().parent.is_dir():
         parser.error(f"--out is in a directory that does not exist: {options.out.absolute().parent}")
+    if options.out.is_dir():
+        parser.error(f"--out is a directory: {options.out.absolute()}")
+    if not 0 <= options.seed < 2**32:
+        parser.error(f"--seed is from 0 to 2**32 - 1, got {options.seed}")
     return options
 
 
@@ -133,9 +140,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the tour; return the exit status."""
     options = parse(arguments)
     out = show_gradients()
+    try:
+        save_drawing(out, options.out)
+    except OSError as error:
+        print(f"{options.out} cannot be written: {error}", file=sys.stderr)
+        return 2
     if find_spec("sklearn") is None or find_spec("tqdm") is None:
         print(f"\n{TRAIN_EXTRA}")
-        save_drawing(out, options.out)
         return 1
     training, held_out = digits(options.seed)
     model = nn.MLP(64, [32, 10], seed=options.seed)
@@ -144,13 +155,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     train(model, training, options.epochs, options.seed)
     print(f"\nAccuracy on {len(held_out)} digits it has never seen: {accuracy(model, held_out):.1%}")
-    save_drawing(out, options.out)
     return 0
 
 
-if __name__ == "__main__":
+def run() -> int:
+    """Run the tour as a program does: any terminal, any pipe, Ctrl-C at any moment."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal without the tree's lines shows ? for them
     try:
-        sys.exit(main())
+        return main()
     except KeyboardInterrupt:
         print("\nStopped.")
-        sys.exit(130)
+        return 130
+    except BrokenPipeError:  # the reader, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+if __name__ == "__main__":
+    sys.exit(run())

@@ -6,6 +6,7 @@ same inputs; an MLP is a chain of layers, the last one linear.
 
 import random
 from collections.abc import Callable, Sequence
+from operator import index
 from typing import Any
 
 import autodiff
@@ -33,7 +34,7 @@ ACTIVATIONS: dict[str, Callable[[Value], Value]] = {
     "softplus": autodiff.softplus,
     "tanh": autodiff.tanh,
 }
-_RECTIFIERS = ("relu", "leaky_relu", "elu", "gelu", "silu", "softplus")
+_RECTIFIERS = [ACTIVATIONS[name] for name in ("relu", "leaky_relu", "elu", "gelu", "silu", "softplus")]
 
 
 class Neuron(Module):
@@ -64,10 +65,10 @@ class Neuron(Module):
         nout: int = 1,
         name: str = "Neuron",
     ) -> None:
-        _check_width("nin", nin)
+        nin = _width("nin", nin)
         rng = _generator(seed, rng)
-        init = init or (initializers.he() if activation in _RECTIFIERS else initializers.glorot())
         self.activation = _activation(activation)
+        init = init or (initializers.he() if self.activation in _RECTIFIERS else initializers.glorot())
         self.name = name
         self.w = [Value(init(rng, nin, nout), f"w{i}") for i in range(nin)]
         self.b = Value(0.0, "b")
@@ -101,7 +102,7 @@ class Layer(Module):
         init: Initializer | None = None,
         name: str = "Layer",
     ) -> None:
-        _check_width("nout", nout)
+        nout = _width("nout", nout)
         rng = _generator(seed, rng)
         self.name = name
         self.neurons = [
@@ -147,15 +148,15 @@ class MLP(Module):
         rng: random.Random | None = None,
         init: Initializer | None = None,
     ) -> None:
-        if isinstance(nouts, int) or not nouts:
+        widths = list(nouts) if hasattr(type(nouts), "__iter__") else []
+        if not widths:
             raise ValueError(f"nouts is a list with the width of each layer, got {nouts!r}; write [16, 16, 1]")
         rng = _generator(seed, rng)
-        widths = [nin, *nouts]
-        activations = [activation] * (len(nouts) - 1) + ["linear"]
+        activations = [activation] * (len(widths) - 1) + ["linear"]
         self.activation = _activation(activation)
         self.layers = [
             Layer(n, m, f, rng=rng, init=init, name=f"layers[{i}]")
-            for i, (n, m, f) in enumerate(zip(widths, nouts, activations, strict=False))
+            for i, (n, m, f) in enumerate(zip([nin, *widths], widths, activations, strict=False))
         ]
 
     def __call__(self, x: Sequence[Any]) -> Any:
@@ -178,7 +179,9 @@ def _inputs(name: str, x: Any, width: int) -> list[Any]:
     """Return x as a list of `width` inputs; raise for anything else."""
     if isinstance(x, (str, bytes, dict)) or not hasattr(type(x), "__iter__"):
         raise TypeError(f"{name} expects a list of {width} inputs, got {type(x).__name__}; write [x] for a single one")
-    inputs: list[Any] = x.tolist() if hasattr(x, "tolist") else list(x)
+    inputs = x.tolist() if hasattr(x, "tolist") else list(x)
+    if not isinstance(inputs, list):
+        raise TypeError(f"{name} expects a list of {width} inputs, got a single number; write [x]")
     if len(inputs) != width:
         raise ValueError(f"{name} expects a list of {width} inputs, got {len(inputs)}")
     return inputs
@@ -187,21 +190,24 @@ def _inputs(name: str, x: Any, width: int) -> list[Any]:
 def _generator(seed: int | None, rng: random.Random | None) -> random.Random:
     if seed is not None and rng is not None:
         raise ValueError("give either seed or rng, not both")
+    if rng is not None and not isinstance(rng, random.Random):
+        raise TypeError(f"rng is a random.Random, got {type(rng).__name__}; give a number as seed")
     return rng or random.Random(seed)
 
 
-def _check_width(name: str, width: Any) -> None:
-    if not isinstance(width, int) or isinstance(width, bool) or width < 1:
+def _width(name: str, width: Any) -> int:
+    """Return a number of units as an int; numpy's integers are as good."""
+    if isinstance(width, bool) or not hasattr(type(width), "__index__") or width < 1:
         raise ValueError(f"{name} is a whole number of at least 1, got {width!r}")
+    return index(width)
 
 
 def _activation(activation: Activation) -> Callable[[Value], Value]:
     if callable(activation):
         return activation
-    if activation not in ACTIVATIONS:
-        raise ValueError(
-            f"no activation is called {activation!r}; known are {', '.join(ACTIVATIONS)}, or give a function"
-        )
+    if not isinstance(activation, str) or activation not in ACTIVATIONS:
+        known = ", ".join(ACTIVATIONS)
+        raise ValueError(f"no activation is called {activation!r}; known are {known}, or give a function")
     return ACTIVATIONS[activation]
 
 

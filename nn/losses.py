@@ -4,6 +4,7 @@ Outputs are a Value or a list of Values, as a model gives them; targets are numb
 """
 
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any
 
 import autodiff
@@ -22,9 +23,10 @@ def mse(outputs: Any, targets: Any) -> Any:
 
 
 def binary_cross_entropy(logits: Any, targets: Any) -> Any:
-    """Return the mean of softplus(z) - t z: the cross-entropy of sigmoid(z) with targets t in [0, 1], z a logit.
+    """Return the mean of t softplus(-z) + (1 - t) softplus(z): the cross-entropy of sigmoid(z), z a logit, with t.
 
-    Written on logits, because log(sigmoid(z)) loses its digits where the sigmoid saturates.
+    The targets t are probabilities, mostly 0 and 1. It is written on logits, because log(sigmoid(z)) loses its digits
+    where the sigmoid saturates.
 
     Raises ValueError if logits and targets differ in number, or for a target outside [0, 1].
 
@@ -34,30 +36,41 @@ def binary_cross_entropy(logits: Any, targets: Any) -> Any:
     """
     pairs = _pairs("binary_cross_entropy", logits, targets)
     for _, t in pairs:
-        if not 0 <= t <= 1:
+        if not (_is_number(t) and 0 <= t <= 1):
             raise ValueError(f"binary_cross_entropy takes targets from 0 to 1, got {t!r}; for -1 and 1, use hinge")
-    return autodiff.mean([autodiff.softplus(z) - t * z for z, t in pairs])
+    return autodiff.mean([_surprise(z, t) for z, t in pairs])
+
+
+def _surprise(logit: Any, probability: Any) -> Any:
+    """Return the cross-entropy of one logit; of a certain target, the one term that counts."""
+    if probability == 0:
+        return autodiff.softplus(logit)
+    if probability == 1:
+        return autodiff.softplus(-logit)
+    return probability * autodiff.softplus(-logit) + (1 - probability) * autodiff.softplus(logit)
 
 
 def cross_entropy(logits: Sequence[Any], target: Any) -> Any:
     """Return -log softmax(logits)[target], for a class index; for a list of probabilities (one-hot), their mean of it.
 
-    Raises ValueError for an index that is no class, or probabilities that are too few, too many, or do not sum to 1.
+    Raises ValueError for an index that is no class, or probabilities that are too few, too many, negative, or do not
+    sum to 1.
 
     >>> from autodiff import Value
     >>> cross_entropy([Value(1000.0), Value(0.0)], 1).data, cross_entropy([Value(1000.0), Value(0.0)], [0, 1]).data
     (1000.0, 1000.0)
     """
-    logits = list(logits)
-    if hasattr(type(target), "__iter__"):
+    logits = _listed(logits)
+    if hasattr(type(target), "__len__") and not isinstance(target, str):
         weights = list(target)
-        if len(weights) != len(logits) or not 1 - 1e-6 <= sum(weights) <= 1 + 1e-6:
+        if len(weights) != len(logits) or min(weights) < 0 or not 1 - 1e-6 <= sum(weights) <= 1 + 1e-6:
             raise ValueError(
                 f"cross_entropy takes {len(logits)} target probabilities that sum to 1, one for each logit, "
-                f"got {len(weights)} with sum {sum(weights)}"
+                f"got {len(weights)} with sum {sum(weights)}: {weights}"
             )
-        return autodiff.logsumexp(logits) - autodiff.dot(weights, logits)
-    if target != int(target) or not 0 <= target < len(logits):
+        taken = [(w, z) for w, z in zip(weights, logits, strict=True) if w]  # 0 * -inf, a masked logit, would be nan
+        return autodiff.logsumexp(logits) - autodiff.dot([w for w, _ in taken], [z for _, z in taken])
+    if not _is_number(target) or target not in range(len(logits)):
         raise ValueError(f"cross_entropy takes a class from 0 to {len(logits) - 1}, got {target!r}")
     return autodiff.logsumexp(logits) - logits[int(target)]
 
@@ -91,3 +104,7 @@ def _pairs(name: str, outputs: Any, targets: Any) -> list[tuple[Any, Any]]:
 
 def _listed(numbers: Any) -> list[Any]:
     return list(numbers) if hasattr(type(numbers), "__iter__") else [numbers]
+
+
+def _is_number(x: Any) -> bool:
+    return isinstance(x, Real) or hasattr(type(x), "item")  # numpy's bool is no Real

@@ -36,8 +36,15 @@ class Module:
             parameter.grad = 0.0
 
     def state_dict(self) -> dict[str, float]:
-        """Return the parameters' data by name."""
-        return {name: parameter.data for name, parameter in self.named_parameters()}
+        """Return the parameters' data by name. Raises ValueError if two have the same, by a key with a dot in it."""
+        named = self.named_parameters()
+        state = {name: parameter.data for name, parameter in named}
+        if len(state) < len(named):
+            twice = next(name for name in state if sum(other == name for other, _ in named) > 1)
+            raise ValueError(
+                f"two parameters of {type(self).__name__} are called {twice!r}; keep dots out of dict keys"
+            )
+        return state
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Set the parameters' data by name. Nothing changes unless every entry fits.
@@ -62,7 +69,7 @@ class Module:
         for name, entry in state.items():
             try:
                 numbers[name] = Value(entry).data
-            except TypeError as error:
+            except (TypeError, OverflowError) as error:
                 raise TypeError(f"state_dict entry {name!r}: {error}") from None
         for name, number in numbers.items():
             parameters[name].data = number
@@ -87,35 +94,38 @@ def _dotted(path: _Path) -> str:
 
 
 def _children(thing: object) -> Any:
-    """Return (key, child) pairs of a module or container."""
+    """Return (key, child) pairs of a module or container, None of anything else."""
     if isinstance(thing, Module):
         return vars(thing).items()
     if isinstance(thing, dict):
         return thing.items()
-    return enumerate(thing) if isinstance(thing, (list, tuple)) else ()
+    return enumerate(thing) if isinstance(thing, (list, tuple)) else None
 
 
 def _found(module: Module) -> dict[Value, _Path]:
     """Return the path to each parameter; a thing held twice, or holding its holder, is visited once."""
     found: dict[Value, _Path] = {}
-    _collect(module, None, found, set())
+    visited = {id(module)}
+    stack: list[tuple[_Path, Any]] = [(None, iter(_children(module)))]
+    while stack:
+        path, children = stack[-1]
+        for key, child in children:
+            if isinstance(child, Value):
+                if child.op is None:
+                    found.setdefault(child, (path, key))
+            elif id(child) not in visited and (inner := _children(child)) is not None:
+                visited.add(id(child))
+                stack.append(((path, key), iter(inner)))
+                break  # down into the child; the rest of these children has its turn afterwards
+        else:
+            stack.pop()
     return found
-
-
-def _collect(thing: object, path: _Path, found: dict[Value, _Path], visited: set[int]) -> None:
-    visited.add(id(thing))
-    for key, child in _children(thing):
-        if isinstance(child, Value):
-            if child.op is None:
-                found.setdefault(child, (path, key))
-        elif id(child) not in visited:
-            _collect(child, (path, key), found, visited)
 
 
 def _submodules(thing: object, path: _Path, visited: set[int]) -> Any:
     """Yield (path, module) for the modules held directly, in containers or not."""
     visited.add(id(thing))
-    for key, child in _children(thing):
+    for key, child in _children(thing) or ():
         if isinstance(child, Module):
             yield (path, key), child
         elif id(child) not in visited:

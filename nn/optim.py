@@ -1,5 +1,6 @@
 """SGD: gradient descent on a list of parameters."""
 
+import math
 from collections.abc import Iterable
 
 from autodiff import Value
@@ -15,7 +16,8 @@ class SGD:
         lr: the learning rate; assign `.lr` to follow a schedule.
         momentum: from 0, none, to below 1.
 
-    Raises TypeError for a parameter that is no leaf Value, ValueError for a rate or momentum out of range.
+    Raises TypeError for a parameter that is no leaf Value, ValueError for no parameters, or a rate or momentum out of
+    range. A parameter given twice counts once.
 
     Source: Sutskever et al., On the importance of initialization and momentum in deep learning, 2013.
 
@@ -30,16 +32,20 @@ class SGD:
     """
 
     def __init__(self, parameters: Iterable[Value], lr: float = 0.01, momentum: float = 0.0) -> None:
-        self.parameters = list(parameters)
+        if not hasattr(type(parameters), "__iter__"):
+            raise TypeError(f"SGD takes a list of Values, got {type(parameters).__name__}; pass model.parameters()")
+        self.parameters = list(dict.fromkeys(parameters))
         for parameter in self.parameters:
             if not isinstance(parameter, Value) or parameter.op is not None:
                 raise TypeError(f"SGD takes leaf Values, got {parameter!r}; pass model.parameters()")
-        if not lr > 0:
-            raise ValueError(f"the learning rate is above 0, got {lr!r}")
-        if not 0 <= momentum < 1:
+        if not self.parameters:
+            raise ValueError("SGD takes at least one parameter, got none")
+        self.lr = Value(lr).data  # a Value here would record every step
+        self.momentum = Value(momentum).data
+        if not 0.0 < self.lr < math.inf:
+            raise ValueError(f"the learning rate is above 0 and finite, got {lr!r}")
+        if not 0.0 <= self.momentum < 1.0:
             raise ValueError(f"momentum is at least 0 and below 1, got {momentum!r}")
-        self.lr = lr
-        self.momentum = momentum
         self._velocities = [0.0] * len(self.parameters)
 
     def zero_grad(self) -> None:
@@ -49,14 +55,10 @@ class SGD:
 
     def step(self) -> None:
         """Change every parameter's data by one step against its grad."""
-        lr, momentum = self.lr, self.momentum
-        if not momentum:
-            for parameter in self.parameters:
-                parameter.data -= lr * parameter.grad
-            return
-        self._velocities = [
-            momentum * velocity + parameter.grad
-            for velocity, parameter in zip(self._velocities, self.parameters, strict=True)
-        ]
-        for velocity, parameter in zip(self._velocities, self.parameters, strict=True):
-            parameter.data -= lr * velocity
+        lr, momentum = float(self.lr), self.momentum
+        changes = [parameter.grad for parameter in self.parameters]
+        if momentum:
+            changes = [momentum * v + g for v, g in zip(self._velocities, changes, strict=True)]
+            self._velocities = changes
+        for parameter, change in zip(self.parameters, changes, strict=True):
+            parameter.data -= lr * change

@@ -186,6 +186,8 @@ CONVENTIONS: dict[str, tuple[Function, list[float], float, list[float]]] = {
     "x ** 0 at 0": (lambda x: x**0, [0.0], 1.0, [0.0]),
     "x ** 0.0 at -2": (lambda x: x**0.0, [-2.0], 1.0, [0.0]),
     "x ** 0.0 at inf": (lambda x: x**0.0, [inf], 1.0, [0.0]),
+    "x ** 0 at a denormal": (lambda x: x**0, [1e-320], 1.0, [0.0]),
+    "x ** 0 at the least float": (lambda x: x**0.0, [-5e-324], 1.0, [0.0]),
     "x ** 0 at nan": (lambda x: x**0, [nan], 1.0, [0.0]),
     "x ** 1 at 0": (lambda x: x**1, [0.0], 0.0, [1.0]),
     "x ** -1 at 0": (lambda x: x**-1, [0.0], inf, [-inf]),
@@ -204,6 +206,26 @@ CONVENTIONS: dict[str, tuple[Function, list[float], float, list[float]]] = {
     "where, the log of 0 not taken": (lambda x: ad.where(x > 0, ad.log(x), x), [0.0], 0.0, [1.0]),
     "where, the nan of sqrt not taken": (lambda x: ad.where(x > 0, ad.sqrt(x), 2 * x), [-4.0], -8.0, [2.0]),
     "0 * sqrt(x) at 0": (lambda x: 0 * ad.sqrt(x), [0.0], 0.0, [0.0]),
+    "where, not taken, under an infinite upstream": (
+        lambda x, y: ad.sqrt(ad.where(True, x, y)),
+        [0.0, 3.0],
+        0.0,
+        [inf, 0.0],
+    ),
+    "relu, off, under an infinite upstream": (lambda x: ad.sqrt(ad.relu(x)), [-1.0], 0.0, [0.0]),
+    "maximum, not taken, under an infinite upstream": (
+        lambda x, y: ad.sqrt(ad.maximum(x, y)),
+        [0.0, -1.0],
+        0.0,
+        [inf, 0.0],
+    ),
+    "max, not taken, under an infinite upstream": (lambda *xs: ad.log(ad.max(xs)), [-1.0, 0.0], -inf, [0.0, inf]),
+    "clip, outside, under an infinite upstream": (lambda x: ad.sqrt(ad.clip(x, 0.0, 1.0)), [-1.0], 0.0, [0.0]),
+    "clip, low above high": (ad.clip, [-2.0, 5.0, 1.0], 1.0, [0.0, 0.0, 1.0]),
+    "clip, low above high, x between": (ad.clip, [3.0, 5.0, 1.0], 1.0, [0.0, 0.0, 1.0]),
+    "0 ** -1": (lambda x, y: x**y, [0.0, -1.0], inf, [-inf, -inf]),
+    "arctan2 far out": (ad.arctan2, [1e200, 1e200], math.pi / 4, [5e-201, -5e-201]),
+    "arccosh far out": (ad.arccosh, [1e200], math.acosh(1e200), [1e-200]),
     "1 / x at 0": (lambda x: 1 / x, [0.0], inf, [-inf]),
     "1 / x at -0": (lambda x: 1 / x, [-0.0], -inf, [-inf]),
     "sqrt(x * x) at 0": (lambda x: ad.sqrt(x * x), [0.0], 0.0, [nan]),
@@ -264,7 +286,7 @@ def test_equal_terms_of_logsumexp_share_exactly() -> None:
 
 def test_third_derivative_of_a_square_is_zero_and_never_nan() -> None:
     """The rules, read with Values, are differentiated again: 2 x ** 1, then 2, then 0."""
-    for point in (0.0, -0.0, -2.0, 3.0, 1e-200, inf):
+    for point in (0.0, -0.0, -2.0, 3.0, 1e-200, 1e-320, 5e-324, inf):
         x = Value(point)
         first = ad.Primitive.local_gradients(_pow(), x**2, x, 2.0)[0]
         second = _derivative(first, x)
@@ -303,3 +325,35 @@ def test_branch_not_taken_contributes_nothing_to_the_other_leaf() -> None:
     x, y = Value(0.0), Value(2.0)
     ad.where(True, y, ad.log(x) * ad.sqrt(x)).backward()
     assert (x.grad, y.grad) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    "f", [lambda x, y: ad.hypot(x, y), lambda x, y: ad.norm([x, y]), lambda x, y: ad.arctan2(y, x)]
+)
+def test_zero_vector_has_zero_derivatives_in_every_order(f: Function) -> None:
+    x, y = Value(0.0), Value(0.0)
+    out = f(x, y)
+    assert out.op is not None
+    for first in out.op.local_gradients(out, *out.operands):
+        first.backward()
+    assert (x.grad, y.grad) == (0.0, 0.0)
+
+
+def test_small_transformer_has_its_published_size() -> None:
+    """4,192 parameters; about 60,000 nodes for six letters; the loss of 27 equal chances, log 27, before training."""
+    from autodiff.graph import topological_order
+    from tests.benchmarks import engines, models
+
+    f, numbers = models.transformer(engines.ours(), "random")
+    leaves = [Value(x) for x in numbers]
+    loss = f(leaves)
+    loss.backward()
+    assert len(numbers) == 4192
+    assert 50_000 < len(topological_order(loss)) < 65_000
+    assert loss.data == pytest.approx(math.log(27), rel=0.05)
+    for i in (0, 500, 2000, 4000):
+        h = 1e-6
+        shifted = [[x + (h if j == i else 0.0) * sign for j, x in enumerate(numbers)] for sign in (1, -1)]
+        with ad.no_grad():
+            above, below = (f([Value(x) for x in point]).data for point in shifted)
+        assert leaves[i].grad == pytest.approx((above - below) / (2 * h), rel=1e-5, abs=1e-9)

@@ -80,6 +80,8 @@ def test_help_explains_itself(tmp_path: Path) -> None:
     [
         (["--epochs", "-1"], "--epochs is at least 0, got -1"),
         (["--out", "neuron.gif"], "--out ends in .svg, .png, .html or .dot, got neuron.gif"),
+        (["--seed", "-1"], "--seed is from 0 to 2**32 - 1, got -1"),
+        (["--seed", "5000000000"], "--seed is from 0 to 2**32 - 1, got 5000000000"),
         (["--out", "nowhere/neuron.svg"], "--out is in a directory that does not exist"),
     ],
 )
@@ -88,6 +90,36 @@ def test_bad_options_are_named(arguments: list[str], message: str, capsys: pytes
         tour.main(arguments)
     assert caught.value.code == 2
     assert message in capsys.readouterr().err
+
+
+def test_drawing_over_a_directory_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "d.svg").mkdir()
+    with pytest.raises(SystemExit):
+        tour.main(["--out", str(tmp_path / "d.svg")])
+    assert "--out is a directory" in capsys.readouterr().err
+
+
+def test_terminal_without_unicode_and_reader_that_leaves_early_see_no_traceback(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "autodiff", "--epochs", "0"]
+    plain = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env={**environment(), "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert plain.returncode == 0, plain.stderr
+    assert "Traceback" not in plain.stderr
+    assert "Accuracy" in plain.stdout
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=tmp_path, env=environment(), text=True, **pipes) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert "Traceback" not in process.stderr.read()
+    assert process.returncode == 141
 
 
 def test_without_the_train_extra_one_line_says_what_to_install(

@@ -1,10 +1,13 @@
 """no_grad, detect_anomaly, record_source."""
 
 import copy
+import functools
 import math
+import operator
 import pickle
 import threading
 
+import numpy as np
 import pytest
 
 import autodiff as ad
@@ -122,6 +125,18 @@ def test_anomaly_in_backward_sees_finite_shares_that_add_up_to_infinity_and_the_
     assert x.grad == 0.0
 
 
+def test_anomaly_in_backward_sees_the_gradient_given_and_what_a_leaf_has_already() -> None:
+    x = Value(1.0)
+    x.grad = 1e308
+    with ad.detect_anomaly():
+        y = x * 1.0
+        with pytest.raises(FloatingPointError, match="became inf in the backward pass through mul"):
+            y.backward(1e308)
+        with pytest.raises(FloatingPointError, match=r"the gradient given to backward\(\) is nan"):
+            x.backward(math.nan)
+    assert x.grad == 1e308
+
+
 def test_anomaly_shows_no_more_than_eight_operands() -> None:
     with ad.detect_anomaly(), pytest.raises(FloatingPointError) as caught:
         ad.sum([Value(1.0), *[2.0] * 20, math.inf])
@@ -188,6 +203,14 @@ def test_subclass_of_value_stays_itself_inside_record_source() -> None:
     y = x * 3.0 + 2.0 * x
     y.backward()
     assert (y.data, x.grad) == (10.0, 5.0)
+
+
+def test_source_is_the_users_line_also_through_other_packages() -> None:
+    values = np.array([Value(3.0), Value(4.0)])
+    with ad.record_source():
+        line = line_here() + 1
+        nodes = [np.linalg.norm(values), np.mean(values), np.sum(values), functools.reduce(operator.mul, values)]
+    assert {(node.source.filename, node.source.line) for node in nodes} == {(__file__, line)}
 
 
 def test_sources_survive_copies_and_pickles() -> None:

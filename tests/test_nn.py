@@ -47,6 +47,7 @@ def test_last_layer_is_linear() -> None:
 @pytest.mark.parametrize("name", nn.layers.ACTIVATIONS)
 def test_activation_by_name_or_function(name: str) -> None:
     function = nn.layers.ACTIVATIONS[name]
+    assert nn.Neuron(2, name, seed=3).state_dict() == nn.Neuron(2, function, seed=3).state_dict()
     by_name, by_function = (
         nn.Neuron(2, name, seed=3, init=init.uniform()),
         nn.Neuron(2, function, seed=3, init=init.uniform()),
@@ -113,7 +114,10 @@ def test_wrong_width_names_the_layer_what_it_expects_and_what_it_got() -> None:
         (lambda: nn.MLP(2, 3), "nouts is a list with the width of each layer, got 3"),
         (lambda: nn.MLP(2, [1], activation="rleu"), "no activation is called 'rleu'; known are linear, relu"),
         (lambda: nn.MLP(2, [1], seed=1, rng=random.Random(1)), "either seed or rng, not both"),
-        (lambda: nn.SGD([Value(1.0)], lr=0.0), "learning rate is above 0, got 0.0"),
+        (lambda: nn.SGD([Value(1.0)], lr=0.0), "learning rate is above 0 and finite, got 0.0"),
+        (lambda: nn.SGD([Value(1.0)], lr=math.inf), "learning rate is above 0 and finite, got inf"),
+        (lambda: nn.SGD([]), "SGD takes at least one parameter, got none"),
+        (lambda: nn.Neuron(2, ["relu"]), r"no activation is called \['relu'\]"),
         (lambda: nn.SGD([Value(1.0)], momentum=1.0), "momentum is at least 0 and below 1, got 1.0"),
         (lambda: nn.SGD([Value(1.0)], momentum=-0.1), "momentum is at least 0 and below 1, got -0.1"),
     ],
@@ -121,6 +125,26 @@ def test_wrong_width_names_the_layer_what_it_expects_and_what_it_got() -> None:
 def test_arguments_are_checked(make: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: nn.SGD([Value(1.0)], lr="0.1"), "expected a number, got str '0.1'"),
+        (lambda: nn.SGD([Value(1.0)], lr=Value(0.1)), r"takes a number, got Value\(0.1"),
+        (lambda: nn.SGD(nn.Neuron(1)), r"SGD takes a list of Values, got Neuron; pass model.parameters\(\)"),
+        (lambda: nn.Neuron(1, rng=5), "rng is a random.Random, got int; give a number as seed"),
+        (lambda: nn.MLP(1, [1])(np.array(1.0)), r"expects a list of 1 inputs, got a single number; write \[x\]"),
+    ],
+)
+def test_arguments_of_the_wrong_kind_are_named(make: Any, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        make()
+
+
+def test_widths_may_be_numpy_integers_in_any_list() -> None:
+    model = nn.MLP(np.int64(2), np.array([3, 1]), seed=0)
+    assert model.state_dict() == nn.MLP(2, (3, 1), seed=0).state_dict()
 
 
 # --- parameters and state ---
@@ -205,6 +229,22 @@ def test_state_that_does_not_fit_loads_nothing(change: Any, error: type[Exceptio
     with pytest.raises(error, match=message):
         model.load_state_dict(state)
     assert model.state_dict() == before
+
+
+def test_parameters_of_one_name_are_refused_by_state_dict() -> None:
+    module = nn.Module()
+    module.parts = {"a.b": Value(1.0), "a": {"b": Value(2.0)}}  # type: ignore[attr-defined]
+    with pytest.raises(ValueError, match=r"two parameters of Module are called 'parts\.a\.b'"):
+        module.state_dict()
+
+
+def test_modules_nest_to_any_depth() -> None:
+    outer = nn.Neuron(1, seed=0)
+    for _ in range(5_000):
+        holder = nn.Module()
+        holder.inner = outer  # type: ignore[attr-defined]
+        outer = holder  # type: ignore[assignment]
+    assert len(outer.parameters()) == 2
 
 
 def test_models_copy_and_pickle() -> None:
@@ -328,6 +368,32 @@ def test_losses_check_their_targets(loss: Any, message: str) -> None:
         loss()
 
 
+@pytest.mark.parametrize("target", [None, "1", 1j, math.nan, math.inf, [2.0, -1.0, 0.0], 1.5])
+def test_targets_that_are_no_class_and_no_probabilities_are_refused(target: Any) -> None:
+    with pytest.raises(ValueError, match="cross_entropy takes"):
+        nn.cross_entropy([Value(1.0)] * 3, target)
+
+
+@pytest.mark.parametrize("target", [None, "1", math.nan, 1j])
+def test_targets_that_are_no_probability_are_refused(target: Any) -> None:
+    with pytest.raises(ValueError, match="binary_cross_entropy takes targets from 0 to 1"):
+        nn.binary_cross_entropy(Value(1.0), target)
+
+
+def test_masked_logits_cost_nothing() -> None:
+    logits = [Value(-math.inf), Value(0.5), Value(1.5)]
+    by_class, by_probabilities = nn.cross_entropy(logits, 2), nn.cross_entropy(logits, [0, 0, 1])
+    assert by_class.data == by_probabilities.data == pytest.approx(math.log1p(math.exp(-1)))
+    by_probabilities.backward()
+    assert logits[0].grad == 0.0
+
+
+def test_binary_cross_entropy_keeps_its_digits_for_both_classes() -> None:
+    assert nn.binary_cross_entropy(Value(40.0), 1).data == pytest.approx(4.248354255291589e-18, rel=1e-12)
+    assert nn.binary_cross_entropy(Value(-40.0), 0).data == pytest.approx(4.248354255291589e-18, rel=1e-12)
+    assert nn.binary_cross_entropy(Value(2.0), np.bool_(True)).data == nn.binary_cross_entropy(Value(2.0), 1).data
+
+
 # --- SGD ---
 
 
@@ -350,6 +416,17 @@ def test_sgd_with_momentum_follows_its_formula() -> None:
         velocity = 0.9 * velocity + 2 * data
         data -= 0.1 * velocity
     assert x.data == pytest.approx(data, rel=1e-14)
+
+
+def test_sgd_keeps_data_python_floats_and_steps_a_shared_parameter_once() -> None:
+    x = Value(1.0)
+    sgd = nn.SGD([x, x], lr=np.float32(0.5), momentum=np.float32(0.5))
+    x.grad = 1.0
+    sgd.step()
+    assert (x.data, type(x.data)) == (0.5, float)
+    sgd.lr = np.float64(0.25)
+    sgd.step()
+    assert (x.data, type(x.data)) == (0.5 - 0.25 * 1.5, float)
 
 
 def test_sgd_takes_leaves_only() -> None:
