@@ -104,6 +104,33 @@ def record_source() -> Iterator[None]:
         yield
 
 
+def check_gradients(order: list[Any], root: Any, seed: float) -> None:
+    """Run the backward pass aside from the graph; raise FloatingPointError at the first gradient that is not finite."""
+    if seed - seed != 0.0:
+        raise FloatingPointError(f"the gradient given to backward() is {seed}")
+    gradients: dict[Any, float] = {root: seed}
+    for node in reversed(order):
+        upstream = gradients.get(node, 0.0)
+        for operand, local in zip(node.operands, node.local_gradients, strict=True):
+            if upstream and type(operand) is not float and (local or not node.op.chooses):
+                before = 0.0 if operand.operands else operand.grad
+                gradient = gradients.get(operand, before) + upstream * local
+                if gradient - gradient != 0.0:
+                    raise FloatingPointError(
+                        f"the gradient of {operand!r} became {gradient} in the backward pass through {node.op.name}: "
+                        f"upstream {upstream} times local gradient {local}\n"
+                        f"  {made_from(node.op, node.data, node.operands)}\n"
+                        f"  at {node.source or 'an unknown line; run the forward pass inside detect_anomaly(), too'}"
+                    )
+                gradients[operand] = gradient
+
+
+def made_from(primitive: Any, data: float, operands: tuple[Any, ...]) -> str:
+    """Return what an operation made of what, in one line."""
+    shown = [repr(x) for x in operands[:8]] + ["..."] * (len(operands) > 8)
+    return f"{primitive.name} made {data} from {', '.join(shown)}"
+
+
 def user_source() -> Source:
     """Return the source of the innermost frame of the user's own code, with the modules it runs in.
 

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from operator import mul
 from typing import Any, NoReturn, Self, cast
 
-from autodiff import floats, modes, primitives
+from autodiff import copying, floats, modes, primitives
 from autodiff.graph import leaves, topological_order
 from autodiff.primitives import Primitive
 
@@ -142,7 +142,7 @@ class Value:
         order = topological_order(self)
         mode = modes.current()
         if mode is not None and mode.checking:
-            _check_gradients(order, self, seed)
+            modes.check_gradients(order, self, seed)
         with _one_pass_at_a_time:
             for node in order:
                 node.grad = 0.0
@@ -167,7 +167,7 @@ class Value:
         if mode is None:
             return _made(data, primitive, operands, _local_gradients(primitive, data, numbers))
         if mode.checking and data - data != 0.0:
-            raise FloatingPointError(f"{_made_from(primitive, data, operands)}\n  at {modes.user_source()}")
+            raise FloatingPointError(f"{modes.made_from(primitive, data, operands)}\n  at {modes.user_source()}")
         if not mode.recording:
             return Value(data)
         node = Value(data)
@@ -378,37 +378,13 @@ class Value:
     # --- copies, without recursion ---
 
     def __copy__(self) -> Value:
-        return _clone(self, self.operands)
+        return cast(Value, copying.clone(self, self.operands))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Value:
-        for node in (*leaves(self), *topological_order(self)):
-            if id(node) not in memo:
-                operands = tuple([x if type(x) is float else memo[id(x)] for x in node.operands])
-                memo[id(node)] = _clone(node, operands)
-        copied: Value = memo[id(self)]
-        return copied
+        return cast(Value, copying.deep_copy(self, memo))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Return the graph as a flat list; pickle's own way would recurse once per node.
-
-        A leaf is pickled as an object of its own, so that roots pickled together share it; interior nodes they share
-        are pickled with each. An operand is its index in the list of leaves and nodes, or a constant float.
-        """
-        if not self.operands:
-            return _restored_leaf, _state(self)
-        order = topological_order(self)
-        inputs = leaves(self)
-        index = {node: i for i, node in enumerate([*inputs, *order])}
-        records = [
-            (
-                _state(node),
-                node.op,
-                tuple([x if type(x) is float else index[x] for x in node.operands]),
-                node.local_gradients,
-            )
-            for node in order
-        ]
-        return _restored, (inputs, records)
+        return copying.reduced(self)
 
 
 class SourcedValue(Value):
@@ -555,71 +531,3 @@ def _read_with_values(
             "write it in arithmetic and the functions of autodiff: autodiff.exp for math.exp"
         ) from cause
     return tuple([x.data if isinstance(x, Value) else x for x in results])
-
-
-# --- anomaly detection ---
-
-
-def _check_gradients(order: list[Any], root: Value, seed: float) -> None:
-    """Run the backward pass aside from the graph; raise FloatingPointError at the first gradient that is not finite."""
-    if seed - seed != 0.0:
-        raise FloatingPointError(f"the gradient given to backward() is {seed}")
-    gradients: dict[Value, float] = {root: seed}
-    for node in reversed(order):
-        upstream = gradients.get(node, 0.0)
-        for operand, local in zip(node.operands, node.local_gradients, strict=True):
-            if upstream and type(operand) is not float and (local or not node.op.chooses):
-                before = 0.0 if operand.operands else operand.grad
-                gradient = gradients.get(operand, before) + upstream * local
-                if gradient - gradient != 0.0:
-                    raise FloatingPointError(
-                        f"the gradient of {operand!r} became {gradient} in the backward pass through {node.op.name}: "
-                        f"upstream {upstream} times local gradient {local}\n"
-                        f"  {_made_from(node.op, node.data, node.operands)}\n"
-                        f"  at {node.source or 'an unknown line; run the forward pass inside detect_anomaly(), too'}"
-                    )
-                gradients[operand] = gradient
-
-
-def _made_from(primitive: Primitive, data: float, operands: tuple[Value | float, ...]) -> str:
-    shown = [repr(x) for x in operands[:8]] + ["..."] * (len(operands) > 8)
-    return f"{primitive.name} made {data} from {', '.join(shown)}"
-
-
-# --- copies and pickles ---
-
-_State = tuple[type[Value], float, float, str, modes.Source | None]
-
-
-def _state(node: Value) -> _State:
-    """Return all of a node but how it was made from others."""
-    return type(node), node.data, node.grad, node._label, node.source
-
-
-def _restored(
-    inputs: list[Value], records: list[tuple[_State, Primitive, tuple[Any, ...], tuple[float, ...]]]
-) -> Value:
-    """Return the last node of a pickled graph; an operand is an index, or a constant float."""
-    nodes = list(inputs)
-    for state, op, operands, local_gradients in records:
-        node = _restored_leaf(*state)
-        node.op, node.local_gradients = op, local_gradients
-        node.operands = tuple([x if type(x) is float else nodes[x] for x in operands])
-        nodes.append(node)
-    return nodes[-1]
-
-
-def _restored_leaf(kind: type[Value], data: float, grad: float, label: str, source: modes.Source | None) -> Value:
-    node = _new(kind)
-    node.data, node.grad, node._label = data, grad, label
-    node.op, node.operands, node.local_gradients = None, (), ()
-    if isinstance(node, SourcedValue):
-        node.source = source
-    return node
-
-
-def _clone(node: Value, operands: tuple[Any, ...]) -> Value:
-    """Return a node like this one, made from `operands`."""
-    clone = _restored_leaf(*_state(node))
-    clone.op, clone.operands, clone.local_gradients = node.op, operands, node.local_gradients
-    return clone

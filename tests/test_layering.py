@@ -10,7 +10,7 @@ import pytest
 import autodiff
 
 ROOT = Path(__file__).parent.parent
-LAYERS = ["floats", "primitives", "graph", "modes", "value", "functions", "transforms", "testing"]
+LAYERS = ["floats", "primitives", "graph", "modes", "copying", "value", "functions", "transforms", "testing"]
 BESIDE = ["show", "compiler"]  # beside transforms: they may import what is below, nothing below imports them
 
 
