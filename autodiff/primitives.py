@@ -140,6 +140,12 @@ def _to_integer(x: float) -> float:
     return x - floats.round(x)
 
 
+def _gap(*xs: float) -> float:
+    """Return the smallest distance between two of the numbers; zero at a tie."""
+    ordered = sorted(xs)
+    return floats.min(1.0, *(b - a for a, b in pairwise(ordered)))
+
+
 REAL = (-1e6, 1e6)
 POSITIVE = (1e-6, 1e6)
 NEVER = (0.0, 0.0)  # for an operand that chooses and has no gradient
@@ -396,7 +402,7 @@ clip = Primitive(
         lambda out, x, low, high: where(x < low, where(low > high, 0.0, 1.0), 0.0),
         lambda out, x, low, high: where(maximum(x, low) > high, 1.0, 0.0),
     ],
-    domain=_on(REAL, (-1e6, 0.0), (0.0, 1e6), kinks=lambda x, low, high: (x - low) * (x - high) * (low - high)),
+    domain=_on(REAL, (-1e6, 0.0), (0.0, 1e6), kinks=_gap),
     ulps=4,
     chooses=True,
 )
@@ -445,12 +451,6 @@ def _extreme_partials(out: Any, *xs: Any) -> list[Any]:
     chosen = [where(x == out, 1.0, 0.0) for x in xs]
     ties = _guarded(sum(*chosen))
     return [share / ties for share in chosen]
-
-
-def _gap(*xs: float) -> float:
-    """Return the smallest distance between two of the numbers; zero at a tie."""
-    ordered = sorted(xs)
-    return floats.min(1.0, *(b - a for a, b in pairwise(ordered)))
 
 
 # A sum of n terms rounds n - 1 times, by half an ulp of the largest sum on the way; 32 covers the 64 operands the tests
