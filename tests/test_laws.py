@@ -77,7 +77,11 @@ def check_local_gradients(primitive: Primitive, operands: Sequence[float]) -> No
 
 
 def difference(primitive: Primitive, operands: Sequence[float], index: int) -> tuple[float, float]:
-    """Return a partial derivative from the primitive's own values in floats, and how far it may be off."""
+    """Return a partial derivative from the primitive's own values in floats, and how far it may be off.
+
+    Neighbours in the tableau may agree by chance better than either with the truth, eightfold for silu at 2.3; hence 32
+    times the estimate, which is still thousands of times less than a mistake in a rule.
+    """
     slope, error = richardson(
         lambda x: primitive(*operands[:index], x, *operands[index + 1 :]),
         operands[index],
@@ -86,7 +90,7 @@ def difference(primitive: Primitive, operands: Sequence[float], index: int) -> t
         float(VALUE_TERMS.get(primitive.name, lambda *xs: 0.0)(*operands)),
     )
     assert math.isfinite(error), f"no difference of {primitive.name} can be taken at {operands}"
-    return slope, 2.0 * error
+    return slope, 32.0 * error
 
 
 def check_differences(primitive: Primitive, operands: Sequence[float]) -> None:
