@@ -161,12 +161,12 @@ def _stack() -> Iterator[FrameType]:
 
 
 def _owner(frame: FrameType) -> object | None:
-    """Return the module whose method runs in `frame`: a first argument that can name its children."""
+    """Return the module whose method runs in `frame`: a self that can name its children."""
     code = frame.f_code
-    if code.co_argcount == 0:
-        return None
-    first = frame.f_locals.get(code.co_varnames[0])
-    return first if hasattr(type(first), "child_name") else None
+    if code.co_varnames[:1] != ("self",):
+        return None  # not, say, a function that is given a model
+    owner = frame.f_locals.get("self")
+    return owner if hasattr(type(owner), "child_name") else None
 
 
 def _names(owners: list[Any]) -> tuple[str, ...]:

@@ -193,6 +193,16 @@ def test_source_names_a_module_once_whose_methods_call_each_other() -> None:
     assert out.source.modules == ("Layer", "neurons.0")
 
 
+def test_function_that_is_given_a_module_is_not_inside_it() -> None:
+    def loss(model: nn.Neuron) -> Value:
+        return model([1.0]) - 1.0
+
+    with ad.record_source():
+        out = loss(nn.Neuron(1, seed=0))
+    assert out.source.modules == ()
+    assert out.operands[0].source.modules == ("Neuron",)  # type: ignore[union-attr]
+
+
 def test_subclass_of_value_stays_itself_inside_record_source() -> None:
     class Parameter(Value):
         pass
