@@ -20,7 +20,7 @@ from tests.benchmarks import engines, models
 from tests.benchmarks.engines import Engine, Run
 from tests.benchmarks.measure import check_equal, medians
 
-SAMPLES = 20  # consecutive one-sample runs that are timed as one
+SAMPLES = 10  # consecutive one-sample runs that are timed as one
 
 Task = Callable[[Engine], Run]
 
@@ -101,8 +101,8 @@ def _network(engine: Engine, widths: list[int], rows: list[list[float]], loss: A
 TASKS: dict[str, tuple[Task, int, float]] = {
     "chain of 4,000 operations": (chain, 15, 2.5),
     "transformer on lists, sum() and *": (transformer, 5, 4.0),
-    "MLP(2, [16, 16, 1]), 100 points": (moons, 7, 15.0),
-    f"MLP(64, [32, 10]), one sample ({SAMPLES} in a row)": (digit, 7, 25.0),
+    "MLP(2, [16, 16, 1]), 100 points": (moons, 5, 15.0),
+    f"MLP(64, [32, 10]), one sample ({SAMPLES} in a row)": (digit, 5, 25.0),
 }
 
 
