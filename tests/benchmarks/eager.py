@@ -56,8 +56,8 @@ def moons(engine: Engine) -> Run:
     return _network(engine, [2, 16, 16, 1], rows, loss, decay=1e-4)
 
 
-def digit(engine: Engine) -> Run:
-    """Softmax cross-entropy of one sample of a 64-32-10 network, and its gradient, several times in a row."""
+def digit_alone(engine: Engine) -> Run:
+    """Softmax cross-entropy of one sample of a 64-32-10 network, and its gradient, right after a collection."""
     rng = random.Random(1)
     sample = [rng.randrange(17) / 16 for _ in range(64)]
 
@@ -65,7 +65,12 @@ def digit(engine: Engine) -> Run:
         exponentials = [engine.exp(z) for z in outputs[0]]
         return -engine.log(exponentials[3] / sum(exponentials))
 
-    run = _network(engine, [64, 32, 10], [sample], loss)
+    return _network(engine, [64, 32, 10], [sample], loss)
+
+
+def digit(engine: Engine) -> Run:
+    """The same several times in a row, as in training: each meets the garbage of the ones before."""
+    run = digit_alone(engine)
 
     def runs() -> list[float]:
         for _ in range(SAMPLES - 1):
@@ -103,6 +108,7 @@ TASKS: dict[str, tuple[Task, int, float]] = {
     "transformer on lists, sum() and *": (transformer, 5, 4.0),
     "MLP(2, [16, 16, 1]), 100 points": (moons, 5, 15.0),
     f"MLP(64, [32, 10]), one sample ({SAMPLES} in a row)": (digit, 5, 25.0),
+    "MLP(64, [32, 10]), one sample alone": (digit_alone, 9, 25.0),
 }
 
 
