@@ -9,16 +9,21 @@ from collections.abc import Callable, Mapping
 Run = Callable[[], list[float]]
 
 
-def check_equal(runs: Mapping[str, Run], relative: float = 1e-9) -> None:
-    """Raise AssertionError unless every run gives the numbers of the first one."""
-    results = {name: run() for name, run in runs.items()}
-    first = next(iter(results))
-    for name, numbers in results.items():
-        if len(numbers) != len(results[first]):
-            raise AssertionError(f"{name} gives {len(numbers)} numbers, {first} {len(results[first])}")
-        for got, expected in zip(numbers, results[first], strict=True):
-            if not math.isclose(got, expected, rel_tol=relative, abs_tol=1e-12):
-                raise AssertionError(f"{name} gives {got}, {first} gives {expected}")
+def check_equal(runs: Mapping[str, Run], relative: float = 1e-9) -> dict[str, float]:
+    """Return the seconds of one run of each; raise AssertionError unless every run gives the numbers of the first."""
+    expected: list[float] | None = None
+    seconds = {}
+    for name, run in runs.items():
+        start = time.perf_counter()
+        numbers = run()
+        seconds[name] = time.perf_counter() - start
+        expected = expected or numbers
+        if len(numbers) != len(expected):
+            raise AssertionError(f"{name} gives {len(numbers)} numbers, expected {len(expected)}")
+        for got, number in zip(numbers, expected, strict=True):
+            if not math.isclose(got, number, rel_tol=relative, abs_tol=1e-12):
+                raise AssertionError(f"{name} gives {got}, expected {number}")
+    return seconds
 
 
 def medians(runs: Mapping[str, Run], repeats: int) -> dict[str, float]:
