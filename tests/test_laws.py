@@ -287,6 +287,17 @@ def test_the_derivative_of_a_remainder_is_minus_the_whole_quotient_exactly(opera
     assert node_of(primitives.mod, operands).local_gradients == (1.0, -primitives.floordiv(*operands))
 
 
+@given(numbers=st.lists(st.floats(allow_nan=False), min_size=3, max_size=3, unique=True))
+def test_clip_is_the_smaller_of_high_and_the_larger_of_x_and_low(numbers: list[float]) -> None:
+    def run(f: Callable[..., Value]) -> tuple[float, list[float]]:
+        leaves = [Value(x) for x in numbers]
+        out = f(*leaves)
+        out.backward()
+        return out.data, [leaf.grad for leaf in leaves]
+
+    assert same(run(ad.clip), run(lambda x, low, high: ad.minimum(ad.maximum(x, low), high)))
+
+
 NUMBERS = [
     True,
     3,
