@@ -79,6 +79,8 @@ from autodiff.functions import (
 )
 from autodiff.modes import detect_anomaly, no_grad, record_source
 from autodiff.primitives import Domain, Primitive
+from autodiff.segments import checkpoint, preaccumulate
+from autodiff.transforms import grad, gradient, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from autodiff.value import Value
 
 if TYPE_CHECKING:
@@ -100,6 +102,7 @@ __all__ = [
     "arctanh",
     "cbrt",
     "ceil",
+    "checkpoint",
     "clip",
     "cos",
     "cosh",
@@ -116,7 +119,13 @@ __all__ = [
     "floor",
     "floordiv",
     "gelu",
+    "grad",
+    "gradient",
+    "hessian",
+    "hvp",
     "hypot",
+    "jacobian",
+    "jvp",
     "leaky_relu",
     "log",
     "log1p",
@@ -135,6 +144,7 @@ __all__ = [
     "no_grad",
     "norm",
     "pow",
+    "preaccumulate",
     "primitive",
     "prod",
     "reciprocal",
@@ -153,6 +163,8 @@ __all__ = [
     "sum",
     "tan",
     "tanh",
+    "value_and_grad",
+    "vjp",
     "where",
 ]
 

@@ -8,7 +8,7 @@ and asynchronous tasks have their own.
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from functools import cache
 from types import FrameType
@@ -45,6 +45,33 @@ def _changed(**changes: bool) -> Iterator[None]:
         yield
     finally:
         _mode.reset(token)
+
+
+def recording() -> AbstractContextManager[None]:
+    """Return a context in which operations are recorded, even inside `no_grad()`."""
+    mode = current()
+    return nullcontext() if mode is None or mode.recording else _changed(recording=True)
+
+
+# The leaves made since the innermost `logging_leaves()` began, None outside.
+_log: ContextVar[list[Any] | None] = ContextVar("autodiff leaves", default=None)
+leaf_log = _log.get
+
+
+@contextmanager
+def logging_leaves() -> Iterator[list[Any]]:
+    """Return a context that lists the leaves made in it: whatever else a graph made there depends on was there before.
+
+    A context around this one lists them, too.
+    """
+    outer, log = leaf_log(), list[Any]()
+    token = _log.set(log)
+    try:
+        yield log
+    finally:
+        _log.reset(token)
+        if outer is not None:
+            outer += log
 
 
 def on_numbers_alone() -> AbstractContextManager[None]:
@@ -104,11 +131,12 @@ def record_source() -> Iterator[None]:
         yield
 
 
-def check_gradients(order: list[Any], root: Any, seed: float) -> None:
+def check_gradients(order: list[Any], seeds: dict[Any, float]) -> None:
     """Run the backward pass aside from the graph; raise FloatingPointError at the first gradient that is not finite."""
-    if seed - seed != 0.0:
-        raise FloatingPointError(f"the gradient given to backward() is {seed}")
-    gradients: dict[Any, float] = {root: seed}
+    for seed in seeds.values():
+        if seed - seed != 0.0:
+            raise FloatingPointError(f"the gradient that the backward pass starts from is {seed}")
+    gradients = dict(seeds)
     for node in reversed(order):
         upstream = gradients.get(node, 0.0)
         for operand, local in zip(node.operands, node.local_gradients, strict=True):

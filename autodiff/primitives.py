@@ -120,9 +120,16 @@ def _on(*intervals: tuple[float, float], kinks: Callable[..., float] | None = No
     return Domain(intervals, kinks)
 
 
+def _choose(condition: Any, x: Any, y: Any) -> Any:
+    """Return where(condition, x, y), without a node where the condition is decided: what numbers and Values give is."""
+    if condition is True:
+        return x
+    return y if condition is False else where(condition, x, y)
+
+
 def _guarded(x: Any) -> Any:
     """Return x, and 1 where x is 0: a denominator that turns the 0 / 0 of a zero vector into 0."""
-    return where(x == 0.0, 1.0, x)
+    return _choose(x == 0.0, 1.0, x)
 
 
 def _power_slope(x: Any, y: Any) -> Any:
@@ -132,7 +139,7 @@ def _power_slope(x: Any, y: Any) -> Any:
     product: its derivative in y is 1 / x.
     """
     slope = y * pow(x, y - 1.0)
-    return where(y == 0.0, where(slope == slope, slope, 0.0), slope)
+    return _choose(y == 0.0, _choose(slope == slope, slope, 0.0), slope)
 
 
 def _to_integer(x: float) -> float:
@@ -172,7 +179,7 @@ pow: Primitive = Primitive(
     # 0 ** y is the constant 0 for y > 0: in y its derivative is 0 there, not 0 * log(0).
     [
         lambda out, x, y: _power_slope(x, y),
-        lambda out, x, y: out * log(where(x == 0.0, where(y < 0.0, x, 1.0), x)),
+        lambda out, x, y: out * log(_choose(x == 0.0, _choose(y < 0.0, x, 1.0), x)),
     ],
     symbol="xʸ",
     domain=_on((1e-3, 1e3), (-20.0, 20.0)),
@@ -285,7 +292,7 @@ hypot: Primitive = Primitive(
 
 def _over(x: Any, length: Any) -> Any:
     """Return x / length; 0, in every order of derivative, where the length is 0."""
-    return where(length == 0.0, 0.0, x / _guarded(length))
+    return _choose(length == 0.0, 0.0, x / _guarded(length))
 
 
 def _over_square(numerator: Any, y: Any, x: Any) -> Any:
@@ -325,7 +332,7 @@ relu = Primitive(
     "relu",
     "max(x, 0)",
     lambda x: floats.maximum(x, 0.0),
-    [lambda out, x: where(x > 0.0, 1.0, 0.0)],  # 0 at the kink
+    [lambda out, x: _choose(x > 0.0, 1.0, 0.0)],  # 0 at the kink
     domain=_on(REAL, kinks=lambda x: x),
     ulps=4,
     chooses=True,
@@ -335,8 +342,8 @@ leaky_relu = Primitive(
     "x if x > 0 else slope * x",
     lambda x, slope: x if x > 0.0 else slope * x,
     [
-        lambda out, x, slope: where(x > 0.0, 1.0, slope),
-        lambda out, x, slope: where(x > 0.0, 0.0, x),
+        lambda out, x, slope: _choose(x > 0.0, 1.0, slope),
+        lambda out, x, slope: _choose(x > 0.0, 0.0, x),
     ],  # left at the kink
     domain=_on(REAL, (0.0, 1.0), kinks=lambda x, slope: x),
     ulps=4,
@@ -346,8 +353,8 @@ elu = Primitive(
     "x if x > 0 else alpha * (eˣ - 1)",
     lambda x, alpha: x if x > 0.0 else alpha * floats.expm1(x),
     [
-        lambda out, x, alpha: where(x > 0.0, 1.0, alpha * exp(x)),  # the left derivative at the kink
-        lambda out, x, alpha: where(x > 0.0, 0.0, expm1(x)),
+        lambda out, x, alpha: _choose(x > 0.0, 1.0, alpha * exp(x)),  # the left derivative at the kink
+        lambda out, x, alpha: _choose(x > 0.0, 0.0, expm1(x)),
     ],
     domain=_on((-700.0, 700.0), (0.1, 10.0), kinks=lambda x, alpha: x),
 )
@@ -372,7 +379,7 @@ gelu = Primitive(
 
 
 def _share(chosen: Any, tied: Any) -> Any:
-    return where(chosen, 1.0, where(tied, 0.5, 0.0))
+    return _choose(chosen, 1.0, _choose(tied, 0.5, 0.0))
 
 
 maximum: Primitive = Primitive(
@@ -398,9 +405,9 @@ clip = Primitive(
     "x, at least low and at most high",
     lambda x, low, high: floats.minimum(floats.maximum(x, low), high),
     [
-        lambda out, x, low, high: where(x < low, 0.0, where(x > high, 0.0, 1.0)),  # 1 at the bounds
-        lambda out, x, low, high: where(x < low, where(low > high, 0.0, 1.0), 0.0),
-        lambda out, x, low, high: where(maximum(x, low) > high, 1.0, 0.0),
+        lambda out, x, low, high: _choose(x < low, 0.0, _choose(x > high, 0.0, 1.0)),  # 1 at the bounds
+        lambda out, x, low, high: _choose(x < low, _choose(low > high, 0.0, 1.0), 0.0),
+        lambda out, x, low, high: _choose(maximum(x, low) > high, 1.0, 0.0),
     ],
     domain=_on(REAL, (-1e6, 0.0), (0.0, 1e6), kinks=_gap),
     ulps=4,
@@ -440,7 +447,7 @@ def _logsumexp_partials(out: Any, *xs: Any) -> list[Any]:
     When every term is -inf, e^-inf = 0 of each leaves nothing to share: all derivatives are 0.
     """
     largest = max(*xs)
-    largest = where(largest == -inf, 0.0, largest)
+    largest = _choose(largest == -inf, 0.0, largest)
     terms = [exp(x - largest) for x in xs]
     total = _guarded(sum(*terms))
     return [term / total for term in terms]
@@ -448,7 +455,7 @@ def _logsumexp_partials(out: Any, *xs: Any) -> list[Any]:
 
 def _extreme_partials(out: Any, *xs: Any) -> list[Any]:
     """Return 1/k for each of the k operands that equal the extreme, 0 for the others; 0 for all if it is nan."""
-    chosen = [where(x == out, 1.0, 0.0) for x in xs]
+    chosen = [_choose(x == out, 1.0, 0.0) for x in xs]
     ties = _guarded(sum(*chosen))
     return [share / ties for share in chosen]
 

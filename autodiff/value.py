@@ -14,7 +14,7 @@ and multiplies each node's upstream gradient by its local gradients:
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from operator import mul
 from typing import Any, NoReturn, Self, cast
 
@@ -24,7 +24,7 @@ from autodiff.primitives import Primitive
 
 _new = object.__new__
 # One backward pass at a time: `leaf.grad += ...` reads, adds and writes, and two threads could both read first.
-_one_pass_at_a_time = threading.RLock()
+one_pass_at_a_time = threading.RLock()
 
 
 def _method(primitive: Primitive) -> Callable[[Value], Value]:
@@ -93,6 +93,9 @@ class Value:
         self.op = None
         self.operands = self.local_gradients = ()
         self.label = label
+        log = modes.leaf_log()
+        if log is not None:
+            log.append(self)
 
     @property
     def label(self) -> str:
@@ -138,20 +141,7 @@ class Value:
         >>> x.grad
         16.0
         """
-        seed = floats.as_float(gradient)
-        order = topological_order(self)
-        mode = modes.current()
-        if mode is not None and mode.checking:
-            modes.check_gradients(order, self, seed)
-        with _one_pass_at_a_time:
-            for node in order:
-                node.grad = 0.0
-            try:
-                self.grad += seed
-                _propagate(order)
-            except TypeError:
-                _check_grads_are_numbers(self)
-                raise
+        accumulate(topological_order(self), {self: floats.as_float(gradient)})
 
     # --- recording ---
 
@@ -407,6 +397,23 @@ def _made(data: float, op: Primitive, operands: tuple[Any, ...], local_gradients
     return node
 
 
+def accumulate(order: list[Any], seeds: dict[Any, float]) -> None:
+    """Run the backward pass of `Value.backward` from several roots, whose gradients start at the seeds."""
+    mode = modes.current()
+    if mode is not None and mode.checking:
+        modes.check_gradients(order, seeds)
+    with one_pass_at_a_time:
+        for node in order:
+            node.grad = 0.0
+        try:
+            for root, seed in seeds.items():
+                root.grad += seed
+            _propagate(order)
+        except TypeError:
+            _check_grads_are_numbers(seeds)
+            raise
+
+
 def _propagate(order: list[Any]) -> None:
     """Give each operand its share of the gradient of each node, from the last node to the first."""
     for node in reversed(order):
@@ -428,9 +435,9 @@ def _propagate(order: list[Any]) -> None:
                     operand.grad += upstream * local
 
 
-def _check_grads_are_numbers(root: Value) -> None:
+def _check_grads_are_numbers(roots: Iterable[Value]) -> None:
     """Raise TypeError naming a leaf whose grad was assigned something else than a number."""
-    for leaf in leaves(root):
+    for leaf in leaves(*roots):
         if isinstance(leaf.grad, Value) or not hasattr(type(leaf.grad), "__float__"):
             kind = type(leaf.grad).__name__
             raise TypeError(

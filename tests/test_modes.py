@@ -132,7 +132,7 @@ def test_anomaly_in_backward_sees_the_gradient_given_and_what_a_leaf_has_already
         y = x * 1.0
         with pytest.raises(FloatingPointError, match="became inf in the backward pass through mul"):
             y.backward(1e308)
-        with pytest.raises(FloatingPointError, match=r"the gradient given to backward\(\) is nan"):
+        with pytest.raises(FloatingPointError, match="the gradient that the backward pass starts from is nan"):
             x.backward(math.nan)
     assert x.grad == 1e308
 

@@ -1,0 +1,168 @@
+"""Structures of numbers: nested lists, tuples, dicts and numpy arrays, taken apart and put together again.
+
+What people call one argument is often many numbers. `flatten` lists them, with a `Structure` that remembers how they
+stood together; `Structure.build` puts others in their places:
+
+    >>> numbers, structure = flatten({"w": [1.0, 2.0], "b": 3.0})
+    >>> numbers, structure.build([10.0, 20.0, 30.0])
+    ([1.0, 2.0, 3.0], {'w': [10.0, 20.0], 'b': 30.0})
+
+Arrays are built as float64 where all their numbers are floats, else as arrays of objects. numpy itself is never loaded
+here: whoever hands over an array has done that.
+"""
+
+import sys
+from collections.abc import Callable, Hashable, Sequence
+from itertools import product
+from typing import Any, NamedTuple
+
+from autodiff import floats
+from autodiff.value import Value
+
+Leaf = Callable[["Structure", slice], Any]
+
+
+class Structure(NamedTuple):
+    """How numbers stand together; two are equal when the same numbers fit into both.
+
+    Attributes:
+        kind: list, tuple or a named tuple, dict, "array", or "number", a single one.
+        keys: of a dict.
+        children: what a list, tuple or dict holds, in order.
+        shape: of an array.
+    """
+
+    kind: Any
+    keys: tuple[Hashable, ...] = ()
+    children: tuple["Structure", ...] = ()
+    shape: tuple[int, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """How many numbers there are."""
+        size = 1
+        for length in self.shape:
+            size *= length
+        return sum(child.size for child in self.children) if self.children or self._is_container else size
+
+    @property
+    def _is_container(self) -> bool:
+        return self.kind not in ("array", "number")
+
+    def build(self, numbers: Sequence[Any]) -> Any:
+        """Return the numbers in their places."""
+        return self.build_from(lambda leaf, part: leaf.collect(numbers[part]))
+
+    def collect(self, numbers: Sequence[Any]) -> Any:
+        """Return the numbers of a leaf: the single number, or an array of them."""
+        return numbers[0] if self.kind == "number" else array(numbers, self.shape)
+
+    def build_from(self, leaf: Leaf, start: int = 0) -> Any:
+        """Return the containers around `leaf(structure, slice)`, called for each number or array in order.
+
+        The slice tells which of all numbers those of the leaf are.
+        """
+        if not self._is_container:
+            return leaf(self, slice(start, start + self.size))
+        parts = []
+        for child in self.children:
+            parts.append(child.build_from(leaf, start))
+            start += child.size
+        if self.kind is dict:
+            return dict(zip(self.keys, parts, strict=True))
+        return self.kind._make(parts) if hasattr(self.kind, "_make") else self.kind(parts)
+
+    def places(self, name: str = "") -> list[str]:
+        """Return what to write after the name of the whole to get each number: `[0]['w'][2]`."""
+        if self.kind == "array":
+            return [f"{name}[{', '.join(map(str, index))}]" for index in product(*map(range, self.shape))]
+        if self.kind == "number":
+            return [name]
+        keys = self.keys if self.kind is dict else range(len(self.children))
+        children = zip(keys, self.children, strict=True)
+        return [place for key, child in children for place in child.places(f"{name}[{key!r}]")]
+
+    def __str__(self) -> str:
+        if self.kind == "number":
+            return "a number"
+        if self.kind == "array":
+            return f"an array of shape {self.shape}"
+        if self.kind is dict:
+            return f"a dict with {', '.join(f'{k!r}: {c}' for k, c in zip(self.keys, self.children, strict=True))}"
+        if all(child.kind == "number" for child in self.children):
+            return f"a {self.kind.__name__} of {len(self.children)}"
+        return f"a {self.kind.__name__} of ({', '.join(map(str, self.children))})"
+
+
+NUMBER = Structure("number")
+
+
+def flatten(whole: Any, name: str = "the argument") -> tuple[list[Any], Structure]:
+    """Return the numbers in `whole`, floats and Values, and how they stand together.
+
+    Raises TypeError, with its place, for anything that is no number; a bool is none: nothing can be differentiated in
+    it.
+    """
+    numbers: list[Any] = []
+    return numbers, _take_apart(whole, name, numbers, _number)
+
+
+def flatten_values(whole: Any) -> tuple[list[Any], Structure]:
+    """Return the same for a structure in which anything may stand: what is no container is taken as it is.
+
+    Arrays are, unless they hold objects.
+    """
+    items: list[Any] = []
+    return items, _take_apart(whole, "", items, lambda item, name: item)
+
+
+def array(numbers: Sequence[Any], shape: tuple[int, ...]) -> Any:
+    """Return a numpy array of that shape: float64 if all are floats, else of objects."""
+    numpy = sys.modules["numpy"]
+    kind = float if all(type(x) is float for x in numbers) else object
+    made = numpy.empty(len(numbers), dtype=kind)
+    made[:] = numbers
+    return made.reshape(shape)
+
+
+def is_array(x: Any) -> bool:
+    """Return whether x is a numpy array."""
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(x, numpy.ndarray)
+
+
+def _take_apart(whole: Any, name: str, numbers: list[Any], number: Callable[[Any, str], Any]) -> Structure:
+    """Append what `number` makes of each number to the list; return the structure."""
+    strict = number is _number
+    if isinstance(whole, (list, tuple)):
+        kind = type(whole) if hasattr(type(whole), "_make") else tuple if isinstance(whole, tuple) else list
+        children = [_take_apart(x, f"{name}[{i}]", numbers, number) for i, x in enumerate(whole)]
+        return Structure(kind, children=tuple(children))
+    if isinstance(whole, dict):
+        children = [_take_apart(x, f"{name}[{key!r}]", numbers, number) for key, x in whole.items()]
+        return Structure(dict, keys=tuple(whole), children=tuple(children))
+    if is_array(whole) and (strict or whole.dtype == object):
+        if whole.dtype.kind not in "iufO":
+            raise TypeError(f"expected numbers, got an array of {whole.dtype} at {name}; {_advice(whole.dtype.kind)}")
+        numbers += [number(x, f"{name}, an array") for x in whole.ravel().tolist()]
+        return Structure("array", shape=whole.shape)
+    numbers.append(number(whole, name))
+    return NUMBER
+
+
+def _number(x: Any, name: str) -> Any:
+    if isinstance(x, Value):
+        return x
+    kind = type(x)
+    if kind is bool or kind.__name__ in ("bool_", "bool"):
+        raise TypeError(f"expected a number, got the bool {x} at {name}; {_advice('b')}")
+    try:
+        return floats.as_float(x)
+    except TypeError as error:
+        raise TypeError(f"{error} (at {name})") from None
+
+
+def _advice(kind: str) -> str:
+    if kind == "b":
+        return "a truth value has no derivative; write 1.0 or 0.0 if a number is meant"
+    return "use its real and imaginary parts as two arrays" if kind == "c" else "convert it with .astype(float)"

@@ -1,0 +1,193 @@
+"""Sweeps over a recorded graph: derivatives as Values that can be differentiated again.
+
+`backward()` multiplies the floats on the edges. Here the rules of the table are read once more, with the Values of the
+graph itself, so that what comes out is a graph, too: that is all there is to derivatives of any order.
+
+    >>> x = Value(3.0)
+    >>> slope, = gradient(x ** 3, [x])
+    >>> curvature, = gradient(slope, [x])
+    >>> slope.data, curvature.data
+    (27.0, 18.0)
+
+A sweep may also read the floats on the edges; then it gives floats, and no `.grad` is touched either. Source: Griewank
+and Walther, Evaluating Derivatives, 2008, chapter 3.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from autodiff import floats
+from autodiff.graph import topological_order
+from autodiff.structures import flatten
+from autodiff.value import Value
+
+# Given a node and which of its operands count, all its local gradients; of the other operands they may be anything.
+LocalGradients = Callable[[Any, Sequence[bool]], Sequence[Any]]
+
+
+def gradient(output: Value, inputs: Any) -> Any:
+    """Return d(output)/d(input) for each of the inputs, as Values that can be differentiated again.
+
+    `inputs` is a Value or a structure of Values (lists, tuples, dicts, numpy arrays), leaves or nodes inside the graph;
+    the result has its form. An input that the output does not depend on has the derivative 0. No `.grad` is touched.
+
+    The rules are read anew, on `.data` as it is now: if that of a leaf was assigned since the graph was recorded, the
+    nodes made from it still hold what they held, and `backward()` would use what was recorded.
+
+    Formula: the chain rule in reverse, as `Value.backward`. Cost: a few operations for each node between inputs and
+    output, whatever the number of inputs.
+
+    Raises TypeError for an output or inputs that are no Values.
+
+    >>> x, y = Value(2.0), Value(5.0)
+    >>> z = x * x * y
+    >>> dx, dy = gradient(z, [x, y])
+    >>> dx.data, dy.data, gradient(dx, y).data
+    (20.0, 4.0, 4.0)
+    """
+    if not isinstance(output, Value):
+        kind = type(output).__name__
+        raise TypeError(f"gradient expected a Value as its output, got {kind} {output!r}; of a function, use grad(f)")
+    nodes, structure = flatten(inputs, "inputs")
+    for node, place in zip(nodes, structure.places("inputs"), strict=True):
+        if not isinstance(node, Value):
+            raise TypeError(f"gradient differentiates with respect to Values, got {node!r} at {place}; make it a Value")
+    slopes = reverse(topological_order(output), {output: 1.0}, nodes, read_again)
+    return structure.build([slope if isinstance(slope, Value) else Value(slope) for slope in slopes])
+
+
+def reverse(
+    order: Sequence[Any], seeds: Mapping[Any, Any], inputs: Sequence[Any], local_gradients: LocalGradients
+) -> list[Any]:
+    """Return, for each input, the sum of seed * d(root)/d(input) over the roots: floats, or Values where one is in it.
+
+    `order` is a topological order of the roots, whose upstream gradients start at the seeds. Upstreams of exactly zero
+    contribute nothing, as in `backward()`, and sums are taken in the same order.
+    """
+    reaching = made_from(order, inputs)
+    upstreams = dict(seeds)
+    for node in reversed(order):
+        upstream = upstreams.get(node, 0.0)
+        counts = [type(x) is not float and x in reaching for x in node.operands]
+        if node not in reaching or True not in counts or (type(upstream) is float and upstream == 0.0):
+            continue
+        for operand, counting, local in zip(node.operands, counts, local_gradients(node, counts), strict=True):
+            if counting:
+                share = chain(upstream, local, node.op.chooses)
+                if share is not None:
+                    upstreams[operand] = upstreams[operand] + share if operand in upstreams else share
+    return [upstreams.get(x, 0.0) for x in inputs]
+
+
+def forward(
+    order: Sequence[Any], tangents: Mapping[Any, Any], outputs: Sequence[Any], local_gradients: LocalGradients
+) -> list[Any]:
+    """Return, for each output, the sum of d(output)/d(node) * tangent over the nodes that have one.
+
+    `order` is a topological order of the outputs. Here the factor nearer to the output is the local gradient: one of
+    exactly zero contributes nothing, the mirror image of the strong zero of the reverse sweep. A node without a tangent
+    does not move.
+    """
+    moving = dict(tangents)
+    for node in order:
+        counts = [type(x) is not float and x in moving for x in node.operands]
+        if True not in counts or node in tangents:
+            continue
+        total: Any = None
+        for operand, counting, local in zip(node.operands, counts, local_gradients(node, counts), strict=True):
+            if counting:
+                share = chain(local, moving[operand], True)
+                if share is not None:
+                    total = share if total is None else total + share
+        if total is not None:
+            moving[node] = total
+    return [moving.get(x, 0.0) for x in outputs]
+
+
+def chain(upstream: Any, local: Any, chooses: bool) -> Any:
+    """Return upstream * local, or None where it contributes nothing: the chain rule with its zeros.
+
+    A constant 0 contributes nothing, unless IEEE 754 makes nan of it and the primitive does not choose. A Value that
+    happens to be 0 now may have a derivative, so its product is kept, but for 0 * inf and 0 * nan.
+    """
+    if type(upstream) is float:
+        if upstream == 1.0:
+            return None if chooses and type(local) is float and local == 0.0 else local
+        if upstream == 0.0:
+            return None
+    if type(local) is float:
+        if local == 1.0:
+            return upstream
+        if local == 0.0 and (chooses or _is_finite(upstream)):
+            return None
+    if _number(upstream) == 0.0 and not _is_finite(local):
+        return None
+    return upstream * local
+
+
+def recorded(node: Any, counts: Sequence[bool]) -> Sequence[float]:
+    """Return the floats on the edges, as they were recorded."""
+    gradients: Sequence[float] = node.local_gradients
+    return gradients
+
+
+def read_again(node: Any, counts: Sequence[bool]) -> Sequence[Any]:
+    """Return the local gradients of the operands that count, read with the Values of the graph; 0.0 for the others.
+
+    The rules of operands that do not count are not read: of `x ** 2` that in the exponent would be the logarithm of x,
+    for nothing. A rule that raises where IEEE 754 has an answer was given a constant as a float: it gets a Value.
+    """
+    try:
+        return _rule(node, node.operands, counts)
+    except (ArithmeticError, ValueError):
+        return _rule(node, [x if isinstance(x, Value) else Value(x) for x in node.operands], counts)
+
+
+def _rule(node: Any, operands: Sequence[Any], counts: Sequence[bool]) -> list[Any]:
+    partials = node.op.partials
+    try:
+        if callable(partials):
+            gradients = node.op.local_gradients(node, *operands)
+        else:
+            gradients = [p(node, *operands) if c else 0.0 for p, c in zip(partials, counts, strict=True)]
+        if any(type(x) is complex for x in gradients):
+            raise ArithmeticError(f"{node.op.name} left the real line")
+        return [x if type(x) is float or isinstance(x, Value) else floats.as_float(x) for x in gradients]
+    except TypeError as error:
+        raise TypeError(
+            f"the partials of {node.op.name} cannot be differentiated again ({error}); write them in arithmetic and "
+            "the functions of autodiff: autodiff.exp for math.exp"
+        ) from error
+
+
+def made_from(order: Sequence[Any], inputs: Iterable[Any]) -> set[Any]:
+    """Return the inputs, and the nodes of the order that were made from one."""
+    made = set(inputs)
+    for node in order:
+        if node not in made:
+            for operand in node.operands:
+                if type(operand) is not float and operand in made:
+                    made.add(node)
+                    break
+    return made
+
+
+def from_elsewhere(order: Sequence[Any], ours: set[Any]) -> set[Any]:
+    """Return the nodes of the order that were made from a leaf that is not one of ours."""
+    theirs: set[Any] = set()
+    for node in order:
+        for operand in node.operands:
+            if type(operand) is not float and (operand in theirs or not (operand.operands or operand in ours)):
+                theirs.add(node)
+                break
+    return theirs
+
+
+def _number(x: Any) -> float:
+    data: float = x if type(x) is float else x.data
+    return data
+
+
+def _is_finite(x: Any) -> bool:
+    data = _number(x)
+    return data - data == 0.0
