@@ -20,18 +20,15 @@ import autodiff as ad
 from autodiff import Primitive, Value, floats, primitives
 from autodiff.graph import topological_order
 from autodiff.primitives import TABLE
+from autodiff.testing.oracles import CHOOSING, ORACLES, derivative, error_in_ulps
+from autodiff.testing.strategies import points
 from tests.oracles import (
-    CHOOSING,
     GRADIENT_TERMS,
-    ORACLES,
     VALUE_TERMS,
     clear_step,
-    derivative,
-    error_in_ulps,
     local_gradient_error,
     path_magnitudes,
     planted,
-    points,
     richardson,
     value_error,
 )
@@ -163,13 +160,13 @@ def test_local_gradients_agree_with_differences_of_values(primitive: Primitive, 
 @EACH
 @given(data=st.data())
 def test_rules_read_with_values_give_second_derivatives(primitive: Primitive, data: st.DataObject) -> None:
-    check_second_order(primitive, data.draw(points(primitive, most=6)))
+    check_second_order(primitive, data.draw(points(primitive, max_operands=6)))
 
 
 @EACH
 @given(data=st.data())
 def test_mixed_second_derivatives_are_symmetric(primitive: Primitive, data: st.DataObject) -> None:
-    operands = data.draw(points(primitive, most=6))
+    operands = data.draw(points(primitive, max_operands=6))
     rows = [second_derivatives(primitive, operands, i) for i in range(len(operands))]
     for i, j in product(range(len(operands)), repeat=2):
         (one, magnitude), (other, other_magnitude) = rows[i][j], rows[j][i]
@@ -582,7 +579,7 @@ SYMMETRIC += [primitives.add, primitives.mul, primitives.hypot, primitives.maxim
 @given(data=st.data())
 def test_the_order_of_operands_does_not_matter(primitive: Primitive, data: st.DataObject) -> None:
     """Beyond the bound of the entry, that is, which rounding errors of either order may use up."""
-    operands = data.draw(points(primitive, most=12))
+    operands = data.draw(points(primitive, max_operands=12))
     order = data.draw(st.permutations(range(len(operands))))
     node, permuted = node_of(primitive, operands), node_of(primitive, [operands[i] for i in order])
     terms = VALUE_TERMS.get(primitive.name, lambda *xs: 0.0)
@@ -692,7 +689,7 @@ def draw_mistake(data: st.DataObject, primitive: Primitive, operands: Sequence[f
 @given(data=st.data())
 def test_a_planted_mistake_is_caught_by_mpmath(primitive: Primitive, data: st.DataObject) -> None:
     """Wherever a mistake changes a local gradient by more than a few hundred ulps."""
-    operands = data.draw(points(primitive, most=4))
+    operands = data.draw(points(primitive, max_operands=4))
     _, mistaken, _ = draw_mistake(data, primitive, operands, finest=1e-12)
     with pytest.raises(AssertionError, match="local gradient"):
         check_local_gradients(mistaken, operands)
@@ -702,7 +699,7 @@ def test_a_planted_mistake_is_caught_by_mpmath(primitive: Primitive, data: st.Da
 @given(data=st.data())
 def test_a_planted_mistake_is_caught_by_differences(primitive: Primitive, data: st.DataObject) -> None:
     """Wherever it is larger than what differences of floats can be trusted with."""
-    operands = data.draw(points(primitive, margin=1e-3, most=4))
+    operands = data.draw(points(primitive, margin=1e-3, max_operands=4))
     _, mistaken, index = draw_mistake(data, primitive, operands, finest=1e-3)
     assume((primitive.name, index) not in CHOOSING)
     right, wrong = (node_of(p, operands).local_gradients[index] for p in (primitive, mistaken))
@@ -720,7 +717,7 @@ CURVED = [p for p in TABLE.values() if p.name not in STRAIGHT.split()]
 @pytest.mark.parametrize("primitive", CURVED, ids=lambda p: p.name)
 @given(data=st.data())
 def test_a_rule_that_is_right_only_in_value_is_caught_at_second_order(primitive: Primitive, data: Any) -> None:
-    operands = data.draw(points(primitive, most=4))
+    operands = data.draw(points(primitive, max_operands=4))
     rows = {index: second_derivatives(primitive, operands, index) for index in some(operands)}
     curved = [i for i, row in rows.items() if any(abs(slope) > max(1e-11 * size, 1e-190) for slope, size in row)]
     assume(curved)
