@@ -138,7 +138,7 @@ def _power_slope(x: Any, y: Any) -> Any:
     x ** 0 is the constant 1 at any x, so every derivative of x ** 2 from the third on is 0. Elsewhere y = 0 needs the
     product: its derivative in y is 1 / x.
     """
-    slope = y * pow(x, y - 1.0)
+    slope = y * x ** (y - 1.0)
     return _choose(y == 0.0, _choose(slope == slope, slope, 0.0), slope)
 
 

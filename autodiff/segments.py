@@ -135,7 +135,7 @@ class _Segment:
                 order = topological_order(output)
                 made = made_from(order, nodes)
                 if output in made:
-                    traced[i] = _Traced(output, order, [*nodes, *_around(order, made, {*ours, *nodes})])
+                    traced[i] = _Traced(output, order, [*nodes, *_around(order, made.difference(nodes), {*ours, *nodes})])
         return results, structure, traced
 
     def row(self, i: int) -> tuple[float, ...]:
@@ -218,6 +218,6 @@ def _around(order: list[Any], made: set[Any], ours: set[Any]) -> list[Any]:
     for node in order:
         if node in made:
             for x in node.operands:
-                if type(x) is not float and x not in made and (x in theirs or not (x.operands or x in ours)):
+                if type(x) is not float and x not in made and x not in ours and (x in theirs or not x.operands):
                     found[x] = None
     return list(found)

@@ -64,16 +64,19 @@ def reverse(
     `order` is a topological order of the roots, whose upstream gradients start at the seeds. Upstreams of exactly zero
     contribute nothing, as in `backward()`, and sums are taken in the same order.
     """
-    reaching = made_from(order, inputs)
+    made = made_from(order, inputs)
     upstreams = dict(seeds)
     for node in reversed(order):
-        upstream = upstreams.get(node, 0.0)
-        counts = [type(x) is not float and x in reaching for x in node.operands]
-        if node not in reaching or True not in counts or (type(upstream) is float and upstream == 0.0):
+        upstream = upstreams.get(node)
+        if upstream is None or node not in made or (type(upstream) is float and upstream == 0.0):
             continue
-        for operand, counting, local in zip(node.operands, counts, local_gradients(node, counts), strict=True):
+        operands, chooses = node.operands, node.op.chooses
+        counts = [type(x) is not float and x in made for x in operands]
+        if True not in counts:  # an input, made from others
+            continue
+        for operand, counting, local in zip(operands, counts, local_gradients(node, counts), strict=True):
             if counting:
-                share = chain(upstream, local, node.op.chooses)
+                share = chain(upstream, local, chooses)
                 if share is not None:
                     upstreams[operand] = upstreams[operand] + share if operand in upstreams else share
     return [upstreams.get(x, 0.0) for x in inputs]
@@ -95,10 +98,10 @@ def forward(
             continue
         total: Any = None
         for operand, counting, local in zip(node.operands, counts, local_gradients(node, counts), strict=True):
-            if counting:
-                share = chain(local, moving[operand], True)
-                if share is not None:
-                    total = share if total is None else total + share
+            if counting and not (node.op.chooses and type(local) is float and local == 0.0):
+                share = chain(local, moving[operand], False)
+                share = 0.0 if share is None else share
+                total = share if total is None else total + share
         if total is not None:
             moving[node] = total
     return [moving.get(x, 0.0) for x in outputs]
@@ -110,19 +113,18 @@ def chain(upstream: Any, local: Any, chooses: bool) -> Any:
     A constant 0 contributes nothing, unless IEEE 754 makes nan of it and the primitive does not choose. A Value that
     happens to be 0 now may have a derivative, so its product is kept, but for 0 * inf and 0 * nan.
     """
-    if type(upstream) is float:
-        if upstream == 1.0:
-            return None if chooses and type(local) is float and local == 0.0 else local
-        if upstream == 0.0:
-            return None
     if type(local) is float:
         if local == 1.0:
             return upstream
         if local == 0.0 and (chooses or _is_finite(upstream)):
             return None
-    if _number(upstream) == 0.0 and not _is_finite(local):
-        return None
-    return upstream * local
+        if type(upstream) is not float:
+            return None if upstream.data == 0.0 and local - local != 0.0 else upstream * local
+        return upstream * local if upstream != 0.0 else None
+    if type(upstream) is float:
+        return local if upstream == 1.0 else upstream * local if upstream != 0.0 else None
+    finite = local.data - local.data == 0.0
+    return upstream * local if finite or upstream.data != 0.0 else None
 
 
 def recorded(node: Any, counts: Sequence[bool]) -> Sequence[float]:
@@ -143,16 +145,22 @@ def read_again(node: Any, counts: Sequence[bool]) -> Sequence[Any]:
         return _rule(node, [x if isinstance(x, Value) else Value(x) for x in node.operands], counts)
 
 
-def _rule(node: Any, operands: Sequence[Any], counts: Sequence[bool]) -> list[Any]:
+_PLAIN = {float, Value}
+
+
+def _rule(node: Any, operands: Sequence[Any], counts: Sequence[bool]) -> Sequence[Any]:
     partials = node.op.partials
     try:
         if callable(partials):
-            gradients = node.op.local_gradients(node, *operands)
+            gradients: Sequence[Any] = node.op.local_gradients(node, *operands)
         else:
             gradients = [p(node, *operands) if c else 0.0 for p, c in zip(partials, counts, strict=True)]
-        if any(type(x) is complex for x in gradients):
+        kinds = set(map(type, gradients))
+        if kinds <= _PLAIN:
+            return gradients
+        if complex in kinds:
             raise ArithmeticError(f"{node.op.name} left the real line")
-        return [x if type(x) is float or isinstance(x, Value) else floats.as_float(x) for x in gradients]
+        return [x if isinstance(x, Value) else floats.as_float(x) for x in gradients]
     except TypeError as error:
         raise TypeError(
             f"the partials of {node.op.name} cannot be differentiated again ({error}); write them in arithmetic and "
@@ -183,11 +191,6 @@ def from_elsewhere(order: Sequence[Any], ours: set[Any]) -> set[Any]:
     return theirs
 
 
-def _number(x: Any) -> float:
-    data: float = x if type(x) is float else x.data
-    return data
-
-
 def _is_finite(x: Any) -> bool:
-    data = _number(x)
-    return data - data == 0.0
+    data = x if type(x) is float else x.data
+    return bool(data - data == 0.0)
