@@ -12,20 +12,22 @@ nothing else of it.
     (True, True)
 """
 
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 
-def topological_order(*roots: Any) -> list[Any]:
+def topological_order(*roots: Any, without: AbstractSet[Any] = frozenset()) -> list[Any]:
     """Return the interior nodes that `roots` were made from, and themselves, each after all of its operands.
 
-    Leaves are left out: nothing comes before them, and `leaves` lists them. Cost: linear in nodes and edges.
+    Leaves are left out: nothing comes before them, and `leaves` lists them; so are nodes in `without`, and what leads
+    nowhere else. Cost: linear in nodes and edges.
 
     A node goes on the stack twice: first to be entered, then, under a None, to be placed, once everything it was made
     from has been. Placing nodes as they are met, and walking back in that order, would be wrong: in `b = a * a;
     c = b * b; d = b * c` it could leave `b` before `c` has passed on its gradient, and lose that part.
     """
     order: list[Any] = []
-    entered: set[Any] = set()
+    entered = set(without)
     stack = [root for root in reversed(roots) if root.operands]
     place, enter, push, pop = order.append, entered.add, stack.append, stack.pop
     while stack:

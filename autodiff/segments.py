@@ -135,7 +135,9 @@ class _Segment:
                 order = topological_order(output)
                 made = made_from(order, nodes)
                 if output in made:
-                    traced[i] = _Traced(output, order, [*nodes, *_around(order, made.difference(nodes), {*ours, *nodes})])
+                    traced[i] = _Traced(
+                        output, order, [*nodes, *_around(order, made.difference(nodes), {*ours, *nodes})]
+                    )
         return results, structure, traced
 
     def row(self, i: int) -> tuple[float, ...]:

@@ -83,7 +83,7 @@ def _value_and_gradient(
 ) -> tuple[Any, Any]:
     with _recorded(name, f, args, kwargs, argnums, has_aux) as run:
         output = run.one_output("jacobian, or return their sum")
-        value, *slopes = run.lowered([output, *run.pulled({output: 1.0})])
+        value, *slopes = run.lowered([output, *run.pulled({output: 1.0}, run.order)])
         return ((value, run.lowered_aux()) if has_aux else value), run.of_inputs.build(slopes)
 
 
@@ -117,8 +117,8 @@ def hessian(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) 
     """Return a function that gives the second derivatives of f, which gives one number: the Jacobian of its gradient.
 
     It has the form of the argument, with that form again in the place of each number: a square matrix for a vector. It
-    is symmetric to the last bit: of each pair of second derivatives one is computed, over the part of the gradient's
-    graph that has to do with both, so that a sparse Hessian costs little more than its entries.
+    is symmetric to the last bit: of each pair of second derivatives one is computed, and over no more of the gradient's
+    graph than has to do with what is left, so that a sparse Hessian costs little more than its entries.
 
     Cost: one gradient that is recorded, and a sweep over a part of it for each input.
 
@@ -132,9 +132,8 @@ def hessian(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) 
     def hessian_of(*args: Any, **kwargs: Any) -> Any:
         with _recorded("hessian", f, args, kwargs, argnums, has_aux) as run:
             slopes = run.slopes(run.one_output("jacobian(jacobian(f)), or return their sum"))
-            rows = run.lowered_rows(run.lower_triangle(slopes))
-            square = [[rows[max(i, j)][min(i, j)] for j in range(len(rows))] for i in range(len(rows))]
-            result = _in_blocks(run.of_inputs, run.of_inputs, square)
+            rows = run.lowered_rows(run.second_derivatives(slopes))
+            result = _in_blocks(run.of_inputs, run.of_inputs, rows)
             return (result, run.lowered_aux()) if has_aux else result
 
     return hessian_of
@@ -311,19 +310,37 @@ class _Run:
             rows.append(self.pulled({output: 1.0}, order))
         return rows
 
-    def lower_triangle(self, slopes: list[Any]) -> list[list[Any]]:
-        """Return, for each slope, its derivatives in the inputs up to its own, over the nodes that lead to those."""
-        first = {x: i for i, x in reversed(list(enumerate(self.inputs)))}
+    def second_derivatives(self, slopes: list[Any]) -> list[list[Any]]:
+        """Return the Jacobian of the slopes, which is symmetric, with each pair of its entries computed once.
+
+        The inputs are ranked as f first uses them. Row by row fewer columns are left, and the sweep leaves out every
+        node made from inputs of earlier rows alone: in a chain of layers or steps, half of them on average.
+        """
+        ranked = self._as_first_used()
+        latest = {self.inputs[i]: rank for rank, i in enumerate(ranked)}  # of the inputs that a node was made from
+        settled: list[list[Any]] = [[] for _ in range(len(ranked) + 1)]  # by the rank after which a node is left out
         for node in topological_order(*_values(slopes)):
-            if node not in first:
-                first[node] = min(
-                    [first[x] for x in node.operands if type(x) is not float and x in first], default=len(slopes)
-                )
-        triangle = []
-        for i, slope in enumerate(slopes):
-            order = [node for node in topological_order(*_values([slope])) if first[node] <= i]
-            triangle.append(self.pulled({slope: 1.0}, order)[: i + 1])
-        return triangle
+            if node not in latest:
+                latest[node] = max([latest.get(x, -1) for x in node.operands if type(x) is not float])
+            settled[latest[node] + 1].append(node)
+        rows: list[list[Any]] = [[0.0] * len(ranked) for _ in ranked]
+        done: set[Any] = set()
+        for rank, i in enumerate(ranked):
+            done.update(settled[rank])
+            order = topological_order(*_values([slopes[i]]), without=done)
+            row = self.pulled({slopes[i]: 1.0}, order)
+            for j in ranked[rank:]:
+                rows[i][j] = rows[j][i] = row[j]
+        return rows
+
+    def _as_first_used(self) -> list[int]:
+        """Return the indices of the inputs, in the order in which f uses them."""
+        first: dict[Any, int] = {}
+        for position, node in enumerate(self.order):
+            for x in node.operands:
+                if type(x) is not float:
+                    first.setdefault(x, position)
+        return sorted(range(len(self.inputs)), key=lambda i: first.get(self.inputs[i], len(self.order)))
 
     # --- numbers out ---
 

@@ -1,16 +1,19 @@
-"""`python -m tests.benchmarks eager [--json FILE]`."""
+"""`python -m tests.benchmarks eager|transforms [--json FILE]`."""
 
 import argparse
 from pathlib import Path
 
-from tests.benchmarks import eager
+from tests.benchmarks import eager, transforms
+
+SUITES = {"eager": eager.main, "transforms": transforms.main}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("suite", choices=["eager"], help="what to measure")
-    parser.add_argument("--json", type=Path, default=Path("build/benchmarks/eager.json"), help="where to write figures")
-    eager.main(parser.parse_args().json)
+    parser.add_argument("suite", choices=SUITES, help="what to measure")
+    parser.add_argument("--json", type=Path, help="where to write figures; build/benchmarks/SUITE.json unless given")
+    given = parser.parse_args()
+    SUITES[given.suite](given.json or Path("build/benchmarks") / f"{given.suite}.json")
 
 
 if __name__ == "__main__":
