@@ -288,7 +288,7 @@ def _decided_by_mpmath(d: _Derivative, atol: float) -> _Row | None:
         exact = float(mpmath_gradient(d.node, [d.leaf], digits=20)[0])
     except (ImportError, TypeError, ValueError, ArithmeticError):
         return None
-    if d.rounding > _RESOLUTION * max(abs(exact), _largest_path(d.node, d.leaf)):
+    if d.rounding > max(_RESOLUTION * max(abs(exact), _largest_path(d.node, d.leaf)), 2.0 * _UNDERFLOW):
         return None  # the analytic one has no digits to compare
     off = abs(d.analytic - exact)
     return _Row(d, "" if off <= atol + d.rounding else f"off by {off:.4g}: it is {exact!r}, says mpmath")

@@ -21,6 +21,7 @@ from autodiff.structures import Structure, array, flatten
 from autodiff.value import Value
 
 _EPSILON = 2.0**-52
+_SMALLEST = 2.0**-1074
 _COLUMNS = 8  # of a tableau: further ones gain nothing, their steps are too far apart
 _AGREE = 4.0  # two estimates disagree when they lie further apart than so many times the sum of their errors
 
@@ -336,7 +337,8 @@ def rounding_error(root: Any) -> float:
     """Return a bound on the rounding error of a root's data, to first order.
 
     Each node is off by a unit in its last place, or, where terms cancel inside it (sum, dot, logsumexp), in that of the
-    terms; the root by that times its derivative in the node. Of a number that is no Value it is 0.
+    terms, or by the smallest float, where it underflowed; the root by that times its derivative in the node. Of a
+    number that is no Value it is 0.
 
     Source: Linnainmaa, Taylor expansion of the accumulated rounding error, 1976.
 
@@ -349,8 +351,8 @@ def rounding_error(root: Any) -> float:
     total = 0.0
     for node, adjoint in adjoints(root).items():
         if node.op is not None and adjoint:
-            total += abs(adjoint) * (abs(node.data) + _terms(node))
-    return _EPSILON * total
+            total += abs(adjoint) * (_EPSILON * (abs(node.data) + _terms(node)) + _SMALLEST)
+    return total
 
 
 def _terms(node: Any) -> float:
