@@ -1,6 +1,45 @@
-"""The kit that tests this project, for tests of your own: oracles, hypothesis strategies, a machine of Values.
+"""The kit that tests this project, for tests of your own: checks, oracles, hypothesis strategies, a machine of Values.
 
-Nothing here is loaded before its first use: `import autodiff.testing` needs neither hypothesis nor mpmath.
+A function is checked as a whole, against differences of its values:
+
+    >>> from autodiff import Value, exp, sin
+    >>> from autodiff.testing import check_grads, complex_step, mpmath_gradient, programs, values
+    >>> check_grads(lambda x, y: sin(x) * exp(y), (0.5, -1.0))
+
+A graph that is already there is held against oracles that compute it anew, and never read a local gradient: with
+complex numbers, or with mpmath, to as many digits as you like.
+
+    >>> x = Value(0.5)
+    >>> y = exp(sin(x))
+    >>> y.backward()
+    >>> abs(x.grad - complex_step(y, [x])[0]) < 1e-15
+    True
+    >>> import mpmath
+    >>> mpmath.nstr(mpmath_gradient(y, [x], digits=30)[0], 30)
+    '1.41742422465939123452489131384'
+
+Strategies draw Values, operands in the domain of a primitive (`points`), and whole programs, which print as Python:
+
+    >>> from hypothesis import given
+    >>> @given(values(-5.0, 5.0))
+    ... def test_exp_is_its_own_derivative(x):
+    ...     y = exp(x)
+    ...     y.backward()
+    ...     assert x.grad == y.data
+    >>> test_exp_is_its_own_derivative()
+    >>> @given(programs(["sin", "mul", "tanh"], max_steps=6))
+    ... def test_programs_have_the_gradient_of_complex_steps(program):
+    ...     leaves = [Value(x) for x in program.leaves]
+    ...     y = program(*leaves)
+    ...     y.backward()
+    ...     for leaf, expected in zip(leaves, complex_step(y, leaves)):
+    ...         assert abs(leaf.grad - expected) <= 1e-6 * max(1.0, abs(expected))
+    >>> test_programs_have_the_gradient_of_complex_steps()
+
+`TestValue = ValueMachine.TestCase` in a test module runs a Value through all that can happen to it, in any order.
+
+Nothing here is loaded before its first use: `import autodiff.testing` needs neither hypothesis nor mpmath. Both come
+with `pip install 'scalar-autodiff[test]'`.
 """
 
 from importlib import import_module
