@@ -1,7 +1,12 @@
 """Hypothesis profiles: `dev` explores, `ci` repeats the same examples at every run, `nightly` takes its time.
 
-`ci` is chosen where the environment has CI, any by its name in HYPOTHESIS_PROFILE: `HYPOTHESIS_PROFILE=nightly python
--m pytest` tries 10,000 examples of each law. `mutation` has few, the same each time, for thousands of runs.
+`ci` is chosen where the environment has CI, any by its name in HYPOTHESIS_PROFILE. The nightly run is
+
+    HYPOTHESIS_PROFILE=nightly python -m pytest
+
+and tries 10,000 examples of each law, and as many lives of a Value; it takes hours. What a test finds is kept in
+`.hypothesis`, and tried first by the next run of `dev` or `nightly`. `mutation` has few examples, the same each time,
+for thousands of runs.
 """
 
 import os
