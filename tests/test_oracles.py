@@ -266,6 +266,19 @@ def test_a_division_by_zero_names_the_primitive_and_its_operands() -> None:
             oracle(1.0 / x, [x])
 
 
+@pytest.mark.parametrize(
+    ("make", "at", "value"),
+    [(lambda x: 2.0 * x, math.inf, math.inf), (ad.log, 0.0, -math.inf), (lambda x: x - x, math.inf, math.nan)],
+)
+def test_values_that_are_not_finite_have_no_derivative(make: Any, at: float, value: float) -> None:
+    x = Value(at)
+    y = make(x)
+    assert repr(float(mpmath_value(y))) == repr(value)
+    for oracle in (mpmath_gradient, complex_step):
+        with pytest.raises(ValueError, match=r"no derivative|cannot be computed|real line"):
+            oracle(y, [x])
+
+
 # --- complex steps ---
 
 

@@ -53,6 +53,8 @@ def complex_step(
     for node, number in replay.numbers.items():
         if number.imag != 0.0:
             raise ValueError(f"{node!r} would leave the real line: {number}")
+    if not math.isfinite(replay.value.real):
+        raise ValueError(f"{output!r} is not finite, and has no derivative")
 
     def slope(x: Value) -> float:
         moved: complex = replay.value_where(x, replay.numbers.get(x, 0j) + complex(0.0, step))

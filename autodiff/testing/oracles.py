@@ -240,14 +240,16 @@ def _slope(output: Value, x: Value, digits: int, functions: Mapping[str, Callabl
             found, gap = (right + left) / 2, abs(right - left)
             if isinstance(found, mp.mpc):
                 continue  # so large a step leaves the domain
+            if not mp.isfinite(found):
+                break
             if before is not None and _agree(before, found, digits):
                 if gap > gap_before / 10 and gap > mp.mpf(10) ** -digits * max(abs(found), _tiny()):
                     break  # the slopes of the two sides do not meet
                 return _rounded(found, digits)
             before, gap_before = found, gap
     raise ValueError(
-        f"{output!r} has no derivative in {x!r} that differences of mpmath find: a kink, a jump or a pole lies there; "
-        "move the point away from it"
+        f"{output!r} has no derivative in {x!r} that differences of mpmath find: a kink, a jump or a pole lies there, "
+        "or it is not finite; move the point away from it"
     )
 
 
@@ -299,4 +301,4 @@ def _uncertainty(x: Any, digits: int) -> Any:
 def _rounded(x: Any, digits: int) -> Any:
     """Return x with so many digits; 0 where it is not known from 0."""
     with mp.workdps(digits):
-        return mp.zero if abs(x) <= _uncertainty(x, digits) else +x
+        return mp.zero if mp.isfinite(x) and abs(x) <= _uncertainty(x, digits) else +x
