@@ -1,10 +1,11 @@
 """What a user of scipy does: minimising with exact gradients and Hessians, fitting with exact Jacobians.
 
-The fits are three problems of NIST's Statistical Reference Datasets for nonlinear regression, with their published data,
-starts and certified parameters: https://www.itl.nist.gov/div898/strd/nls/nls_main.shtml.
+The fits are three problems of NIST's Statistical Reference Datasets for nonlinear regression, with their published
+data, starts and certified parameters: https://www.itl.nist.gov/div898/strd/nls/nls_main.shtml.
 """
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ POINTS = [rng.uniform(-2.0, 2.0, n) for n in (2, 10) for _ in range(5)]
 
 
 def rosenbrock(x: Any) -> Any:
-    return sum(100.0 * (b - a**2) ** 2 + (1.0 - a) ** 2 for a, b in zip(x, x[1:], strict=False))
+    return sum(100.0 * (b - a**2) ** 2 + (1.0 - a) ** 2 for a, b in pairwise(x))
 
 
 @pytest.mark.parametrize("x", POINTS, ids=lambda x: f"{len(x)}d")

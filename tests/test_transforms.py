@@ -139,6 +139,9 @@ SINGULAR: list[tuple[Function, list[float]]] = [
     (lambda x: ad.where(x > 0, x.log(), 0.0), [0.0]),
     (lambda x: ad.where(x > 0, ad.sqrt(x), x * x), [0.0]),
     (lambda x: 0 * ad.sqrt(x), [0.0]),
+    (lambda x: ad.sqrt(0.0 * x), [0.0]),
+    (lambda x: ad.sqrt(ad.floor(x)), [0.5]),
+    (lambda x: ad.log(ad.floor(x) * x), [0.5]),
     (lambda x: x * ad.sqrt(x), [0.0]),
     (lambda x: ad.sqrt(x * x), [0.0]),
     (lambda x: ad.relu(ad.sqrt(x) - 1.0), [0.0]),
@@ -492,6 +495,28 @@ def test_sweeps_over_recorded_floats_agree_with_backward() -> None:
     pushed = [forward(order, {x: 1.0}, [out], recorded)[0] for x in leaves_]
     np.testing.assert_allclose(pushed, np.array(pulled) / 2.0, rtol=1e-13)
     assert set(leaves(out)) == set(leaves_)
+
+
+def test_what_contributes_nothing_adds_nothing_to_the_graph_of_a_gradient() -> None:
+    x, y = Value(0.7), Value(2.0)
+    for out in (ad.floor(x) * y, y * 3.0 + ad.sign(x), ad.where(x > 0, y, x * x) + 0.0 * x):
+        assert [g.operands for g in ad.gradient(out, [x])] == [()]
+    assert len(topological_order(ad.gradient(x * y, x))) == 0  # y itself
+    assert len(topological_order(ad.gradient(ad.sin(x) + y, x))) == 1  # cos x
+    assert len(topological_order(ad.gradient(x**2, x))) == 2  # x ** 1, times 2: the rule of the exponent is not read
+
+
+def test_sweeps_stop_at_the_nodes_they_are_asked_for() -> None:
+    x = Value(3.0)
+    inside = x * x
+    out = ad.sin(inside) * x
+    order = topological_order(out)
+    assert reverse(order, {out: 1.0}, [inside], recorded) == [3.0 * math.cos(9.0)]
+    assert forward(order, {inside: 1.0}, [out], recorded) == [3.0 * math.cos(9.0)]
+    assert forward(order, {inside: 1.0, x: 1.0}, [inside, out], recorded) == [1.0, math.sin(9.0) + 3.0 * math.cos(9.0)]
+    assert forward(order, {}, [inside, out], recorded) == [0.0, 0.0]
+    assert reverse(order, {}, [x], recorded) == [0.0]
+    assert reverse([], {x: 2.0}, [x], recorded) == [2.0]
 
 
 def test_a_primitive_of_ones_own_has_derivatives_of_every_order() -> None:

@@ -1,0 +1,134 @@
+"""Structures of numbers: taken apart and put together again, whatever they are made of."""
+
+from collections import OrderedDict
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autodiff import Value
+from autodiff.structures import NUMBER, Structure, array, flatten, flatten_values
+
+
+class Pair(NamedTuple):
+    left: Any
+    right: Any
+
+
+NUMBERS = st.floats(allow_nan=False)
+ARRAYS = st.lists(NUMBERS, min_size=6, max_size=6).map(lambda xs: np.array(xs).reshape(2, 3))
+STRUCTURES = st.recursive(
+    NUMBERS | ARRAYS,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.lists(inner, max_size=3).map(tuple)
+        | st.dictionaries(st.text(max_size=2) | st.integers(), inner, max_size=3)
+        | st.builds(Pair, inner, inner)
+    ),
+    max_leaves=8,
+)
+
+
+def same(a: Any, b: Any) -> bool:
+    if isinstance(a, np.ndarray):
+        return isinstance(b, np.ndarray) and a.dtype == b.dtype and a.shape == b.shape and (a == b).all()
+    if isinstance(a, dict):
+        return type(a) is type(b) and list(a) == list(b) and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, (list, tuple)):
+        return type(a) is type(b) and len(a) == len(b) and all(map(same, a, b))
+    return type(a) is type(b) and a == b
+
+
+@given(whole=STRUCTURES)
+def test_what_is_taken_apart_is_put_together_again(whole: Any) -> None:
+    numbers, structure = flatten(whole)
+    assert structure.size == len(numbers) == len(structure.places())
+    assert all(type(x) is float for x in numbers)
+    assert same(structure.build(numbers), whole)
+    assert flatten(structure.build(numbers))[1] == structure
+
+
+@given(whole=STRUCTURES)
+def test_a_place_is_python_that_finds_the_number(whole: Any) -> None:
+    numbers, structure = flatten(whole)
+    for place, number in zip(structure.places("whole"), numbers, strict=True):
+        assert eval(place, {"whole": whole}) == number
+
+
+def test_subclasses_come_back_as_what_they_extend() -> None:
+    class Row(list[float]):
+        pass
+
+    numbers, structure = flatten([Row([1.0]), OrderedDict(a=2.0)])
+    assert structure.build(numbers) == [[1.0], {"a": 2.0}]
+    assert type(structure.build(numbers)[1]) is dict
+
+
+def test_arrays_hold_floats_or_else_objects() -> None:
+    x = Value(1.0)
+    assert array([1.0, 2.0], (2, 1)).dtype == np.float64
+    mixed = array([1.0, x], (2,))
+    assert mixed.dtype == object
+    assert mixed[1] is x
+    assert array([x], ()).shape == ()
+    assert array([], (0, 3)).shape == (0, 3)
+    numbers, structure = flatten(np.array([1, 2], dtype=np.int8))
+    assert numbers == [1.0, 2.0]
+    assert structure == Structure("array", shape=(2,))
+
+
+def test_leaves_are_built_with_their_part_of_the_numbers() -> None:
+    _, structure = flatten({"a": np.ones((2, 2)), "b": [1.0, (2.0,)]})
+    parts = structure.build_from(lambda leaf, part: (leaf.kind, part.start, part.stop))
+    assert parts == {"a": ("array", 0, 4), "b": [("number", 4, 5), (("number", 5, 6),)]}
+
+
+def test_anything_may_stand_among_values() -> None:
+    x, counts = Value(1.0), np.arange(3)
+    whole = {"x": [x, None, "name"], "counts": counts, "objects": np.array([x, 2.0], dtype=object), "f": len}
+    items, structure = flatten_values(whole)
+    assert items == [x, None, "name", counts, x, 2.0, len] or items[3] is counts
+    again = structure.build(items)
+    assert again["counts"] is counts
+    assert again["objects"][0] is x
+    assert again["f"] is len
+
+
+@pytest.mark.parametrize(
+    ("whole", "text"),
+    [
+        (1.0, "a number"),
+        ([1.0, 2.0], "a list of 2"),
+        ((), "a tuple of 0"),
+        (Pair(1.0, [2.0]), "a Pair of (a number, a list of 1)"),
+        ({"a": 1.0, 2: [1.0]}, "a dict with 'a': a number, 2: a list of 1"),
+        (np.ones((2, 3)), "an array of shape (2, 3)"),
+    ],
+)
+def test_a_structure_describes_itself(whole: Any, text: str) -> None:
+    assert str(flatten(whole)[1]) == text
+
+
+def test_a_number_is_a_structure_of_one() -> None:
+    assert flatten(3) == ([3.0], NUMBER)
+    assert NUMBER.build([5.0]) == 5.0
+
+
+@pytest.mark.parametrize(
+    ("whole", "message"),
+    [
+        ({"a": [1.0, "x"]}, r"expected a number, got str 'x'; .* \(at the argument\['a'\]\[1\]\)"),
+        (True, "expected a number, got the bool True at the argument; a truth value has no derivative"),
+        ([np.bool_(False)], r"got the bool False at the argument\[0\]"),
+        (np.array([True]), "expected numbers, got an array of bool at the argument; a truth value"),
+        (np.array([1j]), "got an array of complex128 at the argument; use its real and imaginary parts as two arrays"),
+        (np.array(["a"]), r"got an array of <U1 at the argument; convert it with .astype\(float\)"),
+        (np.array([1.0, None]), r"expected a number, got NoneType None; .* \(at the argument, an array\)"),
+        ({1.0, 2.0}, r"expected a number, got set .*\(at the argument\)"),
+    ],
+)
+def test_what_is_no_number_is_refused_with_its_place(whole: Any, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        flatten(whole)
