@@ -1,6 +1,5 @@
 """What this project's own laws need beside `autodiff.testing`: the scale of rounding errors, planted mistakes."""
 
-import math
 from collections.abc import Callable, Sequence
 from itertools import accumulate
 from typing import Any
@@ -46,46 +45,6 @@ def local_gradient_error(primitive: Primitive, operands: Sequence[float], index:
     """Return the error of `got`, the local gradient in the operand with that index, in ulps."""
     terms = GRADIENT_TERMS.get(primitive.name, lambda *xs: 0)(*map(exact.mpf, operands))
     return error_in_ulps(got, derivative(primitive.name, operands, index), terms)
-
-
-def richardson(
-    f: Callable[[float], float], x: float, step: float, ulps: int = 4, largest_term: float = 0.0
-) -> tuple[float, float]:
-    """Return f'(x) from values of f in floats alone, and an estimate of its error.
-
-    Central differences at shrinking steps, extrapolated to step 0; of the whole tableau, the entry that differs least
-    from its three neighbours (of two alone, one in 100,000 agrees by chance). The estimate adds the rounding of f's
-    values, so many ulps of them or of the largest term that made them, which smaller steps magnify, and that of the two
-    points. The steps do not halve: half a multiple of a period can be a multiple, too.
-
-    Source: Ridders, Accurate computation of F'(x) and F'(x) F''(x), 1982; Numerical Recipes, section 5.7.
-
-    >>> slope, error = richardson(math.sin, 1.0, 0.5)
-    >>> abs(slope - math.cos(1.0)) < error < 1e-11
-    True
-    """
-    middle = f(x)
-    best, smallest_error = math.nan, math.inf
-    above: list[float] = []
-    steps = [math.inf]
-    for _ in range(50):
-        step = (4.0 * x + step) - 4.0 * x  # so that x + step and x - step are exact, but near a power of 2
-        if not 0.0 < step < steps[-1]:
-            break
-        steps.append(step)
-        right, left = f(x + step), f(x - step)
-        ahead, behind = (x + step) - x, x - (x - step)
-        rounding = ulps * math.ulp(max(abs(right), abs(left), largest_term)) / step
-        rounding += abs(ahead - behind) * abs(right - 2.0 * middle + left) / step**2  # the second derivative, roughly
-        row = [(right - left) / (ahead + behind)]
-        for coarser, before, larger in zip(above[:8], [*above[1:], math.inf], steps[-2:0:-1], strict=False):
-            row.append(row[-1] + (row[-1] - coarser) / ((larger / step) ** 2 - 1.0))
-            error = max(abs(row[-1] - neighbour) for neighbour in (row[-2], coarser, before)) + rounding
-            if error < smallest_error:  # false of nan: a step may leave the domain
-                best, smallest_error = row[-1], error
-        above = row
-        step /= 1.5
-    return best, smallest_error
 
 
 def clear_step(primitive: Primitive, operands: Sequence[float], index: int) -> float:

@@ -20,6 +20,7 @@ import autodiff as ad
 from autodiff import Primitive, Value, floats, primitives
 from autodiff.graph import topological_order
 from autodiff.primitives import TABLE
+from autodiff.testing.differences import richardson
 from autodiff.testing.oracles import CHOOSING, ORACLES, derivative, error_in_ulps
 from autodiff.testing.strategies import points
 from tests.oracles import (
@@ -29,7 +30,6 @@ from tests.oracles import (
     local_gradient_error,
     path_magnitudes,
     planted,
-    richardson,
     value_error,
 )
 
@@ -75,12 +75,13 @@ def check_local_gradients(primitive: Primitive, operands: Sequence[float]) -> No
 
 def difference(primitive: Primitive, operands: Sequence[float], index: int) -> tuple[float, float]:
     """Return a partial derivative from the primitive's own values in floats, and how far it may be off."""
-    slope, error = richardson(
-        lambda x: primitive(*operands[:index], x, *operands[index + 1 :]),
+    largest_term = float(VALUE_TERMS.get(primitive.name, lambda *xs: 0.0)(*operands))
+    ((slope, error, _),) = richardson(
+        lambda x: [primitive(*operands[:index], x, *operands[index + 1 :])],
         operands[index],
-        clear_step(primitive, operands, index),
-        primitive.ulps,
-        float(VALUE_TERMS.get(primitive.name, lambda *xs: 0.0)(*operands)),
+        step=clear_step(primitive, operands, index),
+        rounding=[primitive.ulps * math.ulp(largest_term)],
+        ulps=primitive.ulps,
     )
     assert math.isfinite(error), f"no difference of {primitive.name} can be taken at {operands}"
     return slope, 4.0 * error  # an estimate, so with a margin: half of one is the worst seen
