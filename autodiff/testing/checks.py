@@ -55,7 +55,8 @@ def check_grads(
 
     Args:
         f: gives a number, or a structure of them: nested lists, tuples, dicts, numpy arrays. It is called on Values.
-        args: the tuple of its arguments, numbers or structures of them.
+        args: the tuple of its arguments, numbers or structures of them. What is not to be differentiated, such as a
+            number of iterations, f closes over: `lambda x: f(x, 10)`.
         order: the highest order of derivative.
         rtol, atol: what to tolerate beside the measured errors, relative to the derivative and absolute. The measured
             ones are enough for a derivative that is zero, or tiny; set atol only to accept that f is inexact.
@@ -289,7 +290,7 @@ def _decided_by_mpmath(d: _Derivative, atol: float) -> _Row | None:
         exact = float(mpmath_gradient(d.node, [d.leaf], digits=20)[0])
     except (ImportError, TypeError, ValueError, ArithmeticError):
         return None
-    if d.rounding > max(_RESOLUTION * max(abs(exact), _largest_path(d.node, d.leaf)), 2.0 * _UNDERFLOW):
+    if not d.rounding <= max(_RESOLUTION * max(abs(exact), _largest_path(d.node, d.leaf)), 2.0 * _UNDERFLOW):
         return None  # the analytic one has no digits to compare
     off = abs(d.analytic - exact)
     return _Row(d, "" if off <= atol + d.rounding else f"off by {off:.4g}: it is {exact!r}, says mpmath")
