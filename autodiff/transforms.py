@@ -314,7 +314,7 @@ class _Run:
         """Return the Jacobian of the slopes, which is symmetric, with each pair of its entries computed once.
 
         The inputs are ranked as f first uses them. Row by row fewer columns are left, and the sweep leaves out every
-        node made from inputs of earlier rows alone: in a chain of layers or steps, half of them on average.
+        node made from inputs of earlier rows alone: in a chain of layers or steps about a third of all.
         """
         ranked = self._as_first_used()
         latest = {self.inputs[i]: rank for rank, i in enumerate(ranked)}  # of the inputs that a node was made from
