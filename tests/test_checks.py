@@ -236,6 +236,7 @@ DIFFICULT: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "log1p of it": (ad.log1p, (1e-10,)),
     "a difference of square roots": (lambda x: (x + 1.0).sqrt() - x.sqrt(), (1e4,)),
     "terms that cancel entirely": (lambda x: x.sin() ** 2 + x.cos() ** 2 - 1.0, (0.7,)),
+    "terms that cancel in one node": (lambda x: ad.leaky_relu(x, x - x), (-0.7,)),
     "a steep exponential": (lambda x: ad.exp(50.0 * x), (1.3,)),
     "a steep decay": (lambda x: ad.exp(-200.0 * x), (2.0,)),
     "a step": (lambda x: ad.tanh(1e4 * x), (1e-4,)),
@@ -291,6 +292,7 @@ def test_a_right_but_difficult_function_passes(name: str) -> None:
 FLAT = {
     "terms that nearly cancel",
     "terms that cancel entirely",
+    "terms that cancel in one node",
     "a step far away",
     "Rosenbrock's minimum",
     "no slope at all",

@@ -263,21 +263,23 @@ def _depends(root: Any, leaf: Value) -> bool:
 
 
 def _largest_path(root: Any, leaf: Value) -> float:
-    """Return the largest |d(root)/d(node) * d(node)/d(leaf)| of all nodes: where paths cancel, what there is to cancel.
+    """Return the largest |d(root)/d(node) * local gradient * d(operand)/d(leaf)|: where paths cancel, what cancels.
 
-    A wrong rule changes the derivative by a part of that.
+    A wrong rule changes the derivative by a part of that. It is taken of edges: those of x - x cancel within one node.
     """
     if not isinstance(root, Value):
         return 0.0
-    upstreams, tangents = adjoints(root), {leaf: 1.0}
+    upstreams, tangents, largest = adjoints(root), {leaf: 1.0}, 0.0
     for node in topological_order(root):
-        tangent = 0.0
+        upstream, tangent = upstreams.get(node, 0.0), 0.0
         for operand, local in zip(node.operands, node.local_gradients, strict=True):
             if local and not isinstance(operand, float):
-                tangent += tangents.get(operand, 0.0) * local
+                part = local * tangents.get(operand, 0.0)
+                tangent += part
+                if largest < abs(upstream * part) < math.inf:
+                    largest = abs(upstream * part)
         tangents[node] = tangent
-    products = [abs(upstreams.get(node, 0.0) * tangent) for node, tangent in tangents.items()]
-    return max([size for size in products if size < math.inf], default=0.0)
+    return largest
 
 
 def _decided_by_mpmath(d: _Derivative, atol: float) -> _Row | None:
