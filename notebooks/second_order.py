@@ -345,7 +345,7 @@ for share, style in [(0.9, "C0:"), (0.97, "C0--"), (0.99, "C0"), (1.01, "C3"), (
     axes.semilogy(distances, style, label=f"{share} · 2 / λmax")
     print(f"{share:12}  {distances[0]:17.1e}  {distances[-1]:14.1e}")
 axes.set(xlabel="step", ylabel="distance, steepest direction", title="Rates just below and just above 2 / λmax")
-axes.legend(loc="lower left")
+axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 fig.tight_layout()
 plt.show()
 
