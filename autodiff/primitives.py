@@ -267,8 +267,14 @@ arctan2 = Primitive(
 )
 sinh: Primitive = Primitive("sinh", "sinh x", floats.sinh, [lambda out, x: cosh(x)], domain=_on((-700.0, 700.0)))
 cosh: Primitive = Primitive("cosh", "cosh x", floats.cosh, [lambda out, x: sinh(x)], domain=_on((-700.0, 700.0)))
-# 1 - tanh² loses every digit from x = 20 on; 1 / cosh² keeps them all.
-tanh = Primitive("tanh", "tanh x", floats.tanh, [lambda out, x: square(1.0 / cosh(x))], domain=_on((-350.0, 350.0)))
+tanh = Primitive("tanh", "tanh x", floats.tanh, [lambda out, x: _squared(1.0 / cosh(x))], domain=_on((-350.0, 350.0)))
+
+
+def _squared(x: Any) -> Any:
+    """Return x * x: of 1 / cosh, where 1 - tanh² would lose every digit from x = 20 on."""
+    return x * x
+
+
 arcsinh = Primitive("arcsinh", "arsinh x", floats.arcsinh, [lambda out, x: 1.0 / hypot(1.0, x)])
 arccosh = Primitive(
     "arccosh",

@@ -116,6 +116,21 @@ def flatten_values(whole: Any) -> tuple[list[Any], Structure]:
     return items, _take_apart(whole, "", items, lambda item, name: item)
 
 
+def in_blocks(outputs: Structure, inputs: Structure, rows: Sequence[Sequence[Any]]) -> Any:
+    """Return a matrix, a row for each output number, in the form of the outputs, with that of the inputs in each place.
+
+    An array of shape S against an array of shape T is an array of shape S + T.
+    """
+
+    def block(output: Structure, its_rows: slice, leaf: Structure, its_columns: slice) -> Any:
+        numbers = [number for row in rows[its_rows] for number in row[its_columns]]
+        return numbers[0] if output.kind == leaf.kind == "number" else array(numbers, output.shape + leaf.shape)
+
+    return outputs.build_from(
+        lambda output, its_rows: inputs.build_from(lambda leaf, its_columns: block(output, its_rows, leaf, its_columns))
+    )
+
+
 def array(numbers: Sequence[Any], shape: tuple[int, ...]) -> Any:
     """Return a numpy array of that shape: float64 if all are floats, else of objects."""
     numpy = sys.modules["numpy"]

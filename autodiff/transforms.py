@@ -24,7 +24,7 @@ from typing import Any
 
 from autodiff import modes
 from autodiff.graph import topological_order
-from autodiff.structures import Structure, array, flatten, flatten_values
+from autodiff.structures import Structure, flatten, flatten_values, in_blocks
 from autodiff.sweeps import forward, from_elsewhere, gradient, read_again, recorded, reverse
 from autodiff.value import Value, accumulate, one_pass_at_a_time
 
@@ -41,7 +41,7 @@ def grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> 
         argnums: the index of the argument to differentiate, or a list of them; then a tuple of gradients is given.
         has_aux: whether f gives a pair (number, anything else); then so does the result: (gradient, anything else).
 
-    Cost: recording f, and one reverse sweep, whatever the number of inputs; some three times the recording.
+    Cost: recording f, and one reverse sweep, whatever the number of inputs: two to three times the recording.
 
     Raises TypeError when f gives anything but one number, or there is no number in the argument; ValueError for
     argnums out of range.
@@ -107,7 +107,7 @@ def jacobian(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False)
     @_wrapping("jacobian", f)
     def jacobian_of(*args: Any, **kwargs: Any) -> Any:
         with _recorded("jacobian", f, args, kwargs, argnums, has_aux) as run:
-            result = _in_blocks(run.of_outputs, run.of_inputs, run.lowered_rows(run.rows()))
+            result = in_blocks(run.of_outputs, run.of_inputs, run.lowered_rows(run.rows()))
             return (result, run.lowered_aux()) if has_aux else result
 
     return jacobian_of
@@ -133,7 +133,7 @@ def hessian(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) 
         with _recorded("hessian", f, args, kwargs, argnums, has_aux) as run:
             slopes = run.slopes(run.one_output("jacobian(jacobian(f)), or return their sum"))
             rows = run.lowered_rows(run.second_derivatives(slopes))
-            result = _in_blocks(run.of_inputs, run.of_inputs, rows)
+            result = in_blocks(run.of_inputs, run.of_inputs, rows)
             return (result, run.lowered_aux()) if has_aux else result
 
     return hessian_of
@@ -143,7 +143,7 @@ def hvp(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
     """Return a function `(*args, v)` that gives the Hessian of f times v, in the form of the argument, as v has it.
 
     The Hessian is never formed: it is the gradient of f's gradient along v, a reverse sweep over a recorded reverse
-    sweep. Cost: some ten times an evaluation of f, whatever the number of inputs.
+    sweep. Cost: six to ten times recording f, whatever the number of inputs.
 
     Raises TypeError when f gives anything but one number, or v has another form than the argument.
 
@@ -391,18 +391,6 @@ def _weighted(nodes: Sequence[Any], weights: Sequence[Any]) -> dict[Any, Any]:
         if isinstance(node, Value) and not (type(weight) is float and weight == 0.0):
             weighted[node] = weighted[node] + weight if node in weighted else weight
     return weighted
-
-
-def _in_blocks(of_outputs: Structure, of_inputs: Structure, rows: list[list[Any]]) -> Any:
-    """Return the rows in the form of the outputs, with the form of the inputs in the place of each number."""
-
-    def block(output: Structure, its_rows: slice, x: Structure, its_columns: slice) -> Any:
-        numbers = [number for row in rows[its_rows] for number in row[its_columns]]
-        return numbers[0] if output.kind == x.kind == "number" else array(numbers, output.shape + x.shape)
-
-    return of_outputs.build_from(
-        lambda output, its_rows: of_inputs.build_from(lambda x, its_columns: block(output, its_rows, x, its_columns))
-    )
 
 
 # --- what users hand in ---

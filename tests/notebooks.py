@@ -36,7 +36,9 @@ def executed(script: Path) -> Any:
     notebook = jupytext.read(script)
     for number, cell in enumerate(notebook.cells):
         cell["id"] = f"cell-{number}"  # the same at every run
-    client = NotebookClient(notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": DIRECTORY}})
+    client = NotebookClient(
+        notebook, coalesce_streams=True, timeout=120, kernel_name="python3", resources={"metadata": {"path": DIRECTORY}}
+    )
     client.execute()
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)  # the hour of the run

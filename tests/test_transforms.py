@@ -425,6 +425,38 @@ def test_an_input_that_f_does_not_use_has_rows_of_zeros() -> None:
     assert ad.hvp(lambda v: v[0] * 2.0)([1.0, 2.0], [3.0, 4.0]) == [0.0, 0.0]
 
 
+def test_floats_are_swept_without_reading_a_rule_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    from autodiff import transforms
+
+    def again(*_: Any) -> None:
+        raise AssertionError("read again")
+
+    monkeypatch.setattr(transforms, "read_again", again)
+    v = [0.1, 0.2, 0.3]
+    slopes = ad.grad(surface)(v)
+    assert ad.jacobian(surface)(v) == slopes
+    assert ad.vjp(surface, v)[1](1.0) == (slopes,)
+    assert ad.jvp(surface, (v,), ([1.0, 0.0, 0.0],))[1] == pytest.approx(slopes[0])
+    with pytest.raises(AssertionError, match="read again"):
+        ad.jvp(surface, (v,), ([Value(1.0), 0.0, 0.0],))
+    with pytest.raises(AssertionError, match="read again"):
+        ad.hvp(surface)(v, v)
+
+
+def test_a_node_that_stands_in_several_places_counts_in_each() -> None:
+    def f(x: Any) -> Any:
+        y = x * x
+        return [y, y, x, {"again": y}]
+
+    out, pullback = ad.vjp(f, 3.0)
+    assert out == [9.0, 9.0, 3.0, {"again": 9.0}]
+    assert pullback([1.0, 10.0, 100.0, {"again": 1000.0}]) == (1011.0 * 6.0 + 100.0,)
+    assert ad.jvp(f, (3.0,), (1.0,))[1] == [6.0, 6.0, 1.0, {"again": 6.0}]
+    assert ad.jacobian(f)(3.0) == [6.0, 6.0, 1.0, {"again": 6.0}]
+    assert ad.hvp(lambda v: v[0] * v[0] * v[1])([3.0, 2.0], [1.0, 1.0]) == [4.0 + 6.0, 6.0]
+    assert ad.hvp(lambda v: ad.sum(v) ** 2)([3.0, 2.0], [1.0, 1.0]) == [4.0, 4.0]  # one slope, twice
+
+
 def test_argnums_are_an_index_or_several_and_may_count_from_the_end() -> None:
     def f(x: Any, y: Any, *, z: Any = 1.0) -> Any:
         return x * x * y * z
@@ -455,6 +487,7 @@ def test_aux_is_handed_through_as_numbers() -> None:
     assert ad.jacobian(f, has_aux=True)(3.0)[0] == 6.0
     assert ad.hessian(f, has_aux=True)(3.0)[0] == 2.0
     assert ad.jvp(f, (3.0,), (1.0,), has_aux=True)[:2] == (9.0, 6.0)
+    assert repr(ad.jvp(f, (3.0,), (1.0,), has_aux=True)[2]["twice"]) == "6.0"
     out, pullback, aux = ad.vjp(f, 3.0, has_aux=True)
     assert (out, pullback(1.0), aux["twice"]) == (9.0, (6.0,), 6.0)
     inner = ad.grad(lambda x: ad.grad(f, has_aux=True)(x)[1]["twice"])

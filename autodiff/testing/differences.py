@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from autodiff import modes
 from autodiff.graph import topological_order
-from autodiff.structures import Structure, array, flatten
+from autodiff.structures import Structure, flatten, in_blocks
 from autodiff.value import Value
 
 _EPSILON = 2.0**-52
@@ -77,8 +77,8 @@ def finite_differences(f: Callable[..., Any], args: tuple[Any, ...], argnums: in
     rounding = [rounding_error(y) for y in flat.recorded([Value(x) for x in point])]
     columns = differences(flat.values, point, rounding)
     inputs = whole.children[0] if isinstance(argnums, int) else whole
-    slopes, errors = ([[estimate[k] for estimate in column] for column in columns] for k in (0, 1))
-    return tuple([_in_blocks(flat.form, inputs, numbers) for numbers in (slopes, errors)])
+    slopes, errors = ([[column[i][k] for column in columns] for i in range(flat.form.size)] for k in (0, 1))
+    return in_blocks(flat.form, inputs, slopes), in_blocks(flat.form, inputs, errors)
 
 
 class FlatFunction:
@@ -122,23 +122,6 @@ def differences(
         return lambda x: f([*point[:i], x, *point[i + 1 :]])
 
     return [richardson(along(i), x, rounding=rounding) for i, x in enumerate(point)]
-
-
-def _in_blocks(outputs: Structure, inputs: Structure, columns: Sequence[Sequence[float]]) -> Any:
-    """Return the matrix, given by columns, in the form of the Jacobian: the inputs' form for each output number.
-
-    Arrays of shape S differentiated in arrays of shape T become arrays of shape S + T.
-    """
-
-    def rows(output: Structure, these: slice) -> Any:
-        def block(leaf: Structure, part: slice) -> Any:
-            numbers = [column[i] for i in range(len(columns[0]))[these] for column in columns[part]]
-            shape = output.shape + leaf.shape
-            return numbers[0] if output.kind == leaf.kind == "number" else array(numbers, shape)
-
-        return inputs.build_from(block)
-
-    return outputs.build_from(rows)
 
 
 # --- one number ---
