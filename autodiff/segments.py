@@ -99,7 +99,7 @@ class _Segment:
     """A call of f: what it takes to evaluate it again."""
 
     def __init__(self, f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self.f = f
+        self.f, self.name = f, getattr(f, "__name__", type(f).__name__)
         self.items, self.structure = flatten_values((args, kwargs))
         self.places = [i for i, item in enumerate(self.items) if isinstance(item, Value)]
         self.operands = [self.items[i] for i in self.places]
@@ -110,7 +110,7 @@ class _Segment:
         """Return what f gives, with a node of the segment for each number that was made from the operands."""
         results, structure, traced = self.traced([Value(x) for x in self.numbers])
         self.made = {i: one.output.data for i, one in traced.items()}
-        names = structure.places(getattr(self.f, "__name__", type(self.f).__name__))
+        names = structure.places(self.name)
         for i, one in traced.items():
             around = one.inputs[len(self.places) :]
             node = Value(one.output.data)
@@ -156,7 +156,7 @@ class _Segment:
         again = traced[i].output.data if i in traced else None
         if again is None or (again != made and not (again != again and made != made)):
             raise RuntimeError(
-                f"{getattr(self.f, '__name__', 'f')} gave {made} at first, and {again} when it was evaluated again; it "
+                f"{self.name} gave {made} at first, and {again} when it was evaluated again; it "
                 "must do the same each time, and what it closes over must not change in between: make it an argument"
             )
 
@@ -171,10 +171,8 @@ class _Segment:
                 one = self.traced(nodes)[2]
                 if [x.data for x in nodes] == self.numbers or i not in one:
                     self._check(one, i, self.made[i])
-                if len(one[i].inputs) != len(operands):
-                    raise RuntimeError(
-                        f"{name} closes over other Values when it is evaluated again; make them arguments"
-                    )
+                if not _same_leaves(around, one[i].inputs[count:]):
+                    raise RuntimeError(f"{name} closes over other Values now than it did at first; make them arguments")
                 rows = one[i].slopes(read_again)
             any_value = any(isinstance(x, Value) for x in operands)
             return rows if any_value else [x.data if isinstance(x, Value) else x for x in rows]
@@ -211,6 +209,12 @@ class _Recomputed(Sequence[float]):
 
     def __repr__(self) -> str:
         return repr(tuple(self))
+
+
+def _same_leaves(nodes: Sequence[Any], again: Sequence[Any]) -> bool:
+    """Return whether the nodes that another evaluation met are the first ones; those it made itself need not be."""
+    pairs = zip(nodes, again, strict=False)
+    return len(nodes) == len(again) and all(one is other or (one.operands and other.operands) for one, other in pairs)
 
 
 def _around(order: list[Any], made: set[Any], ours: set[Any]) -> list[Any]:

@@ -238,6 +238,15 @@ def assert_recorded_alike(node: Value, other: Value) -> None:
     assert recorded(node) == recorded(other)
 
 
+def test_a_rule_chooses_without_a_node_where_the_condition_is_decided() -> None:
+    x, y = Value(2.0), Value(3.0)
+    assert primitives._choose(True, x, y) is x
+    assert primitives._choose(False, x, y) is y
+    for condition, chosen in ((Value(1.0), 2.0), (Value(0.0), 3.0), (1.0, 2.0)):
+        node = primitives._choose(condition, x, y)
+        assert (node.op, node.operands, node.data) == (primitives.where, (condition, x, y), chosen)
+
+
 @EACH_BINARY
 @given(left=ANY_FLOAT, right=ANY_FLOAT)
 def test_an_operator_records_what_its_entry_records(

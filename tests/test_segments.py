@@ -216,6 +216,49 @@ def test_a_function_that_is_not_the_same_again_is_refused() -> None:
     ad.checkpoint(lambda x: x * math.nan)(x).backward()  # nan again is the same
 
 
+def test_an_output_that_is_none_any_more_is_refused_in_the_name_of_the_function() -> None:
+    x = Value(3.0)
+    first = [True]
+
+    def fickle(x: Any) -> Any:
+        return x * x if first else 9.0
+
+    out = ad.checkpoint(fickle)(x)
+    first.clear()
+    with pytest.raises(RuntimeError, match=r"^fickle gave 9\.0 at first, and None when it was evaluated again"):
+        out.backward()
+
+    class Fickle:
+        def __call__(self, x: Any) -> Any:
+            return x * float(rng.random())
+
+    rng = random.Random(0)
+    nameless = ad.checkpoint(Fickle())(x)
+    assert nameless.op.name == "Fickle"
+    with pytest.raises(RuntimeError, match=r"^Fickle gave "):
+        nameless.backward()
+
+
+def test_what_is_closed_over_may_not_become_another_one() -> None:
+    w, v = Value(2.0), Value(2.0)
+    chosen = [w]
+    x = Value(3.0)
+    out = ad.preaccumulate(lambda x: ad.sum([x * c for c in chosen]))(x)
+    chosen[:] = [w, v]
+    with pytest.raises(RuntimeError, match=r"<lambda> gave 6\.0 at first, and 12\.0"):
+        ad.gradient(out, x)
+    others = "^<lambda> closes over other Values now than it did at first; make them arguments$"
+    chosen[:] = [v]  # which holds the same number
+    with pytest.raises(RuntimeError, match=others):
+        ad.gradient(out, x)
+    x.data = 5.0
+    chosen[:] = [w, v]
+    with pytest.raises(RuntimeError, match=others):
+        ad.gradient(out, x)
+    chosen[:] = [w]
+    assert ad.gradient(out, x).data == 2.0
+
+
 def test_a_checkpoint_with_several_outputs_is_evaluated_again_once() -> None:
     calls = []
 
@@ -270,7 +313,8 @@ def test_an_evaluation_for_other_numbers_gives_what_f_gives() -> None:
     node = ad.preaccumulate(lambda x: x * x)(x)
     assert node.op is not None
     assert node.op.evaluate(4.0) == 16.0
-    assert node.op.local_gradients(16.0, 4.0) == (8.0,)
+    assert repr(node.op.local_gradients(16.0, 4.0)) == "(8.0,)"
+    assert node.op.formula == "<lambda>(...)"
     closed = ad.preaccumulate(lambda x: x * w)(x)
     assert closed.op is not None
     assert closed.op.evaluate(4.0, 2.0) == 8.0

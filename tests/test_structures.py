@@ -57,6 +57,13 @@ def test_a_place_is_python_that_finds_the_number(whole: Any) -> None:
         assert eval(place, {"whole": whole}) == number
 
 
+def test_places_are_written_as_python_writes_them() -> None:
+    _, structure = flatten({"a": np.ones((2, 2)), "b": [1.0, (2.0,)]})
+    assert structure.places() == ["['a'][0, 0]", "['a'][0, 1]", "['a'][1, 0]", "['a'][1, 1]", "['b'][0]", "['b'][1][0]"]
+    assert flatten(1.0)[1].places("x") == ["x"]
+    assert flatten(1.0)[1].places() == [""]
+
+
 def test_subclasses_come_back_as_what_they_extend() -> None:
     class Row(list[float]):
         pass
@@ -103,6 +110,7 @@ def test_anything_may_stand_among_values() -> None:
         ([1.0, 2.0], "a list of 2"),
         ((), "a tuple of 0"),
         (Pair(1.0, [2.0]), "a Pair of (a number, a list of 1)"),
+        ([[1.0], [2.0, 3.0], 4.0], "a list of (a list of 1, a list of 2, a number)"),
         ({"a": 1.0, 2: [1.0]}, "a dict with 'a': a number, 2: a list of 1"),
         (np.ones((2, 3)), "an array of shape (2, 3)"),
     ],
