@@ -15,6 +15,7 @@ there to SVG and PNG, `page.py` to HTML, `tree.py` to text.
     └─ y   2     3                3
 """
 
+from autodiff.show.formula import formula
 from autodiff.show.graph import Graph, draw
 
-__all__ = ["Graph", "draw"]
+__all__ = ["Graph", "draw", "formula"]
