@@ -9,6 +9,20 @@ differentiates it. `draw(value)` shows it.
     >>> f.backward()
     >>> f.data, x.grad, y.grad
     (2.0109601381069178, 1.0725120736570228, 0.8311968570841928)
+
+What there is, by use; help() of each shows an example:
+
+- Numbers that remember: `Value`, and `draw`, which returns a `Graph`.
+- Arithmetic, as the operators do it: `add` `sub` `mul` `div` `neg` `pow` `mod` `floordiv` `abs`.
+- Powers and logarithms: `exp` `exp2` `expm1` `log` `log2` `log10` `log1p` `sqrt` `cbrt` `square` `reciprocal`.
+- Angles: `sin` `cos` `tan` `arcsin` `arccos` `arctan` `arctan2` `hypot`.
+- Hyperbolic functions: `sinh` `cosh` `tanh` `arcsinh` `arccosh` `arctanh`.
+- Activations: `relu` `leaky_relu` `elu` `silu` `gelu` `sigmoid` `softplus`, `erf` `erfc`.
+- Choices and steps: `where` `maximum` `minimum` `clip` `sign` `floor` `ceil`.
+- Lists: `sum` `mean` `prod` `dot` `norm` `max` `min` `logsumexp` `softmax` `log_softmax`.
+- Derivatives of functions: `grad` `value_and_grad` `jacobian` `hessian` `hvp` `jvp` `vjp`; of a graph: `gradient`.
+- Memory: `checkpoint`, `preaccumulate`. How graphs are recorded: `no_grad`, `detect_anomaly`, `record_source`.
+- A function of your own as one operation: `primitive`, which returns a `Primitive`, smooth on its `Domain`.
 """
 
 from importlib import import_module
@@ -80,6 +94,7 @@ from autodiff.functions import (
 from autodiff.modes import detect_anomaly, no_grad, record_source
 from autodiff.primitives import Domain, Primitive
 from autodiff.segments import checkpoint, preaccumulate
+from autodiff.suggestions import ELSEWHERE, missing
 from autodiff.transforms import grad, gradient, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from autodiff.value import Value
 
@@ -175,7 +190,7 @@ _LAZY = {"draw": "autodiff.show", "Graph": "autodiff.show"}
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return getattr(import_module(_LAZY[name]), name)
-    raise AttributeError(f"module 'autodiff' has no attribute {name!r}")
+    raise missing("module 'autodiff'", name, __all__, ELSEWHERE)
 
 
 def __dir__() -> list[str]:

@@ -32,6 +32,10 @@ class Domain(NamedTuple):
 
     The last interval stands for all further operands. `kinks(*operands)` is zero exactly at a kink or pole. Within the
     intervals, away from the kinks, the error bound of the entry holds.
+
+    >>> print(hypot.domain), hypot.domain.kinks(0.0, 0.0)
+    [-1e+06, 1e+06] x [-1e+06, 1e+06]
+    (None, 0.0)
     """
 
     intervals: tuple[tuple[float, float], ...] = ((-1e6, 1e6),)
@@ -60,6 +64,11 @@ class Primitive:
             result, or of the largest term where terms cancel.
         chooses: whether a local gradient of 0 means that the operand was not taken: it then contributes nothing, not
             even 0 * inf.
+
+    `autodiff.primitive` makes one of your own.
+
+    >>> mul, mul.formula, mul.arity, mul(2.0, 3.0)
+    (<primitive mul>, 'x * y', 2, 6.0)
     """
 
     def __init__(
@@ -97,8 +106,25 @@ class Primitive:
                     return apply(self, operands)
         return self.evaluate(*[x if type(x) is float else floats.as_float(x) for x in operands])
 
+    def example(self) -> tuple[float, ...]:
+        """Return operands from the domain, round numbers: what the example in the documentation is made of.
+
+        >>> arccosh.example(), pow.example()
+        ((3.0,), (0.5, 3.0))
+        """
+        operands = []
+        for i in range(self.arity or 2):
+            ((low, high),) = self.domain.intervals[i : i + 1] or self.domain.intervals[-1:]
+            fitting = [x for x in (0.5, 3.0, 2.0, -1.0) if low < x < high] or [0.0]
+            operands.append(fitting[i % len(fitting)])
+        return tuple(operands)
+
     def local_gradients(self, out: Any, *operands: Any) -> tuple[Any, ...]:
-        """Return d(out)/d(operand) for each operand, in the kind of number the operands are."""
+        """Return d(out)/d(operand) for each operand, in the kind of number the operands are.
+
+        >>> mul.local_gradients(6.0, 2.0, 3.0)
+        (3.0, 2.0)
+        """
         if callable(self.partials):
             gradients = tuple(self.partials(out, *operands))
             if len(gradients) != len(operands):
@@ -517,3 +543,19 @@ min = Primitive(
 
 TABLE: dict[str, Primitive] = {entry.name: entry for entry in list(globals().values()) if isinstance(entry, Primitive)}
 """Every primitive by its name, in the order above."""
+
+
+def _documented(entry: Primitive) -> str:
+    """Return the docstring of an entry with an example: its value, and the local gradients of a Value."""
+    operands = entry.example()
+    out = entry(*operands)
+    numbers = ", ".join(map(repr, operands))
+    recorded = ", ".join([f"Value({operands[0]!r})", *map(repr, operands[1:])])
+    return (
+        f"{entry.__doc__}\n\n>>> {entry.name}({numbers})\n{out!r}\n"
+        f">>> {entry.name}({recorded}).local_gradients\n{entry.local_gradients(out, *operands)!r}"
+    )
+
+
+for _entry in TABLE.values():
+    _entry.__doc__ = _documented(_entry)

@@ -13,16 +13,19 @@ and multiplies each node's upstream gradient by its local gradients:
 
 from __future__ import annotations
 
+import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from operator import mul
 from typing import Any, NoReturn, Self, cast
 
 from autodiff import copying, floats, modes, primitives
 from autodiff.graph import leaves, topological_order
-from autodiff.primitives import Primitive
+from autodiff.primitives import TABLE, Primitive
+from autodiff.suggestions import ELSEWHERE_ON_VALUES, Elsewhere, missing
 
 _new = object.__new__
+_PLAIN = frozenset((float, int, bool))  # to compare with these takes half the time that isinstance would make it
 # One backward pass at a time: `leaf.grad += ...` reads, adds and writes, and two threads could both read first.
 one_pass_at_a_time = threading.RLock()
 
@@ -33,12 +36,28 @@ def _method(primitive: Primitive) -> Callable[[Value], Value]:
     def method(self: Value) -> Value:
         return self.__apply__(primitive, (self,))
 
-    method.__name__ = method.__qualname__ = primitive.name
-    method.__doc__ = primitive.__doc__
+    name = primitive.name
+    method.__name__ = name
+    method.__qualname__ = f"Value.{name}"
+    (x,) = primitive.example()
+    example = f"abs(Value({x}))" if name == "abs" else f"Value({x}).{name}()"
+    summary = str(primitive.__doc__).partition("\n\n>>>")[0]
+    method.__doc__ = f"{summary}\n\n>>> {example}\nValue({primitive(x)!r}, grad=0.0, op={name})"
     return method
 
 
-class Value:
+if sys.version_info >= (3, 12):
+    _Listed = type
+else:
+
+    class _Listed(type):
+        """A class whose dir(), which help() and completion read, leaves out the names of other libraries."""
+
+        def __dir__(cls) -> list[str]:
+            return [name for name in type.__dir__(cls) if _is_ours(cls, name)]
+
+
+class Value(metaclass=_Listed):
     """A number that remembers how it was made; `Value(data, label="")` is a leaf of the graph.
 
     Attributes:
@@ -67,7 +86,14 @@ class Value:
     (-3.0, 2.0)
     """
 
-    __slots__ = ("_label", "data", "grad", "local_gradients", "op", "operands")
+    __slots__ = {  # with what help() says about each
+        "_label": "What `label` returns.",
+        "data": "The number, a float.",
+        "grad": "d(root)/d(self) from `backward`, a float; accumulates in leaves.",
+        "local_gradients": "d(self)/d(operand), floats, in the order of the operands.",
+        "op": "The Primitive that made it, None for a leaf.",
+        "operands": "What it was made from, in order: Values, and constants as floats.",
+    }
 
     data: float
     grad: float
@@ -93,9 +119,9 @@ class Value:
         self.op = None
         self.operands = self.local_gradients = ()
         self.label = label
-        log = modes.leaf_log()
-        if log is not None:
-            log.append(self)
+        modes.log_leaves((self,))
+
+    __new__.__wrapped__ = __init__  # type: ignore[attr-defined]  # whose signature help() shows
 
     @property
     def label(self) -> str:
@@ -160,10 +186,7 @@ class Value:
             raise FloatingPointError(f"{modes.made_from(primitive, data, operands)}\n  at {modes.user_source()}")
         if not mode.recording:
             return Value(data)
-        node = Value(data)
-        node.op, node.operands = primitive, operands
-        node.local_gradients = _local_gradients(primitive, data, numbers)
-        return node
+        return node_of(data, primitive, operands, _local_gradients(primitive, data, numbers))
 
     # --- arithmetic ---
     # The hottest operations stand here in full, ten times as fast as through the table, and leave to it whatever is not
@@ -298,40 +321,56 @@ class Value:
     silu, gelu = _method(primitives.silu), _method(primitives.gelu)
 
     def rint(self) -> Value:
-        """Return the nearest whole number, halves to even."""
+        """Return the nearest whole number, halves to even.
+
+        >>> Value(2.5).rint()
+        Value(2.0, grad=0.0, op=round)
+        """
         return round(self)
 
     def conjugate(self) -> Value:
-        """Return self, a real number; np.var and np.std ask for it."""
+        """Return self, a real number; np.var and np.std ask for it.
+
+        >>> Value(2.5).conjugate()
+        Value(2.5, grad=0.0)
+        """
         return self
 
     def arctan2(self, x: Any) -> Value:
-        """Return the angle of the point (x, self)."""
+        """Return the angle of the point (x, self), from -pi to pi.
+
+        >>> Value(1.0).arctan2(-1.0)
+        Value(2.356194490192345, grad=0.0, op=arctan2)
+        """
         return self.__apply__(primitives.arctan2, (self, x))
 
     def hypot(self, other: Any) -> Value:
-        """Return the length of the vector (self, other)."""
+        """Return the length of the vector (self, other).
+
+        >>> Value(3.0).hypot(4.0)
+        Value(5.0, grad=0.0, op=hypot)
+        """
         return self.__apply__(primitives.hypot, (self, other))
 
     # --- comparisons: of data ---
 
     def __eq__(self, other: object) -> Any:
-        return self.data == (other.data if isinstance(other, Value) else other)
+        return self.data == (other if type(other) in _PLAIN else _data_or_itself(other))
 
     def __ne__(self, other: object) -> Any:
-        return self.data != (other.data if isinstance(other, Value) else other)
+        return self.data != (other if type(other) in _PLAIN else _data_or_itself(other))
 
     def __lt__(self, other: Any) -> Any:
-        return self.data < (other.data if isinstance(other, Value) else other)
+        return self.data < (other if type(other) in _PLAIN else _data_or_itself(other))
 
     def __le__(self, other: Any) -> Any:
-        return self.data <= (other.data if isinstance(other, Value) else other)
+        return self.data <= (other if type(other) in _PLAIN else _data_or_itself(other))
 
     def __gt__(self, other: Any) -> Any:
-        return self.data > (other.data if isinstance(other, Value) else other)
+        return self.data > (other if type(other) in _PLAIN else _data_or_itself(other))
 
     def __ge__(self, other: Any) -> Any:
-        return self.data >= (other.data if isinstance(other, Value) else other)
+        return self.data >= (other if type(other) in _PLAIN else _data_or_itself(other))
 
     __hash__ = object.__hash__
 
@@ -350,6 +389,9 @@ class Value:
 
     def __format__(self, spec: str) -> str:
         return format(self.data, spec) if spec else repr(self)
+
+    def __dir__(self) -> list[str]:
+        return [name for name in sorted(object.__dir__(self)) if name[0] != "_" and _is_ours(type(self), name)]
 
     # --- leaving the graph is always explicit ---
 
@@ -385,6 +427,36 @@ class SourcedValue(Value):
     source: modes.Source | None
 
 
+def _data_or_itself(x: Any) -> Any:
+    return x.data if isinstance(x, Value) else x
+
+
+def _is_ours(kind: type, name: str) -> bool:
+    return not isinstance(getattr(kind, name, None), Elsewhere)
+
+
+# The functions that are no methods are what other libraries have as methods.
+_ELSEWHERE = {**{name: f"it is a function: autodiff.{name}" for name in TABLE}, **ELSEWHERE_ON_VALUES}
+_NAMES = tuple([name for name in sorted(vars(Value)) if name[0] != "_"])
+
+
+def _missing(self: Value, name: str) -> NoReturn:
+    """Raise the AttributeError for a name that a Value does not have."""
+    if name[:2] == "__" or name in _NAMES:  # what Python and numpy look for; a slot that is not filled yet
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
+    raise missing(f"{type(self).__name__!r} object", name, _NAMES, _ELSEWHERE)
+
+
+# A __getattr__ makes Python 3.11 look up every attribute of a Value four times as slowly, and record and differentiate
+# a chain a third more slowly; later ones are as fast with it. So there the names of other libraries stand on the class,
+# which hides them, and misspellings are left to Python's own suggestions.
+if sys.version_info >= (3, 12):
+    Value.__getattr__ = _missing  # type: ignore[attr-defined]
+else:
+    for _name in _ELSEWHERE.keys() - set(_NAMES):
+        setattr(Value, _name, Elsewhere(_missing, _name))
+
+
 def _made(data: float, op: Primitive, operands: tuple[Any, ...], local_gradients: tuple[float, ...]) -> Value:
     """Return an interior node; trusts its arguments."""
     node = _new(Value)
@@ -395,6 +467,30 @@ def _made(data: float, op: Primitive, operands: tuple[Any, ...], local_gradients
     node.local_gradients = local_gradients
     node._label = ""
     return node
+
+
+def node_of(data: float, op: Primitive, operands: tuple[Any, ...], local_gradients: Sequence[float]) -> Value:
+    """Return an interior node, with its source inside `record_source()`; trusts its arguments."""
+    node = Value.__new__(Value)
+    node.data, node.grad, node._label = data, 0.0, ""
+    node.op, node.operands = op, operands
+    node.local_gradients = cast(tuple[float, ...], local_gradients)
+    return node
+
+
+def leaves_of(numbers: Iterable[float]) -> list[Value]:
+    """Return a leaf for each float, as `Value(number)` would make it, several times as fast."""
+    mode = modes.current()
+    if mode is not None:
+        return [Value(x) for x in numbers]
+    made = []
+    for x in numbers:
+        leaf = _new(Value)
+        leaf.data, leaf.grad, leaf._label = x, 0.0, ""
+        leaf.op, leaf.operands, leaf.local_gradients = None, (), ()
+        made.append(leaf)
+    modes.log_leaves(made)
+    return made
 
 
 def accumulate(order: list[Any], seeds: dict[Any, float]) -> None:

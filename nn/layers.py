@@ -110,7 +110,11 @@ class Layer(Module):
         ]
 
     def outputs(self, x: Sequence[Any]) -> list[Value]:
-        """Return the list of all outputs for a list of inputs. Raises ValueError if it has the wrong width."""
+        """Return the list of all outputs for a list of inputs. Raises ValueError if it has the wrong width.
+
+        >>> len(Layer(2, 1, seed=0).outputs([1.0, 2.0]))
+        1
+        """
         x = _inputs(self.name, x, len(self.neurons[0].w))
         return [neuron(x) for neuron in self.neurons]
 

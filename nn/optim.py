@@ -49,12 +49,26 @@ class SGD:
         self._velocities = [0.0] * len(self.parameters)
 
     def zero_grad(self) -> None:
-        """Set the grad of every parameter to 0.0."""
+        """Set the grad of every parameter to 0.0.
+
+        >>> x = Value(3.0)
+        >>> (x * x).backward()
+        >>> SGD([x]).zero_grad()
+        >>> x.grad
+        0.0
+        """
         for parameter in self.parameters:
             parameter.grad = 0.0
 
     def step(self) -> None:
-        """Change every parameter's data by one step against its grad."""
+        """Change every parameter's data by one step against its grad.
+
+        >>> x = Value(3.0)
+        >>> (x * x).backward()
+        >>> SGD([x], lr=0.5).step()
+        >>> x.data
+        0.0
+        """
         lr, momentum = float(self.lr), self.momentum
         changes = [parameter.grad for parameter in self.parameters]
         if momentum:

@@ -10,9 +10,13 @@ import pytest
 import autodiff
 
 ROOT = Path(__file__).parent.parent
-ENGINE = ["floats", "primitives", "graph", "modes", "copying", "value", "functions"]
+ENGINE = ["suggestions", "floats", "primitives", "graph", "modes", "copying", "value", "functions"]
 LAYERS = [*ENGINE, "structures", "sweeps", "segments", "transforms", "testing"]
-BESIDE = ["show", "compiler"]  # beside transforms: they may import what is below, nothing below imports them
+BESIDE = [
+    "show",
+    "expression",
+    "compiler",
+]  # beside transforms: they may import what is below, nothing below imports them
 
 
 def imported(path: Path, *, everywhere: bool) -> set[str]:

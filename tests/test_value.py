@@ -309,7 +309,8 @@ def test_repr_is_one_line_with_data_grad_op_and_label() -> None:
 def test_help_shows_each_function_with_its_formula() -> None:
     assert ad.exp.__doc__ is not None
     assert ad.exp.__doc__.startswith("Return eˣ.")
-    assert Value.exp.__doc__ == ad.exp.__doc__
+    assert Value.exp.__doc__ is not None
+    assert Value.exp.__doc__.startswith("Return eˣ.")
 
 
 def test_rounding_functions_give_values() -> None:

@@ -1,0 +1,192 @@
+"""What a missing name was probably meant to be: near misspellings, and what other libraries call the same thing.
+
+It stands below everything and knows names alone. `ELSEWHERE` and `ELSEWHERE_ON_VALUES` are the dictionary, as data:
+numpy's, torch's, JAX's, micrograd's and the math module's word for it, and ours.
+
+    >>> raise missing("module 'autodiff'", "sofmax", ["softmax", "softplus"], ELSEWHERE)
+    Traceback (most recent call last):
+    AttributeError: module 'autodiff' has no attribute 'sofmax'; did you mean 'softmax'?
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from typing import Any, NoReturn
+
+_INVERSES = {
+    "asin": "arcsin",
+    "acos": "arccos",
+    "atan": "arctan",
+    "atan2": "arctan2",
+    "asinh": "arcsinh",
+    "acosh": "arccosh",
+    "atanh": "arctanh",
+}
+_FUNCTIONS = {
+    **_INVERSES,
+    "arctg": "arctan",
+    "tg": "tan",
+    "ln": "log",
+    "expit": "sigmoid",
+    "logistic": "sigmoid",
+    "swish": "silu",
+    "sgn": "sign",
+}
+
+# A plain name is what to write instead; anything else is a sentence about it.
+ELSEWHERE: Mapping[str, str] = {
+    **_FUNCTIONS,
+    "Tensor": "Value",
+    "tensor": "Value",
+    "Variable": "Value",
+    "Scalar": "Value",
+    "absolute": "abs",
+    "fabs": "abs",
+    "negative": "neg",
+    "subtract": "sub",
+    "multiply": "mul",
+    "divide": "div",
+    "true_divide": "div",
+    "floor_divide": "floordiv",
+    "remainder": "mod",
+    "power": "pow",
+    "product": "prod",
+    "average": "mean",
+    "clamp": "clip",
+    "inner": "dot",
+    "vdot": "dot",
+    "logaddexp": "logsumexp",
+    "amax": "max",
+    "amin": "min",
+    "jacrev": "jacobian",
+    "jacfwd": "jacobian",
+    "elementwise_grad": "grad",
+    "make_vjp": "vjp",
+    "make_jvp": "jvp",
+    "custom_vjp": "primitive",
+    "custom_jvp": "primitive",
+    "custom_gradient": "primitive",
+    "draw_dot": "draw",
+    "plot": "draw",
+    "visualize": "draw",
+    "show": "draw",
+    "round": "it is Python's own: round(x, digits)",
+    "stop_gradient": "write x.detach()",
+    "detach": "write x.detach()",
+    "backward": "write y.backward()",
+    "nn": "it is a package of its own: import nn",
+    "optim": "it is nn.SGD: import nn",
+    "MLP": "it is nn.MLP: import nn",
+    "Module": "it is nn.Module: import nn",
+    "SGD": "it is nn.SGD: import nn",
+}
+
+ELSEWHERE_ON_VALUES: Mapping[str, str] = {
+    **_FUNCTIONS,
+    "item": "data",
+    "numpy": "data",
+    "tolist": "data",
+    "value": "data",
+    "val": "data",
+    "primal": "data",
+    "gradient": "grad",
+    "derivative": "grad",
+    "name": "label",
+    "backwards": "backward",
+    "backprop": "backward",
+    "stop_gradient": "detach",
+    "grad_fn": "op",
+    "_op": "op",
+    "children": "operands",
+    "parents": "operands",
+    "_prev": "operands",
+    "_backward": "a rule belongs to its primitive, x.op; write your own with autodiff.primitive",
+    "requires_grad": "every Value has a gradient; x.detach() gives one that passes none on",
+    "requires_grad_": "every Value has a gradient; x.detach() gives one that passes none on",
+    "retain_grad": "every Value keeps its grad",
+    "is_leaf": "a leaf is what has x.op is None",
+    "zero_": "write x.grad = 0.0",
+    "zero_grad": "write x.grad = 0.0",
+    "clone": "write copy.copy(x)",
+    "abs": "write abs(x)",
+    "absolute": "write abs(x)",
+    "pow": "write x ** y",
+    "add": "write x + y",
+    "sub": "write x - y",
+    "mul": "write x * y",
+    "div": "write x / y",
+    "neg": "write -x",
+    "mod": "write x % y",
+    "floordiv": "write x // y",
+    "round": "write round(x, digits)",
+    "clamp": "write autodiff.clip(x, low, high)",
+    "draw": "write autodiff.draw(x)",
+}
+
+
+@lru_cache(maxsize=256)  # hasattr(x, name) in a loop asks the same again and again
+def near(name: str, names: tuple[str, ...]) -> str | None:
+    """Return the name most like a misspelt one, None if none is like it.
+
+    >>> near("sofmax", ("sin", "softmax")), near("qqq", ("sin", "softmax"))
+    ('softmax', None)
+    """
+    from difflib import get_close_matches  # not at the top: `import autodiff` does without
+
+    for other in names:
+        if other.lower() == name.lower():
+            return other
+    found = get_close_matches(name[:100], names, n=1, cutoff=0.7)
+    return found[0] if found else None
+
+
+def hint(name: str, names: Iterable[str], elsewhere: Mapping[str, str]) -> str:
+    """Return "; did you mean ...?" or another remark to append to an error about a name, "" if there is none.
+
+    >>> hint("asin", [], ELSEWHERE), hint("round", [], ELSEWHERE), hint("qqq", [], ELSEWHERE)
+    ("; did you mean 'arcsin'?", "; it is Python's own: round(x, digits)", '')
+    """
+    meant = elsewhere.get(name) or near(name, tuple(names))
+    if meant is None:
+        return ""
+    return f"; did you mean {meant!r}?" if meant.isidentifier() else f"; {meant}"
+
+
+def missing(owner: str, name: str, names: Iterable[str], elsewhere: Mapping[str, str]) -> AttributeError:
+    """Return the AttributeError to raise for a name that `owner` does not have.
+
+    Args:
+        owner: what the error calls it, such as "'Value' object".
+        name: what was asked for. Nothing is like a private name, but `elsewhere` may know it.
+        names: those that it has.
+        elsewhere: what other libraries call them: a name, or a sentence to append.
+
+    >>> print(missing("'Value' object", "zero_", ["data", "grad"], ELSEWHERE_ON_VALUES))
+    'Value' object has no attribute 'zero_'; write x.grad = 0.0
+    """
+    remark = hint(name, () if name.startswith("_") else names, elsewhere)
+    message = f"{owner} has no attribute {name!r}{remark}"
+    # Python appends a suggestion of its own, drawn from dir(error.obj): nothing is like a name of None's.
+    return AttributeError(message, name=name, obj=None)
+
+
+class Elsewhere:
+    """A name of another library, on a class: asked of an object it raises the AttributeError that says ours.
+
+    A `__getattr__` does it better, where it costs nothing; `value.py` says where not.
+
+    >>> def say(number, name):
+    ...     raise missing("'Number' object", name, [], {"item": "data"})
+    >>> class Number:
+    ...     item = Elsewhere(say, "item")
+    >>> Number().item
+    Traceback (most recent call last):
+    AttributeError: 'Number' object has no attribute 'item'; did you mean 'data'?
+    """
+
+    __slots__ = ("_name", "_say")
+
+    def __init__(self, say: Callable[[Any, str], NoReturn], name: str) -> None:
+        self._say, self._name = say, name
+
+    def __get__(self, instance: Any, owner: type | None = None) -> "Elsewhere":
+        return self if instance is None else self._say(instance, self._name)
