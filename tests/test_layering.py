@@ -12,11 +12,8 @@ import autodiff
 ROOT = Path(__file__).parent.parent
 ENGINE = ["suggestions", "floats", "primitives", "graph", "modes", "copying", "value", "functions"]
 LAYERS = [*ENGINE, "structures", "sweeps", "segments", "transforms", "testing"]
-BESIDE = [
-    "show",
-    "expression",
-    "compiler",
-]  # beside transforms: they may import what is below, nothing below imports them
+# Beside transforms: they may import what is below, nothing below imports them.
+BESIDE = ["show", "expression", "compiler"]
 
 
 def imported(path: Path, *, everywhere: bool) -> set[str]:
