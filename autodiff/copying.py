@@ -7,14 +7,17 @@ together share it; interior nodes that they share are pickled with each.
 from typing import Any
 
 from autodiff.graph import leaves, topological_order
+from autodiff.modes import log_leaves
 
 _new = object.__new__
 
 
 def clone(node: Any, operands: tuple[Any, ...]) -> Any:
     """Return a node like this one, made from `operands`."""
-    twin = _restored_leaf(*_state(node))
+    twin = _blank(*_state(node))
     twin.op, twin.operands, twin.local_gradients = node.op, operands, node.local_gradients
+    if not operands:
+        log_leaves((twin,))
     return twin
 
 
@@ -55,7 +58,13 @@ def _state(node: Any) -> _State:
     return type(node), node.data, node.grad, node.label, node.source, getattr(node, "__dict__", None)
 
 
-def _restored_leaf(
+def _restored_leaf(*state: Any) -> Any:
+    leaf = _blank(*state)
+    log_leaves((leaf,))
+    return leaf
+
+
+def _blank(
     kind: type, data: float, grad: float, label: str, source: Any, attributes: dict[str, Any] | None
 ) -> Any:
     node: Any = _new(kind)
@@ -72,7 +81,7 @@ def _restored(inputs: list[Any], records: list[tuple[_State, Any, tuple[Any, ...
     """Return the last node of a pickled graph."""
     nodes = list(inputs)
     for state, op, operands, local_gradients in records:
-        node = _restored_leaf(*state)
+        node = _blank(*state)
         node.op, node.local_gradients = op, local_gradients
         node.operands = tuple([x if type(x) is float else nodes[x] for x in operands])
         nodes.append(node)

@@ -7,7 +7,7 @@ and asynchronous tasks have their own.
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from functools import cache
@@ -55,7 +55,13 @@ def recording() -> AbstractContextManager[None]:
 
 # The leaves made since the innermost `logging_leaves()` began, None outside.
 _log: ContextVar[list[Any] | None] = ContextVar("autodiff leaves", default=None)
-leaf_log = _log.get
+
+
+def log_leaves(leaves: Iterable[Any]) -> None:
+    """Put new leaves on the list of `logging_leaves()`, inside of it."""
+    log = _log.get()
+    if log is not None:
+        log.extend(leaves)
 
 
 @contextmanager
@@ -64,7 +70,7 @@ def logging_leaves() -> Iterator[list[Any]]:
 
     A context around this one lists them, too.
     """
-    outer, log = leaf_log(), list[Any]()
+    outer, log = _log.get(), list[Any]()
     token = _log.set(log)
     try:
         yield log

@@ -30,47 +30,63 @@ class Structure(NamedTuple):
         keys: of a dict.
         children: what a list, tuple or dict holds, in order.
         shape: of an array.
+        size: how many numbers there are.
     """
 
     kind: Any
     keys: tuple[Hashable, ...] = ()
     children: tuple["Structure", ...] = ()
     shape: tuple[int, ...] = ()
+    size: int = 1
 
     @property
-    def size(self) -> int:
-        """How many numbers there are."""
-        size = 1
-        for length in self.shape:
-            size *= length
-        return sum(child.size for child in self.children) if self.children or self._is_container else size
+    def _is_leaf(self) -> bool:
+        return self.kind in ("array", "number")
 
     @property
-    def _is_container(self) -> bool:
-        return self.kind not in ("array", "number")
+    def _is_flat(self) -> bool:
+        """Whether it holds single numbers alone. Most do, and need no look at each."""
+        return self.children.count(NUMBER) == len(self.children)
+
+    @property
+    def has_arrays(self) -> bool:
+        """Whether it is an array, or holds one."""
+        return self.kind == "array" or (not self._is_flat and any(child.has_arrays for child in self.children))
 
     def build(self, numbers: Sequence[Any]) -> Any:
         """Return the numbers in their places."""
-        return self.build_from(lambda leaf, part: leaf.collect(numbers[part]))
-
-    def collect(self, numbers: Sequence[Any]) -> Any:
-        """Return the numbers of a leaf: the single number, or an array of them."""
-        return numbers[0] if self.kind == "number" else array(numbers, self.shape)
+        if self._is_leaf:
+            return self.collect(numbers)
+        if self._is_flat:
+            return self._holding(numbers)
+        parts, start = [], 0
+        for child in self.children:
+            parts.append(child.build(numbers[start : start + child.size]))
+            start += child.size
+        return self._holding(parts)
 
     def build_from(self, leaf: Leaf, start: int = 0) -> Any:
         """Return the containers around `leaf(structure, slice)`, called for each number or array in order.
 
         The slice tells which of all numbers those of the leaf are.
         """
-        if not self._is_container:
+        if self._is_leaf:
             return leaf(self, slice(start, start + self.size))
         parts = []
         for child in self.children:
             parts.append(child.build_from(leaf, start))
             start += child.size
+        return self._holding(parts)
+
+    def _holding(self, parts: Sequence[Any]) -> Any:
+        """Return a container of this kind."""
         if self.kind is dict:
             return dict(zip(self.keys, parts, strict=True))
         return self.kind._make(parts) if hasattr(self.kind, "_make") else self.kind(parts)
+
+    def collect(self, numbers: Sequence[Any]) -> Any:
+        """Return the numbers of a leaf: the single number, or an array of them."""
+        return numbers[0] if self.kind == "number" else array(numbers, self.shape)
 
     def places(self, name: str = "") -> list[str]:
         """Return what to write after the name of the whole to get each number: `[0]['w'][2]`."""
@@ -121,6 +137,8 @@ def in_blocks(outputs: Structure, inputs: Structure, rows: Sequence[Sequence[Any
 
     An array of shape S against an array of shape T is an array of shape S + T.
     """
+    if not outputs.has_arrays and not inputs.has_arrays:
+        return outputs.build([inputs.build(row) for row in rows])
 
     def block(output: Structure, its_rows: slice, leaf: Structure, its_columns: slice) -> Any:
         numbers = [number for row in rows[its_rows] for number in row[its_columns]]
@@ -146,23 +164,50 @@ def is_array(x: Any) -> bool:
     return numpy is not None and isinstance(x, numpy.ndarray)
 
 
+def ordered_as(whole: Any, structure: Structure) -> Any:
+    """Return the same with the keys of its dicts in the order of that structure, where they are the same keys."""
+    if isinstance(whole, dict) and whole.keys() == set(structure.keys):
+        return {key: ordered_as(whole[key], part) for key, part in zip(structure.keys, structure.children, strict=True)}
+    if isinstance(whole, (list, tuple)) and len(whole) == len(structure.children) and not structure._is_flat:
+        parts = [ordered_as(x, part) for x, part in zip(whole, structure.children, strict=True)]
+        return type(whole)._make(parts) if hasattr(whole, "_make") else type(whole)(parts)
+    return whole
+
+
 def _take_apart(whole: Any, name: str, numbers: list[Any], number: Callable[[Any, str], Any]) -> Structure:
     """Append what `number` makes of each number to the list; return the structure."""
-    strict = number is _number
     if isinstance(whole, (list, tuple)):
         kind = type(whole) if hasattr(type(whole), "_make") else tuple if isinstance(whole, tuple) else list
+        if set(map(type, whole)) <= _PLAIN:
+            numbers += whole
+            return Structure(kind, children=(NUMBER,) * len(whole), size=len(whole))
         children = [_take_apart(x, f"{name}[{i}]", numbers, number) for i, x in enumerate(whole)]
-        return Structure(kind, children=tuple(children))
+        return Structure(kind, children=tuple(children), size=_size(children))
     if isinstance(whole, dict):
         children = [_take_apart(x, f"{name}[{key!r}]", numbers, number) for key, x in whole.items()]
-        return Structure(dict, keys=tuple(whole), children=tuple(children))
-    if is_array(whole) and (strict or whole.dtype == object):
-        if whole.dtype.kind not in "iufO":
-            raise TypeError(f"expected numbers, got an array of {whole.dtype} at {name}; {_advice(whole.dtype.kind)}")
-        numbers += [number(x, f"{name}, an array") for x in whole.ravel().tolist()]
-        return Structure("array", shape=whole.shape)
+        return Structure(dict, keys=tuple(whole), children=tuple(children), size=_size(children))
+    if is_array(whole) and (number is _number or whole.dtype == object):
+        _check_array(whole, name)
+        flat = sys.modules["numpy"].asarray(whole).ravel().tolist()
+        plain = set(map(type, flat)) <= _PLAIN
+        numbers += flat if plain else [number(x, f"{name}, an array") for x in flat]
+        return Structure("array", shape=whole.shape, size=len(flat))
     numbers.append(number(whole, name))
     return NUMBER
+
+
+_PLAIN = {float, Value}
+
+
+def _size(children: Sequence[Structure]) -> int:
+    return sum([child.size for child in children])
+
+
+def _check_array(whole: Any, name: str) -> None:
+    if hasattr(whole, "mask"):
+        raise TypeError(f"expected numbers, got a masked array at {name}; fill it with .filled(...), or leave them out")
+    if whole.dtype.kind not in "iufO":
+        raise TypeError(f"expected numbers, got an array of {whole.dtype} at {name}; {_advice(whole.dtype.kind)}")
 
 
 def _number(x: Any, name: str) -> Any:

@@ -64,6 +64,14 @@ def reverse(
     `order` is a topological order of the roots, whose upstream gradients start at the seeds. Upstreams of exactly zero
     contribute nothing, as in `backward()`, and sums are taken in the same order.
     """
+    upstreams = upstreams_of(order, seeds, inputs, local_gradients)
+    return [upstreams.get(x, 0.0) for x in inputs]
+
+
+def upstreams_of(
+    order: Sequence[Any], seeds: Mapping[Any, Any], inputs: Iterable[Any], local_gradients: LocalGradients
+) -> dict[Any, Any]:
+    """Return the same by node; an input to which nothing was passed on is not in it."""
     made = made_from(order, inputs)
     upstreams = dict(seeds)
     for node in reversed(order):
@@ -79,7 +87,7 @@ def reverse(
                 share = chain(upstream, local, chooses)
                 if share is not None:
                     upstreams[operand] = upstreams[operand] + share if operand in upstreams else share
-    return [upstreams.get(x, 0.0) for x in inputs]
+    return upstreams
 
 
 def forward(
@@ -180,15 +188,13 @@ def made_from(order: Sequence[Any], inputs: Iterable[Any]) -> set[Any]:
     return made
 
 
-def from_elsewhere(order: Sequence[Any], ours: set[Any]) -> set[Any]:
-    """Return the nodes of the order that were made from a leaf that is not one of ours."""
-    theirs: set[Any] = set()
-    for node in order:
-        for operand in node.operands:
-            if type(operand) is not float and (operand in theirs or not (operand.operands or operand in ours)):
-                theirs.add(node)
-                break
-    return theirs
+def from_elsewhere(order: Sequence[Any], ours: set[Any], theirs: Iterable[Any] = ()) -> set[Any]:
+    """Return the nodes of the order that were made from a leaf that is not one of ours, or from one of `theirs`."""
+    strangers = {
+        x for node in order for x in node.operands if type(x) is not float and not x.operands and x not in ours
+    }
+    strangers.update(theirs)
+    return made_from(order, strangers) if strangers else strangers
 
 
 def _is_finite(x: Any) -> bool:

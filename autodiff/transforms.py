@@ -17,16 +17,18 @@ Inner and outer derivatives cannot be confused: each transform differentiates wi
     6.0
 """
 
+import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from functools import wraps
 from typing import Any
 
 from autodiff import modes
 from autodiff.graph import topological_order
-from autodiff.structures import Structure, flatten, flatten_values, in_blocks
+from autodiff.structures import Structure, flatten, flatten_values, in_blocks, ordered_as
 from autodiff.sweeps import forward, from_elsewhere, gradient, read_again, recorded, reverse
-from autodiff.value import Value, accumulate, one_pass_at_a_time
+from autodiff.value import Value, accumulate, leaves_of, one_pass_at_a_time
 
 __all__ = ["grad", "gradient", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
 
@@ -43,8 +45,8 @@ def grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> 
 
     Cost: recording f, and one reverse sweep, whatever the number of inputs: two to three times the recording.
 
-    Raises TypeError when f gives anything but one number, or there is no number in the argument; ValueError for
-    argnums out of range.
+    Raises TypeError when f gives anything but one number, or something else than numbers is in the argument; ValueError
+    for argnums out of range.
 
     Source: Linnainmaa, Taylor expansion of the accumulated rounding error, 1976.
 
@@ -83,7 +85,8 @@ def _value_and_gradient(
 ) -> tuple[Any, Any]:
     with _recorded(name, f, args, kwargs, argnums, has_aux) as run:
         output = run.one_output("jacobian, or return their sum")
-        value, *slopes = run.lowered([output, *run.pulled({output: 1.0}, run.order)])
+        slopes = run.lowered(run.pulled({output: 1.0}, run.order))
+        (value,) = run.lowered([output])
         return ((value, run.lowered_aux()) if has_aux else value), run.of_inputs.build(slopes)
 
 
@@ -145,7 +148,8 @@ def hvp(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
     The Hessian is never formed: it is the gradient of f's gradient along v, a reverse sweep over a recorded reverse
     sweep. Cost: six to ten times recording f, whatever the number of inputs.
 
-    Raises TypeError when f gives anything but one number, or v has another form than the argument.
+    Raises TypeError when f gives anything but one number, or v has another form than the argument. scipy hands further
+    arguments of f over after v: `hessp=lambda x, v, *args: hvp(f)(x, *args, v)`.
 
     Source: Pearlmutter, Fast exact multiplication by the Hessian, 1994.
 
@@ -210,8 +214,9 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
 
     def pullback(cotangent: Any) -> tuple[Any, ...]:
         along = _numbers_like("vjp", cotangent, run.of_outputs, "the cotangent", "f's result")
-        with run.recording():
-            pulled: tuple[Any, ...] = run.of_inputs.build(run.lowered(run.pulled(_weighted(run.outputs, along))))
+        once = run.again()
+        with once.recording():
+            pulled: tuple[Any, ...] = run.of_inputs.build(once.lowered(once.pulled(_weighted(run.outputs, along))))
             return pulled
 
     return (result, pullback, *aux)
@@ -226,14 +231,22 @@ class _Run:
     def __init__(self, name: str) -> None:
         self.name = name
         self.logs: list[list[Any]] = []  # of leaves made while we were recording: they are ours
-        mode = modes.current()
-        self.detaching = mode is not None and not mode.recording  # called inside no_grad()
+        self.inputs: list[Value] = []
+        self.borrowed: set[Value] = set()  # inputs made from a Value: no sweep goes beyond them
 
     @contextmanager
     def recording(self) -> Iterator[None]:
+        mode = modes.current()
+        self.detaching = mode is not None and not mode.recording  # called inside no_grad()
         with modes.recording(), modes.logging_leaves() as log:
             self.logs.append(log)
             yield
+
+    def again(self) -> "_Run":
+        """Return a run over the same graph, for another recording."""
+        run = copy(self)
+        run.logs = [*self.logs]
+        return run
 
     def lift(self, args: tuple[Any, ...], argnums: Argnums) -> list[Any]:
         """Return the arguments with nodes of our own in the place of the numbers that are differentiated.
@@ -241,14 +254,20 @@ class _Run:
         A number becomes a leaf; a Value a node made from it, so that what depends on ours depends on the Value, too.
         """
         lifted, structures = list(args), []
-        self.inputs: list[Value] = []
-        for i in _indices(self.name, argnums, len(args)):
+        indices, is_one = _indices(self.name, argnums, len(args))
+        for i in indices:
             numbers, structure = _flattened(self.name, args[i], f"args[{i}]")
-            nodes = [x * 1.0 if isinstance(x, Value) else Value(x) for x in numbers]
+            if _are_floats(numbers):
+                nodes = leaves_of(numbers)
+            else:
+                nodes = [x * 1.0 if isinstance(x, Value) else Value(x) for x in numbers]
+                self.borrowed.update([node for node in nodes if node.operands])
             lifted[i] = structure.build(nodes)
             self.inputs += nodes
             structures.append(structure)
-        self.of_inputs = structures[0] if isinstance(argnums, int) else Structure(tuple, children=tuple(structures))
+        whole = Structure(tuple, children=tuple(structures), size=len(self.inputs))
+        self.of_inputs = structures[0] if is_one else whole
+        self.lifted = len(self.logs[0])
         return lifted
 
     def take(self, result: Any, has_aux: bool) -> None:
@@ -261,7 +280,7 @@ class _Run:
                 )
             result, self.aux = result
         self.outputs, self.of_outputs = _flattened(self.name, result, "f's result")
-        self.order = topological_order(*_values(self.outputs))
+        self.order = self._ordered(self.outputs)
         self.is_closed = not self._from_elsewhere(self.outputs, self.order)
         self.ours = set(_values(self.outputs)) if self.is_closed else set[Any]()
 
@@ -280,14 +299,19 @@ class _Run:
     def pulled(self, seeds: Mapping[Any, Any], order: list[Any] | None = None) -> list[Any]:
         """Return the gradient of the sum of root * seed: floats, where all that matters is ours."""
         roots = {root: seed for root, seed in seeds.items() if isinstance(root, Value)}
-        order = topological_order(*roots) if order is None else order
+        order = self._ordered([*roots]) if order is None else order
         if not (self.is_closed and all(type(seed) is float for seed in roots.values())):
             return reverse(order, roots, self.inputs, read_again)
         with one_pass_at_a_time:
+            others = [leaf for log in [self.logs[0][self.lifted :], *self.logs[1:]] for leaf in log]
+            before = [leaf.grad for leaf in others]  # f may have made some to keep
             for x in self.inputs:
                 x.grad = 0.0
             accumulate(order, roots)
-            return [x.grad for x in self.inputs]
+            slopes = [x.grad for x in self.inputs]
+            for leaf, grad in zip(others, before, strict=True):
+                leaf.grad = grad
+        return slopes
 
     def pushed(self, tangents: Mapping[Any, Any]) -> list[Any]:
         """Return the derivatives of the outputs along the tangents of the inputs."""
@@ -302,7 +326,7 @@ class _Run:
         rows: list[list[Any]] = []
         work = 0
         for output in self.outputs:
-            order = topological_order(*_values([output]))
+            order = self._ordered([output])
             work += len(order)
             if work > len(self.order) * len(self.inputs):
                 columns = [self.pushed({x: 1.0}) for x in self.inputs]
@@ -319,12 +343,11 @@ class _Run:
         ranked = self._as_first_used()
         latest = {self.inputs[i]: rank for rank, i in enumerate(ranked)}  # of the inputs that a node was made from
         settled: list[list[Any]] = [[] for _ in range(len(ranked) + 1)]  # by the rank after which a node is left out
-        for node in topological_order(*_values(slopes)):
-            if node not in latest:
-                latest[node] = max([latest.get(x, -1) for x in node.operands if type(x) is not float])
+        for node in self._ordered(slopes):
+            latest[node] = max([latest.get(x, -1) for x in node.operands if type(x) is not float])
             settled[latest[node] + 1].append(node)
         rows: list[list[Any]] = [[0.0] * len(ranked) for _ in ranked]
-        done: set[Any] = set()
+        done: set[Any] = set(self.borrowed)
         for rank, i in enumerate(ranked):
             done.update(settled[rank])
             order = topological_order(*_values([slopes[i]]), without=done)
@@ -346,10 +369,12 @@ class _Run:
 
     def lowered(self, numbers: Sequence[Any]) -> list[Any]:
         """Return a float for each that is ours alone; for the others Values, without their graph inside no_grad()."""
+        if _are_floats(numbers):
+            return list(numbers)
         values = _values(numbers)
         if self.ours.issuperset(values):
             return [x.data if isinstance(x, Value) else x for x in numbers]
-        theirs = self._from_elsewhere(values, topological_order(*values))
+        theirs = self._from_elsewhere(values, self._ordered(values))
         if self.detaching:
             return [x.detach() if x in theirs else x.data if isinstance(x, Value) else x for x in numbers]
         return [x.data if isinstance(x, Value) and x not in theirs else x for x in numbers]
@@ -363,10 +388,16 @@ class _Run:
         values = iter(self.lowered(_values(items)))
         return structure.build([next(values) if isinstance(item, Value) else item for item in items])
 
+    def _ordered(self, numbers: Sequence[Any]) -> list[Any]:
+        """Return a topological order of the Values, of what is between our inputs and them."""
+        return topological_order(*_values(numbers), without=self.borrowed)
+
     def _from_elsewhere(self, numbers: Sequence[Any], order: list[Any]) -> set[Any]:
         """Return the nodes of the order, and the numbers, that depend on a leaf that is not ours."""
         ours = {leaf for log in self.logs for leaf in log}
-        return from_elsewhere(order, ours) | {x for x in _values(numbers) if not x.operands and x not in ours}
+        return from_elsewhere(order, ours, self.borrowed) | {
+            x for x in _values(numbers) if not x.operands and x not in ours
+        }
 
 
 @contextmanager
@@ -378,6 +409,10 @@ def _recorded(
     with run.recording():
         run.take(f(*run.lift(args, argnums), **kwargs), has_aux)
         yield run
+
+
+def _are_floats(numbers: Sequence[Any]) -> bool:
+    return set(map(type, numbers)) <= {float}
 
 
 def _values(numbers: Sequence[Any]) -> list[Any]:
@@ -402,6 +437,8 @@ def _wrapping(name: str, f: Callable[..., Any]) -> Callable[[Callable[..., Any]]
 
     def decorated(function: Callable[..., Any]) -> Callable[..., Any]:
         wrapped = wraps(f)(function)
+        if name == "hvp":
+            del wrapped.__wrapped__  # whose signature has no v
         wrapped.__name__ = wrapped.__qualname__ = f"{name}({getattr(f, '__name__', type(f).__name__)})"
         return wrapped
 
@@ -413,23 +450,25 @@ def _check_function(name: str, f: Any) -> None:
         raise TypeError(f"{name} takes a function, got {type(f).__name__} {f!r}; write {name}(f), then call that")
 
 
-def _indices(name: str, argnums: Any, count: int) -> list[int]:
-    """Return the indices of the arguments to differentiate, counted from 0."""
-    given = [argnums] if isinstance(argnums, int) else argnums
-    if isinstance(argnums, (bool, str)) or not hasattr(type(given), "__iter__"):
+def _indices(name: str, argnums: Any, count: int) -> tuple[list[int], bool]:
+    """Return the indices of the arguments to differentiate, counted from 0, and whether just one was asked for."""
+    is_one = hasattr(type(argnums), "__index__") and not hasattr(type(argnums), "__iter__")
+    if isinstance(argnums, (bool, str)) or not (is_one or hasattr(type(argnums), "__iter__")):
         raise TypeError(f"argnums of {name} is the index of an argument, or a list of them, got {argnums!r}")
-    for i in given:
-        if isinstance(i, bool) or not isinstance(i, int):
+    indices = []
+    for i in [argnums] if is_one else argnums:
+        if isinstance(i, bool) or not hasattr(type(i), "__index__"):
             raise TypeError(f"argnums of {name} holds indices of arguments, got {i!r}")
-        if not -count <= i < count:
+        index = operator.index(i)
+        if not -count <= index < count:
             raise ValueError(
                 f"argnums={argnums!r} of {name} is out of range: f was given {count} positional "
                 f"argument{'s' * (count != 1)}, counted from 0; pass what is differentiated by position"
             )
-    indices = [i % count for i in given]
+        indices.append(index % count)
     if len(set(indices)) < len(indices):
         raise ValueError(f"argnums={argnums!r} of {name} names an argument twice")
-    return indices
+    return indices, is_one
 
 
 def _flattened(name: str, whole: Any, what: str) -> tuple[list[Any], Structure]:
@@ -442,7 +481,7 @@ def _flattened(name: str, whole: Any, what: str) -> tuple[list[Any], Structure]:
 
 def _numbers_like(name: str, whole: Any, structure: Structure, what: str, other: str) -> list[Any]:
     """Return the numbers of `whole`, which must have that form."""
-    numbers, form = _flattened(name, whole, what)
+    numbers, form = _flattened(name, ordered_as(whole, structure), what)
     if form != structure:
         raise TypeError(f"{name}: expected {what} in the form of {other}, {structure}; got {form}")
     return numbers

@@ -247,7 +247,7 @@ def test_what_is_closed_over_may_not_become_another_one() -> None:
     chosen[:] = [w, v]
     with pytest.raises(RuntimeError, match=r"<lambda> gave 6\.0 at first, and 12\.0"):
         ad.gradient(out, x)
-    others = "^<lambda> closes over other Values now than it did at first; make them arguments$"
+    others = "^<lambda> closes over other Values now than it did at first; it must do the same each time"
     chosen[:] = [v]  # which holds the same number
     with pytest.raises(RuntimeError, match=others):
         ad.gradient(out, x)
@@ -257,6 +257,129 @@ def test_what_is_closed_over_may_not_become_another_one() -> None:
         ad.gradient(out, x)
     chosen[:] = [w]
     assert ad.gradient(out, x).data == 2.0
+
+
+@EACH
+def test_what_leaves_f_by_another_door_has_its_gradient(segment: Segment) -> None:
+    x, w = Value(3.0), Value(2.0)
+
+    @segment
+    def squares(xs: Any) -> Any:
+        for x in xs:
+            yield x * x
+
+    ad.sum(list(squares([x]))).backward()
+    assert x.grad == 6.0
+    out: list[Any] = []
+    segment(lambda x: out.append(x * x))(x)
+    out[0].backward()
+    assert x.grad == 12.0
+    segment(lambda x: {x * x})(x).pop().backward()
+    assert x.grad == 18.0
+
+    class Cell:
+        h: Any = Value(1.0)
+
+        def step(self, w: Any) -> Any:
+            self.h = self.h * w
+            return self.h
+
+    if segment is ad.preaccumulate:
+        cell = Cell()
+        step = segment(cell.step)
+        step(w), step(w)
+        step(w).backward()
+        assert w.grad == 12.0
+
+
+@EACH
+@pytest.mark.parametrize(
+    ("f", "point"),
+    [
+        (ad.relu, [-1.0]),
+        (ad.maximum, [0.0, -1.0]),
+        (lambda x, y: ad.where(x > 0, x, y * y), [-1.0, 0.0]),
+        (lambda x: x * x, [0.0]),
+        (ad.floor, [0.5]),
+        (lambda x: 0.0 * x, [0.5]),
+        (lambda x: 0.0 * ad.sqrt(x), [0.0]),
+        (lambda x: ad.clip(x, 0.0, 1.0), [-3.0]),
+        (lambda *v: ad.max(v), [0.0, -2.0, -1.0]),
+        (lambda x: (x * 1.0) * (x * 1.0), [0.0]),
+    ],
+)
+def test_an_infinite_upstream_meets_the_same_zeros_as_in_the_plain_function(
+    segment: Segment, f: Callable[..., Any], point: list[float]
+) -> None:
+    every = range(len(point))
+
+    def run(g: Callable[..., Any]) -> str:
+        leaves = [Value(x) for x in point]
+        ad.sqrt(g(*leaves)).backward()
+        first = ad.grad(lambda *v: ad.sqrt(g(*v)), every)(*point)
+        return repr([[x.grad for x in leaves], list(first), ad.hessian(g, every)(*point)])
+
+    assert run(segment(f)) == run(f)
+
+
+@EACH
+def test_second_derivatives_in_what_f_closes_over_are_right_or_refused(segment: Segment) -> None:
+    w, x = Value(2.0), Value(3.0)
+    y = segment(lambda x: x * w * w)(x)
+    slope = ad.gradient(y, w)
+    assert (slope.data, ad.gradient(slope, w).data, ad.gradient(slope, x).data) == (12.0, 6.0, 4.0)
+    again_w, again_y = copy.deepcopy((w, y))
+    with pytest.raises(RuntimeError, match="closes over other Values now"):
+        ad.gradient(again_y, again_w)
+    held = [w * 1.0]
+    first = held[0]
+    z = segment(lambda x: x * held[0] * held[0])(x)
+    assert ad.gradient(ad.gradient(z, first), first).data == 6.0
+    held[0] = Value(2.0) * 1.0
+    with pytest.raises(RuntimeError, match="closes over other Values now"):
+        ad.gradient(z, first)
+
+
+def test_what_f_closes_over_is_compared_even_where_the_result_is_the_same() -> None:
+    w, x = Value(3.0), Value(0.0)
+    y = ad.checkpoint(lambda x: x * w)(x)
+    w.data = 5.0
+    with pytest.raises(RuntimeError, match="what <lambda> closes over has changed since it was evaluated"):
+        y.backward()
+    assert x.grad == 0.0
+    buffer = np.array([1.0, 2.0])
+    z = ad.checkpoint(lambda x, b: x * b[0])(x, buffer)
+    buffer[:] = 7.0
+    z.backward()
+    assert x.grad == 1.0
+
+
+def test_a_choice_that_falls_otherwise_for_other_data_is_refused() -> None:
+    x = Value(-1.0)
+    y = ad.preaccumulate(lambda x: ad.relu(x) + 0.0 * x)(x)
+    none = ad.preaccumulate(ad.relu)(x)
+    assert none.operands == ()
+    z = Value(2.0)
+    chosen = ad.preaccumulate(lambda x, z: ad.relu(x) * z + z)(x, z)
+    assert [o is z for o in chosen.operands] == [True]
+    x.data = 5.0
+    assert ad.gradient(y, x).data == 1.0
+    assert ad.gradient(chosen, z).data == 1.0  # x was left out, and is what it was
+
+
+@EACH
+def test_arguments_without_values_reach_f_as_they_are(segment: Segment) -> None:
+    from collections import defaultdict
+
+    given: Any = defaultdict(lambda: 2.0)
+    seen = []
+
+    def f(x: Any, d: Any) -> Any:
+        seen.append(d)
+        return x * d["anything"]
+
+    assert segment(f)(Value(3.0), given).data == 6.0
+    assert seen[0] is given
 
 
 def test_a_checkpoint_with_several_outputs_is_evaluated_again_once() -> None:

@@ -83,7 +83,7 @@ def test_arrays_hold_floats_or_else_objects() -> None:
     assert array([], (0, 3)).shape == (0, 3)
     numbers, structure = flatten(np.array([1, 2], dtype=np.int8))
     assert numbers == [1.0, 2.0]
-    assert structure == Structure("array", shape=(2,))
+    assert structure == Structure("array", shape=(2,), size=2)
 
 
 def test_leaves_are_built_with_their_part_of_the_numbers() -> None:
@@ -134,6 +134,7 @@ def test_a_number_is_a_structure_of_one() -> None:
         (np.array([1j]), "got an array of complex128 at the argument; use its real and imaginary parts as two arrays"),
         (np.array(["a"]), r"got an array of <U1 at the argument; convert it with .astype\(float\)"),
         (np.array([1.0, None]), r"expected a number, got NoneType None; .* \(at the argument, an array\)"),
+        (np.ma.masked_array([1.0, 2.0], [True, False]), "got a masked array at the argument; fill it with .filled"),
         ({1.0, 2.0}, r"expected a number, got set .*\(at the argument\)"),
     ],
 )

@@ -1,6 +1,9 @@
 """Derivatives of functions: against closed forms, against each other, nested, on every structure of arguments."""
 
+import copy
+import inspect
 import math
+import pickle
 import re
 import threading
 from collections.abc import Callable
@@ -247,6 +250,93 @@ def test_no_grad_of_a_users_value_is_touched() -> None:
     assert (x.grad, w.grad, inside.grad) == (7.0, 7.0, 7.0)
 
 
+def test_leaves_that_f_makes_and_keeps_keep_their_grad() -> None:
+    class Lazy:
+        w: Any = None
+
+        def __call__(self, x: Any) -> Any:
+            self.w = self.w or Value(2.0)
+            return self.w * x * x
+
+    lazy = Lazy()
+    assert ad.grad(lazy)(3.0) == 12.0
+    assert lazy.w.grad == 0.0
+    lazy = Lazy()
+    _, pullback = ad.vjp(lazy, 3.0)
+    lazy.w.grad = 7.0
+    assert pullback(1.0) == (12.0,)
+    assert lazy.w.grad == 7.0
+
+
+def test_leaves_that_f_copies_are_its_own() -> None:
+    c = Value(2.0)
+    for make in (copy.copy, copy.deepcopy, lambda c: pickle.loads(pickle.dumps(c))):
+        assert repr(ad.grad(lambda x, make=make: x * make(c))(3.0)) == "2.0"
+
+    assert repr(ad.grad(lambda x: x * copy.deepcopy(c * c))(3.0)) == "4.0"
+    assert ad.grad(lambda x: x * copy.copy(c * c))(3.0).operands == (c, c)  # which is a node on the same operands
+
+
+def test_a_pullback_goes_by_the_mode_it_is_called_in() -> None:
+    w = Value(2.0)
+    _, pullback = ad.vjp(lambda x: x * x * w, 3.0)
+    with ad.no_grad():
+        assert pullback(1.0)[0].op is None
+    assert pullback(1.0)[0].op is not None
+    with ad.no_grad():
+        _, pullback = ad.vjp(lambda x: x * x * w, 3.0)
+    assert pullback(1.0)[0].op is not None
+
+
+def test_a_sweep_does_not_go_beyond_the_values_it_was_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or an unrolled optimiser would walk all steps before at each step."""
+    from autodiff import transforms
+
+    sizes = []
+    ordered = transforms.topological_order
+    monkeypatch.setattr(transforms, "topological_order", lambda *a, **k: sizes.append(len(o := ordered(*a, **k))) or o)
+    x, w = Value(0.5), Value(0.1)
+    y = x
+    for _ in range(50):
+        y = y - w * ad.grad(lambda t: t * t * t * t + t * t)(y)
+    assert max(sizes) < 20
+    y.backward()
+    z, dz = 0.5, 1.0
+    for _ in range(50):
+        z, dz = z - 0.1 * (4 * z**3 + 2 * z), dz * (1 - 0.1 * (12 * z * z + 2))
+    assert (y.data, x.grad) == pytest.approx((z, dz))
+    for transform in (ad.jacobian, ad.hessian, lambda f: lambda x: ad.jvp(f, (x,), (1.0,))[1]):
+        sizes.clear()
+        transform(lambda t: t * t * t)(y)
+        assert max(sizes) < 40
+
+
+def test_leaves_alone_are_remembered_inside_a_transform() -> None:
+    """Not the nodes made inside detect_anomaly or record_source, which would keep a whole graph alive."""
+    from autodiff import modes
+
+    with modes.logging_leaves() as log, ad.record_source():
+        x = Value(2.0)
+        y = x * x + 1.0
+        with ad.detect_anomaly():
+            ad.exp(y)
+    assert log == [x]
+    with modes.logging_leaves() as log, ad.no_grad():
+        y = x * x
+    assert [leaf is y for leaf in log] == [True]
+
+
+def test_keys_of_a_direction_may_stand_in_another_order() -> None:
+    def f(p: Any) -> Any:
+        return p["a"] ** 2 * p["b"][0]["c"]
+
+    p, v = {"a": 3.0, "b": [{"c": 2.0, "d": 1.0}]}, {"b": [{"d": 0.0, "c": 1.0}], "a": 10.0}
+    assert ad.hvp(f)(p, v) == {"a": 2 * 2 * 10.0 + 6.0, "b": [{"c": 60.0, "d": 0.0}]}
+    assert ad.jvp(f, (p,), (v,))[1] == 12.0 * 10 + 9.0
+    _, pullback = ad.vjp(lambda x: {"y": x, "z": 2.0 * x}, 1.0)
+    assert pullback({"z": 10.0, "y": 1.0}) == (21.0,)
+
+
 def test_gradient_reaches_nodes_inside_the_graph_and_what_does_not_matter() -> None:
     x, y = Value(3.0), Value(5.0)
     inside = x * x
@@ -465,6 +555,8 @@ def test_argnums_are_an_index_or_several_and_may_count_from_the_end() -> None:
     assert ad.grad(f, 1)(3.0, 5.0) == ad.grad(f, -1)(3.0, 5.0) == 9.0
     assert ad.grad(f, [1, 0])(3.0, 5.0, z=2.0) == (18.0, 60.0)
     assert ad.grad(f, (0,))(3.0, 5.0) == (30.0,)
+    assert ad.grad(f, np.int64(1))(3.0, 5.0) == 9.0
+    assert ad.grad(f, np.array([1, 0]))(3.0, 5.0) == (9.0, 30.0)
     assert ad.hessian(f, (0, 1))(3.0, 5.0) == ((10.0, 6.0), (6.0, 0.0))
     assert ad.hvp(f, (0, 1))(3.0, 5.0, (1.0, 0.0)) == (10.0, 6.0)
     assert ad.hvp(f, 1)(3.0, 5.0, 1.0) == 0.0
@@ -507,6 +599,8 @@ def test_a_wrapped_function_says_whose_derivative_it_is() -> None:
     assert ad.grad(wave).__name__ == "grad(wave)"
     assert ad.grad(ad.grad(wave)).__name__ == "grad(grad(wave))"
     assert ad.hessian(ad.exp).__name__ == "hessian(exp)"
+    assert list(inspect.signature(ad.grad(surface)).parameters) == ["v"]
+    assert list(inspect.signature(ad.hvp(surface)).parameters) == ["args", "kwargs"]
 
 
 # --- ambient modes, depth, threads ---
@@ -563,7 +657,7 @@ def test_a_context_left_by_an_exception_leaves_nothing_behind() -> None:
     with pytest.raises(KeyError), ad.no_grad():
         ad.grad(raising)(1.0)
     assert modes.current() is None
-    assert modes.leaf_log() is None
+    assert modes._log.get() is None
     assert threading.active_count() >= 1
 
 

@@ -39,8 +39,27 @@ def functions() -> dict[str, tuple[Function, list[float]]]:
         "MLP 8-16-16-1, 16 rows, 433 inputs": models.mlp(
             engine, [8, 16, 16, 1], rows, lambda outputs: sum(y[0] * y[0] for y in outputs)
         ),
+        "nn.MLP 64-32-10 by dot, 2,410 inputs": _perceptron(),
+        "sum of 2,000 squares": (lambda x: ad.sum([a * a for a in x]), [0.1] * 2000),
+        "dot(x, x), 5,000 inputs": (lambda x: ad.dot(x, x), [0.1] * 5000),
         "transformer, 4,192 inputs": models.transformer(engine, "anna"),
     }
+
+
+def _perceptron() -> tuple[Function, list[float]]:
+    """Return the loss of a network whose neurons are one dot each, and its weights."""
+    rng = random.Random(0)
+    x = [rng.uniform(-1.0, 1.0) for _ in range(64)]
+
+    def layer(weights: list[Any], x: list[Any], outputs: int) -> list[Any]:
+        n = len(x)
+        return [ad.dot(weights[i * n : i * n + n], x) + weights[n * outputs + i] for i in range(outputs)]
+
+    def f(weights: list[Any]) -> Any:
+        hidden = [ad.tanh(h) for h in layer(weights[: 65 * 32], x, 32)]
+        return ad.logsumexp(layer(weights[65 * 32 :], hidden, 10))
+
+    return f, [rng.uniform(-0.2, 0.2) for _ in range(65 * 32 + 33 * 10)]
 
 
 def costs() -> list[dict[str, Any]]:
