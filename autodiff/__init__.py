@@ -13,6 +13,7 @@ differentiates it. `draw(value)` shows it.
 What there is, by use; help() of each shows an example:
 
 - Numbers that remember: `Value`, and `draw`, which returns a `Graph`.
+- A graph explained: `formula` `explain` `forward_steps` `backward_steps` `what_if`.
 - Arithmetic, as the operators do it: `add` `sub` `mul` `div` `neg` `pow` `mod` `floordiv` `abs`.
 - Powers and logarithms: `exp` `exp2` `expm1` `log` `log2` `log10` `log1p` `sqrt` `cbrt` `square` `reciprocal`.
 - Angles: `sin` `cos` `tan` `arcsin` `arccos` `arctan` `arctan2` `hypot`.
@@ -100,6 +101,10 @@ from autodiff.value import Value
 
 if TYPE_CHECKING:
     from autodiff.show import Graph, draw
+    from autodiff.show.explain import explain
+    from autodiff.show.formula import formula
+    from autodiff.show.steps import backward_steps, forward_steps
+    from autodiff.show.what_if import what_if
 
 __all__ = [
     "Domain",
@@ -115,6 +120,7 @@ __all__ = [
     "arctan",
     "arctan2",
     "arctanh",
+    "backward_steps",
     "cbrt",
     "ceil",
     "checkpoint",
@@ -130,9 +136,12 @@ __all__ = [
     "erfc",
     "exp",
     "exp2",
+    "explain",
     "expm1",
     "floor",
     "floordiv",
+    "formula",
+    "forward_steps",
     "gelu",
     "grad",
     "gradient",
@@ -180,11 +189,14 @@ __all__ = [
     "tanh",
     "value_and_grad",
     "vjp",
+    "what_if",
     "where",
 ]
 
 # What stands beside the engine is loaded at its first use: `import autodiff` itself loads the standard library alone.
-_LAZY = {"draw": "autodiff.show", "Graph": "autodiff.show"}
+_LAZY = dict.fromkeys(
+    ["Graph", "backward_steps", "draw", "explain", "formula", "forward_steps", "what_if"], "autodiff.show"
+)
 
 
 def __getattr__(name: str) -> Any:

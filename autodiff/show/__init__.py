@@ -15,7 +15,10 @@ there to SVG and PNG, `page.py` to HTML, `tree.py` to text.
     └─ y   2     3                3
 """
 
+from autodiff.show.explain import explain
 from autodiff.show.formula import formula
 from autodiff.show.graph import Graph, draw
+from autodiff.show.steps import backward_steps, forward_steps
+from autodiff.show.what_if import what_if
 
-__all__ = ["Graph", "draw", "formula"]
+__all__ = ["Graph", "backward_steps", "draw", "explain", "formula", "forward_steps", "what_if"]

@@ -1,0 +1,112 @@
+"""Paths through a graph: how many there are, and those with the largest products of local gradients.
+
+Both take one pass over the nodes, for as many paths as there may be; nothing lists them all.
+
+    >>> from autodiff import Value
+    >>> from autodiff.graph import topological_order
+    >>> x = Value(3.0)
+    >>> y = x * x + x
+    >>> order = topological_order(y)
+    >>> count_paths(order, y, x), [path.contribution for path in largest_paths(order, y, x, 2, {})]
+    (3, [3.0, 3.0])
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from heapq import nlargest
+from typing import Any, NamedTuple
+
+from autodiff.value import Value
+
+_UNCOUNTED = 10**300
+
+
+class Path(NamedTuple):
+    """A way from y to x.
+
+    Attributes:
+        nodes: y first, x last, each made from the next.
+        local_gradients: d(node)/d(next) along it.
+        contribution: their product, which is added to the gradient.
+    """
+
+    nodes: tuple[Value, ...]
+    local_gradients: tuple[float, ...]
+    contribution: float
+
+
+# A way from a node to x: its rank, the node, which operand comes next, and the way from there, None at x.
+_Way = tuple[float, Any, int, Any]
+
+
+def count_paths(order: Sequence[Value], y: Value, x: Value) -> int | float:
+    """Return how many paths lead from y to x: as many as from all operands of y together; inf for more than 10^300."""
+    counts: dict[Value, int] = {x: 1}
+    for node in order:
+        if node is not x:
+            number = sum([counts.get(operand, 0) for operand in node.operands if isinstance(operand, Value)])
+            if number:
+                counts[node] = min(number, _UNCOUNTED)
+    found = counts.get(y, 0)
+    return math.inf if found >= _UNCOUNTED else found
+
+
+def largest_paths(
+    order: Sequence[Value], y: Value, x: Value, limit: int, gradients: Mapping[Value, float]
+) -> list[Path]:
+    """Return the paths with the largest contributions, at most `limit`, those first.
+
+    `order` is a topological order of y. What is not finite, on a path through a node whose gradient is exactly zero,
+    counts as 0.
+    """
+    found = [_path(way, y, gradients) for way in _largest(order, y, x, limit)]
+    return sorted(found, key=lambda path: -_magnitude(path.contribution))
+
+
+def _largest(order: Sequence[Value], y: Value, x: Value, limit: int) -> list[_Way]:
+    """Return the ways from y to x with the largest products, at most `limit`.
+
+    Of the largest from a node, each goes on by one of the largest from an operand: a factor in front changes no order.
+    Ranks are sums of logarithms, in which nothing overflows.
+    """
+    best: dict[Value, list[_Way]] = {x: [(0.0, x, -1, None)]}
+    for node in order:
+        if node is x:
+            continue
+        ways: list[_Way] = []
+        for i, (operand, local) in enumerate(zip(node.operands, node.local_gradients, strict=True)):
+            if isinstance(operand, Value) and operand in best:
+                own = _rank(local)
+                ways += [(_added(own, way[0]), node, i, way) for way in best[operand]]
+        if ways:
+            best[node] = ways if len(ways) == 1 else nlargest(limit, ways, key=lambda way: way[0])
+    return best.get(y, [])
+
+
+def _rank(local: float) -> float:
+    if not local:
+        return -math.inf
+    return math.log2(abs(local)) if math.isfinite(local) else math.inf
+
+
+def _added(own: float, further: float) -> float:
+    """Return the rank of a product: that of a zero in front is a zero's, whatever follows; nan is worth seeing."""
+    return own if own == -math.inf or own == math.inf else own + further
+
+
+def _path(way: _Way, y: Value, gradients: Mapping[Value, float]) -> Path:
+    """Return a way as a path, multiplied as `backward()` does, from y on."""
+    nodes, local_gradients = [y], []
+    product, silent = 1.0, False
+    while way[3] is not None:
+        _, node, i, way = way
+        local = node.local_gradients[i]
+        nodes.append(node.operands[i])
+        local_gradients.append(local)
+        product = product * local if product and (local or not node.op.chooses) else 0.0
+        silent = silent or gradients.get(node) == 0.0
+    return Path(tuple(nodes), tuple(local_gradients), 0.0 if silent and not math.isfinite(product) else product)
+
+
+def _magnitude(number: float) -> float:
+    return abs(number) if number == number else math.inf

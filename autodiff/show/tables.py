@@ -1,0 +1,102 @@
+"""Tables, as text for a terminal and as HTML for a notebook: the same cells, the same words around them.
+
+    >>> table = Table("Prices", ("what", "price"), [("tea", "2"), ("cake", "10")], numbers={1}, notes=["Sold out."])
+    >>> print(table.text())
+    Prices
+    what  price
+    tea       2
+    cake     10
+    Sold out.
+    >>> '<th scope="row" style="text-align: left">tea</th>' in table.html()
+    True
+
+The HTML has no colours of its own: it takes those of the page, light or dark.
+"""
+
+import unicodedata
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from html import escape
+
+Row = tuple[str, ...]
+
+_WIDEST = 80  # of a column of text: what is wider stands out of line
+_LONGEST = 2_000  # of a cell: a label, say, may be a whole book
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells of text under a caption and headers; a row's first cell is its header. Notes stand below."""
+
+    caption: str
+    header: Row
+    rows: Sequence[Row]
+    numbers: Collection[int] = ()  # columns that are aligned at the right
+    notes: Sequence[str] = field(default_factory=list)
+
+    def text(self) -> str:
+        """Return the table as lines, without a newline at the end."""
+        if not self.header:
+            return "\n".join([self.caption, *self.notes])
+        rows = [self.header, *[tuple([_shortened(_one_line(cell)) for cell in row]) for row in self.rows]]
+        widths = [min(max(map(width, column)), _WIDEST) for column in zip(*rows, strict=True)]
+        lines = [self._line(row, widths) for row in rows]
+        return "\n".join([self.caption, *lines, *self.notes] if self.caption else [*lines, *self.notes])
+
+    def _line(self, row: Row, widths: Sequence[int]) -> str:
+        cells = []
+        for i, (cell, wide) in enumerate(zip(row, widths, strict=True)):
+            space = " " * (wide - width(cell))
+            cells.append(space + cell if i in self.numbers else cell + space)
+        return "  ".join(cells).rstrip()
+
+    def html(self) -> str:
+        """Return the table as an element of HTML, in which whatever a label says is text."""
+        if not self.header:
+            return "".join([f"<p>{escape(line)}</p>" for line in (self.caption, *self.notes)])
+        head = "".join([f'<th scope="col"{self._style(i)}>{escape(cell)}</th>' for i, cell in enumerate(self.header)])
+        body = "\n".join([f"<tr>{''.join(self._cells(row))}</tr>" for row in self.rows])
+        notes = "".join([f'<p style="margin: 0.25rem 0">{escape(note)}</p>' for note in self.notes])
+        caption = f"<caption {_CAPTION}>{escape(self.caption)}</caption>" if self.caption else ""
+        return (
+            f'<div style="overflow-x: auto" role="group" aria-label="{escape(self.caption)}" tabindex="0">'
+            f'<table style="border-collapse: collapse; color: inherit">{caption}'
+            f"<thead><tr {_RULE}>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table>{notes}</div>"
+        )
+
+    def _cells(self, row: Row) -> Iterable[str]:
+        for i, cell in enumerate(row):
+            shown = escape(_shortened(cell))
+            yield f'<th scope="row"{self._style(i)}>{shown}</th>' if i == 0 else f"<td{self._style(i)}>{shown}</td>"
+
+    def _style(self, column: int) -> str:
+        return f' style="text-align: {"right" if column in self.numbers else "left"}"'
+
+
+_CAPTION = 'style="text-align: left; caption-side: top; font-weight: bold; color: inherit; padding: 0.25rem 0"'
+_RULE = 'style="border-bottom: 1px solid currentColor"'
+
+
+def elided(rows: Sequence[Row], most: int, what: str) -> list[Row]:
+    """Return the rows; of more than `most`, the first and the last, and between them how many are left out."""
+    if len(rows) <= most:
+        return list(rows)
+    last = most // 4
+    left_out = len(rows) - most
+    gap: Row = (f"... {left_out:,} {what} left out", *[""] * (len(rows[0]) - 1))
+    return [*rows[: most - last], gap, *rows[len(rows) - last :]]
+
+
+def width(text: str) -> int:
+    """Return how many columns of a terminal `text` takes: two for a Chinese character or emoji, none for an accent."""
+    if text.isascii():
+        return len(text)
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def _one_line(cell: str) -> str:
+    return cell.replace("\n", " ")
+
+
+def _shortened(cell: str) -> str:
+    return cell if len(cell) <= _LONGEST else f"{cell[:_LONGEST]}..."

@@ -1,0 +1,249 @@
+"""Explanations: the paths are those of the graph, their products sum to the gradient."""
+
+import math
+import time
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+
+import autodiff as ad
+from autodiff import Value, explain, record_source
+from autodiff.testing import Program, programs
+
+
+def circuit() -> tuple[Value, Value, Value, Value]:
+    """Return x, y, z and f = (x + y) z, as in FACTS."""
+    x, y, z = Value(-2.0, "x"), Value(5.0, "y"), Value(-4.0, "z")
+    q = x + y
+    q.label = "q"
+    f = q * z
+    f.label = "f"
+    return x, y, z, f
+
+
+def all_paths(y: Value, x: Value) -> list[list[int]]:
+    """Return every path as the places of operands, by recursion: the definition."""
+    if y is x:
+        return [[]]
+    return [
+        [i, *rest]
+        for i, operand in enumerate(y.operands)
+        if isinstance(operand, Value)
+        for rest in all_paths(operand, x)
+    ]
+
+
+@given(programs(max_steps=8))
+def test_all_paths_are_found_and_sum_to_the_gradient(program: Program) -> None:
+    leaves = [Value(x) for x in program.leaves]
+    y = program(*leaves)
+    explanations = [explain(y, leaf, limit=10_000) for leaf in leaves]
+    assert all(leaf.grad == 0.0 for leaf in leaves)
+    y.backward()
+    for leaf, explanation in zip(leaves, explanations, strict=True):
+        assert explanation.total == leaf.grad
+        assert explanation.count == len(explanation.paths) == len(all_paths(y, leaf))
+        size = math.fsum(abs(path.contribution) for path in explanation.paths)
+        assert math.fsum(path.contribution for path in explanation.paths) == pytest.approx(leaf.grad, abs=1e-12 * size)
+        assert explanation.rest == 0.0
+
+
+@given(programs(max_steps=12))
+def test_a_path_leads_from_y_to_x_and_contributes_its_product(program: Program) -> None:
+    leaves = [Value(x) for x in program.leaves]
+    y = program(*leaves)
+    for path in explain(y, leaves[0], limit=5).paths:
+        assert path.nodes[0] is y
+        assert path.nodes[-1] is leaves[0]
+        for (node, operand), local in zip(pairwise(path.nodes), path.local_gradients, strict=True):
+            edges = zip(node.operands, node.local_gradients, strict=True)
+            assert any(x is operand and slope == local for x, slope in edges)
+        assert path.contribution == pytest.approx(math.prod(path.local_gradients), rel=1e-12)
+
+
+@given(programs(max_steps=8))
+def test_those_listed_are_the_largest(program: Program) -> None:
+    leaf = Value(program.leaves[0])
+    y = program(leaf, *program.leaves[1:])
+    if not isinstance(y, Value):
+        return
+    every = [abs(path.contribution) for path in explain(y, leaf, limit=10_000).paths]
+    explanation = explain(y, leaf, limit=3)
+    assert [abs(path.contribution) for path in explanation.paths] == pytest.approx(every[:3], rel=1e-9)
+    assert every == sorted(every, reverse=True)
+    listed = math.fsum(path.contribution for path in explanation.paths)
+    assert listed + explanation.rest == pytest.approx(explanation.total, rel=1e-9, abs=1e-12 * sum(every))
+
+
+def test_the_circuit_is_explained() -> None:
+    x, _, z, f = circuit()
+    assert str(explain(f, x)) == (
+        "df/dx = -4, one path\n"
+        "chain rule     in numbers  contribution\n"
+        "df/dq * dq/dx  (-4) * 1              -4\n"
+        "sum                                  -4\n"
+        "\n"
+        "Local gradients\n"
+        "local gradient  of         is  here\n"
+        "df/dq           f = q * z  z     -4\n"
+        "dq/dx           q = x + y  1      1"
+    )
+    assert explain(f, z).total == 3.0
+
+
+def test_local_gradients_are_shown_in_symbols() -> None:
+    x, b = Value(0.5, "x"), Value(1.0, "b")
+    y = ad.tanh(x * b)
+    y.label = "y"
+    text = str(explain(y, x))
+    assert "1 - tanh(v1)^2" in text
+    assert "v1 = x * b" in text
+
+
+def test_each_use_of_an_operand_is_a_path() -> None:
+    x = Value(3.0, "x")
+    explanation = explain(x * x, x)
+    assert [(path.nodes[-1], path.contribution) for path in explanation.paths] == [(x, 3.0), (x, 3.0)]
+    assert explanation.total == 6.0
+
+
+def test_a_node_explains_itself_by_one_and_what_is_elsewhere_by_zero() -> None:
+    x = Value(3.0, "x")
+    assert explain(x, x).total == explain(x, x).paths[0].contribution == 1.0
+    assert str(explain(x, x)).startswith("dx/dx = 1, one path\nchain rule  in numbers  contribution\n1 ")
+    elsewhere = explain(x * 2, Value(1.0, "z"))
+    assert (elsewhere.total, elsewhere.count, elsewhere.paths) == (0.0, 0, [])
+    assert str(elsewhere) == "dy/dz = 0: y was not made from z"
+    assert "dy/dz = 0" in elsewhere._repr_html_()
+    assert elsewhere.latex().count("&=") == 1
+
+
+def test_an_inner_node_can_be_explained() -> None:
+    x, _, _, f = circuit()
+    q = f.operands[0]
+    assert isinstance(q, Value)
+    assert explain(f, q).total == -4.0
+    assert [path.nodes for path in explain(q, x).paths] == [(q, x)]
+
+
+# --- conventions ---
+
+
+def test_a_zero_in_front_ends_a_path_with_zero_whatever_follows() -> None:
+    x = Value(0.0, "x")
+    explanation = explain(0.0 * x.sqrt(), x)
+    assert explanation.paths[0].local_gradients == (0.0, math.inf)
+    assert explanation.paths[0].contribution == explanation.total == 0.0
+
+
+def test_what_was_not_chosen_contributes_nothing() -> None:
+    x = Value(0.0, "x")
+    explanation = explain(ad.where(x > 0, x.log(), 2 * x), x)
+    assert explanation.total == 2.0
+    assert sorted(path.contribution for path in explanation.paths) == [0.0, 2.0]
+
+
+def test_upstreams_that_cancel_pass_nothing_on() -> None:
+    x = Value(0.0, "x")
+    root = x.sqrt()
+    explanation = explain(root - root, x)
+    (root - root).backward()
+    assert explanation.total == x.grad == 0.0
+    assert [path.contribution for path in explanation.paths] == [0.0, 0.0]
+
+
+def test_finite_contributions_that_cancel_are_shown() -> None:
+    x = Value(3.0, "x")
+    square = x * x
+    contributions = [path.contribution for path in explain(square - square, x).paths]
+    assert sorted(contributions) == [-3.0, -3.0, 3.0, 3.0]
+
+
+def test_a_sum_that_is_rounded_otherwise_says_so() -> None:
+    x = Value(1.0, "x")
+    explanation = explain(ad.sum([x * 0.3, x * 0.2, x * 0.1]), x)
+    assert explanation.total == 0.6000000000000001
+    assert "The paths sum to 0.6; backward() adds up at each node, and rounds to 0.6000000000000001." in str(
+        explanation
+    )
+    assert "The paths sum" not in str(explain(x * 0.1, x))
+
+
+# --- shown ---
+
+
+def test_sources_are_shown_where_they_were_recorded() -> None:
+    x = Value(2.0, "x")
+    with record_source():
+        y = x * 3.0
+    assert y.source is not None
+    assert f"test_explain.py:{y.source.line}" in str(explain(y, x))
+    assert "source" not in str(explain(x * 3.0, x))
+
+
+def test_notebooks_get_tables_with_headers_in_which_labels_are_text() -> None:
+    x = Value(2.0, "<script>alert(1)</script>")
+    html = explain(x * x, x)._repr_html_()
+    assert "<script" not in html
+    assert html.count("<table") == html.count("</table>") == 2
+    assert html.count('scope="col"') == 7
+    assert html.count('<th scope="row"') == 3 + 1
+    assert "color: #" not in html
+
+
+def test_latex_shows_symbols_numbers_and_sum() -> None:
+    x, _, _, f = circuit()
+    assert explain(f, x).latex() == (
+        "\\begin{aligned}\n"
+        "\\frac{\\partial f}{\\partial x} &= "
+        "\\frac{\\partial f}{\\partial q} \\cdot \\frac{\\partial q}{\\partial x} \\\\\n"
+        "&= \\left(-4\\right) \\cdot 1 \\\\\n"
+        "&= -4\n"
+        "\\end{aligned}"
+    )
+
+
+# --- sizes ---
+
+
+def test_a_number_of_paths_that_cannot_be_listed_is_counted() -> None:
+    a = b = Value(1.0, "a")
+    for _ in range(64):
+        b = b + b
+    explanation = explain(b, a)
+    assert explanation.count == 2**64
+    assert len(explanation.paths) == 10
+    assert explanation.rest == 2.0**64 - 10
+    assert "about 1.84e+19 more paths" in str(explanation)
+    for _ in range(2_000):
+        b = b * 0.5 + b * 0.5
+    assert explain(b, a).count == math.inf
+    assert "more than 10^300 more paths" in str(explain(b, a))
+
+
+def test_a_chain_of_a_hundred_thousand_nodes_is_explained_in_seconds() -> None:
+    x = y = Value(1.0, "x")
+    for _ in range(50_000):
+        y = y * 0.9999 + 0.0 * y
+    start = time.perf_counter()
+    explanation = explain(y, x)
+    text, html, latex = str(explanation), explanation._repr_html_(), explanation.latex()
+    assert time.perf_counter() - start < 60.0
+    y.backward()
+    assert explanation.total == x.grad
+    assert explanation.paths[0].contribution == pytest.approx(x.grad)
+    assert len(explanation.paths[0].nodes) == 100_001
+    assert max(map(len, (text, html, latex))) < 60_000
+
+
+def test_wrong_input_is_refused_with_what_to_do() -> None:
+    x = Value(1.0)
+    with pytest.raises(TypeError, match=r"^explain takes two Values, got float 1\.0 as y; call it on the output"):
+        explain(1.0, x)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"^explain takes two Values, got str 'x' as x"):
+        explain(x, "x")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"^limit is a number of paths, got 1\.5$"):
+        explain(x, x, limit=1.5)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"^limit is a number of paths, at least 1, got 0$"):
+        explain(x, x, limit=0)
