@@ -1,169 +1,130 @@
-"""A tour: one neuron's gradients, step by step and checked; then a network of such neurons reads handwritten digits.
-
-An application: it stands above the engine and uses `nn`. `python -m autodiff --help` explains it.
-"""
+"""`python -m autodiff`: an expression with its derivatives; without one, the tour. `--help` explains both."""
 
 import argparse
 import io
 import os
-import random
 import sys
-from collections.abc import Callable, Sequence
-from importlib.util import find_spec
+import textwrap
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import autodiff
-import nn
-from autodiff import Value
+from autodiff import shell, tour
+from autodiff.expression import FUNCTIONS
 
-TRAIN_EXTRA = 'training needs scikit-learn and tqdm: python -m pip install "scalar-autodiff[train]"'
+_DRAWINGS = (".svg", ".png", ".html", ".dot")
 
+_DESCRIPTION = """\
+With an expression: its value and derivatives, each beside a numerical one, and the graph if asked for.
 
-def neuron(w1: Any, x1: Any, w2: Any, x2: Any, b: Any) -> Any:
-    """Return tanh(w1 x1 + w2 x2 + b), of floats or Values."""
-    return autodiff.tanh(w1 * x1 + w2 * x2 + b)
+  python -m autodiff "tanh(w*x + b)" w=2 x=1 b=0.5
+  python -m autodiff "tanh(w*x + b)" w=2 x=1 b=0.5 --wrt w x --draw neuron.svg
+  python -m autodiff "where(x > 0, x*log(x), 0)" x=1/3 --order 2
 
+Without one, a tour of scalar automatic differentiation: the graph of one neuron as text, its gradients beside
+numerical ones; then a network of 42 neurons is trained on 1,437 handwritten digits and tested on 360 others. Ctrl-C
+ends the training early and goes on with what there is.
 
-POINT = {"w1": 0.8, "x1": 1.0, "w2": -0.6, "x2": 2.0, "b": 0.5}
+  python -m autodiff
+  python -m autodiff --epochs 4 --out neuron.png
+"""
 
+_EPILOG = """\
+An expression holds names, numbers, + - * / // % ** and parentheses, lists such as sum([x, y]), comparisons in
+where(x > 0, x, 0), and these functions:
 
-def show_gradients() -> Value:
-    """Return the neuron's output after backward(), having printed its graph and its gradients beside numerical ones."""
-    inputs = {name: Value(number, name) for name, number in POINT.items()}
-    out: Value = neuron(*inputs.values())
-    out.label = "out"
-    out.backward()
-    print("One neuron, out = tanh(w1*x1 + w2*x2 + b), and d(out)/d(node) on each node after out.backward():\n")
-    print(autodiff.draw(out).text())
-    print(f"\n{'':>8}{'backward()':>22}{'central difference':>22}")
-    for name, value in inputs.items():
-        print(f"{'d/d' + name:>8}{value.grad:>22.15f}{numerical(neuron, name):>22.15f}")
-    return out
+{functions}
 
-
-def numerical(f: Callable[..., float], name: str, h: float = 1e-5) -> float:
-    """Return (f(p + h) - f(p - h)) / 2h along one coordinate; its error is of the order h²."""
-    above = f(**{**POINT, name: POINT[name] + h})
-    below = f(**{**POINT, name: POINT[name] - h})
-    return (above - below) / (2 * h)
+Exit status: 0; 2 for a mistake in what was asked for; 1 where derivatives disagree, or the tour cannot train.
+"""
 
 
-Sample = tuple[list[float], int]
-
-
-def digits(seed: int) -> tuple[list[Sample], list[Sample]]:
-    """Return (training, held out) samples, 80 and 20 %: 64 pixels from 0 to 1, and the digit."""
-    from sklearn.datasets import load_digits
-    from sklearn.model_selection import train_test_split
-
-    pixels, labels = load_digits(return_X_y=True)
-    samples = list(zip((pixels / 16.0).tolist(), labels.tolist(), strict=True))
-    training, held_out = train_test_split(samples, test_size=0.2, random_state=seed, stratify=labels)
-    return training, held_out
-
-
-def train(model: nn.MLP, samples: list[Sample], epochs: int, seed: int) -> None:
-    """Train by SGD, one sample a step, the learning rate falling to zero; Ctrl-C ends it early."""
-    from tqdm import tqdm
-
-    sgd = nn.SGD(model.parameters())
-    rng = random.Random(seed)
-    order = (sample for _ in range(epochs) for sample in rng.sample(samples, len(samples)))
-    steps = epochs * len(samples)
-    with tqdm(order, total=steps, desc="training", unit=" samples", mininterval=0.5) as progress:
-        smoothed = 2.3  # -log(1/10), the loss of a guess
-        try:
-            for i, (pixels, digit) in enumerate(progress):
-                sgd.lr = 0.05 * (1 - i / steps)
-                loss = nn.cross_entropy(model(pixels), digit)
-                sgd.zero_grad()
-                loss.backward()
-                sgd.step()
-                smoothed += 0.01 * (loss.data - smoothed)
-                if i % 100 == 0:
-                    progress.set_postfix(loss=f"{smoothed:.3f}", refresh=False)
-        except KeyboardInterrupt:
-            progress.close()
-            print(f"Stopped after {progress.n} of {steps} samples; going on with the network as it is.")
-
-
-def accuracy(model: nn.MLP, samples: list[Sample]) -> float:
-    """Return the share of samples whose digit has the largest logit."""
-    with autodiff.no_grad():
-        right = [max(range(10), key=model(pixels).__getitem__) == digit for pixels, digit in samples]
-    return sum(right) / len(right)
-
-
-def save_drawing(out: Value, path: Path) -> None:
-    """Write the drawing of the neuron, and say where; without a renderer, its dot source."""
-    drawing = autodiff.draw(out)
-    try:
-        saved = drawing.save(path)
-    except RuntimeError as error:
-        print(error)
-        saved = drawing.save(path.with_suffix(".dot"))
-    print(f"\nThe neuron's graph is drawn in {saved.resolve()}")
-
-
-def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Return the options."""
+def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Return the options; a mistake in them ends the program, with status 2."""
+    functions = textwrap.fill(" ".join(FUNCTIONS), 110, initial_indent="  ", subsequent_indent="  ")
     parser = argparse.ArgumentParser(
         prog="python -m autodiff",
-        description="A tour of scalar automatic differentiation: the graph of one neuron as text, its gradients beside "
-        "numerical ones; then a network of 42 neurons is trained on 1,437 handwritten digits and tested on 360 others. "
-        "Ctrl-C ends the training early and goes on with what there is.",
+        usage='%(prog)s ["expression" name=number ...] [options]',
+        description=_DESCRIPTION,
+        epilog=_EPILOG.format(functions=functions),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
-    parser.add_argument("--epochs", type=int, default=12, help="passes over the training digits (default: 12)")
-    parser.add_argument("--seed", type=int, default=0, help="of the split, the weights and the order (default: 0)")
     parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path("neuron.svg"),
-        help="the drawing: .svg, .png, .html or .dot (default: neuron.svg)",
+        "words", nargs="*", metavar="expression name=number", help="one word: quote it; then its numbers"
     )
-    options = parser.parse_args(arguments)
-    if options.epochs < 0:
-        parser.error(f"--epochs is at least 0, got {options.epochs}")
-    if options.out.suffix not in (".svg", ".png", ".html", ".dot"):
-        parser.error(f"--out ends in .svg, .png, .html or .dot, got {options.out}")
-    if not options.out.absolute().parent.is_dir():
-        parser.error(f"--out is in a directory that does not exist: {options.out.absolute().parent}")
-    if options.out.is_dir():
-        parser.error(f"--out is a directory: {options.out.absolute()}")
-    if not 0 <= options.seed < 2**32:
-        parser.error(f"--seed is from 0 to 2**32 - 1, got {options.seed}")
+    ours = parser.add_argument_group("of an expression")
+    ours.add_argument("--wrt", nargs="+", metavar="name", help="differentiate by these names (default: all)")
+    ours.add_argument("--order", type=int, choices=(1, 2), help="2: second derivatives, too (default: 1)")
+    ours.add_argument("--draw", type=Path, metavar="file", help="the graph's drawing: .svg, .png, .html or .dot")
+    tours = parser.add_argument_group("of the tour")
+    tours.add_argument("--epochs", type=int, help="passes over the training digits (default: 12)")
+    tours.add_argument("--seed", type=int, help="of the split, the weights and the order (default: 0)")
+    tours.add_argument(
+        "--out", type=Path, metavar="file", help="the drawing: .svg, .png, .html or .dot (default: neuron.svg)"
+    )
+    words = sys.argv[1:] if arguments is None else arguments
+    # argparse takes "-x**2" for an option, but nothing that has a space in it
+    options = parser.parse_intermixed_args([f" {word}" if _is_negative(word) else word for word in words])
+    _check(parser, options)
     return options
 
 
+def _is_negative(word: str) -> bool:
+    return word.startswith("-") and not word.startswith("--") and word != "-h"
+
+
+def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Refuse options that do not fit each other, or files that cannot be; fill in what was left out."""
+    strangers = ("epochs", "seed", "out") if options.words else ("wrt", "order", "draw")
+    for name in strangers:
+        if getattr(options, name) is not None:
+            parser.error(
+                f"--{name} is of the tour; leave the expression out, or the option"
+                if options.words
+                else f'--{name} needs an expression, such as "x**2" x=3'
+            )
+    options.epochs = 12 if options.epochs is None else options.epochs
+    options.seed = options.seed or 0
+    options.out = options.out or Path("neuron.svg")
+    if options.epochs < 0:
+        parser.error(f"--epochs is at least 0, got {options.epochs}")
+    if not 0 <= options.seed < 2**32:
+        parser.error(f"--seed is from 0 to 2**32 - 1, got {options.seed}")
+    name, path = ("draw", options.draw) if options.words else ("out", options.out)
+    if path is None:
+        return
+    if path.suffix not in _DRAWINGS:
+        parser.error(f"--{name} ends in .svg, .png, .html or .dot, got {path}")
+    if not path.absolute().parent.is_dir():
+        parser.error(f"--{name} is in a directory that does not exist: {path.absolute().parent}")
+    if path.is_dir():
+        parser.error(f"--{name} is a directory: {path.absolute()}")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the tour; return the exit status."""
-    options = parse(arguments)
-    out = show_gradients()
+    """Run the tour, or what an expression asks for; return the exit status."""
+    options = options_of(arguments)
+    if not options.words:
+        return tour.take(options.epochs, options.seed, options.out)
+    expression, *assignments = options.words
+    wrt = [word for word in options.wrt or () if "=" not in word]
+    assignments += [word for word in options.wrt or () if "=" in word]  # --wrt takes all words that follow it
     try:
-        save_drawing(out, options.out)
-    except OSError as error:
-        print(f"{options.out} cannot be written: {error}", file=sys.stderr)
+        return shell.calculate(expression, assignments, wrt, options.order or 1, options.draw)
+    except (shell.ExpressionError, shell.UsageError) as error:
+        print(f"python -m autodiff: {error}", file=sys.stderr)
         return 2
-    if find_spec("sklearn") is None or find_spec("tqdm") is None:
-        print(f"\n{TRAIN_EXTRA}")
-        return 1
-    training, held_out = digits(options.seed)
-    model = nn.MLP(64, [32, 10], seed=options.seed)
-    print(
-        f"\nThe same backward() through {model}, {len(model.parameters()):,} parameters, on {len(training)} digits:\n"
-    )
-    train(model, training, options.epochs, options.seed)
-    print(f"\nAccuracy on {len(held_out)} digits it has never seen: {accuracy(model, held_out):.1%}")
-    return 0
 
 
 def run() -> int:
-    """Run the tour as a program does: any terminal, any pipe, Ctrl-C at any moment."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a terminal without the tree's lines shows ? for them
+    """Run as a program does: any terminal, any pipe, Ctrl-C at any moment."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without the tree's lines shows ? for them
     try:
-        return main()
+        status = main()
+        sys.stdout.flush()
+        return status
     except KeyboardInterrupt:
         print("\nStopped.")
         return 130

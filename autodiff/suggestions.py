@@ -132,8 +132,8 @@ def near(name: str, names: tuple[str, ...]) -> str | None:
     """
     from difflib import get_close_matches  # not at the top: `import autodiff` does without
 
-    for other in names:
-        if other.lower() == name.lower():
+    for other in names:  # two letters swapped are one mistake, to a person
+        if sorted(other.lower()) == sorted(name.lower()[:100]):
             return other
     found = get_close_matches(name[:100], names, n=1, cutoff=0.7)
     return found[0] if found else None

@@ -1,16 +1,20 @@
-"""`python -m autodiff`, as a person runs it."""
+"""`python -m autodiff`, as a person runs it: the tour, and expressions."""
 
+import math
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from autodiff import __main__ as tour
+from autodiff import __main__ as program
+from autodiff import shell, tour
 
 ROOT = Path(__file__).parent.parent
 
@@ -71,8 +75,29 @@ def test_interrupt_ends_the_training_and_keeps_what_there_is(tmp_path: Path) -> 
 def test_help_explains_itself(tmp_path: Path) -> None:
     result = run("--help", cwd=tmp_path)
     assert result.returncode == 0
-    for word in ("handwritten digits", "--epochs", "--seed", "--out", "Ctrl-C"):
+    for word in (
+        "handwritten digits",
+        "--epochs",
+        "--seed",
+        "--out",
+        "Ctrl-C",
+        "--wrt",
+        "--order",
+        "--draw",
+        "softmax",
+    ):
         assert word in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= 120
+
+
+def test_examples_of_the_help_run(tmp_path: Path) -> None:
+    examples = re.findall(r"^  python -m autodiff (\".*)$", program._DESCRIPTION, re.MULTILINE)
+    assert len(examples) == 3
+    for words in examples:
+        result = run(*shlex.split(words), cwd=tmp_path)
+        assert (result.returncode, result.stderr) == (0, ""), result.stderr
+        assert "agree" in result.stdout
+    assert "<svg" in (tmp_path / "neuron.svg").read_text()
 
 
 @pytest.mark.parametrize(
@@ -83,11 +108,17 @@ def test_help_explains_itself(tmp_path: Path) -> None:
         (["--seed", "-1"], "--seed is from 0 to 2**32 - 1, got -1"),
         (["--seed", "5000000000"], "--seed is from 0 to 2**32 - 1, got 5000000000"),
         (["--out", "nowhere/neuron.svg"], "--out is in a directory that does not exist"),
+        (["x", "x=1", "--draw", "x.gif"], "--draw ends in .svg, .png, .html or .dot, got x.gif"),
+        (["x", "x=1", "--draw", "nowhere/x.svg"], "--draw is in a directory that does not exist"),
+        (["x", "x=1", "--epochs", "3"], "--epochs is of the tour; leave the expression out, or the option"),
+        (["--draw", "x.svg"], '--draw needs an expression, such as "x**2" x=3'),
+        (["--order", "2"], "--order needs an expression"),
+        (["x", "x=1", "--order", "3"], "argument --order: invalid choice: 3"),
     ],
 )
 def test_bad_options_are_named(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
-        tour.main(arguments)
+        program.main(arguments)
     assert caught.value.code == 2
     assert message in capsys.readouterr().err
 
@@ -95,7 +126,7 @@ def test_bad_options_are_named(arguments: list[str], message: str, capsys: pytes
 def test_drawing_over_a_directory_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "d.svg").mkdir()
     with pytest.raises(SystemExit):
-        tour.main(["--out", str(tmp_path / "d.svg")])
+        program.main(["--out", str(tmp_path / "d.svg")])
     assert "--out is a directory" in capsys.readouterr().err
 
 
@@ -126,7 +157,150 @@ def test_without_the_train_extra_one_line_says_what_to_install(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tour, "find_spec", lambda name: None)
-    assert tour.main(["--out", str(tmp_path / "neuron.dot")]) == 1
+    assert program.main(["--out", str(tmp_path / "neuron.dot")]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert lines.count('training needs scikit-learn and tqdm: python -m pip install "scalar-autodiff[train]"') == 1
     assert (tmp_path / "neuron.dot").exists()
+
+
+# --- expressions ---
+
+
+def numbers(output: str) -> dict[str, tuple[float, float]]:
+    """Return (analytic, numerical) of each derivative that was printed."""
+    rows = re.findall(r"^(d\S+) +(\S+) +(\S+)$", output, re.MULTILINE)
+    return {name: (float(exact), float(numerical)) for name, exact, numerical in rows}
+
+
+def test_an_expression_is_evaluated_differentiated_checked_and_drawn(tmp_path: Path) -> None:
+    words = ["tanh(w*x + b)", "w=2", "x=1", "b=0.5", "--wrt", "w", "x", "--draw", "out.svg"]
+    result = run(*words, cwd=tmp_path)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.startswith("tanh(w*x + b) = 0.9866142982\n")
+    slope = 1.0 - math.tanh(2.5) ** 2
+    found = numbers(result.stdout)
+    assert list(found) == ["d/dw", "d/dx"]
+    assert found["d/dw"] == pytest.approx((slope, slope), rel=1e-8)
+    assert found["d/dx"] == pytest.approx((2 * slope, 2 * slope), rel=1e-8)
+    assert "All agree." in result.stdout
+    assert str((tmp_path / "out.svg").resolve()) in result.stdout
+    assert "tanh" in (tmp_path / "out.svg").read_text()
+
+
+def test_second_derivatives(capsys: pytest.CaptureFixture[str]) -> None:
+    assert program.main(["x**2 * y", "x=3", "y=2", "--order", "2"]) == 0
+    found = numbers(capsys.readouterr().out)
+    assert {name: exact for name, (exact, _) in found.items()} == {
+        "d/dx": 12.0,
+        "d/dy": 9.0,
+        "d²/dx²": 4.0,
+        "d²/dydx": 6.0,
+        "d²/dy²": 0.0,
+    }
+    for exact, numerical in found.values():
+        assert exact == pytest.approx(numerical, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("words", "value"),
+    [
+        (["-x**2", "x=-3"], "-x**2 = -9"),
+        (["-1"], "-1 = -1"),
+        (["9**9**9"], "9**9**9 = inf"),
+        (["cos(a)", "a=pi/3"], "cos(a) = 0.5"),
+        (["x + y", "--wrt", "x", "y", "x=1", "y=-2.5"], "x + y = -1.5"),
+        (["x", "--order", "1", "x=1e3"], "x = 1000"),
+        (["λ*x", "λ=2", "x=4"], "λ*x = 8"),
+        (["relu(x)", "x=0"], "relu(x) = 0"),
+        (["log(x)", "x=0"], "log(x) = -inf"),
+    ],
+)
+def test_words_in_any_order_and_numbers_of_any_kind(
+    words: list[str], value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert program.main(words) == 0
+    assert capsys.readouterr().out.splitlines()[0] == value
+
+
+def test_a_kink_is_told_and_no_mistake(capsys: pytest.CaptureFixture[str]) -> None:
+    assert program.main(["relu(x) + y", "x=0", "y=1"]) == 0
+    out = capsys.readouterr().out
+    assert "not smooth here: differences decide nothing" in out
+    assert "agree" not in out
+
+
+def test_a_wrong_derivative_is_told(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shell, "finite_differences", lambda f, args: ([7.0], [1e-9]))
+    assert program.main(["x**2", "x=3"]) == 1
+    assert "THEY DIFFER" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["tahn(x)", "x=1"], "there is no function 'tahn'; did you mean 'tanh'?\n  tahn(x)\n  ^\n"),
+        (["x.y", "x=1"], "the dot in .y has no place here\n  x.y\n   ^\nan expression holds names"),
+        ([""], "there is nothing here to evaluate"),
+        (["w*x", "w=1"], "x has no number; add x=1"),
+        (["pi*x", "x=1"], "pi has no number; add pi=3.141592653589793"),
+        (["x", "x=1", "z=2"], "there is no z in the expression; leave z= out"),
+        (["weight", "weigth=1"], "there is no weigth in the expression; did you mean weight?"),
+        (["x", "x=1", "x=2"], "x has two numbers; give it one"),
+        (["x", "x"], "expected name=number, such as x=2, got 'x'; quote the expression as one word"),
+        (["x", "x=a"], "x=a: expected a number, got the name a"),
+        (["x", "x=1+"], "this is no expression: invalid syntax"),
+        (["x", "x="], "there is nothing here to evaluate"),
+        (["x", "x=1", "--wrt", "y"], "--wrt: there is no y in the expression"),
+        (["(" * 300, "x=1"], "too many nested parentheses"),
+        (["x" * 3000, "x=1"], "an expression has at most 2,000 characters, got 3,000"),
+        (["+".join(f"x{i}" for i in range(60)), *(f"x{i}=1" for i in range(60))], "60 names are too many"),
+    ],
+)
+def test_mistakes_are_told_with_status_2(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert program.main(words) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("python -m autodiff: ")
+    assert message in printed.err
+
+
+def test_nothing_is_run_but_arithmetic(tmp_path: Path) -> None:
+    result = run("__import__('os').mkdir('harm')", cwd=tmp_path)
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_expression_survives_ascii_terminals_and_closed_pipes(tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "autodiff", "λ**2", "λ=3", "--order", "2"]
+    plain = {**environment(), "PYTHONIOENCODING": "ascii"}
+    result = subprocess.run(words, cwd=tmp_path, env=plain, capture_output=True, text=True, timeout=60)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.startswith("?**2 = 9\n")
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(words, cwd=tmp_path, env=environment(), text=True, **pipes) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 141
+
+
+def test_an_expression_can_be_interrupted(tmp_path: Path) -> None:
+    names = [f"x{i}" for i in range(50)]
+    slow = "+".join(f"sin({a}*{b})*exp({a})" for a, b in pairwise(names))
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "autodiff", slow, *(f"{name}=0.5" for name in names), "--order", "2"],
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    process.stdout.readline()  # the value; the derivatives take longer
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Stopped." in out
+    assert "Traceback" not in err
