@@ -25,7 +25,7 @@ from autodiff.expression import Expression, ExpressionError, parse
 from autodiff.suggestions import near
 from autodiff.testing import finite_differences
 
-MOST_NAMES = 50  # to differentiate by: each takes some 30 evaluations, its second derivatives as many gradients
+MOST_NAMES = {1: 50, 2: 20}  # by order: each takes some 30 evaluations, then as many gradients; seconds at the worst
 _CONSTANTS = {"pi": math.pi, "e": math.e, "tau": math.tau, "inf": math.inf, "nan": math.nan}
 
 Point = dict[str, float]
@@ -51,7 +51,7 @@ def calculate(
     """
     f = parse(text)
     point = _point(f, assignments)
-    chosen = _chosen(f, wrt)
+    chosen = _chosen(f, wrt, order)
     leaves = {name: Value(number, name) for name, number in point.items()}
     out = f(**leaves)
     if not isinstance(out, Value):
@@ -107,14 +107,15 @@ def _unused(name: str, f: Expression) -> str:
     return f"there is no {name} in the expression" + (f"; did you mean {meant}?" if meant else f"; leave {name}= out")
 
 
-def _chosen(f: Expression, wrt: Sequence[str]) -> list[str]:
+def _chosen(f: Expression, wrt: Sequence[str], order: int) -> list[str]:
     chosen = list(dict.fromkeys(wrt or f.names))
     for name in chosen:
         if name not in f.names:
             raise UsageError(f"--wrt: {_unused(name, f).removesuffix(f'; leave {name}= out')}")
-    if len(chosen) > MOST_NAMES:
+    most = MOST_NAMES[order]
+    if len(chosen) > most:
         raise UsageError(
-            f"{len(chosen)} names are too many to differentiate by; choose at most {MOST_NAMES} with --wrt"
+            f"{len(chosen)} names are too many to differentiate by at order {order}; choose at most {most} with --wrt"
         )
     return chosen
 

@@ -187,6 +187,15 @@ def test_an_expression_is_evaluated_differentiated_checked_and_drawn(tmp_path: P
     assert "tanh" in (tmp_path / "out.svg").read_text()
 
 
+def test_the_readmes_example_prints_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    examples = re.findall(r"```console\n\$ python -m autodiff (.*)\n((?:.*\n)*?)```", readme)
+    assert examples
+    for words, output in examples:
+        assert program.main(shlex.split(words)) == 0
+        assert capsys.readouterr().out == output
+
+
 def test_second_derivatives(capsys: pytest.CaptureFixture[str]) -> None:
     assert program.main(["x**2 * y", "x=3", "y=2", "--order", "2"]) == 0
     found = numbers(capsys.readouterr().out)
@@ -290,7 +299,7 @@ def test_an_expression_can_be_interrupted(tmp_path: Path) -> None:
     names = [f"x{i}" for i in range(50)]
     slow = "+".join(f"sin({a}*{b})*exp({a})" for a, b in pairwise(names))
     process = subprocess.Popen(
-        [sys.executable, "-u", "-m", "autodiff", slow, *(f"{name}=0.5" for name in names), "--order", "2"],
+        [sys.executable, "-u", "-m", "autodiff", slow, *(f"{name}=0.5" for name in names)],
         cwd=tmp_path,
         env=environment(),
         stdout=subprocess.PIPE,
