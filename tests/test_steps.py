@@ -67,7 +67,7 @@ def test_contributions_add_up_to_the_gradients_forwards_and_are_taken_away_backw
 def test_the_output_comes_first_and_each_step_is_a_line() -> None:
     steps = backward_steps(circuit())
     assert [step.node.label for step in steps] == ["f", "q"]
-    assert str(steps[0]) == "f = q * z = -12, df = 1: dq += 1 * -4 = -4, dz += 1 * 3 = 3"
+    assert str(steps[0]) == "f = q * z = -12, df = 1: dq += 1 * (-4) = -4, dz += 1 * 3 = 3"
     assert repr(steps[-1]) == "q = x + y = 3, dq = -4: dx += -4 * 1 = -4, dy += -4 * 1 = -4"
     assert {leaf.label: gradient for leaf, gradient in steps.gradients.items()} == {"x": -4.0, "y": -4.0, "z": 3.0}
     assert (steps[0].upstream, steps[0].local_gradients, steps[0].totals) == (1.0, (-4.0, 3.0), (-4.0, 3.0))
@@ -83,7 +83,7 @@ def test_the_whole_is_a_table() -> None:
     assert str(backward_steps(circuit())) == (
         "Backward\n"
         "step  node       upstream  adds\n"
-        "   1  f = q * z         1  dq += 1 * -4 = -4, dz += 1 * 3 = 3\n"
+        "   1  f = q * z         1  dq += 1 * (-4) = -4, dz += 1 * 3 = 3\n"
         "   2  q = x + y        -4  dx += -4 * 1 = -4, dy += -4 * 1 = -4\n"
         "dx = -4, dy = -4, dz = 3"
     )

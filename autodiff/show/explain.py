@@ -33,8 +33,8 @@ from autodiff.graph import topological_order
 from autodiff.show.formula import operation
 from autodiff.show.names import in_latex, names_of
 from autodiff.show.parts import shortened
+from autodiff.show.passes import gradients_of
 from autodiff.show.paths import Path, count_paths, largest_paths
-from autodiff.show.steps import gradients_of
 from autodiff.show.tables import Row, Table
 from autodiff.show.terms import Terms, term_of
 from autodiff.show.writing import number_text, written
@@ -183,13 +183,13 @@ class Explanation:
             for i, (x, slope) in enumerate(zip(node.operands, node.local_gradients, strict=True))
             if x is operand and (slope == local or slope != slope)
         )
+        stand_ins = {x: Value(x.data) for x in node.operands if isinstance(x, Value)}
         with modes.recording():
-            stand_ins = {x: Value(x.data) for x in node.operands if isinstance(x, Value)}
-            out = node.op(*[stand_ins[x] if isinstance(x, Value) else x for x in node.operands])
             try:
+                out = node.op(*[stand_ins[x] if isinstance(x, Value) else x for x in node.operands])
                 slope = read_again(out, [i == place for i in range(len(node.operands))])[place]
-            except TypeError:
-                return ""  # a rule that floats alone can read
+            except (TypeError, FloatingPointError):
+                return ""  # a rule that floats alone can read, or an anomaly that is not ours to report
         if not isinstance(slope, Value):
             return number_text(slope)
         term, made = term_of(slope, Terms())

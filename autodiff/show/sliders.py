@@ -29,9 +29,10 @@ class Sliders:
     >>> x, w = Value(2.0, "x"), Value(3.0, "w")
     >>> sliders = what_if(x * w, {x: (0.0, 4.0), w: (-1.0, 1.0)})
     >>> sliders
-    slider  low  y there  now  y now  high  y there
-    x         0        0    2      6     4       12
-    w        -1       -2    3      6     1        2
+    Sliders
+    slider  low  result  now  result  high  result
+    x         0       0    2       6     4      12
+    w        -1      -2    3       6     1       2
     >>> sliders.at({x: 4.0, w: 1.0}).value
     4.0
     """
@@ -58,8 +59,8 @@ class Sliders:
         for key, name, number, low, high in self.sliders:
             there = [shortened(self.at({key: end}).value) for end in (low, high)]
             rows.append((name, shortened(low), there[0], shortened(number), now, shortened(high), there[1]))
-        header = ("slider", "low", "y there", "now", "y now", "high", "y there")
-        return Table("", header, rows, numbers={1, 2, 3, 4, 5, 6})
+        header = ("slider", "low", "result", "now", "result", "high", "result")
+        return Table("Sliders", header, rows, numbers={1, 2, 3, 4, 5, 6})
 
     def __str__(self) -> str:
         return self._table().text()

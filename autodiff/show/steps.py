@@ -9,13 +9,12 @@
     c = a * b = 2 * (-3) = -6
     >>> for step in backward_steps(c):
     ...     print(step)
-    c = a * b = -6, dc = 1: da += 1 * -3 = -3, db += 1 * 2 = 2
+    c = a * b = -6, dc = 1: da += 1 * (-3) = -3, db += 1 * 2 = 2
 
 They are sequences, which `len`, indices and `reversed` work on, and print as tables. No `.grad` is touched.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from reprlib import repr as short
 from typing import Any, Generic, Literal, TypeVar, get_args, overload
@@ -25,13 +24,12 @@ from autodiff.graph import leaves, topological_order
 from autodiff.show.formula import operation, operation_on_numbers
 from autodiff.show.names import names_of
 from autodiff.show.parts import shortened
+from autodiff.show.passes import MOST_VISITS, shares_of, visits_depth_first
 from autodiff.show.tables import Row, Table, elided
 from autodiff.value import Value
 
 Order = Literal["topological", "depth-first"]
-LocalGradients = Callable[[Value], Sequence[float]]
 _MOST_ROWS = 100
-_MOST_VISITS = 10_000
 _MOST_SHARES = 8  # in one line
 
 
@@ -95,11 +93,16 @@ class BackwardStep:
             return "passes nothing on"
         upstream = shortened(self.upstream)
         shares = [
-            f"d{self._names[operand]} += {upstream} * {shortened(local)} = {shortened(amount)}"
+            f"d{self._names[operand]} += {upstream} * {_factor(local)} = {shortened(amount)}"
             for (operand, amount), local in zip(self.contributions[:_MOST_SHARES], self._factors, strict=False)
         ]
         more = len(self.contributions) - len(shares)
         return ", ".join(shares) + (f", ... {more:,} more" if more else "")
+
+
+def _factor(number: float) -> str:
+    text = shortened(number)
+    return f"({text})" if text.startswith("-") else text
 
 
 Step = TypeVar("Step")
@@ -256,35 +259,8 @@ def _walked(y: Value, seed: float, names: Mapping[Value, str]) -> tuple[list[Bac
     steps = []
     for node in reversed(topological_order(y)):
         upstream = totals.get(node, 0.0)
-        steps.append(_step(node, upstream, list(_shares(node, upstream)), totals, names))
+        steps.append(_step(node, upstream, list(shares_of(node, upstream)), totals, names))
     return steps, totals
-
-
-def gradients_of(
-    y: Value, local_gradients: LocalGradients | None = None, without: AbstractSet[Value] = frozenset()
-) -> dict[Value, float]:
-    """Return d(y)/d(node) for every node that the backward pass gives a share to, and touch no `.grad`.
-
-    The local gradients are those recorded, unless a function gives others. Nodes in `without` pass nothing on.
-    """
-    totals = {y: 1.0}
-    for node in reversed(topological_order(y, without=without)):
-        upstream = totals.get(node, 0.0)
-        for operand, local in _shares(node, upstream, local_gradients):
-            totals[operand] = totals.get(operand, 0.0) + upstream * local
-    return totals
-
-
-def _shares(
-    node: Value, upstream: float, local_gradients: LocalGradients | None = None
-) -> Iterator[tuple[Value, float]]:
-    """Yield each operand that gets a share of the upstream gradient, and its local gradient."""
-    assert node.op is not None
-    if upstream:
-        locals = node.local_gradients if local_gradients is None else local_gradients(node)
-        for operand, local in zip(node.operands, locals, strict=True):
-            if isinstance(operand, Value) and (local or not node.op.chooses):
-                yield operand, local
 
 
 def _step(
@@ -315,13 +291,13 @@ def _walked_depth_first(
 
     The recursion is written out as a stack: a node, its upstream at this visit, and the shares it has still to give.
     """
-    if _visits(y) > _MOST_VISITS:
+    if visits_depth_first(y) > MOST_VISITS:
         raise ValueError(
-            f"depth first, this graph takes more than {_MOST_VISITS:,} steps; show the order on a small one"
+            f"depth first, this graph takes more than {MOST_VISITS:,} steps; show the order on a small one"
         )
     totals = {y: 0.0 + seed}
     steps = []
-    stack = [(y, seed, list(_shares(y, seed)))] if y.operands else []
+    stack = [(y, seed, list(shares_of(y, seed)))] if y.operands else []
     while stack:
         node, upstream, shares = stack.pop()
         now = next((i for i, (operand, _) in enumerate(shares, 1) if operand.operands), len(shares))
@@ -330,20 +306,8 @@ def _walked_depth_first(
             stack.append((node, upstream, shares[now:]))
         if now and shares[now - 1][0].operands:
             operand = shares[now - 1][0]
-            stack.append((operand, totals[operand], list(_shares(operand, totals[operand]))))
+            stack.append((operand, totals[operand], list(shares_of(operand, totals[operand]))))
     return steps, totals
-
-
-def _visits(y: Value) -> int:
-    """Return how many steps a walk depth first takes: one for each path from y to a node."""
-    paths = {y: 1}
-    total = 0
-    for node in reversed(topological_order(y)):
-        total += paths[node]
-        for operand in node.operands:
-            if isinstance(operand, Value):
-                paths[operand] = min(paths.get(operand, 0) + paths[node], _MOST_VISITS + 1)
-    return total
 
 
 def _notes(shown: Mapping[Value, float], right: Mapping[Value, float], names: Mapping[Value, str]) -> list[str]:
