@@ -1,8 +1,9 @@
 """Drawings of computation graphs: `draw(value)` returns a Graph, which shows itself in Jupyter and saves itself.
 
 A drawing is made in two steps. `parts.py` reads the graph once into plain data: boxes for numbers, marks for
-operations, edges with local gradients. The other modules lower these parts: `dot.py` to Graphviz, `render.py` from
-there to SVG and PNG, `page.py` to HTML, `tree.py` to text.
+operations, edges with local gradients, frames for modules; what is too large to read has been folded before, by
+`fold.py`. The other modules lower these parts: `dot.py` to Graphviz, `render.py` from there to SVG, PNG and PDF,
+`svg.py` to an element that fits where it is shown, `page.py` to HTML, `tree.py` to text. `model.py` draws models.
 
     >>> from autodiff import Value, draw
     >>> x, y = Value(3.0, "x"), Value(2.0, "y")

@@ -6,6 +6,8 @@ True
 
 from html import escape
 
+from autodiff.show.theme import Theme
+
 _PAGE = """\
 <!DOCTYPE html>
 <html lang="en">
@@ -14,7 +16,7 @@ _PAGE = """\
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
 <style>
-:root {{ color-scheme: light dark; }}
+:root {{ color-scheme: {scheme}; }}
 body {{ margin: 1rem; font-family: system-ui, sans-serif; }}
 figure {{ margin: 0; overflow-x: auto; }}
 svg {{ border-radius: 0.5rem; }}
@@ -29,6 +31,9 @@ svg {{ border-radius: 0.5rem; }}
 """
 
 
-def page(svg: str, title: str) -> str:
+_SCHEMES: dict[Theme, str] = {"auto": "light dark", "light": "light", "dark": "dark"}
+
+
+def page(svg: str, title: str, theme: Theme = "auto") -> str:
     """Return a page of HTML that shows an <svg> element."""
-    return _PAGE.format(title=escape(title), svg=svg.strip())
+    return _PAGE.format(title=escape(title), svg=svg.strip(), scheme=_SCHEMES[theme])

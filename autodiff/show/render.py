@@ -19,7 +19,9 @@ from autodiff.show.dot import FONT
 
 INSTALL = 'To see the drawing: pip install "scalar-autodiff[draw]", or install Graphviz (https://graphviz.org).'
 
-_FONTS = f"{FONT},DejaVu Sans,Geneva,sans-serif"
+INSTALL_PDF = 'To write a PDF: pip install "scalar-autodiff[pdf]", or install Graphviz (https://graphviz.org).'
+
+FONTS = f"{FONT},DejaVu Sans,Geneva,sans-serif"
 _SANS_SERIF = ("DejaVu Sans", "Verdana", "Liberation Sans", "Noto Sans", "Arial", "Helvetica")
 _LARGEST_SIDE, _LARGEST_AREA = 32_000, 1e8  # of a PNG, in pixels; the area is 400 MB while it is drawn
 _one_render_at_a_time = threading.Lock()  # the WebAssembly build keeps one memory
@@ -48,7 +50,19 @@ def png(source: str) -> bytes:
     """
     drawn: bytes = _first_of(
         lambda: _by_program(source, "png", "-Gdpi=192"),
-        lambda: _rasterised(svg(source)),
+        lambda: rasterised(svg(source)),
+    )
+    return drawn
+
+
+def pdf(source: str) -> bytes:
+    """Return the picture of a graph in the dot language as PDF, whose text is text.
+
+    Raises RenderError.
+    """
+    drawn: bytes = _first_of(
+        lambda: _by_program(source, "pdf"),
+        lambda: typeset(svg(source)),
     )
     return drawn
 
@@ -90,15 +104,32 @@ def _by_wasm(source: str) -> bytes:
 def _element(file: bytes) -> str:
     """Return the <svg> element of a file that Graphviz made, in whichever of our fonts the reader has."""
     drawn = file.decode()
-    return drawn[drawn.index("<svg") :].replace(f'font-family="{FONT}"', f'font-family="{_FONTS}"')
+    return drawn[drawn.index("<svg") :].replace(f'font-family="{FONT}"', f'font-family="{FONTS}"')
 
 
-def _rasterised(svg: str) -> bytes:
-    resvg_py = import_module("resvg_py")
+def rasterised(svg: str) -> bytes:
+    """Return an <svg> element as PNG, by resvg. Raises RenderError where it, or every font, is missing."""
+    resvg_py = _needed("resvg_py", INSTALL)
     width, height = [float(points) * 96 / 72 for points in re.findall(r'(?:width|height)="([0-9.]+)pt"', svg)[:2]]
     zoom = min(2.0, _LARGEST_SIDE / max(width, height), math.sqrt(_LARGEST_AREA / (width * height)))
     drawn: bytes = resvg_py.svg_to_bytes(svg_string=svg, dpi=96, zoom=zoom, **_fonts())
     return drawn
+
+
+def typeset(svg: str) -> bytes:
+    """Return an <svg> element as PDF, by typst. Raises RenderError where it is missing."""
+    typst = _needed("typst", INSTALL_PDF)
+    document = b'#set page(width: auto, height: auto, margin: 0pt)\n#image(bytes(sys.inputs.svg), format: "svg")'
+    fonts = [str(Path(file).parent) for file in _fonts_of_matplotlib()]
+    drawn: bytes = typst.compile(document, sys_inputs={"svg": svg}, font_paths=fonts)
+    return drawn
+
+
+def _needed(module: str, advice: str) -> Any:
+    try:
+        return import_module(module)
+    except ImportError:
+        raise RenderError(advice) from None
 
 
 @cache

@@ -8,12 +8,12 @@ So the text is as long as the graph, and no wider for a chain of 100,000 nodes t
     >>> from autodiff.show.parts import parts_of
     >>> x = Value(3.0, "x")
     >>> print(tree(parts_of(x * x + 1)))
-    value    data  grad  operation    local gradient
-    #1       10    0     add
-    ├─ #2    9     0     mul          1
-    │  ├─ x  3     0                  3
-    │  └─ x              shown above  3
-    └─ 1                 constant
+    value    data  grad     operation    local gradient
+    #1       10    not yet  add
+    ├─ #2    9     not yet  mul          1
+    │  ├─ x  3     not yet               3
+    │  └─ x                 shown above  3
+    └─ 1                    constant
 """
 
 import unicodedata
@@ -33,27 +33,33 @@ Row = tuple[str, ...]
 
 
 def tree(parts: Parts) -> str:
-    """Return the graph as text, without a newline at its end."""
-    return _aligned([_HEADER, *_rows(parts)])
+    """Return the graph as text, without a newline at its end; of a folded one the last line says how to open it."""
+    return aligned([_HEADER, *_rows(parts)]) + f"\n{parts.note}" * bool(parts.note)
 
 
 def _rows(parts: Parts) -> Iterator[Row]:
     """Yield a row for each use of a number. What has no name of its own is numbered, in the order of appearance."""
     labels = Counter(box.label for box in parts.boxes)
-    operations = {mark.result: mark.operation for mark in parts.marks}
+    operations = {mark.result: f"{mark.operation} {mark.flag}".strip() for mark in parts.marks}
     numbers = count(1)
     titles: dict[str, str] = {}
     for entry, where in _walk(parts):
         box = entry.box
         if box.name not in titles:
             unique = box.kind == "constant" or (box.label and labels[box.label] == 1)
-            label = box.data if box.kind == "constant" else _on_one_line(box.label)
+            label = box.data if box.kind == "constant" else _on_one_line(_flat(box))
             titles[box.name] = label if unique else f"{label} #{next(numbers)}".strip()
         title = entry.branch + titles[box.name]
         if where or box.kind == "constant":
             yield title, "", "", where or "constant", entry.local_gradient
         else:
-            yield title, box.data, box.grad, operations.get(box.name, ""), entry.local_gradient
+            operation = operations.get(box.name, f"folded {box.flag}".strip() if box.kind == "fold" else "")
+            yield title, box.data, box.grad, operation, entry.local_gradient
+
+
+def _flat(box: Box) -> str:
+    """Return a label on one line, if it is of a folded box, whose grad has a column of its own."""
+    return ", ".join(box.label.split("\n")[:-1]) if box.kind == "fold" else box.label
 
 
 # --- the walk ---
@@ -72,16 +78,19 @@ def _walk(parts: Parts) -> Iterator[tuple[_Entry, str]]:
     """Yield each use of a box, depth first, and where it is shown, if not here."""
     operands = _operands(parts)
     where: dict[str, str] = {}
-    margin = deque([parts.boxes[-1]])
+    boxes = {box.name: box for box in parts.boxes}
+    margin = deque([(boxes[name], False) for name in dict.fromkeys(parts.roots)])
     while margin:
-        stack = [_Entry(margin.popleft())]
-        where.pop(stack[0].box.name, None)
+        box, goes_on = margin.popleft()
+        stack = [_Entry(box)]
+        if goes_on:
+            where.pop(box.name, None)
         while stack:
             entry = stack.pop()
             name, deep = entry.box.name, len(entry.indent) >= _DEEPEST * 3
             if deep and operands[name] and name not in where:
                 where[name] = "shown below"
-                margin.append(entry.box)
+                margin.append((entry.box, True))
             yield entry, where.get(name, "")
             if name not in where:
                 where[name] = "shown above"
@@ -94,7 +103,7 @@ def _operands(parts: Parts) -> dict[str, list[tuple[Box, str]]]:
     results = {mark.name: mark.result for mark in parts.marks}
     operands: dict[str, list[tuple[Box, str]]] = {name: [] for name in boxes}
     for edge in parts.edges:
-        operands[results[edge.mark]].append((boxes[edge.operand], edge.local_gradient))
+        operands[results.get(edge.mark, edge.mark)].append((boxes[edge.operand], edge.local_gradient))
     return operands
 
 
@@ -107,7 +116,7 @@ def _branches(entry: _Entry, operands: Sequence[tuple[Box, str]]) -> list[_Entry
 # --- columns ---
 
 
-def _aligned(rows: Sequence[Row]) -> str:
+def aligned(rows: Sequence[Row]) -> str:
     """Return rows as lines whose columns start at the same place."""
     widths = [min(max(map(_width, column)), _WIDEST) for column in zip(*rows, strict=True)]
     lines = ["  ".join([cell + " " * (w - _width(cell)) for cell, w in zip(row, widths, strict=True)]) for row in rows]

@@ -1,0 +1,99 @@
+"""Colours: a palette for light and dark, in which hue says the sign, depth the magnitude, and every text can be read.
+
+Blue is positive and orange negative, which no common kind of colour blindness confuses; the number says it, too. The
+deeper, the larger, in steps of the logarithm down from the largest number of the drawing. A colour of the light palette
+stands for one of the dark palette: a drawing in both themes has the light ones in its attributes, and a style sheet
+that exchanges them where dark is preferred, so that what ignores style sheets shows the light drawing.
+
+    >>> tone(-0.02, largest=3.0), tone(0.0, 3.0), tone(float("nan"), 3.0)
+    ('-1', 'zero', 'bad')
+    >>> contrast("#ffffff", "#000000")
+    21.0
+"""
+
+import math
+from bisect import bisect_right
+from typing import Any, Literal
+
+Theme = Literal["auto", "light", "dark"]
+
+STEPS = (0.5, 1.0, 2.0)  # powers of ten below the largest at which a colour becomes paler
+
+PALETTE: dict[str, tuple[str, str]] = {  # what for: light, dark
+    "paper": ("#ffffff", "#18181b"),
+    "ink": ("#27272a", "#f4f4f5"),
+    "line": ("#3f3f46", "#d4d4d8"),
+    "frame": ("#fafafa", "#202024"),
+    "frame line": ("#a8a29e", "#71717a"),
+    "operation": ("#e4e4e7", "#3b3b42"),
+    "fold": ("#ede9fe", "#2e1f5e"),
+    "constant": ("#fefefe", "#1a1a1d"),
+    "focus": ("#be185d", "#f9a8d4"),
+    "+1": ("#eff6ff", "#1a2436"),
+    "+2": ("#dbeafe", "#1d3050"),
+    "+3": ("#bfdbfe", "#1e407a"),
+    "+4": ("#93c5fd", "#1d4fc4"),
+    "-1": ("#fff7ed", "#2f2118"),
+    "-2": ("#ffedd5", "#4a2c14"),
+    "-3": ("#fed7aa", "#6b3612"),
+    "-4": ("#fdba74", "#95400f"),
+    "zero": ("#f4f4f5", "#29292d"),
+    "bad": ("#f5d0fe", "#701a75"),
+    "positive line": ("#1d4ed8", "#60a5fa"),
+    "negative line": ("#b45309", "#fb923c"),
+}
+FILLS = [name for name in PALETTE if name not in ("ink", "focus") and not name.endswith("line")]
+"""What text is written on."""
+
+
+def tone(number: Any, largest: float) -> str:
+    """Return the name of a number's colour: its sign, and from 4 to 1 how near it is to the largest; zero; bad.
+
+    Bad is what is not finite, or no number at all.
+    """
+    size = magnitude(number)
+    if size is None:
+        return "bad"
+    if size == 0.0:
+        return "zero"
+    below = math.log10(largest) - math.log10(size) if largest > 0.0 else 0.0
+    return f"{'-' if number < 0 else '+'}{4 - bisect_right(STEPS, below)}"
+
+
+def magnitude(number: Any) -> float | None:
+    """Return the magnitude of a finite number, None for anything else."""
+    try:
+        size = abs(float(number))
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return size if size < math.inf else None
+
+
+def colour(name: str, theme: Theme) -> str:
+    """Return a colour of the palette for a theme; of "auto", the light one, which a style sheet exchanges."""
+    return PALETTE[name][theme == "dark"]
+
+
+def style_sheet(root: str, theme: Theme) -> str:
+    """Return the CSS that darkens the drawing whose element has the id `root`, empty unless the theme is "auto"."""
+    if theme != "auto":
+        return ""
+    rules = [
+        f'#{root} [{paint}="{light}"]{{{paint}:{dark}}}'
+        for light, dark in PALETTE.values()
+        for paint in ("fill", "stroke")
+    ]
+    return f"@media (prefers-color-scheme:dark){{{''.join(rules)}}}"
+
+
+def luminance(colour: str) -> float:
+    """Return the relative luminance of a colour like "#dbeafe", as WCAG 2 defines it: 0 is black, 1 is white."""
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    red, green, blue = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast of two colours, from 1 to 21, as WCAG 2 defines it; text needs 4.5."""
+    dark, light = sorted([luminance(one), luminance(other)])
+    return (light + 0.05) / (dark + 0.05)
