@@ -127,6 +127,28 @@ def test_an_inner_node_can_be_explained() -> None:
     assert [path.nodes for path in explain(q, x).paths] == [(q, x)]
 
 
+def micrograd() -> tuple[Value, Value, Value]:
+    """Return a, b and g of micrograd's README, as in FACTS."""
+    a, b = Value(-4.0, "a"), Value(2.0, "b")
+    c = a + b
+    d = a * b + b**3
+    c += c + 1
+    c += 1 + c + (-a)
+    d += d * 2 + (b + a).relu()
+    d += 3 * d + (b - a).relu()
+    f = (c - d) ** 2
+    return a, b, f / 2.0 + 10.0 / f
+
+
+def test_micrograds_example_has_the_gradients_it_is_known_for() -> None:
+    a, b, g = micrograd()
+    assert round(explain(g, a).total, 4) == 138.8338
+    assert round(explain(g, b).total, 4) == 645.5773
+    every = explain(g, a, limit=1_000)
+    assert math.fsum(path.contribution for path in every.paths) == pytest.approx(every.total, rel=1e-12)
+    assert every.count == len(every.paths) == len(all_paths(g, a))
+
+
 # --- conventions ---
 
 

@@ -146,6 +146,7 @@ def test_a_primitive_of_ones_own_is_a_call_even_where_it_bears_a_name_of_the_tab
     swish = ad.primitive("my_swish", evaluate=lambda x, y: x * y, partials=rules)
     assert str(formula(swish(x, y + 1))) == "my_swish(x, y + 1)"
     assert formula(swish(x, 2.0)).latex() == r"\operatorname{my\_swish}\left(x, 2\right)"
+    assert str(formula(ad.preaccumulate(lambda x: x * 2)(x))) == "lambda(x)"
     mine = ad.primitive("add", evaluate=lambda x, y: x * y, partials=rules)
     assert str(formula(mine(x, 0.0))) == "add(x, 0)"
 
@@ -158,6 +159,15 @@ def test_every_primitive_has_its_notation_and_it_fits() -> None:
             places = form.template.count("{}")
             assert places == TABLE[name].arity if "{...}" not in form.template else TABLE[name].arity is None, name
             assert len(form.needs) in (0, places), name
+
+
+def test_a_neuron_and_the_derivative_of_its_weight_read_as_in_a_textbook() -> None:
+    w, x, b = Value(2.0, "w"), Value(-1.0, "x"), Value(-3.0, "b")
+    out = ad.sigmoid(w * x + b)
+    assert str(formula(out)) == "sigmoid(w * x + b)"
+    assert str(formula(gradient(out, [w])[0])) == "sigmoid(w * x + b) * sigmoid(-(w * x + b)) * x"
+    slope = gradient(ad.tanh(w * x + b), [b])[0]
+    assert str(formula(slope)) == "1 - tanh(w * x + b)^2"
 
 
 # --- laws ---
@@ -234,6 +244,15 @@ def test_a_long_chain_is_cut_and_says_so() -> None:
     assert whole.left_out == 0
     assert formula(y, limit=2).latex() == r"\sin\left(\sin\left(\ldots\right)\right)"
     assert x.grad == 0.0
+
+
+def test_what_is_left_out_is_not_counted_out_in_dots() -> None:
+    x = Value(0.5, "x")
+    y = ad.sum([ad.sin(x * i) * ad.cos(x * i) for i in range(2, 100)])
+    text = str(formula(y, limit=8))
+    assert text.count("...") <= 8
+    assert "... + ... + " not in text
+    assert formula(y, limit=8).left_out >= formula(y, limit=None).left_out + 300
 
 
 def test_what_is_shared_again_and_again_is_no_longer_than_the_graph() -> None:

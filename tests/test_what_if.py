@@ -97,6 +97,8 @@ def test_conventions_hold_for_the_new_numbers() -> None:
     assert hypothesis.value == 0.0
     assert [(c.before, c.after) for c in hypothesis.gradients] == [(0.5, 2.0)]
     assert what_if(1 / x, {x: 0.0}).value == float("inf")
+    nowhere = (-x).log()
+    assert str(what_if(nowhere, {x: 2.0})).startswith("y = nan, as before, for x = 2\n")
 
 
 def test_the_table_shows_before_after_and_change() -> None:

@@ -56,7 +56,7 @@ class WhatIf:
                 self.numbers[node] = node.op.evaluate(*self._operands(node))
         self.before, self.value = y.data, self.numbers.get(y, y.data)
         found = [Change(node, node.data, after) for node, after in self.numbers.items()]
-        self.changes = [c for c in found if not (c.before == c.after or (c.before != c.before and c.after != c.after))]
+        self.changes = [c for c in found if _differs(c.before, c.after)]
         done, all_of_them = len(self.numbers) - len(given), _counted(len(self._order))
         self._notes = [f"{done:,} of {all_of_them} {'was' if done == 1 else 'were'} computed again."]
 
@@ -94,7 +94,7 @@ class WhatIf:
         y = names[self.y]
         given = ", ".join([f"{names[x]} = {shortened(number)}" for x, number in list(self._given.items())[:5]])
         more = ", ..." if len(self._given) > 5 else ""
-        was = "as before" if self.value == self.before else f"not {shortened(self.before)}"
+        was = f"not {shortened(self.before)}" if _differs(self.before, self.value) else "as before"
         caption = f"{y} = {shortened(self.value)}, {was}, for {given}{more}"
         rows = [self._row(change, names) for change in self.changes]
         header = ("value", "made by", "before", "after", "change")
@@ -110,6 +110,10 @@ class WhatIf:
         node = change.node
         made = operation(node, names) if node.operands and node not in self._given else ""
         return names[node], made, *_numbers(change)
+
+
+def _differs(before: float, after: float) -> bool:
+    return before != after and (before == before or after == after)  # nan is as before
 
 
 def _numbers(change: Change) -> Row:
@@ -138,7 +142,7 @@ class OfFunction(WhatIf):
         ends = [] if any(old is before for old, _ in pairs) else [(before, after)]
         found = [Change(new, old.data, new.data) for old, new in [*pairs, *middle, *ends]]
         self.numbers = {c.node: c.after for c in found}
-        self.changes = [c for c in found if c.before != c.after]
+        self.changes = [c for c in found if _differs(c.before, c.after)]
         self._given = {new: new.data for old, new in pairs if old.data != new.data}
         way = "It went the same way" if self._same else "It went another way"
         counts = f"{_counted(len(first))} before, {len(second):,} after"

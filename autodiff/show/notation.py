@@ -11,6 +11,7 @@ binds less gets parentheses. `^` stands for Python's `**`. A form of any number 
 Primitives that are others in disguise have no form: `EXPANSIONS` says what to write in their place.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -139,4 +140,4 @@ EXPANSIONS: Mapping[str, Expansion] = {
 
 def notation(table: Mapping[str, Notation], name: str, operands: int) -> Notation:
     """Return the notation of a name in the table; of any other, name(x, ...)."""
-    return table.get(name) or _call(name, operands=operands)
+    return table.get(name) or _call(re.sub(r"\W+", "_", name).strip("_") or "f", operands=operands)

@@ -134,7 +134,7 @@ class _Steps(Sequence[Step], Generic[Step]):
         for i, step in enumerate(self._steps):
             shown = i < _MOST_ROWS or i >= last
             rows.append((str(i + 1), *row(step)) if shown else ())
-        return elided(rows, _MOST_ROWS, "steps")
+        return elided(rows, _MOST_ROWS, "steps", column=1)
 
     def __str__(self) -> str:
         return self._table().text()

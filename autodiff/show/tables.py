@@ -78,14 +78,18 @@ _PADDING = "padding: 0.15rem 1rem 0.15rem 0"
 _RULE = 'style="border-bottom: 1px solid currentColor"'
 
 
-def elided(rows: Sequence[Row], most: int, what: str) -> list[Row]:
-    """Return the rows; of more than `most`, the first and the last, and between them how many are left out."""
+def elided(rows: Sequence[Row], most: int, what: str, column: int = 0) -> list[Row]:
+    """Return the rows; of more than `most`, the first and the last, and between them how many are left out.
+
+    That is said in one of the columns, a wide one best.
+    """
     if len(rows) <= most:
         return list(rows)
     last = most // 4
     left_out = len(rows) - most
-    gap: Row = (f"... {left_out:,} {what} left out", *[""] * (len(rows[0]) - 1))
-    return [*rows[: most - last], gap, *rows[len(rows) - last :]]
+    gap = [""] * len(rows[0])
+    gap[column] = f"... {left_out:,} {what} left out"
+    return [*rows[: most - last], tuple(gap), *rows[len(rows) - last :]]
 
 
 def width(text: str) -> int:

@@ -13,7 +13,7 @@ is then never longer than its graph, however often its parts are shared. Nothing
 
 import math
 from collections import Counter, deque
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from itertools import count, islice
 from typing import Literal, NamedTuple
 
@@ -40,12 +40,19 @@ class Plan(NamedTuple):
 def planned(root: Term, limit: int | None) -> Plan:
     """Return the plan to write `root` with at most `limit` operations, those nearest to the root."""
     order: list[Term] = topological_order(root)
-    kept = set(order) if limit is None or len(order) <= limit else _nearest(root, limit)
-    order = [term for term in order if term in kept]
-    uses = Counter([x for term in order for x in term.operands if x in kept])
+    number = len(order)
+    if limit is not None and number > limit:
+        kept = _nearest(root, limit)
+        order = [term for term in order if term in kept]
+        _drop_bare(order, kept)
+    else:
+        kept = set(order)
+    uses = Counter([x for term in order if term in kept for x in term.operands if x in kept])
     sizes: dict[Term, int] = {}
     named: list[Term] = []
     for term in order:
+        if term not in kept:
+            continue
         size = 1
         for x in term.operands:
             size += sizes.get(x, 0)
@@ -53,7 +60,7 @@ def planned(root: Term, limit: int | None) -> Plan:
             named.append(term)
             size = 0
         sizes[term] = size
-    return Plan(named, root, kept, len(topological_order(root)) - len(kept))
+    return Plan(named, root, kept, number - len(kept))
 
 
 def _nearest(root: Term, limit: int) -> set[Term]:
@@ -66,6 +73,13 @@ def _nearest(root: Term, limit: int) -> set[Term]:
                 found[x] = None
                 waiting.append(x)
     return set(islice(found, limit))
+
+
+def _drop_bare(order: Sequence[Term], kept: set[Term]) -> None:
+    """Leave out what would be written as `... + ...`: it says no more than `...`."""
+    for term in order[:-1]:
+        if len(term.operands) > 1 and all(x.op is not None and x not in kept for x in term.operands):
+            kept.discard(term)
 
 
 def names_for(plan: Plan, names: dict[Term, str], labels: Mapping[Term, str], taken: Collection[str]) -> list[str]:
