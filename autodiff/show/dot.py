@@ -140,11 +140,11 @@ def titles(parts: Parts) -> dict[str, str]:
 
 
 def _box_title(box: Box) -> str:
-    label, flag = shortened_title(box.label.replace("\n", ", ")), f", {box.flag[2:]}" if box.flag else ""
+    label, flag = shortened_title(box.label), f", {box.flag[2:]}" if box.flag else ""
     if box.kind == "constant":
         return f"constant {box.data}"
     if box.kind == "fold":
-        return f"folded: {label}{flag}"
+        return f"folded: {', '.join(label.splitlines())}{flag}"
     kind = "leaf" if box.kind == "leaf" else "value"
     return f"{kind} {label}: data {box.data}, grad {box.grad}{flag}".replace(" :", ":")
 

@@ -10,7 +10,8 @@ from graphviz import Digraph  # type: ignore[import-untyped]
 
 from autodiff.show import dot, render
 from autodiff.show.drawing import Drawing
-from autodiff.show.fold import Collapse, Request, counted
+from autodiff.show.fold import Collapse, Request
+from autodiff.show.groups import counted
 from autodiff.show.model import ModelDrawing, layers_of
 from autodiff.show.parts import Parts, parts_of
 from autodiff.show.theme import Theme

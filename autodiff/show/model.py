@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 
 from autodiff.show.dot import clipped
 from autodiff.show.drawing import Drawing
-from autodiff.show.fold import counted
+from autodiff.show.groups import counted
 from autodiff.show.parts import shortened
 from autodiff.show.render import FONTS
 from autodiff.show.svg import NAMESPACE
@@ -156,8 +156,9 @@ class _Picture:
         widths = [len(layers[0].weights[0]), *[len(layer.weights) for layer in layers]]
         self.rows = max(len(_shown(width)) + (width > MOST) for width in widths)
         self.largest = _largest([w.data for layer in layers for row in layer.weights for w in row])
+        self.dashed = sum(magnitude(w.data) is None for layer in layers for row in layer.weights for w in row)
         self.bias = _largest([b.data for layer in layers for b in layer.biases if b is not None])
-        self.width = max(2 * 60 + ACROSS * (len(widths) - 1), 400.0)
+        self.width = max(2 * 60 + ACROSS * (len(widths) - 1), 440.0)
         self.height = 2 * MARGIN + DOWN * self.rows + 30
         size = {"width": f"{self.width * 0.75:g}pt", "height": f"{self.height * 0.75:g}pt"}
         box = f"0 0 {self.width:g} {self.height:g}"
@@ -226,12 +227,14 @@ class _Picture:
         return left + ACROSS * k, MARGIN + DOWN * (row + 0.5 + (self.rows - shown) / 2)
 
     def _legend(self) -> None:
-        y, x = self.height - 24, self.width / 2 - 180
+        y, x = self.height - 24, self.width / 2 - 200
         for sign, words in ((1.0, "positive"), (-1.0, "negative")):
             self._add("line", None, x1=x, y1=y, x2=x + 28, y2=y, **self._stroke(sign * self.largest))
             self._text(x + 34, y + 4, words, 11, anchor="start")
             x += 110
-        self._text(x, y + 4, f"width: |weight| up to {self.largest:.3g}", 11, anchor="start")
+        self._text(x, y + 4, f"width: |weight| up to {self.largest:.3g}; circle: bias", 11, anchor="start")
+        if self.dashed:
+            self._text(self.width / 2, y + 20, f"dashed: weight zero (thin), ⚠ {self.dashed:,} nan or inf (wide)", 11)
 
     def _text(self, x: float, y: float, text: str, size: int, anchor: str = "middle", bold: bool = False) -> None:
         ink: dict[str, Any] = {"fill": colour("ink", self.theme), "font-size": size, "text-anchor": anchor}

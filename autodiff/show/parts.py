@@ -22,7 +22,8 @@ from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 from autodiff.show import theme
-from autodiff.show.fold import Folding, Group, Request, counted, folded
+from autodiff.show.fold import Folding, Request, folded
+from autodiff.show.groups import Group, counted
 from autodiff.show.wiring import CONSTANT, Path
 from autodiff.value import Value
 
