@@ -23,7 +23,6 @@ the largest found, by one pass over the nodes.
 
 import math
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 from pathlib import PurePath
 from reprlib import repr as short
 from typing import Any
@@ -150,7 +149,7 @@ class Explanation:
         return f"d{self._names[node]}/d{self._names[operand]}"
 
     def _symbols(self, path: Path) -> str:
-        factors = [self._quotient(*pair) for pair in _ends(list(pairwise(path.nodes)))]
+        factors = [self._quotient(*pair) for pair in _edges_shown(path)]
         return _joined(factors, len(path.local_gradients), " * ", "... ({:,} more)") or "1"
 
     def _edges(self) -> tuple[Row, list[Row]] | None:
@@ -158,9 +157,7 @@ class Explanation:
         edges = {
             (id(node), id(operand), local): (node, operand, local)
             for path in self.paths
-            for (node, operand), local in zip(
-                _ends(list(pairwise(path.nodes))), _ends(path.local_gradients), strict=True
-            )
+            for (node, operand), local in zip(_edges_shown(path), _ends(path.local_gradients), strict=True)
         }
         shown = list(edges.values())[:_MOST_EDGES]
         if not shown:
@@ -220,7 +217,7 @@ class Explanation:
         return f"\\begin{{aligned}}\n{self._fraction(self.y, self.x)} &= {rows}\n\\end{{aligned}}"
 
     def _latex_product(self, path: Path) -> str:
-        factors = [self._fraction(*pair) for pair in _ends(list(pairwise(path.nodes)))]
+        factors = [self._fraction(*pair) for pair in _edges_shown(path)]
         return _joined(factors, len(path.local_gradients), r" \cdot ", r"\cdots") or "1"
 
     def _fraction(self, node: Value, operand: Value) -> str:
@@ -246,6 +243,10 @@ def _difference(total: float, numbers: Sequence[float]) -> float:
 def _ends(items: Sequence[Any]) -> Sequence[Any]:
     """Return the items; of many, the first and the last."""
     return items if len(items) <= _MOST_FACTORS else [*items[: _MOST_FACTORS - 4], *items[-4:]]
+
+
+def _edges_shown(path: Path) -> list[tuple[Value, Value]]:
+    return [(path.nodes[i], path.nodes[i + 1]) for i in _ends(range(len(path.nodes) - 1))]
 
 
 def _joined(factors: list[str], length: int, sign: str, gap: str) -> str:

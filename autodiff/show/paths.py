@@ -13,7 +13,7 @@ Both take one pass over the nodes, for as many paths as there may be; nothing li
 
 import math
 from collections.abc import Mapping, Sequence
-from heapq import nlargest
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from autodiff.value import Value
@@ -37,6 +37,7 @@ class Path(NamedTuple):
 
 # A way from a node to x: its rank, the node, which operand comes next, and the way from there, None at x.
 _Way = tuple[float, Any, int, Any]
+_by_rank = itemgetter(0)
 
 
 def count_paths(order: Sequence[Value], y: Value, x: Value) -> int | float:
@@ -74,12 +75,15 @@ def _largest(order: Sequence[Value], y: Value, x: Value, limit: int) -> list[_Wa
         if node is x:
             continue
         ways: list[_Way] = []
+        sources = 0
         for i, (operand, local) in enumerate(zip(node.operands, node.local_gradients, strict=True)):
             if isinstance(operand, Value) and operand in best:
                 own = _rank(local)
-                ways += [(_added(own, way[0]), node, i, way) for way in best[operand]]
+                fixed = own - own != 0.0  # of a zero or inf in front, whatever follows
+                ways += [(own if fixed else own + way[0], node, i, way) for way in best[operand]]
+                sources += 1
         if ways:
-            best[node] = ways if len(ways) == 1 else nlargest(limit, ways, key=lambda way: way[0])
+            best[node] = ways if sources == 1 else sorted(ways, key=_by_rank, reverse=True)[:limit]
     return best.get(y, [])
 
 
@@ -87,11 +91,6 @@ def _rank(local: float) -> float:
     if not local:
         return -math.inf
     return math.log2(abs(local)) if math.isfinite(local) else math.inf
-
-
-def _added(own: float, further: float) -> float:
-    """Return the rank of a product: that of a zero in front is a zero's, whatever follows; nan is worth seeing."""
-    return own if own == -math.inf or own == math.inf else own + further
 
 
 def _path(way: _Way, y: Value, gradients: Mapping[Value, float]) -> Path:
