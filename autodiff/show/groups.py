@@ -54,10 +54,9 @@ def _part_title(wiring: Wiring, members: list[int]) -> str:
     """Return how often which operations repeat: "32 × (dot → add → tanh)", or which are commonest if nothing does."""
     operations = [wiring.nodes[i].op.name for i in members if wiring.operands[i]]  # type: ignore[union-attr]
     tally = Counter(operations)
-    copies = Counter(_copies(wiring, members).values())
     if len(tally) == 1:
         return f"{len(operations):,} × {operations[0]}"
-    if len(copies) == 1 and (size := copies.popitem()[0]) <= SHORT:
+    if size := _size_of_copies(wiring, members):
         chain_of = " → ".join(_one_copy(wiring, members))
         return chain_of if len(operations) == size else f"{len(operations) // size:,} × ({chain_of})"
     step = period(operations)
@@ -67,14 +66,19 @@ def _part_title(wiring: Wiring, members: list[int]) -> str:
     return ", ".join(shown) + (", ..." if len(tally) > 3 else "")
 
 
-def _copies(wiring: Wiring, members: list[int]) -> dict[int, int]:
-    """Return the size of each connected piece of a part, by the node that ends it."""
-    inside, end = set(members), dict[int, int]()
-    for i in reversed(members):
-        if wiring.operands[i]:
-            end.setdefault(i, i)
-            end.update((j, end[i]) for j in wiring.operands[i] if j in inside and wiring.operands[j])
-    return dict(Counter(end.values()))
+def _size_of_copies(wiring: Wiring, members: list[int]) -> int:
+    """Return how many operations each connected piece of a part has, 0 if they differ, or are many."""
+    operations = [i for i in members if wiring.operands[i]]
+    used = {j for i in operations for j in wiring.operands[i]}
+    ends = sum([i not in used for i in operations])
+    if len(operations) % ends or len(operations) // ends > SHORT:
+        return 0
+    inside, end = set(operations), dict[int, int]()
+    for i in reversed(operations):
+        end.setdefault(i, i)
+        end.update((j, end[i]) for j in wiring.operands[i] if j in inside)
+    sizes = set(Counter(end.values()).values())
+    return sizes.pop() if len(sizes) == 1 else 0
 
 
 def _one_copy(wiring: Wiring, members: list[int]) -> list[str]:

@@ -136,7 +136,7 @@ class _Reader:
             if self.group[i] is None:
                 self._read(i, node)
         self._join()
-        number = {id(node): i for i, node in enumerate(self.nodes)}
+        number = {id(self.nodes[i]): i for i in self.folding.wiring.roots}
         return Parts(
             tuple(self.boxes),
             tuple(self.marks),
@@ -218,15 +218,18 @@ class _Reader:
     def _troubles(self, group: Group) -> str:
         """Return how many of a group's nodes are not finite, and how many ReLUs are dead."""
         nodes = [self.nodes[i] for i in group.members]
-        bad = sum(theme.magnitude(node.data) is None or theme.magnitude(node.grad) is None for node in nodes)
-        dead = sum(bool(_dead(node)) for node in nodes)
+        bad = sum([not (_is_finite(node.data) and _is_finite(node.grad)) for node in nodes])
+        dead = sum([bool(_dead(node)) for node in nodes if node.op is not None and node.op.chooses])
         return ", ".join([f"{WRONG} {bad:,} nan or inf"] * bool(bad) + [f"✕ {dead:,} dead"] * bool(dead))
 
     def _join(self) -> None:
         """Count the uses that begin or end in a folded box."""
-        ends = [self._name(i) for i in range(len(self.nodes))] if self.folding.groups else []
+        if not self.folding.groups:
+            return
+        boxes = [f"g{k}" for k in range(len(self.folding.groups))]
+        ends = [self.names[i] if group is None else boxes[group] for i, group in enumerate(self.group)]
         count = self.between
-        for name, group, operands in zip(ends, self.group, self.folding.wiring.operands, strict=False):
+        for name, group, operands in zip(ends, self.group, self.folding.wiring.operands, strict=True):
             into = f"o{name[1:]}" if group is None else name
             for j in operands:
                 if j != CONSTANT and ends[j] != name and (group is not None or self.group[j] is not None):
@@ -260,6 +263,10 @@ def _norm(sizes: list[float]) -> float:
     """Return the Euclidean norm, without overflow or underflow of the squares."""
     largest = max(sizes, default=0.0)
     return largest * sum([(size / largest) ** 2 for size in sizes]) ** 0.5 if largest else 0.0
+
+
+def _is_finite(number: Any) -> bool:
+    return number - number == 0.0 if type(number) is float else theme.magnitude(number) is not None
 
 
 def _is_zero(number: Any) -> bool:

@@ -34,6 +34,7 @@ class Classes:
         sizes: how many nodes are of each class.
         heights: the longest way from a leaf to it.
         user: the one class that uses it, NOBODY or MANY.
+        opened: whether it may be joined to another: it is neither the leaves nor folded already.
         shapes: what distinguishes a class; for what was folded before, its group.
     """
 
@@ -54,16 +55,14 @@ class Classes:
                 self.heights.append(1 + max([self.heights[j] for j in below if j != CONSTANT], default=0))
                 self.shapes.append(key)
             of.append(found)
-        self.sizes = Counter(of)
+        counts = Counter(of)
+        self.sizes = [counts[one] for one in range(len(self.heights))]
+        self.opened = [shape[0] not in ("leaf", "folded") for shape in self.shapes]
         user = self.user = [NOBODY] * len(self.heights)
         for other, operands in zip(of, wiring.operands, strict=True):
             for j in operands:
                 if j != CONSTANT and user[of[j]] != other != of[j]:
                     user[of[j]] = other if user[of[j]] == NOBODY else MANY
-
-    def is_open(self, one: int) -> bool:
-        """Return whether a class may be joined to another: it is neither the leaves nor folded already."""
-        return one != LEAF and self.shapes[one][0] != "folded"
 
 
 def parts_by_structure(wiring: Wiring, folded: Sequence[Hashable | None], budget: int) -> list[int | None]:
@@ -77,7 +76,7 @@ def parts_by_structure(wiring: Wiring, folded: Sequence[Hashable | None], budget
     classes = Classes(wiring, folded)
     parent = list(range(len(classes.heights)))
     fixed = {classes.of[i] for i in wiring.roots}
-    parts = sum(map(classes.is_open, range(1, len(parent))))
+    parts = sum(classes.opened)
     for one, user in enumerate(classes.user):
         if user >= 0 and one not in fixed and _alike(classes, one, user):
             parent[one] = user
@@ -85,7 +84,7 @@ def parts_by_structure(wiring: Wiring, folded: Sequence[Hashable | None], budget
     for one, user in enumerate(classes.user):
         if parts <= budget:
             break
-        joinable = user >= 0 and one not in fixed and classes.is_open(one) and classes.is_open(user)
+        joinable = user >= 0 and one not in fixed and classes.opened[one] and classes.opened[user]
         if joinable and parent[one] == one and user not in fixed and classes.sizes[one] == classes.sizes[user]:
             parent[one] = user
             parts -= 1
@@ -93,27 +92,29 @@ def parts_by_structure(wiring: Wiring, folded: Sequence[Hashable | None], budget
         parent[one] = parent[parent[one]]
     if parts > budget:
         parent = _bands(classes, parent, fixed)
-    return [parent[one] if classes.is_open(one) else None for one in classes.of]
+    return [parent[one] if classes.opened[one] else None for one in classes.of]
 
 
 def _alike(classes: Classes, one: int, user: int) -> bool:
     """Return whether two classes make one part: repeated equally often, or two steps of a run."""
-    if not (classes.is_open(one) and classes.is_open(user)) or classes.sizes[one] != classes.sizes[user]:
+    if not (classes.opened[one] and classes.opened[user]) or classes.sizes[one] != classes.sizes[user]:
         return False
-    return classes.sizes[one] > 1 or _step(classes, one) == _step(classes, user)
+    if classes.sizes[one] > 1:
+        return True
+    return classes.shapes[one][0] is classes.shapes[user][0] and _step(classes, one) == _step(classes, user)
 
 
-def _step(classes: Classes, one: int) -> Hashable:
-    """Return what two steps of a run have in common: the operation, and how each operand comes in."""
-    operation, below = classes.shapes[one]
-    alone = [j > LEAF and classes.sizes[j] == 1 and classes.is_open(j) for j in below]
-    return operation, tuple(["one" if single else j for j, single in zip(below, alone, strict=True)])
+def _step(classes: Classes, one: int) -> list[Any]:
+    """Return what two steps of a run have in common, beside the operation: how each operand comes in."""
+    below = classes.shapes[one][1]
+    alone = [j > LEAF and classes.sizes[j] == 1 and classes.opened[j] for j in below]
+    return ["one" if single else j for j, single in zip(below, alone, strict=True)]
 
 
 def _bands(classes: Classes, parent: list[int], fixed: set[int]) -> list[int]:
     """Return the classes joined by height to few bands, each of about as many parts; the roots stand for themselves."""
     parts = sorted(
-        {one for one in parent if classes.is_open(one) and one not in fixed}, key=lambda one: classes.heights[one]
+        {one for one in parent if classes.opened[one] and one not in fixed}, key=lambda one: classes.heights[one]
     )
     band_of: dict[int, int] = {}
     band, filled, height = -1, BANDS * len(parts), -1  # the first part opens the first band
