@@ -11,7 +11,7 @@ from pathlib import Path
 from autodiff import shell, tour
 from autodiff.expression import FUNCTIONS
 
-_DRAWINGS = (".svg", ".png", ".html", ".dot")
+_DRAWINGS = (".svg", ".png", ".pdf", ".html", ".dot")
 
 _DESCRIPTION = """\
 With an expression: its value and derivatives, each beside a numerical one, and the graph if asked for.
@@ -55,12 +55,12 @@ def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:
     ours = parser.add_argument_group("of an expression")
     ours.add_argument("--wrt", nargs="+", metavar="name", help="differentiate by these names (default: all)")
     ours.add_argument("--order", type=int, choices=(1, 2), help="2: second derivatives, too (default: 1)")
-    ours.add_argument("--draw", type=Path, metavar="file", help="the graph's drawing: .svg, .png, .html or .dot")
+    ours.add_argument("--draw", type=Path, metavar="file", help="the graph's drawing: .svg, .png, .pdf, .html or .dot")
     tours = parser.add_argument_group("of the tour")
     tours.add_argument("--epochs", type=int, help="passes over the training digits (default: 12)")
     tours.add_argument("--seed", type=int, help="of the split, the weights and the order (default: 0)")
     tours.add_argument(
-        "--out", type=Path, metavar="file", help="the drawing: .svg, .png, .html or .dot (default: neuron.svg)"
+        "--out", type=Path, metavar="file", help="the drawing: .svg, .png, .pdf, .html or .dot (default: neuron.svg)"
     )
     words = sys.argv[1:] if arguments is None else arguments
     # argparse takes "-x**2" for an option, but nothing that has a space in it
@@ -94,7 +94,7 @@ def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None
     if path is None:
         return
     if path.suffix not in _DRAWINGS:
-        parser.error(f"--{name} ends in .svg, .png, .html or .dot, got {path}")
+        parser.error(f"--{name} ends in .svg, .png, .pdf, .html or .dot, got {path}")
     if not path.absolute().parent.is_dir():
         parser.error(f"--{name} is in a directory that does not exist: {path.absolute().parent}")
     if path.is_dir():

@@ -45,7 +45,7 @@ def calculate(
         assignments: a number for each of its names, "x=2"; the number may be an expression without names, "x=pi/2".
         wrt: the names to differentiate by; all of them unless given.
         order: 1, or 2 for second derivatives as well.
-        drawing: where to save the graph: .svg, .png, .html or .dot.
+        drawing: where to save the graph: .svg, .png, .pdf, .html or .dot.
 
     The status is 0, or 1 where backward() and differences disagree. Raises UsageError and ExpressionError.
     """

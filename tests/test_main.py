@@ -104,11 +104,11 @@ def test_examples_of_the_help_run(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["--epochs", "-1"], "--epochs is at least 0, got -1"),
-        (["--out", "neuron.gif"], "--out ends in .svg, .png, .html or .dot, got neuron.gif"),
+        (["--out", "neuron.gif"], "--out ends in .svg, .png, .pdf, .html or .dot, got neuron.gif"),
         (["--seed", "-1"], "--seed is from 0 to 2**32 - 1, got -1"),
         (["--seed", "5000000000"], "--seed is from 0 to 2**32 - 1, got 5000000000"),
         (["--out", "nowhere/neuron.svg"], "--out is in a directory that does not exist"),
-        (["x", "x=1", "--draw", "x.gif"], "--draw ends in .svg, .png, .html or .dot, got x.gif"),
+        (["x", "x=1", "--draw", "x.gif"], "--draw ends in .svg, .png, .pdf, .html or .dot, got x.gif"),
         (["x", "x=1", "--draw", "nowhere/x.svg"], "--draw is in a directory that does not exist"),
         (["x", "x=1", "--epochs", "3"], "--epochs is of the tour; leave the expression out, or the option"),
         (["--draw", "x.svg"], '--draw needs an expression, such as "x**2" x=3'),
