@@ -18,14 +18,18 @@ _PAGE = """\
 <style>
 :root {{ color-scheme: {scheme}; }}
 body {{ margin: 1rem; font-family: system-ui, sans-serif; }}
+h1 {{ margin: 0 0 1rem; font-size: 1rem; font-weight: normal; overflow-wrap: anywhere; }}
 figure {{ margin: 0; overflow-x: auto; }}
 svg {{ border-radius: 0.5rem; }}
 </style>
 </head>
 <body>
+<main>
+<h1>{title}</h1>
 <figure aria-label="{title}" tabindex="0">
 {svg}
 </figure>
+</main>
 </body>
 </html>
 """
