@@ -5,6 +5,7 @@ Their cells must be the same, and no cell may raise.
 """
 
 import argparse
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,19 @@ def executed(script: Path) -> Any:
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)  # the hour of the run
     notebook.metadata.pop("language_info", None)
+    _name_drawings(notebook, script.stem)
     return notebook
+
+
+def _name_drawings(notebook: Any, stem: str) -> None:
+    """Give each drawing ids that are the same at every run, and no other drawing's, in place of random ones."""
+    shown = [output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", [])]
+    drawings = [data for data in shown if "image/svg+xml" in data]
+    for number, data in enumerate(drawings, 1):
+        svg = data["image/svg+xml"]
+        prefix = re.search(r'<svg[^>]* id="(\w+)"', svg)
+        if prefix:
+            data["image/svg+xml"] = svg.replace(prefix[1], f"ad-{stem}-{number}")
 
 
 def main() -> None:

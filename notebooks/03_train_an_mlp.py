@@ -1,0 +1,336 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Train a network, and see what it has learned
+#
+# After this notebook you will be able to train a multi-layer perceptron (MLP) on data of your own, draw the boundary
+# that it has learned, tell learning from memorising, choose a learning rate, and look inside: at one neuron, and at
+# what a network sees in a picture. There are two tasks, two moons and handwritten digits. Every number in them is a
+# scalar, and every gradient is made by `backward()` in plain Python. It runs in well under a minute.
+
+# %%
+import random
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.colors import LinearSegmentedColormap
+from sklearn.datasets import load_digits, make_moons
+from sklearn.model_selection import train_test_split
+
+import autodiff as ad
+import nn
+from autodiff import Value
+
+BLUE, ORANGE = "#1d4ed8", "#b45309"
+SIGNED = LinearSegmentedColormap.from_list("signed", [ORANGE, "white", BLUE])  # negative, zero, positive
+
+# %% [markdown]
+# ## Two moons
+#
+# The task: given the two coordinates of a point, say which moon it belongs to. The moons are noisy and lie one inside
+# the other, so that no straight line separates them.
+#
+# A third of the points is **held out**: the network never sees them while it learns. On the other points it could do
+# well by heart; on these only by having understood the shape.
+
+# %%
+points, labels = make_moons(n_samples=300, noise=0.2, random_state=1)
+samples = list(zip(points.tolist(), labels.tolist(), strict=True))
+training, held_out = train_test_split(samples, test_size=100, random_state=0)
+
+
+def scatter(axes, samples, marker):
+    for label, colour in ((0, ORANGE), (1, BLUE)):
+        xs, ys = zip(*[point for point, its_label in samples if its_label == label], strict=True)
+        axes.scatter(xs, ys, s=22, c=colour, marker=marker, edgecolors="white", linewidths=0.5)
+
+
+fig, axes = plt.subplots(figsize=(6, 3.6), facecolor="white")
+scatter(axes, training, "o")
+scatter(axes, held_out, "^")
+axes.set(xlabel="x₁", ylabel="x₂", title="Moon 0 orange, moon 1 blue; triangles are held out")
+fig.tight_layout()
+plt.show()
+
+# %% [markdown]
+# ## The network
+#
+# Two inputs, two hidden layers of eight neurons, one output. A hidden neuron computes relu(w · x + b), where relu(z) is
+# z above zero and 0 below; the last one leaves the relu out. Its number is the **score**: above zero means moon 1,
+# below zero moon 0, and the further from zero, the surer. The sigmoid of the score is a probability.
+
+# %%
+model = nn.MLP(2, [8, 8, 1], activation="relu", seed=0)
+print(model, "has", len(model.parameters()), "parameters")
+print("score of the point (0.5, 0.25), before any training:", model([0.5, 0.25]).data)
+
+# %% [markdown]
+# ## Training
+#
+# The **loss** says in one number how wrong the network is. For two classes it is the binary cross-entropy: -log of the
+# probability that the network gave to the right answer, the mean over the samples. A network that always says "half
+# and half" has a loss of log 2 = 0.69.
+#
+# A step of training takes a **mini-batch**, ten samples here. Their mean loss is the end of one graph, `backward()`
+# gives its gradient in every parameter, and every parameter moves a little against its own gradient. To go once
+# through all samples, in random order, is an **epoch**.
+
+
+# %%
+def train(model, loss_of, samples, lr, epochs, size=10, seed=0):
+    """Train the model by mini-batches; return the loss at each step."""
+    sgd = nn.SGD(model.parameters(), lr=lr)
+    rng = random.Random(seed)
+    losses = []
+    for _ in range(epochs):
+        shuffled = rng.sample(samples, len(samples))
+        for start in range(0, len(shuffled), size):
+            batch = shuffled[start : start + size]
+            loss = ad.mean([loss_of(model(inputs), target) for inputs, target in batch])
+            sgd.zero_grad()
+            loss.backward()
+            sgd.step()
+            losses.append(loss.data)
+    return losses
+
+
+losses = train(model, nn.binary_cross_entropy, training, lr=0.5, epochs=20)
+print(f"mean loss of the first 20 steps {np.mean(losses[:20]):.3f}")
+print(f"of the last 20, after {len(losses)}:  {np.mean(losses[-20:]):.3f}")
+
+# %% [markdown]
+# Is a loss like that good? Count what is right. `no_grad()` says that nothing shall be recorded: there is nothing to
+# differentiate here.
+
+
+# %%
+def accuracy(model, samples):
+    with ad.no_grad():
+        return np.mean([(model(point).data > 0) == label for point, label in samples])
+
+
+print(f"right on the points it learned from: {accuracy(model, training):.1%}")
+print(f"right on points it has never seen:   {accuracy(model, held_out):.1%}")
+
+# %% [markdown]
+# The two are about the same: what it learned holds for new points, too. Had it learned by heart, the first number would
+# be high and the second low. (The noise carries some points deep into the other moon. Those it should get wrong.)
+#
+# ## The loss curve and the boundary
+#
+# The loss of single steps jumps up and down, because each is measured on ten other points; the mean over 20 steps shows
+# the trend. On the right is the score at every point of the plane: the boundary is the line where it is zero.
+
+
+# %%
+def smooth(losses, width=20):
+    return np.convolve(losses, np.full(width, 1 / width), mode="valid")
+
+
+def scores_on_grid(score, xs, ys):
+    with ad.no_grad():
+        return np.array([[score([x, y]).data for x in xs.tolist()] for y in ys.tolist()])
+
+
+xs, ys = np.linspace(-1.7, 2.7, 45), np.linspace(-1.3, 1.8, 32)
+scores = scores_on_grid(model, xs, ys)
+
+fig, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), facecolor="white")
+left.plot(losses, color="0.75", linewidth=0.8, label="one step")
+left.plot(np.arange(10, len(losses) - 9), smooth(losses), BLUE, label="mean of 20")
+left.axhline(np.log(2), color="k", linestyle=":", linewidth=1, label="half and half")
+left.set(xlabel="step", ylabel="loss", title="Loss")
+left.legend()
+shades = ["#fdba74", "#fed7aa", "#ffedd5", "#dbeafe", "#bfdbfe", "#93c5fd"]
+right.contourf(xs, ys, scores, levels=[-99, -4, -2, 0, 2, 4, 99], colors=shades)
+right.contour(xs, ys, scores, levels=[0], colors="k", linewidths=1.5)
+scatter(right, held_out, "^")
+right.set(xlabel="x₁", ylabel="x₂", title="Score, with the held-out points")
+fig.tight_layout()
+plt.show()
+
+# %% [markdown]
+# The boundary is made of straight pieces: between the kinks of its relus, the network is linear.
+#
+# ## What a learning rate does
+#
+# The gradient says in which direction to step; the **learning rate** `lr` says how far. The same network, from the same
+# start, with the same batches, at three rates. "Dead" counts the first layer's neurons that are 0 at every point.
+
+# %%
+fig, axes = plt.subplots(figsize=(8, 3.6), facecolor="white")
+print("learning rate  held out  dead neurons")
+for lr, style in ((0.01, "--"), (0.5, "-"), (5.0, ":")):
+    other = nn.MLP(2, [8, 8, 1], activation="relu", seed=0)
+    curve = smooth(train(other, nn.binary_cross_entropy, training, lr, epochs=10))
+    axes.plot(np.arange(10, len(curve) + 10), curve, f"k{style}", label=f"lr = {lr}")
+    with ad.no_grad():
+        outputs = [other.layers[0](point) for point, _ in training]
+    dead = sum(all(out.data == 0 for out in outs) for outs in zip(*outputs, strict=True))
+    print(f"{lr:13}  {accuracy(other, held_out):8.0%}  {dead:12}")
+axes.set(xlabel="step", ylabel="loss, mean of 20 steps", ylim=(0, 1.3))
+axes.set_title("One network, three learning rates")
+axes.legend(loc="upper right", ncols=3)
+fig.tight_layout()
+plt.show()
+
+# %% [markdown]
+# - **Too small** (0.01): the loss falls, but creeps. The network would arrive, at many times the cost.
+# - **About right** (0.5): it falls at once and settles.
+# - **Too large** (5): the first steps overshoot so far that neurons land where their relu is 0 for every point. Its
+#   gradient is 0 there, too, so they never come back: they are dead. What remains says about the same of every point.
+#
+# A practical way to choose: raise the rate until the loss no longer falls, and take a third of that.
+#
+# ## One neuron
+#
+# What does a neuron of the first layer do? It adds up its two inputs, weighted, and cuts off what is below zero. So it
+# is 0 on one side of a straight line, and rises on the other. Here are all eight, the darker the larger. Neuron 2 is 0
+# nearly everywhere: the network has found no use for it.
+
+# %%
+first = model.layers[0].neurons
+levels = np.linspace(0, 6, 13)
+
+fig, panels = plt.subplots(2, 4, figsize=(10, 4.2), sharex=True, sharey=True, facecolor="white")
+for i, (axes, neuron) in enumerate(zip(panels.flat, first, strict=True)):
+    axes.contourf(xs, ys, scores_on_grid(neuron, xs, ys), levels=levels, cmap="Blues", extend="max")
+    for label, colour in ((0, ORANGE), (1, BLUE)):
+        axes.plot(*points[labels == label].T, ".", color=colour, markersize=1.5)
+    axes.set_title(f"neuron {i}", fontsize=10)
+fig.tight_layout()
+plt.show()
+
+# %% [markdown]
+# The second layer adds up these half-planes, and cuts off again, and from such pieces the boundary is put together.
+#
+# Here is the arithmetic of one of these neurons, at one point. `data` is what a number is; `grad`, after `backward()`,
+# how fast the neuron's output changes with it. The parameters' own gradients are left over from training, so they are
+# set to zero first.
+
+# %%
+neuron = first[5]
+model.zero_grad()
+out = neuron([Value(1.5, "x1"), Value(0.5, "x2")])
+out.label = "out"
+out.backward()
+ad.draw(out, direction="TB")
+
+# %% [markdown]
+# ## Handwritten digits
+#
+# The same functions read handwriting. A picture of 8 × 8 pixels is a list of 64 numbers from 0, white, to 1, black; the
+# network has ten outputs, a score for each digit. The loss is the cross-entropy, again -log of the probability given to
+# the right answer, of ten now. A guess has log 10 = 2.3. It learns from 1,200 pictures.
+
+# %%
+pixels, digits = load_digits(return_X_y=True)
+samples = list(zip((pixels / 16).tolist(), digits.tolist(), strict=True))
+training, held_out = train_test_split(samples, train_size=1200, random_state=0, stratify=digits)
+
+
+def show(axes, numbers, title="", cmap="gray_r", largest=1.0):
+    """Show 64 numbers as a picture; of colours with a sign, white is 0."""
+    lowest = 0.0 if cmap == "gray_r" else -largest
+    axes.imshow(np.reshape(numbers, (8, 8)), cmap=cmap, vmin=lowest, vmax=largest)
+    axes.set_title(title, fontsize=10)
+    axes.axis("off")
+
+
+fig, panels = plt.subplots(1, 10, figsize=(10, 1.4), facecolor="white")
+for digit, axes in enumerate(panels):
+    show(axes, next(picture for picture, its_digit in training if its_digit == digit), str(digit))
+fig.tight_layout()
+plt.show()
+
+# %% [markdown]
+# Of ten scores, the largest is the answer. Here each epoch has a **smaller learning rate** than the one before: large
+# steps while there is far to go, and small ones at the end, which the chance of a batch does not throw about so much.
+
+
+# %%
+def answer(model, picture):
+    with ad.no_grad():
+        scores = model(picture)
+    return max(range(10), key=lambda digit: scores[digit].data)
+
+
+reader = nn.MLP(64, [16, 10], activation="relu", seed=0)
+print(f"{reader}: {len(reader.parameters()):,} parameters, {len(training):,} pictures to learn from")
+losses = []
+print("epoch  learning rate  loss   right on held-out pictures")
+for epoch, lr in enumerate((0.3, 0.1, 0.03)):
+    losses += train(reader, nn.cross_entropy, training, lr, epochs=1, seed=epoch)
+    right = np.mean([answer(reader, picture) == digit for picture, digit in held_out])
+    print(f"{epoch + 1:5}  {lr:13}  {np.mean(losses[-100:]):.3f}  {right:26.1%}")
+
+fig, axes = plt.subplots(figsize=(8, 3.2), facecolor="white")
+axes.plot(losses, color="0.75", linewidth=0.8, label="one step")
+axes.plot(np.arange(10, len(losses) - 9), smooth(losses), BLUE, label="mean of 20")
+axes.axhline(np.log(10), color="k", linestyle=":", linewidth=1, label="a guess")
+axes.set(xlabel="step", ylabel="loss", title="Digits")
+axes.legend()
+fig.tight_layout()
+plt.show()
+
+# %% [markdown]
+# ### What a neuron looks for
+#
+# A neuron of the first layer has a weight for each pixel, so its weights are a picture: ink on the blue pixels excites
+# it, ink on the orange ones silences it. They are no digits but strokes and gaps, which the second layer puts together.
+
+# %%
+fig, panels = plt.subplots(2, 8, figsize=(10, 2.9), facecolor="white")
+for i, (axes, neuron) in enumerate(zip(panels.flat, reader.layers[0].neurons, strict=True)):
+    show(axes, [w.data for w in neuron.w], f"neuron {i}", SIGNED)
+fig.tight_layout()
+plt.show()
+
+# %% [markdown]
+# ### Why it was wrong
+#
+# Gradients are not for weights alone. Make the **pixels** Values, and `backward()` says what each of them does. Below
+# are held-out pictures that the network misreads, and under each the gradient of "score of its answer minus score of
+# the right answer": ink on the blue pixels speaks for the mistake, ink on the orange ones against it.
+
+# %%
+mistakes = [(picture, digit) for picture, digit in held_out if answer(reader, picture) != digit]
+mistakes = mistakes[:7]
+
+fig, panels = plt.subplots(2, len(mistakes), figsize=(10, 3.4), facecolor="white")
+for (above, below), (picture, digit) in zip(panels.T, mistakes, strict=True):
+    its_answer = answer(reader, picture)
+    inputs = [Value(pixel) for pixel in picture]
+    scores = reader(inputs)
+    (scores[its_answer] - scores[digit]).backward()
+    gradient = [pixel.grad for pixel in inputs]
+    show(above, picture, f"{digit}, read as {its_answer}")
+    show(below, gradient, "", SIGNED, largest=max(map(abs, gradient)))
+fig.tight_layout()
+plt.show()
+
+# %% [markdown]
+# ## The whole network
+#
+# And here is the network of the moons, all of it: each circle a neuron, each line a weight, blue if it is positive,
+# orange if it is negative, and the wider, the larger. A neuron whose lines to the right are thin has little to say.
+
+# %%
+ad.draw(model)
+
+# %% [markdown]
+# ## Where to go on
+#
+# Change something and run it again: `activation="tanh"` gives a smooth boundary; `[2, 1]` neurons are too
+# few to bend around the moons; with `noise=0.4` the moons overlap, and no network can be right everywhere. `python -m
+# autodiff` trains a larger reader of digits.
