@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, settings
 
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # on a busy machine
 settings.register_profile("dev", settings.get_profile("patient"), max_examples=50)
-settings.register_profile("ci", settings.get_profile("patient"), max_examples=50, derandomize=True)
+settings.register_profile("ci", settings.get_profile("patient"), max_examples=25, derandomize=True)
 settings.register_profile("nightly", settings.get_profile("patient"), max_examples=10_000)
 settings.register_profile("mutation", settings.get_profile("ci"), max_examples=8, database=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))
