@@ -13,7 +13,7 @@ differentiates it. `draw(value)` shows it.
 What there is, by use; help() of each shows an example:
 
 - Numbers that remember: `Value`, and `draw`, which returns a `Graph`.
-- A graph explained: `formula` `explain` `forward_steps` `backward_steps` `what_if`.
+- A graph explained: `formula` `explain` `forward_steps` `backward_steps` `animate` `what_if`.
 - Arithmetic, as the operators do it: `add` `sub` `mul` `div` `neg` `pow` `mod` `floordiv` `abs`.
 - Powers and logarithms: `exp` `exp2` `expm1` `log` `log2` `log10` `log1p` `sqrt` `cbrt` `square` `reciprocal`.
 - Angles: `sin` `cos` `tan` `arcsin` `arccos` `arctan` `arctan2` `hypot`.
@@ -101,6 +101,7 @@ from autodiff.value import Value
 
 if TYPE_CHECKING:
     from autodiff.show import Graph, draw
+    from autodiff.show.animate import animate
     from autodiff.show.explain import explain
     from autodiff.show.formula import formula
     from autodiff.show.steps import backward_steps, forward_steps
@@ -113,6 +114,7 @@ __all__ = [
     "Value",
     "abs",
     "add",
+    "animate",
     "arccos",
     "arccosh",
     "arcsin",
@@ -195,7 +197,7 @@ __all__ = [
 
 # What stands beside the engine is loaded at its first use: `import autodiff` itself loads the standard library alone.
 _LAZY = dict.fromkeys(
-    ["Graph", "backward_steps", "draw", "explain", "formula", "forward_steps", "what_if"], "autodiff.show"
+    ["Graph", "animate", "backward_steps", "draw", "explain", "formula", "forward_steps", "what_if"], "autodiff.show"
 )
 
 

@@ -3,7 +3,8 @@
 A drawing is made in two steps. `parts.py` reads the graph once into plain data: boxes for numbers, marks for
 operations, edges with local gradients, frames for modules; what is too large to read has been folded before, by
 `fold.py`. The other modules lower these parts: `dot.py` to Graphviz, `render.py` from there to SVG, PNG and PDF,
-`svg.py` to an element that fits where it is shown, `page.py` to HTML, `tree.py` to text. `model.py` draws models.
+`svg.py` to an element that fits where it is shown, `page.py` to HTML, `tree.py` to text. `model.py` draws models,
+`animate.py` plays a pass step by step.
 
     >>> from autodiff import Value, draw
     >>> x, y = Value(3.0, "x"), Value(2.0, "y")
@@ -16,10 +17,11 @@ operations, edges with local gradients, frames for modules; what is too large to
     └─ y   2     3                3
 """
 
+from autodiff.show.animate import animate
 from autodiff.show.explain import explain
 from autodiff.show.formula import formula
 from autodiff.show.graph import Graph, draw
 from autodiff.show.steps import backward_steps, forward_steps
 from autodiff.show.what_if import what_if
 
-__all__ = ["Graph", "backward_steps", "draw", "explain", "formula", "forward_steps", "what_if"]
+__all__ = ["Graph", "animate", "backward_steps", "draw", "explain", "formula", "forward_steps", "what_if"]

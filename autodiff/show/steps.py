@@ -161,6 +161,7 @@ class BackwardSteps(_Steps[BackwardStep]):
     Attributes:
         gradients: d(output)/d(leaf) for each leaf: what `backward()` adds to its grad.
         order: "topological", or "depth-first", which is wrong.
+        notes: the gradients in words; of a wrong order, what is wrong about them.
     """
 
     def __init__(
@@ -169,7 +170,7 @@ class BackwardSteps(_Steps[BackwardStep]):
         super().__init__(steps)
         self.order: Order = order
         self.gradients = gradients
-        self._notes = notes
+        self.notes = notes
 
     def _table(self) -> Table:
         def row(step: BackwardStep) -> Row:
@@ -178,7 +179,7 @@ class BackwardSteps(_Steps[BackwardStep]):
 
         caption = "Backward" if self.order == "topological" else "Backward, depth first: wrong"
         header = ("step", "node", "upstream", "adds")
-        return Table(caption, header, self._shown(row), numbers={0, 2}, notes=self._notes)
+        return Table(caption, header, self._shown(row), numbers={0, 2}, notes=self.notes)
 
 
 def forward_steps(y: Value) -> ForwardSteps:

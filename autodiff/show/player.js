@@ -1,0 +1,99 @@
+// Shows one scene at a time: of all that has data-from and data-to, what belongs to it. Says its caption.
+for (const root of document.querySelectorAll('[data-animation="ROOT"]:not([data-ready])')) {
+  const part = (name) => root.querySelector(`[data-part="${name}"]`);
+  const [controls, slider, play, previous, next] = ["controls", "slider", "play", "previous", "next"].map(part);
+  const position = part("position");
+  const tracks = [...root.querySelectorAll("[data-track]")].map((track) => ({
+    captions: JSON.parse(track.dataset.captions),
+    caption: track.querySelector('[data-part="caption"]'),
+    changing: [...track.querySelectorAll("[data-from]")].map((element) => ({
+      element, first: Number(element.dataset.from), last: Number(element.dataset.to),
+    })),
+  }));
+  const last = Number(slider.max);
+  let step = last;
+  let timer = null;
+
+  const words = (k) => (k === 0 ? "start" : k === last ? "end" : `step ${k} of ${last - 1}`);
+
+  const show = (k) => {
+    step = Math.min(Math.max(k, 0), last);
+    for (const { captions, caption, changing } of tracks) {
+      const scene = Math.min(step, captions.length - 1);
+      for (const { element, first, last } of changing) {
+        element.setAttribute("visibility", first <= scene && scene <= last ? "visible" : "hidden");
+      }
+      if (caption.textContent !== captions[scene]) caption.textContent = captions[scene];
+    }
+    slider.value = String(step);
+    slider.setAttribute("aria-valuetext", words(step));
+    position.textContent = words(step);
+    previous.setAttribute("aria-disabled", String(step === 0));
+    next.setAttribute("aria-disabled", String(step === last));
+    root.dataset.step = String(step);
+  };
+
+  const pause = () => {
+    clearTimeout(timer);
+    timer = null;
+    play.textContent = "Play";
+    root.dataset.playing = "false";
+  };
+  const tick = () => {
+    timer = setTimeout(() => {
+      if (!root.isConnected) return;
+      show(step + 1);
+      if (step === last) pause();
+      else tick();
+    }, 1000 * Number(root.dataset.seconds));
+  };
+  const start = () => {
+    if (step === last) show(0);
+    play.textContent = "Pause";
+    root.dataset.playing = "true";
+    tick();
+  };
+  const toggle = () => (timer === null ? start() : pause());
+  const move = (k) => { pause(); show(k); };
+
+  const keys = {
+    ArrowRight: () => move(step + 1), ArrowUp: () => move(step + 1),
+    ArrowLeft: () => move(step - 1), ArrowDown: () => move(step - 1),
+    Home: () => move(0), End: () => move(last), " ": toggle,
+  };
+  const scrolls = (element) => {  // then arrows are for scrolling; up and down are for the page unless on the slider
+    const region = element.closest("figure, [role=group]");
+    return region !== null && region !== controls && region.scrollWidth > region.clientWidth;
+  };
+  const pressed = (event) => {
+    const { key, target } = event;
+    if (!Object.hasOwn(keys, key) || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    if (key === " " && target.closest("button, summary")) return;  // space presses those
+    if (target !== slider && (key === "ArrowUp" || key === "ArrowDown")) return;
+    if (key !== " " && scrolls(target)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    keys[key]();
+  };
+
+  slider.addEventListener("input", () => move(Number(slider.value)));
+  play.addEventListener("click", toggle);
+  previous.addEventListener("click", () => move(step - 1));
+  next.addEventListener("click", () => move(step + 1));
+  root.addEventListener("keydown", pressed);
+  const opened = () => {
+    const found = /^#step=(\d+)$/.exec(location.hash);
+    if (found !== null) move(Number(found[1]));
+  };
+  pause();
+  show(0);
+  if (root.dataset.alone === "true") {  // a page of its own: its address and its keys are the animation's
+    document.addEventListener("keydown", (event) => { if (event.target === document.body) pressed(event); });
+    addEventListener("hashchange", opened);
+    opened();
+  }
+  controls.hidden = false;
+  part("keys").hidden = false;
+  part("table").open = false;
+  root.dataset.ready = "true";
+}
