@@ -78,12 +78,13 @@ class Browser:
     def __init__(self, driver: Any) -> None:
         self.driver = driver
 
-    def open(self, path: Path, width: int = 1100, scheme: Scheme = "light") -> None:
-        """Show a file in a window of so many pixels, for a reader who prefers light or dark."""
+    def open(self, path: Path, width: int = 1100, scheme: Scheme = "light", still: bool = False) -> None:
+        """Show a file in a window of so many pixels, for a reader who prefers light or dark, or that nothing moves."""
         metrics = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-        preference = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
-        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", preference)
+        preferences = {"color-scheme": scheme, "reduced-motion": "reduce" if still else "no-preference"}
+        features = [{"name": f"prefers-{name}", "value": value} for name, value in preferences.items()]
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
         self.driver.get(path.resolve().as_uri())
 
     def run(self, script: str, *arguments: Any) -> Any:

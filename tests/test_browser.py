@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import pytest
 
-from autodiff import Value, draw
+from autodiff import Value, animate, draw
 from tests import browser as browsers
 from tests import notebooks
 from tests.browser import DRAWINGS, Browser, Scheme, neuron, shown
@@ -341,3 +341,195 @@ def test_exported_notebook_fits_the_window_and_shows_its_drawings(
     sizes = browser.run(f"{pictures}.map(e => e.getBoundingClientRect().width)")
     assert sizes
     assert min(sizes) > 50
+
+
+# --- animations ---
+
+
+def film_of(y: Value, directory: Path, **options: Any) -> tuple[Path, list[str]]:
+    """Return the page of an animation, and what it says at each step."""
+    animation = animate(y, **options)
+    return animation.save(directory / "x.html"), animation.captions
+
+
+def now(browser: Browser) -> tuple[int, str]:
+    """Return the step that is shown, and its caption."""
+    step, caption = browser.run(
+        """
+        const [root] = document.querySelectorAll("[data-animation]");
+        return [Number(root.dataset.step), root.querySelector("[data-part=caption]").textContent];
+        """
+    )
+    return step, caption
+
+
+def painted(browser: Browser) -> list[dict[str, Any]]:
+    """Return the words that are shown at this step; those of the others are in the picture, too, but not painted."""
+    return [word for word in browser.words() if word["hidden"] != "not painted"]
+
+
+def part(browser: Browser, name: str) -> Any:
+    return browser.driver.find_element("css selector", f"[data-part={name}]")
+
+
+SLIDE = """
+const slider = document.querySelector("[data-part=slider]");
+slider.value = arguments[0];
+slider.dispatchEvent(new Event("input", {bubbles: true}));
+"""
+
+
+@every_look
+def test_every_step_of_an_animation_can_be_read_and_says_what_it_does(
+    browser: Browser, tmp_path: Path, width: int, scheme: Scheme
+) -> None:
+    path, captions = film_of(neuron(), tmp_path)
+    browser.open(path, width, scheme)
+    assert now(browser) == (0, captions[0])
+    unknown = []
+    for step, caption in enumerate(captions):
+        browser.run(SLIDE, step)
+        assert now(browser) == (step, caption)
+        words = painted(browser)
+        assert_readable(words)
+        unknown.append(sum(word["text"] == "not yet" for word in words))
+    assert browser.width_beyond() == 0
+    assert unknown[0] == 5  # of six Values all but y
+    assert unknown[-1] == 0
+    assert unknown == sorted(unknown, reverse=True)
+
+
+def test_an_animation_ends_with_the_gradients_of_backward(browser: Browser, tmp_path: Path) -> None:
+    y = neuron()
+    path, captions = film_of(y, tmp_path)
+    browser.open(path)
+    browser.run(SLIDE, len(captions) - 1)
+    assert {"1.26948", "0.31737", "0.63474"} <= {word["text"].strip() for word in painted(browser)}
+    browser.run(SLIDE, 0)
+    assert not {"1.26948", "0.31737"} & {word["text"].strip() for word in painted(browser)}
+
+
+def test_keys_move_an_animation(browser: Browser, tmp_path: Path) -> None:
+    from selenium.webdriver import ActionChains, Keys
+
+    path, captions = film_of(neuron(), tmp_path)
+    last = len(captions) - 1
+    for focused in (None, "slider", "next"):
+        browser.open(path)
+        if focused:
+            browser.run("arguments[0].focus()", part(browser, focused))
+        for key, step in [
+            (Keys.ARROW_RIGHT, 1),
+            (Keys.ARROW_RIGHT, 2),
+            (Keys.ARROW_LEFT, 1),
+            (Keys.END, last),
+            (Keys.ARROW_RIGHT, last),
+            (Keys.HOME, 0),
+            (Keys.ARROW_LEFT, 0),
+        ]:
+            ActionChains(browser.driver).send_keys(key).perform()
+            assert now(browser) == (step, captions[step]), (focused, key)
+
+
+def test_buttons_and_the_pointer_on_the_slider_move_an_animation(browser: Browser, tmp_path: Path) -> None:
+    path, captions = film_of(neuron(), tmp_path)
+    browser.open(path)
+    part(browser, "next").click()
+    part(browser, "next").click()
+    assert now(browser) == (2, captions[2])
+    part(browser, "previous").click()
+    assert now(browser) == (1, captions[1])
+    part(browser, "slider").click()  # in the middle
+    assert 1 < now(browser)[0] < len(captions) - 1
+    assert part(browser, "slider").get_attribute("value") == str(now(browser)[0])
+
+
+@pytest.mark.parametrize("by_key", [False, True], ids=["button", "space"])
+def test_an_animation_plays_to_its_end_and_pauses(browser: Browser, tmp_path: Path, by_key: bool) -> None:
+    from selenium.webdriver import ActionChains
+
+    def press() -> None:
+        if by_key:
+            ActionChains(browser.driver).send_keys(" ").perform()
+        else:
+            part(browser, "play").click()
+
+    path, captions = film_of(neuron(), tmp_path, seconds=0.3)
+    browser.open(path)
+    root = "const root = document.querySelector('[data-animation]');"
+    assert part(browser, "play").text == "Play"
+    press()
+    assert part(browser, "play").text == "Pause"
+    assert browser.until(f"{root} return Number(root.dataset.step) >= 1")
+    press()
+    assert part(browser, "play").text == "Play"
+    step, _ = now(browser)
+    assert step < len(captions) - 1
+    browser.driver.execute_async_script("setTimeout(arguments[0], 900)")  # in which three steps would have passed
+    assert now(browser) == (step, captions[step])
+    press()
+    assert browser.until(f"{root} return root.dataset.playing === 'false'")
+    assert now(browser) == (len(captions) - 1, captions[-1])
+    assert part(browser, "play").text == "Play"
+
+
+def test_the_address_of_an_animation_names_a_step(browser: Browser, tmp_path: Path) -> None:
+    path, captions = film_of(neuron(), tmp_path)
+    browser.open(path)
+    browser.run("location.hash = 'step=2'")
+    assert browser.until("return document.querySelector('[data-animation]').dataset.step === '2'")
+    assert now(browser) == (2, captions[2])
+
+
+def test_the_wrong_order_moves_together_with_the_right_one(browser: Browser, tmp_path: Path) -> None:
+    a = Value(3.0, "a")
+    b = a + a
+    path, _ = film_of(b + b, tmp_path, order="depth-first")
+    browser.open(path)
+    captions = "return [...document.querySelectorAll('[data-part=caption]')].map(e => e.textContent)"
+    seen = []
+    for step in range(int(part(browser, "slider").get_attribute("max")) + 1):
+        browser.run(SLIDE, step)
+        seen.append(tuple(browser.run(captions)))
+        assert_readable(painted(browser))
+    assert {len(both) for both in seen} == {2}
+    assert len(set(seen)) == len(seen)
+
+
+@hostile
+def test_hostile_label_is_text_in_an_animation(browser: Browser, tmp_path: Path, label: str) -> None:
+    y = Value(1.0, f"{label}</script><script>window.hacked=1</script>") * Value(2.0, label)
+    y.label = label
+    path, captions = film_of(y, tmp_path)
+    browser.open(path)
+    for step, caption in enumerate(captions):
+        browser.run(SLIDE, step)
+        assert now(browser) == (step, caption)
+    assert browser.run("return typeof window.hacked") == "undefined"
+    assert browser.run("return document.querySelectorAll('script').length") == 1  # that of the animation
+    assert browser.run("return document.querySelectorAll('img, b, iframe').length") == 0
+    assert browser.width_beyond() == 0
+
+
+@pytest.mark.usefixtures("axe")
+@every_look
+def test_an_animation_is_accessible_at_every_step(browser: Browser, tmp_path: Path, width: int, scheme: Scheme) -> None:
+    path, captions = film_of(neuron(), tmp_path)
+    browser.open(path, width, scheme)
+    for step in (0, 2, len(captions) - 1):
+        browser.run(SLIDE, step)
+        assert browser.violations() == []
+    browser.run("document.querySelector('[data-part=table]').open = true")
+    assert browser.violations() == []
+
+
+@every_look
+def test_an_animated_svg_shows_its_end_to_who_prefers_no_motion(
+    browser: Browser, tmp_path: Path, width: int, scheme: Scheme
+) -> None:
+    browser.open(animate(neuron()).save(tmp_path / "x.svg"), width, scheme, still=True)
+    words = painted(browser)
+    assert_readable(words)
+    texts = {word["text"].strip() for word in words}
+    assert {"1.26948", "0.31737", "0.63474"} <= texts
+    assert "not yet" not in texts
