@@ -126,7 +126,7 @@ class Animation(Drawing):
         Args:
             prefix: its id, which every id in it begins with; by default one that no other animation has.
 
-        Raises RuntimeError if nothing that is installed can make the picture.
+        Raises ValueError for a prefix that is no name, RuntimeError if nothing that is installed can make the picture.
         """
         return player(self._tracks, self._title, self._seconds, self._theme, prefix=prefix)
 

@@ -34,7 +34,7 @@ def film(tracks: Sequence[Track], seconds: float, theme: Theme) -> str:
     for track, picture in zip(tracks, pictures, strict=True):
         if len(tracks) > 1:
             _write(root, [track.title], high, theme).set("font-weight", "bold")
-            high += _LINE
+            high += _LINE + _MARGIN / 2
         _place(root, picture, high)
         high += _size(picture)[1]
         high += _captions(root, track, high, wide, theme)
@@ -78,7 +78,7 @@ def _captions(root: Element, track: Track, y: float, wide: float, theme: Theme) 
     most = int((wide - 2 * _MARGIN) / _CHARACTER)
     written = []
     for i, scene in enumerate(scenes):
-        number = f"{i}/{len(scenes) - 2}  " if 0 < i < len(scenes) - 1 else ""
+        number = f"Step {i} of {len(scenes) - 2}: " if 0 < i < len(scenes) - 1 else ""
         lines = textwrap.wrap(dot.printable(number + scene.caption), most) or [""]
         element = _write(root, lines, y, theme)
         element.attrib |= {FROM: str(i), TO: str(i)} | ({"visibility": "hidden"} if i + 1 < len(scenes) else {})

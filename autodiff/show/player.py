@@ -7,6 +7,7 @@ element's id. Every rule of the style sheet begins with that id.
 """
 
 import json
+import re
 from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
@@ -49,8 +50,12 @@ def player(
         theme: its colours.
         prefix: the element's id, which all ids in it begin with; by default one that no other has.
         alone: whether the page is the animation's own, so that its address may name a step, and all keys are for it.
+
+    Raises ValueError for a prefix that is no name.
     """
     root = prefix or svg.new_prefix()
+    if re.fullmatch(r"[A-Za-z][\w-]*", root, re.ASCII) is None:
+        raise ValueError(f"a prefix is a letter, then letters, digits, hyphens or underscores, got {root!r}")
     return Template(_file("player.html")).substitute(
         root=root,
         seconds=f"{seconds:g}",

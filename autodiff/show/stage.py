@@ -14,7 +14,7 @@ from typing import TypeVar
 from xml.etree.ElementTree import Element, fromstring
 
 from autodiff.show import dot, render
-from autodiff.show.parts import Box, Edge, Parts
+from autodiff.show.parts import NOT_YET, Box, Edge, Parts
 from autodiff.show.scenes import Scene
 from autodiff.show.svg import NAMESPACE
 from autodiff.show.theme import Theme, colour
@@ -85,7 +85,8 @@ class Stage:
         return edge._replace(contribution=self._widest(edge.name) if edge.local_gradient else "")
 
     def _widest(self, name: str) -> str:
-        return max([scene.texts.get(name, "") for scene in self.scenes], key=len)
+        texts = [scene.texts.get(name, "") for scene in self.scenes]
+        return max(texts, key=lambda text: (len(text), text != NOT_YET))  # digits are wider than letters
 
     # --- what scenes show ---
 
