@@ -64,9 +64,7 @@ def _restored_leaf(*state: Any) -> Any:
     return leaf
 
 
-def _blank(
-    kind: type, data: float, grad: float, label: str, source: Any, attributes: dict[str, Any] | None
-) -> Any:
+def _blank(kind: type, data: float, grad: float, label: str, source: Any, attributes: dict[str, Any] | None) -> Any:
     node: Any = _new(kind)
     node.data, node.grad, node.label = data, grad, label
     node.op, node.operands, node.local_gradients = None, (), ()

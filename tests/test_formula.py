@@ -283,3 +283,12 @@ def test_jupyter_gets_latex_and_text() -> None:
     formatters = pytest.importorskip("IPython.core.formatters")
     data, _ = formatters.DisplayFormatter().format(formula(Value(1.0, "x") ** 2))
     assert data == {"text/plain": "x^2", "text/latex": r"$\displaystyle x^{2}$"}
+
+
+def test_constants_are_not_folded_where_their_product_underflows() -> None:
+    q = Value(1e300, "q")
+    assert str(ad.formula(1e-200 * (1e-200 * q))).count("1e-200") == 2
+
+
+def test_a_negative_zero_is_written_as_one() -> None:
+    assert str(ad.formula(Value(2.0, "x") / -0.0)) == "x / (-0.0)"

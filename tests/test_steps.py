@@ -205,3 +205,9 @@ def test_tables_keep_lines_and_columns_whatever_a_cell_says() -> None:
         ("... 6 rows left out",),
         ("9",),
     ]
+
+
+def test_a_gradient_that_is_nan_in_both_orders_is_not_called_wrong() -> None:
+    x = Value(0.0, "x")
+    text = str(ad.backward_steps(ad.sqrt(x * x)))
+    assert text.endswith("dx = nan")

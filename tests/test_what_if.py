@@ -1,5 +1,6 @@
 """What if: other numbers in a graph or a function, held against computing it all anew."""
 
+import math
 import sys
 import time
 
@@ -245,3 +246,18 @@ def test_wrong_input_is_refused_with_what_to_do() -> None:
         what_if(lambda x: [x], {"x": 1.0}, (1.0,))
     with pytest.raises(TypeError):
         what_if(y, {x: "1"})  # type: ignore[call-overload]
+
+
+def test_a_parameter_that_the_other_branch_does_not_use_stays_in_the_table() -> None:
+    found = ad.what_if(lambda t: t * t if t > 0 else 5.0, {"t": -1.0}, args=(1.0,))
+    assert str(found).splitlines()[0] == "y = 5, not 1, for t = -1"
+    found = ad.what_if(lambda x, y: x * y if x > 0 else ad.exp(x), {"x": -1.0}, args=(2.0, 3.0), gradients=True)
+    assert [(c.before, c.after) for c in found.gradients] == [(3.0, math.exp(-1.0)), (2.0, 0.0)]
+    assert "dy/dy" in str(found)
+
+
+def test_a_where_that_was_decided_says_so() -> None:
+    a, b = Value(2.0, "a"), Value(3.0, "b")
+    found = ad.what_if(ad.where(a > b, a, b), {a: 10.0})
+    assert "A where kept the side it took" in str(found)
+    assert "A where" not in str(ad.what_if(ad.where(a, a, b), {a: 10.0}))

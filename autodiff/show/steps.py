@@ -16,6 +16,7 @@ They are sequences, which `len`, indices and `reversed` work on, and print as ta
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import isnan
 from reprlib import repr as short
 from typing import Any, Generic, Literal, TypeVar, get_args, overload
 
@@ -313,7 +314,7 @@ def _walked_depth_first(
 
 def _notes(shown: Mapping[Value, float], right: Mapping[Value, float], names: Mapping[Value, str]) -> list[str]:
     """Return the gradients of leaves, in a line or one for each that is wrong."""
-    wrong = [x for x in shown if shown[x] != right[x]]
+    wrong = [x for x in shown if shown[x] != right[x] and not (isnan(shown[x]) and isnan(right[x]))]
     if wrong:
         return [f"d{names[x]} = {shortened(shown[x])}, but in topological order {shortened(right[x])}" for x in wrong]
     said = [f"d{names[x]} = {shortened(number)}" for x, number in list(shown.items())[:_MOST_SHARES]]

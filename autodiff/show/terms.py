@@ -21,6 +21,7 @@ Of what Python does with floats they change the rounding alone, where nothing ov
 
 from collections.abc import Callable, Hashable, Mapping
 from math import isfinite
+from sys import float_info
 from typing import Any
 
 from autodiff.graph import topological_order
@@ -180,9 +181,14 @@ def _times_number(terms: Terms, number: float, x: Term) -> Term | None:
     if number < 0.0:
         return terms.make(neg, terms.make(mul, -number, x))
     factor, rest = _factored(x)
-    if factor != 1.0 and isfinite(number * factor):
+    if factor != 1.0 and _is_normal(number * factor):
         return terms.make(mul, number * factor, rest)
     return _fractions(terms, terms.number(number), x)
+
+
+def _is_normal(number: float) -> bool:
+    """Return whether nothing was lost in a product: it neither overflows nor underflows."""
+    return isfinite(number) and abs(number) >= float_info.min
 
 
 def _is_one_over_cosh(x: Term) -> bool:
@@ -191,7 +197,7 @@ def _is_one_over_cosh(x: Term) -> bool:
 
 def _factors_in_front(terms: Terms, a: Term, b: Term) -> Term | None:
     (m, x), (n, y) = _factored(a), _factored(b)
-    if (m, n) == (1.0, 1.0) or not isfinite(m * n):
+    if (m, n) == (1.0, 1.0) or not _is_normal(m * n):
         return None
     return terms.make(mul, m * n, terms.make(mul, x, y))
 

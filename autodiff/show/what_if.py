@@ -48,9 +48,9 @@ def what_if(y: Any, changes: Mapping[Any, Any], args: Sequence[Any] | None = Non
     changes, and is one in a notebook; `.value` is the new y, `.changes` the table as data. An inner node can be given a
     number, too: what it was made from then does not matter.
 
-    A graph is what was recorded: of an `if` it has the branch that was taken. For code that branches on its numbers,
-    hand over the function, `what_if(f, {"x": 1.5}, args=(2.0, 3.0))`: it is called twice, on Values with the names of
-    its parameters, and the result says whether it went another way.
+    A graph is what was recorded: of an `if`, and of a `where` whose condition compares, it has the side that was
+    taken. For code that branches on its numbers, hand over the function, `what_if(f, {"x": 1.5}, args=(2.0, 3.0))`:
+    it is called twice, on Values with the names of its parameters, and the result says whether it went another way.
 
     Given a range for each Value, `what_if(y, {x: (low, high)})` returns sliders: `.widget()` moves them in a live
     notebook (it needs anywidget), `.at({x: 1.5})` anywhere; as text or on paper they are a table.

@@ -146,6 +146,8 @@ def number_text(number: float, style: Style = "text") -> str:
     >>> number_text(2.0), number_text(0.1), number_text(1e-05, "latex"), number_text(math.log(2.0))
     ('2', '0.1', '10^{-5}', 'log(2)')
     """
+    if number == 0.0 and math.copysign(1.0, number) < 0.0:
+        return "-0.0"  # Python reads -0 as the whole number 0
     if number in _KNOWN:
         return _KNOWN[number][style == "latex"]
     text = repr(number).removesuffix(".0")
