@@ -196,6 +196,7 @@ def test_controls_are_real_labelled_and_hidden_until_the_script_runs() -> None:
     assert [parts[name][0] for name in ("play", "previous", "next")] == ["button"] * 3
     assert parts["slider"][1] | {"type": "range", "min": "0", "max": "4", "step": "1"} == parts["slider"][1]
     assert "hidden" in parts["controls"][1]
+    assert "[hidden] { display: none !important; }" in "".join(read.words)
     assert "open" in parts["table"][1]
     assert parts["caption"][1]["aria-live"] == "polite"
     words = " ".join(" ".join(read.words).split())

@@ -6,6 +6,7 @@ for (const root of document.querySelectorAll('[data-animation="ROOT"]:not([data-
   const tracks = [...root.querySelectorAll("[data-track]")].map((track) => ({
     captions: JSON.parse(track.dataset.captions),
     caption: track.querySelector('[data-part="caption"]'),
+    figure: track.querySelector("figure"),
     changing: [...track.querySelectorAll("[data-from]")].map((element) => ({
       element, first: Number(element.dataset.from), last: Number(element.dataset.to),
     })),
@@ -16,14 +17,27 @@ for (const root of document.querySelectorAll('[data-animation="ROOT"]:not([data-
 
   const words = (k) => (k === 0 ? "start" : k === last ? "end" : `step ${k} of ${last - 1}`);
 
+  const reveal = (figure) => {  // scrolls a drawing that is too wide to what its step is about
+    const shown = [...figure.querySelectorAll('[data-highlight][visibility="visible"]')];
+    if (shown.length === 0) return;
+    const sides = shown.map((element) => element.getBoundingClientRect());
+    const frame = figure.getBoundingClientRect();
+    for (const [low, high, scroll] of [["left", "right", "scrollLeft"], ["top", "bottom", "scrollTop"]]) {
+      const start = Math.min(...sides.map((side) => side[low]));
+      const end = Math.max(...sides.map((side) => side[high]));
+      if (start < frame[low] || end > frame[high]) figure[scroll] += (start + end - frame[low] - frame[high]) / 2;
+    }
+  };
+
   const show = (k) => {
     step = Math.min(Math.max(k, 0), last);
-    for (const { captions, caption, changing } of tracks) {
+    for (const { captions, caption, figure, changing } of tracks) {
       const scene = Math.min(step, captions.length - 1);
       for (const { element, first, last } of changing) {
         element.setAttribute("visibility", first <= scene && scene <= last ? "visible" : "hidden");
       }
       if (caption.textContent !== captions[scene]) caption.textContent = captions[scene];
+      reveal(figure);
     }
     slider.value = String(step);
     slider.setAttribute("aria-valuetext", words(step));

@@ -23,10 +23,10 @@ _SCHEMES: dict[Theme, str] = {"auto": "light dark", "light": "light", "dark": "d
 _COLOURS = ("paper", "ink", "line", "operation", "focus")
 _TRACK = Template("""\
 <section class="track" data-track="$number" data-captions="$captions" aria-label="$title">
-$heading<figure role="group" aria-label="Drawing: $title" tabindex="0">
+$heading<p class="caption" data-part="caption" aria-live="polite">$caption</p>
+<figure role="group" aria-label="Drawing: $title" tabindex="0">
 $picture
 </figure>
-<p class="caption" data-part="caption" aria-live="polite">$caption</p>
 </section>""")
 
 

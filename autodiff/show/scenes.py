@@ -70,7 +70,7 @@ class _Backward:
     def scenes(self) -> list[Scene]:
         name = names_of(self.y)[self.y]
         start = f"Start: d{name} = {shortened(self.totals[self.y])}; no other gradient is known yet."
-        scenes = [self._scene(start)]
+        scenes = [self._scene(start, changed=frozenset([self.parts.names[self.y]]))]
         scenes += [self._after(step) for step in self.steps]
         self.totals = dict.fromkeys(self.parts.names, 0.0) | self.totals  # what got no share has a gradient of zero
         return [*scenes, self._scene(f"End: {'; '.join(self.steps.notes)}")]
