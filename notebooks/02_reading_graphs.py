@@ -74,8 +74,8 @@ ad.draw(out)
 ad.backward_steps(out)
 
 # %% [markdown]
-# Upstream is the gradient of the node, complete when its turn comes. Steps are objects, too, and can be taken one at a
-# time:
+# Upstream is the gradient of the node, complete when its turn comes. `ad.animate(out)` plays these steps in
+# the drawing, with a slider. Steps are objects, too, and can be taken one at a time:
 
 # %%
 *_, last = ad.backward_steps(out)
