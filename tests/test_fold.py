@@ -342,3 +342,11 @@ def test_a_folded_box_counts_what_is_not_finite_and_what_is_dead() -> None:
     root.backward()
     assert "✕ 100 dead" in "".join(box.flag for box in boxes(parts_of(root, Request())))
     assert "nan or inf" in "".join(box.flag for box in boxes(parts_of(root, Request())))
+
+
+def test_layers_stay_folded_where_their_neurons_would_be_a_tangle() -> None:
+    model = nn.MLP(2, [16, 16, 1], seed=0)
+    with ad.record_source():
+        loss = nn.mse([model([1.0, 2.0]), model([0.5, -1.0])], [1.0, 0.0])
+    assert "3 folded" in repr(ad.draw(loss))
+    assert "33 folded" in repr(ad.draw(loss, depth=2))

@@ -26,7 +26,8 @@ from autodiff.value import Value
 Collapse = Literal["auto", "never", "always"]
 
 FEW_LEAVES = 8  # that stay as they are beside a folded graph
-EDGES_PER_BOX = 1.5  # more than that is a tangle, however few the boxes are
+EDGES_PER_BOX = 1.5  # more than that is a tangle, however few the boxes are,
+FEW_BOXES = 20  # unless there are no more than this
 
 
 class Request(NamedTuple):
@@ -113,7 +114,7 @@ def _depth(wiring: Wiring, request: Request, kept: frozenset[int]) -> int:
         return 0
     for depth in range(deepest - 1, 0, -1):
         boxes, edges = _extent(wiring, _by_module(wiring, depth, kept))
-        if boxes <= request.max_nodes and edges <= request.max_nodes * EDGES_PER_BOX:
+        if boxes <= request.max_nodes and edges <= max(boxes, FEW_BOXES) * EDGES_PER_BOX:
             return depth
     return 0
 
