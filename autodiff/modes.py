@@ -16,11 +16,15 @@ from typing import Any, NamedTuple
 
 
 class Mode(NamedTuple):
-    """How operations are recorded: whether at all, checked for non-finite numbers, with the line they stand on."""
+    """How operations are recorded: whether at all, checked for non-finite numbers, with the line they stand on.
+
+    Inside a trace of `compile`, the trace records them instead, and knows what depends on its inputs.
+    """
 
     recording: bool = True
     checking: bool = False
     sourcing: bool = False
+    trace: Any = None
 
 
 class Source(NamedTuple):
@@ -39,7 +43,7 @@ current = _mode.get
 
 
 @contextmanager
-def _changed(**changes: bool) -> Iterator[None]:
+def _changed(**changes: Any) -> Iterator[None]:
     token = _mode.set((current() or Mode())._replace(**changes))
     try:
         yield
@@ -82,7 +86,18 @@ def logging_leaves() -> Iterator[list[Any]]:
 
 def on_numbers_alone() -> AbstractContextManager[None]:
     """Return a context in which Values are mere IEEE 754 numbers: nothing is recorded, checked or remembered."""
-    return _changed(recording=False, checking=False, sourcing=False)
+    return _changed(recording=False, checking=False, sourcing=False, trace=None)
+
+
+def tracing(trace: Any) -> AbstractContextManager[None]:
+    """Return a context in which a trace records what is done; with None, one outside of every trace."""
+    return _changed(recording=True, checking=False, sourcing=False, trace=trace)
+
+
+def current_trace() -> Any:
+    """Return the trace under way, None outside."""
+    mode = current()
+    return None if mode is None else mode.trace
 
 
 @contextmanager

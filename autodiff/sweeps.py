@@ -18,6 +18,7 @@ from typing import Any
 
 from autodiff import floats
 from autodiff.graph import topological_order
+from autodiff.modes import current_trace
 from autodiff.structures import flatten
 from autodiff.value import Value
 
@@ -119,8 +120,12 @@ def chain(upstream: Any, local: Any, chooses: bool) -> Any:
     """Return upstream * local, or None where it contributes nothing: the chain rule with its zeros.
 
     A constant 0 contributes nothing, unless IEEE 754 makes nan of it and the primitive does not choose. A Value that
-    happens to be 0 now may have a derivative, so its product is kept, but for 0 * inf and 0 * nan.
+    happens to be 0 now may have a derivative, so its product is kept, but for 0 * inf and 0 * nan. A trace, which knows
+    no numbers, decides at every run.
     """
+    trace = current_trace()
+    if trace is not None and not (trace.is_constant(upstream) and trace.is_constant(local)):
+        return trace.chain(upstream, local, chooses)
     if type(local) is float:
         if local == 1.0:
             return upstream

@@ -143,7 +143,8 @@ class Value(metaclass=_Listed):
         >>> x.grad
         3.0
         """
-        return Value(self.data)
+        trace = modes.current_trace()
+        return Value(self.data) if trace is None else cast(Value, trace.detached(self))
 
     # --- the backward pass ---
 
@@ -167,6 +168,9 @@ class Value(metaclass=_Listed):
         >>> x.grad
         16.0
         """
+        trace = modes.current_trace()
+        if trace is not None:
+            trace.refuse_backward(self)
         accumulate(topological_order(self), {self: floats.as_float(gradient)})
 
     # --- recording ---
@@ -174,12 +178,14 @@ class Value(metaclass=_Listed):
     @classmethod
     def __apply__(cls, primitive: Primitive, operands: tuple[Any, ...]) -> Value:
         """Return the node that `primitive` makes of `operands`: the hook through which primitives record."""
+        mode = modes.current()
+        if mode is not None and mode.trace is not None:
+            return cast(Value, mode.trace.apply(primitive, operands))
         numbers = [x.data if type(x) is Value else x for x in operands]
         if set(map(type, numbers)) != {float}:  # other kinds of numbers, Values of a subclass, or a mistake
             operands = tuple([x if isinstance(x, Value) else floats.as_float(x) for x in operands])
             numbers = [_data_of(x) if isinstance(x, Value) else x for x in operands]
         data = primitive.evaluate(*numbers)
-        mode = modes.current()
         if mode is None:
             return _made(data, primitive, operands, _local_gradients(primitive, data, numbers))
         if mode.checking and data - data != 0.0:
@@ -355,27 +361,39 @@ class Value(metaclass=_Listed):
     # --- comparisons: of data ---
 
     def __eq__(self, other: object) -> Any:
+        if modes.current() is not None and (trace := modes.current_trace()) is not None:
+            return trace.compared("==", self, other)
         return self.data == (other.data if type(other) is Value else other if type(other) in _PLAIN else _number(other))
 
     def __ne__(self, other: object) -> Any:
+        if modes.current() is not None and (trace := modes.current_trace()) is not None:
+            return trace.compared("!=", self, other)
         return self.data != (other.data if type(other) is Value else other if type(other) in _PLAIN else _number(other))
 
     def __lt__(self, other: Any) -> Any:
+        if modes.current() is not None and (trace := modes.current_trace()) is not None:
+            return trace.compared("<", self, other)
         return self.data < (other.data if type(other) is Value else other if type(other) in _PLAIN else _number(other))
 
     def __le__(self, other: Any) -> Any:
+        if modes.current() is not None and (trace := modes.current_trace()) is not None:
+            return trace.compared("<=", self, other)
         return self.data <= (other.data if type(other) is Value else other if type(other) in _PLAIN else _number(other))
 
     def __gt__(self, other: Any) -> Any:
+        if modes.current() is not None and (trace := modes.current_trace()) is not None:
+            return trace.compared(">", self, other)
         return self.data > (other.data if type(other) is Value else other if type(other) in _PLAIN else _number(other))
 
     def __ge__(self, other: Any) -> Any:
+        if modes.current() is not None and (trace := modes.current_trace()) is not None:
+            return trace.compared(">=", self, other)
         return self.data >= (other.data if type(other) is Value else other if type(other) in _PLAIN else _number(other))
 
     __hash__ = object.__hash__
 
     def __bool__(self) -> bool:
-        return self.data != 0.0
+        return bool(self != 0.0)
 
     # --- text ---
 
