@@ -22,6 +22,7 @@ What there is, by use; help() of each shows an example:
 - Choices and steps: `where` `maximum` `minimum` `clip` `sign` `floor` `ceil`.
 - Lists: `sum` `mean` `prod` `dot` `norm` `max` `min` `logsumexp` `softmax` `log_softmax`.
 - Derivatives of functions: `grad` `value_and_grad` `jacobian` `hessian` `hvp` `jvp` `vjp`; of a graph: `gradient`.
+- Speed: `compile`, which runs a function of Values as fast as numerical code written by hand.
 - Memory: `checkpoint`, `preaccumulate`. How graphs are recorded: `no_grad`, `detect_anomaly`, `record_source`.
 - A function of your own as one operation: `primitive`, which returns a `Primitive`, smooth on its `Domain`.
 """
@@ -100,6 +101,7 @@ from autodiff.transforms import grad, gradient, hessian, hvp, jacobian, jvp, val
 from autodiff.value import Value
 
 if TYPE_CHECKING:
+    from autodiff.compiler import compile
     from autodiff.show import Graph, draw
     from autodiff.show.animate import animate
     from autodiff.show.explain import explain
@@ -127,6 +129,7 @@ __all__ = [
     "ceil",
     "checkpoint",
     "clip",
+    "compile",
     "cos",
     "cosh",
     "detect_anomaly",
@@ -196,9 +199,12 @@ __all__ = [
 ]
 
 # What stands beside the engine is loaded at its first use: `import autodiff` itself loads the standard library alone.
-_LAZY = dict.fromkeys(
-    ["Graph", "animate", "backward_steps", "draw", "explain", "formula", "forward_steps", "what_if"], "autodiff.show"
-)
+_LAZY = {
+    **dict.fromkeys(
+        ["Graph", "animate", "backward_steps", "draw", "explain", "formula", "forward_steps", "what_if"], "autodiff.show"
+    ),
+    "compile": "autodiff.compiler",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -58,12 +58,12 @@ class Structure(NamedTuple):
         if self._is_leaf:
             return self.collect(numbers)
         if self._is_flat:
-            return self._holding(numbers)
+            return self.holding(numbers)
         parts, start = [], 0
         for child in self.children:
             parts.append(child.build(numbers[start : start + child.size]))
             start += child.size
-        return self._holding(parts)
+        return self.holding(parts)
 
     def build_from(self, leaf: Leaf, start: int = 0) -> Any:
         """Return the containers around `leaf(structure, slice)`, called for each number or array in order.
@@ -76,9 +76,9 @@ class Structure(NamedTuple):
         for child in self.children:
             parts.append(child.build_from(leaf, start))
             start += child.size
-        return self._holding(parts)
+        return self.holding(parts)
 
-    def _holding(self, parts: Sequence[Any]) -> Any:
+    def holding(self, parts: Sequence[Any]) -> Any:
         """Return a container of this kind."""
         if self.kind is dict:
             return dict(zip(self.keys, parts, strict=True))
@@ -187,7 +187,7 @@ def _take_apart(whole: Any, name: str, numbers: list[Any], number: Callable[[Any
         children = [_take_apart(x, f"{name}[{key!r}]", numbers, number) for key, x in whole.items()]
         return Structure(dict, keys=tuple(whole), children=tuple(children), size=_size(children))
     if is_array(whole) and (number is _number or whole.dtype == object):
-        _check_array(whole, name)
+        check_array(whole, name)
         flat = sys.modules["numpy"].asarray(whole).ravel().tolist()
         plain = set(map(type, flat)) <= _PLAIN
         numbers += flat if plain else [number(x, f"{name}, an array") for x in flat]
@@ -203,7 +203,8 @@ def _size(children: Sequence[Structure]) -> int:
     return sum([child.size for child in children])
 
 
-def _check_array(whole: Any, name: str) -> None:
+def check_array(whole: Any, name: str) -> None:
+    """Raise TypeError for an array of something else than real numbers or objects."""
     if hasattr(whole, "mask"):
         raise TypeError(f"expected numbers, got a masked array at {name}; fill it with .filled(...), or leave them out")
     if whole.dtype.kind not in "iufO":

@@ -1,0 +1,11 @@
+"""compile: ordinary scalar code over Values, run as fast as numerical code written by hand.
+
+A function is traced once (`tracing`) into a program of flat arrays (`program`, `opcodes`), which passes make smaller
+(`passes`) and a backend runs (`python_backend`, `numba_backend`). What users call is in `compiled`.
+"""
+
+from autodiff.compiler.compiled import Compiled, Stats, compile
+from autodiff.compiler.prepared import Prepared
+from autodiff.compiler.tracing import TracingError
+
+__all__ = ["Compiled", "Prepared", "Stats", "TracingError", "compile"]

@@ -16,7 +16,7 @@ from autodiff.compiler.opcodes import CODE
 from autodiff.compiler.program import Program
 
 _ADD, _SUB, _MUL, _DIV, _NEG, _POW = (CODE[name] for name in ("add", "sub", "mul", "div", "neg", "pow"))
-_WHERE, _DETACH, _STRONG = (CODE[name] for name in ("where", "detach", "strong_mul"))
+_WHERE, _DETACH = CODE["where"], CODE["detach"]
 _COMMUTATIVE = {CODE[name] for name in ("add", "mul", "equal", "not_equal")}
 _NEVER_FOLDED_BEFORE = len(CODE)  # the primitives of users are not asked for numbers beforehand
 
@@ -138,9 +138,7 @@ def share(program: Program) -> Program:
     next_slot = program.first
     for code, old in program.instructions():
         new = [place[x] for x in old]
-        if code in _COMMUTATIVE and new[0] > new[1]:
-            new.reverse()
-        key = (code, *new)
+        key = (code, *(sorted(new) if code in _COMMUTATIVE else new))
         slot = seen.get(key)
         if slot is None:
             slot = seen[key] = next_slot

@@ -332,6 +332,10 @@ class Trace:
 
     # --- the program ---
 
+    def forget(self) -> None:
+        """Let go of the graph: a million nodes take some hundred megabytes."""
+        self.inputs, self.nodes, self.guards = [], [], []
+
     def program(self, outputs: Iterable[Any], varying: bytes | None = None) -> Program:
         """Return the program that gives the outputs: tracers, Values or floats. Fills in `leaves`.
 

@@ -1,0 +1,259 @@
+"""Arguments: the numbers in them, and a key that says how they stand together; calls with equal keys share a program.
+
+    >>> taken = Arguments.of(({"w": [1.0, 2.0], "b": 3.0}, "fast"), {})
+    >>> list(taken.shared), taken.rows
+    ([1.0, 2.0, 3.0], None)
+
+Numbers, lists, tuples, dicts and numpy arrays of numbers are taken apart; anything else, such as a bool, a text or a
+model, is handed to f as it is, and is part of the key.
+"""
+
+import sys
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from autodiff import floats
+from autodiff.structures import check_array, flatten_values, is_array
+from autodiff.value import Value
+
+Parts = list[Any]  # lists of floats, and float64 arrays
+_FLOATS = {float}
+
+
+class HoldsValuesError(Exception):
+    """There are Values among the arguments: they are to be recorded, not run."""
+
+
+class Arguments(NamedTuple):
+    """What a call was given.
+
+    Attributes:
+        key: how the numbers stand together, and what else there is.
+        shared: the numbers that all rows share: a list, or a float64 array.
+        rows: a list of lists or a float64 matrix, a row of numbers for each row; None where no argument has rows.
+        parts: the numbers that are shared, as they were found.
+    """
+
+    key: Hashable
+    shared: Any
+    rows: Any
+    parts: Parts
+
+    @classmethod
+    def of(cls, args: Sequence[Any], kwargs: dict[str, Any], rows: Collection[int] = ()) -> "Arguments":
+        """Return the numbers in the arguments, of which those at the positions `rows` have rows.
+
+        Raises HoldsValuesError for Values, TypeError and ValueError for what is no number, has no rows, or rows of
+        different lengths or forms.
+        """
+        parts: Parts = []
+        if not rows:
+            keys = [_take(x, parts, f"args[{i}]") for i, x in enumerate(args)]
+            matrix = None
+        else:
+            columns = _Rows()
+            keys = [
+                columns.take(x, f"args[{i}]") if i in rows else _take(x, parts, f"args[{i}]")
+                for i, x in enumerate(args)
+            ]
+            matrix = columns.matrix()
+        if kwargs:
+            for name, x in kwargs.items():
+                keys += [name, _take(x, parts, name)]
+        return cls(tuple(keys), joined(parts), matrix, parts)
+
+
+def joined(parts: Parts) -> Any:
+    """Return the numbers of all parts: a float64 array if one of them is an array, else a list."""
+    if len(parts) == 1:
+        return parts[0].ravel() if is_array(parts[0]) else parts[0]
+    if any(map(is_array, parts)):
+        numpy = sys.modules["numpy"]
+        return numpy.concatenate([x.ravel() if is_array(x) else numpy.array(x, float) for x in parts])
+    return [number for part in parts for number in part]
+
+
+def _take(x: Any, parts: Parts, name: str) -> Hashable:
+    """Append the numbers in x to the parts; return their key."""
+    kind = type(x)
+    if kind is float:
+        parts.append([x])
+        return float
+    if is_array(x):
+        numbers = _float_array(x, name)
+        parts.append(numbers)
+        return numbers.shape
+    if isinstance(x, (list, tuple)):
+        if set(map(type, x)) == _FLOATS:
+            parts.append(list(x))
+            return kind, len(x)
+        return kind, *[_take(child, parts, f"{name}[{i}]") for i, child in enumerate(x)]
+    if isinstance(x, dict):
+        return kind, *x, None, *[_take(child, parts, f"{name}[{key!r}]") for key, child in x.items()]
+    if isinstance(x, Value):
+        raise HoldsValuesError
+    if is_static(x):
+        _check_hashable(x, name)
+        return "static", kind, x
+    parts.append([_number(x, name)])
+    return float
+
+
+def is_static(x: Any) -> bool:
+    """Return whether x is no number: f is handed it as it is."""
+    kind = type(x)
+    return kind is bool or isinstance(x, (complex, str, bytes)) or not hasattr(kind, "__float__")
+
+
+def _number(x: Any, name: str) -> float:
+    try:
+        return floats.as_float(x)
+    except TypeError as error:
+        raise TypeError(f"{error} (at {name})") from None
+
+
+def _check_hashable(x: Any, name: str) -> None:
+    try:
+        hash(x)
+    except TypeError:
+        raise TypeError(
+            f"compile takes numbers apart, in lists, tuples, dicts and arrays, and anything else must be hashable, got "
+            f"{type(x).__name__} at {name}; bind it beforehand, as in functools.partial"
+        ) from None
+
+
+def _float_array(x: Any, name: str) -> Any:
+    """Return the array as float64, in C order; those of integers and of objects that are numbers are converted."""
+    numpy = sys.modules["numpy"]
+    if x.dtype == numpy.float64 and x.flags.c_contiguous:
+        return x
+    check_array(x, name)
+    if x.dtype == object:
+        flat = x.ravel().tolist()
+        if any(isinstance(item, Value) for item in flat):
+            raise HoldsValuesError
+        return numpy.array([_number(item, f"{name}, an array of objects") for item in flat]).reshape(x.shape)
+    return numpy.ascontiguousarray(x, dtype=float)
+
+
+# --- rows ---
+
+
+class _Rows:
+    """The numbers of the arguments that have rows: an array has them along its first axis, a list is a list of them.
+
+    The members of tuples and dicts each have rows.
+    """
+
+    def __init__(self) -> None:
+        self.columns: list[Any] = []  # each a matrix, or a list of rows that are lists
+        self.count: int | None = None
+        self.counted = ""
+
+    def take(self, x: Any, name: str) -> Hashable:
+        """Append the rows in x; return the key of one of them."""
+        if is_array(x):
+            if not x.ndim:
+                raise ValueError(f"rows: {name} is an array without an axis, so it has no rows; give it one")
+            array = _float_array(x, name)
+            self._count(len(array), name)
+            self.columns.append(array.reshape(len(array), -1))
+            return "rows", array.shape[1:]
+        if isinstance(x, list):
+            return "rows", self._listed(x, name)
+        if isinstance(x, tuple):
+            return type(x), *[self.take(child, f"{name}[{i}]") for i, child in enumerate(x)]
+        if isinstance(x, dict):
+            return type(x), *x, None, *[self.take(child, f"{name}[{key!r}]") for key, child in x.items()]
+        if isinstance(x, Value):
+            raise HoldsValuesError
+        raise TypeError(
+            f"rows: expected {name} to have rows, an array or a list, got {type(x).__name__}; leave its position out of "
+            "rows if all rows share it"
+        )
+
+    def _listed(self, x: list[Any], name: str) -> Hashable:
+        self._count(len(x), name)
+        column, first = [], None
+        for i, row in enumerate(x):
+            parts: Parts = []
+            key = _take(row, parts, f"{name}[{i}]")
+            if i == 0:
+                first = key
+            elif key != first:
+                raise ValueError(f"rows: {name}[{i}] is of another form or length than {name}[0]; make the rows alike")
+            column.append([number for part in parts for number in (part.ravel().tolist() if is_array(part) else part)])
+        self.columns.append(column)
+        return first
+
+    def _count(self, count: int, name: str) -> None:
+        if count == 0:
+            raise ValueError(f"rows: {name} has no rows; give it at least one")
+        if self.count is None:
+            self.count, self.counted = count, name
+        elif count != self.count:
+            raise ValueError(f"rows: {name} has {count} rows, {self.counted} has {self.count}; give them equally many")
+
+    def matrix(self) -> Any:
+        """Return the numbers of all rows, side by side."""
+        if self.count is None:
+            raise ValueError("rows: none of the arguments was given; pass those with rows by position")
+        if any(map(is_array, self.columns)):
+            numpy = sys.modules["numpy"]
+            columns = [x if is_array(x) else numpy.array(x, float).reshape(len(x), -1) for x in self.columns]
+            return columns[0] if len(columns) == 1 else numpy.concatenate(columns, axis=1)
+        return [[number for part in row for number in part] for row in zip(*self.columns, strict=True)]
+
+
+# --- the other way: arguments for f ---
+
+
+def replaced(x: Any, make: Callable[[float], Any]) -> Any:
+    """Return x with what `make` gives in the place of each number, in the order in which they are taken."""
+    if is_array(x):
+        numpy = sys.modules["numpy"]
+        made = numpy.empty(x.size, object)
+        for i, number in enumerate(x.ravel().tolist()):
+            made[i] = replaced(number, make)
+        return made.reshape(x.shape)
+    if isinstance(x, (list, tuple)):
+        parts = [replaced(child, make) for child in x]
+        kind: Any = type(x)
+        return kind._make(parts) if hasattr(kind, "_make") else kind(parts)
+    if isinstance(x, dict):
+        return {key: replaced(child, make) for key, child in x.items()}
+    return x if isinstance(x, Value) or is_static(x) else make(floats.as_float(x))
+
+
+def row_of(x: Any, i: int) -> Any:
+    """Return row i of an argument that has rows."""
+    if is_array(x) or isinstance(x, list):
+        return x[i]
+    if isinstance(x, dict):
+        return {key: row_of(child, i) for key, child in x.items()}
+    parts = [row_of(child, i) for child in x]
+    kind: Any = type(x)
+    return kind._make(parts) if hasattr(kind, "_make") else kind(parts)
+
+
+def count_rows(with_rows: Sequence[Any]) -> int:
+    """Return how many rows these arguments have, which may hold Values; raise ValueError if they differ, or for none."""
+    counts = {n for x in with_rows for n in _counts(x)}
+    if len(counts) != 1 or 0 in counts:
+        raise ValueError(f"rows: expected arguments with equally many rows, at least one, got {sorted(counts)}")
+    return counts.pop()
+
+
+def _counts(x: Any) -> Iterator[int]:
+    if is_array(x) or isinstance(x, list):
+        yield len(x)
+    elif isinstance(x, (tuple, dict)):
+        for child in x.values() if isinstance(x, dict) else x:
+            yield from _counts(child)
+    else:
+        raise TypeError(f"rows: expected an array or a list, got {type(x).__name__}")
+
+
+def holds_values(x: Any) -> bool:
+    """Return whether there is a Value in x."""
+    return any(isinstance(item, Value) for item in flatten_values(x)[0])

@@ -1,0 +1,504 @@
+"""compile: a function of Values, run at the speed of arrays.
+
+    >>> from autodiff import exp
+    >>> @compile
+    ... def neuron(w, x, b):
+    ...     return 1.0 / (1.0 + exp(-(w[0] * x[0] + w[1] * x[1] + b)))
+    >>> round(neuron([2.0, -3.0], [-1.0, -2.0], -3.0), 10)
+    0.7310585786
+    >>> print(neuron.listing())
+    inputs  x0 x1 x2 x3 x4
+    v6 = mul x0 x2
+    v7 = mul x1 x3
+    v8 = add v6 v7
+    v9 = add v8 x4
+    v10 = neg v9
+    v11 = exp v10
+    v12 = add 1.0 v11
+    v13 = div 1.0 v12
+    outputs v13
+
+The function is called once for each structure of arguments, on Values that stand for whatever numbers will be given. What
+it does to them is a program (`program`), which is made smaller (`passes`) and handed to a backend.
+"""
+
+import operator
+import sys
+import time
+from collections.abc import Callable, Hashable, Sequence
+from functools import update_wrapper
+from importlib.util import find_spec
+from threading import RLock
+from types import MethodType
+from typing import Any, NamedTuple
+
+from autodiff import modes
+from autodiff.compiler.arguments import (
+    Arguments,
+    HoldsValuesError,
+    count_rows,
+    holds_values,
+    is_static,
+    joined,
+    replaced,
+    row_of,
+)
+from autodiff.compiler.paths import Path, outside_leaves, traced, with_gradient
+from autodiff.compiler.prepared import Prepared
+from autodiff.compiler.results import lowered, stacked_values
+from autodiff.compiler.tracing import Trace
+from autodiff.floats import as_float
+from autodiff.structures import Structure, flatten_values, is_array
+from autodiff.value import Value, one_pass_at_a_time
+
+MOST_PATHS = 64
+BACKENDS = ("auto", "numba", "python")
+REDUCTIONS = (None, "mean", "sum")
+
+
+def compile(
+    f: Callable[..., Any] | None = None,
+    *,
+    rows: int | Sequence[int] = (),
+    reduce: str | None = None,
+    backend: str = "auto",
+    threads: int = 1,
+) -> Any:
+    """Return f compiled: a function that takes and gives floats and arrays where f takes and gives Values.
+
+    At the first call for each structure of the arguments f is called once, on Values that stand for the numbers; what it
+    does to them is run from then on, without f. So f does the same to any numbers, but for its choices: `where` selects
+    at every run, and an `if` on a Value is checked at every run, and another way through f traced when it goes the other
+    way. Leaf Values that f closes over, such as the parameters of a model, are read at every run. Plain numbers that f
+    closes over, and what it draws at random, are what they were. It composes with transforms: `compile(grad(f))`.
+
+    A compiled function that is given Values calls f itself, and so can be differentiated.
+
+    Args:
+        f: the function; leave it out to decorate with options.
+        rows: positions of arguments, counted from 0, with many rows: f is called for one row. An array has rows along its
+            first axis, a list is a list of rows, and of a tuple or dict each member has them.
+        reduce: "mean" or "sum" of what f gives over the rows, taken in the same pass; None stacks it.
+        backend: "numba", the fast one; "python", which needs nothing; "auto", numba if it is installed.
+        threads: how many threads share the rows. Results are the same to the last bit for any number.
+
+    Arguments are numbers and lists, tuples, dicts and arrays of numbers, by position or keyword; anything else is
+    handed to f as it is, must be hashable, and has programs of its own.
+
+    Raises TypeError or ValueError for options or arguments that are none of this; TracingError, a TypeError, where f
+    looks at a number (`x.data`, float(x), an index), assigns to a Value, or calls backward().
+
+    >>> from autodiff import value_and_grad
+    >>> def loss(w, x, y):
+    ...     return (w["slope"] * x + w["offset"] - y) ** 2
+    >>> step = compile(value_and_grad(loss), rows=(1, 2), reduce="mean")
+    >>> step({"slope": 1.0, "offset": 0.0}, [1.0, 2.0, 3.0], [3.0, 5.0, 7.0])
+    (9.666666666666666, {'slope': -13.333333333333334, 'offset': -6.0})
+    """
+    options = _checked(rows, reduce, backend, threads)
+    if f is None:
+        return lambda f: Compiled(f, *options)
+    return Compiled(f, *options)
+
+
+def _checked(rows: Any, reduce: Any, backend: Any, threads: Any) -> tuple[tuple[int, ...], str | None, str, int]:
+    positions = (rows,) if isinstance(rows, int) else rows
+    if isinstance(positions, (str, dict)) or not hasattr(type(positions), "__iter__"):
+        raise TypeError(f"rows are positions of arguments, such as (1, 2), got {rows!r}")
+    taken = []
+    for position in positions:
+        if isinstance(position, bool) or not hasattr(type(position), "__index__"):
+            raise TypeError(f"rows are positions of arguments, such as (1, 2), got {rows!r}")
+        taken.append(operator.index(position))
+        if taken[-1] < 0:
+            raise ValueError(f"rows are positions counted from 0, got {rows!r}")
+    if len(set(taken)) < len(taken):
+        raise ValueError(f"rows={rows!r} names a position twice")
+    if reduce not in REDUCTIONS:
+        raise ValueError(f"reduce is 'mean', 'sum' or None, got {reduce!r}")
+    if reduce is not None and not taken:
+        raise ValueError(f"reduce={reduce!r} adds up rows: say which arguments have them, as in rows=(1, 2)")
+    if backend not in BACKENDS:
+        raise ValueError(f"backend is 'auto', 'numba' or 'python', got {backend!r}")
+    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
+        raise ValueError(f"threads is a number of threads, 1 or more, got {threads!r}")
+    if backend == "numba" and find_spec("numba") is None:
+        raise ImportError('backend="numba" needs numba: pip install "scalar-autodiff[compile]"')
+    return tuple(taken), reduce, backend, threads
+
+
+class Stats(NamedTuple):
+    """What compiling took and made, over all paths of a function.
+
+    Attributes:
+        backend: "numba" or "python": what runs the programs.
+        paths: how many programs there are.
+        nodes: how many operations were traced.
+        passes: how many instructions there were after each pass.
+        instructions: how many there are now.
+        slots: how many numbers a run holds.
+        bytes: what the programs take.
+        tracing: seconds.
+        optimising: seconds.
+        first_run: seconds, of what the backend makes of the programs and the first run.
+    """
+
+    backend: str
+    paths: int
+    nodes: int
+    passes: dict[str, int]
+    instructions: int
+    slots: int
+    bytes: int
+    tracing: float
+    optimising: float
+    first_run: float
+
+    def __str__(self) -> str:
+        after = ", ".join(f"{count:,} after {name!r}" for name, count in self.passes.items())
+        return (
+            f"{self.nodes:,} operations traced in {self.tracing:.3f} s; instructions: {after} in {self.optimising:.3f} s\n"
+            f"{self.instructions:,} instructions, {self.slots:,} slots, {self.bytes:,} bytes, "
+            f"{self.paths} program{'s' * (self.paths != 1)}; run by {self.backend}, first in {self.first_run:.3f} s"
+        )
+
+
+class Compiled:
+    """A compiled function: call it as the one it was made of. Made by `compile`."""
+
+    def __init__(
+        self, f: Callable[..., Any], rows: tuple[int, ...], reduce: str | None, backend: str, threads: int
+    ) -> None:
+        if not callable(f):
+            raise TypeError(f"compile takes a function, got {type(f).__name__} {f!r}; write compile(f), then call that")
+        update_wrapper(self, f)
+        self.f: Callable[..., Any] | None = f
+        self.name = getattr(f, "__name__", type(f).__name__)
+        self.rows, self.reduce, self.backend, self.threads = rows, reduce, backend, threads
+        self._paths: dict[Hashable, list[Path]] = {}
+        self._lock = RLock()
+
+    # --- runs ---
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Return what f gives, in floats and arrays."""
+        given = self._taken(args, kwargs)
+        if given is None:
+            return self._eagerly(args, kwargs)
+        if given.rows is None:
+            path, outputs = self._run(given, given.key, args, kwargs)
+            return path.results.build(outputs)
+        groups = self._by_path(given, given.key, args, kwargs)
+        if self.reduce is None:
+            return self._stacked(groups, given)
+        totals = [path.results.build(outputs) for path, outputs in self._reduced(groups, given)]
+        return totals[0] if len(totals) == 1 else self._added(totals)
+
+    def backward(self, *args: Any, **kwargs: Any) -> Any:
+        """Return what f gives, one number, and add its derivatives to the grad of the leaf Values that f closes over.
+
+        That is what `f(*args).backward()` adds, in one run. With rows it is that of their mean or sum.
+
+        >>> w = Value(3.0)
+        >>> square = compile(lambda x: w * w * x)
+        >>> square.backward(2.0), w.grad
+        (18.0, 12.0)
+        """
+        if self.rows and self.reduce is None:
+            raise ValueError(f"{self.name}.backward of many rows needs one number: compile with reduce='mean' or 'sum'")
+        given = self._taken(args, kwargs)
+        if given is None:
+            output = self._eagerly(args, kwargs, lowering=False)
+            output.backward()
+            return output.data
+        key = ("backward", given.key)
+        if given.rows is None:
+            runs = [self._run(given, key, args, kwargs, backward=True)]
+        else:
+            runs = self._reduced(self._by_path(given, key, args, kwargs, backward=True), given)
+        total = 0.0
+        with one_pass_at_a_time:
+            for path, outputs in runs:
+                value, *slopes = outputs.tolist() if is_array(outputs) else outputs
+                total += value
+                for leaf, slope in zip(path.differentiated, slopes, strict=True):
+                    leaf.grad += slope
+        return total
+
+    def prepare(self, *args: Any, **kwargs: Any) -> Prepared:
+        """Return a call with these arguments that can be repeated: it reads arrays as they then are, and keeps its
+        results in arrays that are filled anew.
+
+        >>> import numpy as np
+        >>> x = np.array([3.0, 4.0])
+        >>> length = compile(lambda x: (x[0] * x[0] + x[1] * x[1]) ** 0.5).prepare(x)
+        >>> x[:] = 5.0, 12.0
+        >>> length(), float(length.results)
+        (None, 13.0)
+        """
+        given = self._taken(args, kwargs)
+        if given is None:
+            raise TypeError(f"{self.name}.prepare takes numbers and arrays, got Values; call the function itself")
+        return Prepared(self, args, kwargs)
+
+    def _taken(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments | None:
+        """Return the numbers in the arguments; None where f itself is to be called."""
+        mode = modes.current()
+        if mode is not None and (mode.trace is not None or mode.checking):
+            return None
+        try:
+            return Arguments.of(args, kwargs, self.rows)
+        except HoldsValuesError:
+            return None
+
+    def _run(
+        self, given: Arguments, key: Hashable, args: tuple[Any, ...], kwargs: dict[str, Any], backward: bool = False
+    ) -> tuple[Path, Any]:
+        """Return the path that is right for these numbers, and its outputs."""
+        tried = 0
+        for path in self._paths.get(key, ()):
+            outputs, holds = self._outputs(path, given)
+            if holds:
+                return path, outputs
+            tried += 1
+        with self._lock:
+            for path in self._paths.get(key, [])[tried:]:  # another thread may have traced it meanwhile
+                outputs, holds = self._outputs(path, given)
+                if holds:
+                    return path, outputs
+            path = self._trace(key, args, kwargs, None, backward)
+            start = time.perf_counter()
+            outputs, holds = self._outputs(path, given)
+            path.facts["first run"] = time.perf_counter() - start
+        assert holds, "a path was traced with these numbers"
+        return path, outputs
+
+    def _outputs(self, path: Path, given: Arguments) -> tuple[Any, bool]:
+        runner = path.runner(self.backend, None, self.threads)
+        outputs: tuple[Any, bool] = runner.run(_shared(given, path, runner))
+        return outputs
+
+    # --- rows ---
+
+    def _by_path(
+        self, given: Arguments, key: Hashable, args: tuple[Any, ...], kwargs: dict[str, Any], backward: bool = False
+    ) -> list[tuple[Path, Any]]:
+        """Return each path that rows take, with the indices of those rows, None for all; in the order of their first."""
+        paths = self._paths.get(key)
+        if not paths:
+            with self._lock:
+                paths = self._paths.get(key) or [self._trace(key, args, kwargs, 0, backward)]
+        if not paths[0].lines:
+            return [(paths[0], None)]
+        pending, groups, tried = list(range(len(given.rows))), [], 0
+        while pending:
+            with self._lock:
+                paths = self._paths[key]
+                path = paths[tried] if tried < len(paths) else self._trace(key, args, kwargs, pending[0], backward)
+            tried += 1
+            runner = path.guard_runner(self.backend, self.threads)
+            rows = _rows(given, runner, pending)
+            _, holding = runner.run_rows(_shared(given, path, runner), rows)
+            mine = [i for i, holds in zip(pending, holding, strict=True) if holds]
+            if mine:
+                groups.append((path, mine))
+                pending = [i for i, holds in zip(pending, holding, strict=True) if not holds]
+        groups.sort(key=lambda group: group[1][0])
+        return [(path, None if len(mine) == len(given.rows) else mine) for path, mine in groups]
+
+    def _reduced(self, groups: list[tuple[Path, Any]], given: Arguments) -> list[tuple[Path, Any]]:
+        """Return each path with the sum of its outputs over its rows, for the mean divided by the number of all rows."""
+        totals = []
+        for path, mine in groups:
+            runner = path.runner(self.backend, "sum", self.threads)
+            start = time.perf_counter()
+            outputs, _ = runner.run_rows(_shared(given, path, runner), _rows(given, runner, mine))
+            path.facts.setdefault("first run", time.perf_counter() - start)
+            if self.reduce == "mean":
+                count = len(given.rows)
+                outputs = outputs / count if is_array(outputs) else [x / count for x in outputs]
+            totals.append((path, outputs))
+        return totals
+
+    def _added(self, totals: list[Any]) -> Any:
+        """Return the sum of what paths gave."""
+        flat = [flatten_values(total) for total in totals]
+        structure = self._one_structure([structure for _, structure in flat])
+        return structure.build([_sum(column) for column in zip(*[items for items, _ in flat], strict=True)])
+
+    def _stacked(self, groups: list[tuple[Path, Any]], given: Arguments) -> Any:
+        """Return what f gives for each row, stacked."""
+        results = groups[0][0].results
+        self._one_structure([path.results.structure for path, _ in groups])
+        whole: Any = None
+        for path, mine in groups:
+            runner = path.runner(self.backend, None, self.threads)
+            start = time.perf_counter()
+            outputs, _ = runner.run_rows(_shared(given, path, runner), _rows(given, runner, mine))
+            path.facts.setdefault("first run", time.perf_counter() - start)
+            if mine is None:
+                return results.stack(outputs)
+            if whole is None:
+                count = len(given.rows)
+                whole = [None] * count if not is_array(outputs) else _empty_like(outputs, count)
+            if is_array(whole):
+                whole[mine] = outputs
+            else:
+                for i, row in zip(mine, outputs, strict=True):
+                    whole[i] = row
+        return results.stack(whole)
+
+    def _one_structure(self, structures: list[Structure]) -> Structure:
+        for other in structures[1:]:
+            if other != structures[0]:
+                raise TypeError(
+                    f"{self.name} gives {structures[0]} for some rows and {other} for others; rows need one form"
+                )
+        return structures[0]
+
+    # --- traces ---
+
+    def _trace(
+        self, key: Hashable, args: tuple[Any, ...], kwargs: dict[str, Any], row: int | None, backward: bool
+    ) -> Path:
+        """Return another path, the one of this row, for arguments with this key."""
+        paths = self._paths.get(key, [])
+        if self.f is None:
+            raise RuntimeError(
+                f"{self.name} was pickled: it has the programs it had then, and none for this structure of arguments or "
+                "this way through its choices; compile the function again"
+            )
+        if len(paths) >= MOST_PATHS:
+            raise RuntimeError(
+                f"{self.name} takes more than {MOST_PATHS} ways through its choices; the last was chosen by a Value at "
+                f"{paths[-1].lines[-1]}: choose with where(...), which is one program for both, or make what decides a "
+                "plain argument"
+            )
+        f, varying, differentiated = self.f, bytearray(), list[Value]()
+
+        def call(trace: Trace) -> Any:
+            lifted = []
+            for position, x in enumerate(args):
+                has_rows = position in self.rows
+                lifted.append(replaced(row_of(x, row or 0) if has_rows else x, trace.input))
+                varying.extend(bytes([has_rows]) * (len(trace.inputs) - len(varying)))
+            named = {name: replaced(x, trace.input) for name, x in kwargs.items()}
+            varying.extend(bytes(len(trace.inputs) - len(varying)))
+            result = f(*lifted, **named)
+            if not backward:
+                return result
+            differentiated.extend(outside_leaves(result, self.name))
+            return with_gradient(result, differentiated)
+
+        path = traced(call, varying)
+        path.differentiated = differentiated
+        self._paths[key] = [*paths, path]
+        return path
+
+    def _eagerly(self, args: tuple[Any, ...], kwargs: dict[str, Any], lowering: bool = True) -> Any:
+        """Return what f itself gives: Values of Values; of plain numbers, inside detect_anomaly(), plain numbers."""
+        if self.f is None:
+            raise RuntimeError(f"{self.name} was pickled, so it takes plain numbers only; compile the function again")
+        mode = modes.current()
+        are_plain = mode is not None and mode.checking and not any(holds_values(x) for x in (*args, *kwargs.values()))
+        lift = Value if are_plain else lambda x: x
+        named = {name: replaced(x, lift) for name, x in kwargs.items()}
+        if not self.rows:
+            result = self.f(*[replaced(x, lift) for x in args], **named)
+        else:
+            count = count_rows([args[i] for i in self.rows if i < len(args)])
+            results = [
+                self.f(
+                    *[replaced(row_of(x, row) if i in self.rows else x, lift) for i, x in enumerate(args)], **named
+                )
+                for row in range(count)
+            ]
+            flat = [flatten_values(result) for result in results]
+            structure = self._one_structure([structure for _, structure in flat])
+            columns = [list(column) for column in zip(*[items for items, _ in flat], strict=True)]
+            if self.reduce is not None:
+                totals = [_sum(column) for column in columns]
+                result = structure.build([x / count for x in totals] if self.reduce == "mean" else totals)
+            else:
+                result = structure.build_from(lambda leaf, span: stacked_values(leaf, columns[span]))
+        return lowered(result) if are_plain and lowering else result
+
+    # --- what there is to know ---
+
+    def _all_paths(self) -> list[Path]:
+        paths = [path for paths in self._paths.values() for path in paths]
+        if not paths:
+            raise RuntimeError(
+                f"{self.name} has no program yet: it is traced at its first call, for the structure of the arguments then"
+            )
+        return paths
+
+    def listing(self, limit: int | None = 200) -> str:
+        """Return the programs as text, an instruction a line, no more than `limit` of each; None for all of them.
+
+        Raises RuntimeError before the first call.
+        """
+        return "\n\n".join([path.listing(limit) for path in self._all_paths()])
+
+    def stats(self) -> Stats:
+        """Return what compiling took and made so far. Raises RuntimeError before the first call."""
+        paths = self._all_paths()
+        facts = [path.facts for path in paths]
+        passes: dict[str, int] = {}
+        for path in paths:
+            for name, count in path.effects().items():
+                passes[name] = passes.get(name, 0) + count
+        return Stats(
+            backend=" and ".join(sorted({path.backend(self.backend) for path in paths})),
+            paths=len(paths),
+            nodes=sum(fact["nodes"] for fact in facts),
+            passes=passes,
+            instructions=sum(len(path.program.codes) for path in paths),
+            slots=sum(path.program.slots for path in paths),
+            bytes=sum(path.program.bytes for path in paths),
+            tracing=sum(fact["tracing"] for fact in facts),
+            optimising=sum(fact["optimising"] for fact in facts),
+            first_run=sum(fact.get("first run", 0.0) for fact in facts),
+        )
+
+    def __repr__(self) -> str:
+        count = sum(map(len, self._paths.values()))
+        return f"<compiled {self.name}: {count} program{'s' * (count != 1)}>"
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else MethodType(self, instance)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the programs, without f, which may be a lambda, and without machine code."""
+        state = {name: self.__dict__[name] for name in ("name", "rows", "reduce", "backend", "threads", "_paths")}
+        return {**state, "__doc__": self.__doc__, "__name__": self.name}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.f, self._lock = None, RLock()
+
+
+def _shared(given: Arguments, path: Path, runner: Any) -> Any:
+    """Return the numbers that all rows share, with those of the leaves, as the runner takes them."""
+    numbers = given.shared
+    if path.leaves:
+        data = [leaf.data if type(leaf.data) is float else as_float(leaf.data) for leaf in path.leaves]
+        numbers = joined([*given.parts, data])
+    return runner.numbers(numbers)
+
+
+def _rows(given: Arguments, runner: Any, mine: Any) -> Any:
+    """Return the rows of these indices, all if None, as the runner takes them."""
+    rows = given.rows
+    if mine is not None:
+        rows = rows[mine] if is_array(rows) else [rows[i] for i in mine]
+    return runner.rows(rows)
+
+
+def _sum(column: list[Any]) -> Any:
+    """Return the sum of numbers or arrays; what is neither is that of the first row."""
+    return column[0] if is_static(column[0]) and not is_array(column[0]) else sum(column[1:], column[0])
+
+
+def _empty_like(outputs: Any, count: int) -> Any:
+    return sys.modules["numpy"].empty((count, outputs.shape[1]))

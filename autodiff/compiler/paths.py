@@ -1,0 +1,180 @@
+"""Paths: one way through f, traced, optimised and ready to run.
+
+f takes another way where an `if` on a Value goes the other way; each is a path of its own, with guards that tell whether
+it is the right one for the numbers of a run.
+"""
+
+import sys
+import time
+from array import array
+from collections.abc import Callable, Sequence
+from functools import cache
+from importlib.util import find_spec
+from typing import Any, ClassVar
+
+from autodiff import modes
+from autodiff.compiler.passes import drop_dead, optimised
+from autodiff.compiler.program import Program
+from autodiff.compiler.python_backend import PythonRunner
+from autodiff.compiler.results import Results
+from autodiff.compiler.tracing import Trace, Tracer
+from autodiff.graph import leaves, topological_order
+from autodiff.structures import is_array
+from autodiff.sweeps import read_again, reverse
+from autodiff.value import Value
+
+
+class Path:
+    """A program, the leaves that it reads, and the form of its results.
+
+    Attributes:
+        program: after all passes.
+        leaves: the Values from outside, read at every run.
+        differentiated: of a program with the gradient of a loss, the leaves whose derivatives follow the loss.
+        results: the form of what f gave.
+        lines: where each guard was asked for.
+        facts: figures for `stats`.
+    """
+
+    def __init__(self, trace: Trace, results: Results, varying: bytes, tracing: float) -> None:
+        start = time.perf_counter()
+        traced = trace.program(results.outputs, varying)
+        self.leaves = trace.leaves
+        self.differentiated: list[Value] = []
+        self.results = results.without_outputs()
+        self.lines = [str(guard.source) for guard in trace.guards]
+        nodes = len(traced.codes)
+        trace.forget()
+        self.program, self._effects = optimised(traced)
+        self.facts: dict[str, Any] = {
+            "nodes": nodes,
+            "tracing": tracing,
+            "optimising": time.perf_counter() - start,
+        }
+        self._runners: dict[Any, Any] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_runners": {}}
+
+    def runner(self, backend: str, reduce: str | None, threads: int) -> Any:
+        """Return what runs the program, made at first use."""
+        made = self._runners.get(reduce)
+        if made is None:
+            made = self._runners[reduce] = runner(self.program, backend, reduce, threads)
+        return made
+
+    def guard_runner(self, backend: str, threads: int) -> Any:
+        """Return what runs the guards alone."""
+        made = self._runners.get("guards")
+        if made is None:
+            guards = drop_dead(self.program._replace(outputs=array("i")))
+            made = self._runners["guards"] = runner(guards, backend, None, threads)
+        return made
+
+    def backend(self, backend: str) -> str:
+        """Return the name of the backend that runs it, when this one is asked for."""
+        return "python" if backend == "python" or self.program.primitives or not has_numba() else "numba"
+
+    def effects(self) -> dict[str, int]:
+        """Return how many instructions each pass left, those of the backend's included."""
+        return {**self._effects, **next((made.effects for made in self._runners.values()), {})}
+
+    def listing(self, limit: int | None) -> str:
+        """Return the program as text, with what is an input because f closes over it."""
+        lines = [self.program.listing(limit)]
+        if self.leaves:
+            first = self.program.inputs - len(self.leaves)
+            names = [f"x{i} is {leaf.label or 'a leaf'}" for i, leaf in enumerate(self.leaves[:8], first)]
+            lines.insert(0, f"leaves  {', '.join(names)}{', ...' * (len(self.leaves) > 8)}")
+        return "\n".join(lines)
+
+
+def traced(call: Callable[[Trace], Any], varying: bytearray) -> Path:
+    """Return the path that `call` takes: it gives f's result for inputs that it makes of the trace.
+
+    By then `varying` says of each input whether it differs from row to row.
+    """
+    trace = Trace()
+    start = time.perf_counter()
+    with trace:
+        results = Results.of(trace, call(trace))
+    return Path(trace, results, bytes(varying), time.perf_counter() - start)
+
+
+def outside_leaves(result: Any, name: str) -> list[Value]:
+    """Return the leaves that f closed over and its result was made from; for use inside a trace."""
+    if not isinstance(result, Value):
+        raise TypeError(f"{name}.backward expected f to return one Value, got {result!r}; return the loss")
+    trace = modes.current_trace()
+    return [x for x in leaves(result) if not isinstance(x, Tracer) and not trace.is_constant(x)]
+
+
+def with_gradient(result: Any, differentiated: Sequence[Value]) -> list[Any]:
+    """Return the number that f gave, and its derivative in each of the leaves; for use inside a trace."""
+    slopes = reverse(topological_order(result), {result: 1.0}, differentiated, read_again)
+    return [result, *slopes]
+
+
+# --- what runs a program ---
+
+
+def runner(program: Program, backend: str, reduce: str | None, threads: int) -> Any:
+    """Return the runner of a backend: "auto" is numba where it is installed.
+
+    A program with a primitive of a user's own runs in Python: only Python can call it.
+    """
+    if backend == "python" or program.primitives or (backend == "auto" and not has_numba()):
+        return RowsInPython(program, reduce)
+    from autodiff.compiler.numba_backend import Runner
+
+    return Runner(program, reduce, threads)
+
+
+@cache
+def has_numba() -> bool:
+    """Return whether numba is installed; the first time that it is not, say what would be gained."""
+    if find_spec("numba") is not None:
+        return True
+    print(
+        'autodiff.compile runs in plain Python, some hundred times as slow as with numba: pip install "scalar-autodiff'
+        '[compile]"',
+        file=sys.stderr,
+    )
+    return False
+
+
+class RowsInPython(PythonRunner):
+    """The Python runner, with rows: one after the other."""
+
+    effects: ClassVar[dict[str, int]] = {}  # no passes of its own
+
+    def __init__(self, program: Program, reduce: str | None) -> None:
+        super().__init__(program)
+        self.reduce = reduce
+        self._shared = [i for i, varies in enumerate(program.varying) if not varies]
+        self._varying = [i for i, varies in enumerate(program.varying) if varies]
+
+    def numbers(self, numbers: Any) -> Any:
+        """Return the shared numbers as this runner takes them."""
+        return numbers.tolist() if is_array(numbers) else numbers
+
+    def rows(self, rows: Any) -> Any:
+        """Return the rows as this runner takes them."""
+        return rows.tolist() if is_array(rows) else rows
+
+    def run_rows(self, shared: Sequence[float], rows: Any) -> tuple[Any, list[bool]]:
+        """Return the outputs for each row, or their sum or mean, and for each row whether all guards hold."""
+        numbers = [0.0] * self.program.inputs
+        for i, number in zip(self._shared, shared, strict=True):
+            numbers[i] = number
+        results, holding = [], []
+        for row in rows:
+            for i, number in zip(self._varying, row, strict=True):
+                numbers[i] = number
+            outputs, holds = self.run(numbers)
+            results.append(outputs)
+            holding.append(holds)
+        if self.reduce is None:
+            return results, holding
+        totals = [sum(column) for column in zip(*results, strict=True)]
+        return [x / len(results) for x in totals] if self.reduce == "mean" else totals, holding
