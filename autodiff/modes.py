@@ -57,31 +57,25 @@ def recording() -> AbstractContextManager[None]:
     return nullcontext() if mode is None or mode.recording else _changed(recording=True)
 
 
-# The leaves made since the innermost `logging_leaves()` began, None outside.
-_log: ContextVar[list[Any] | None] = ContextVar("autodiff leaves", default=None)
+# The leaves made since each `logging_leaves()` around began, a list for each.
+_logs: ContextVar[tuple[list[Any], ...]] = ContextVar("autodiff leaves", default=())
 
 
 def log_leaves(leaves: Iterable[Any]) -> None:
-    """Put new leaves on the list of `logging_leaves()`, inside of it."""
-    log = _log.get()
-    if log is not None:
+    """Put new leaves on the list of each `logging_leaves()` around."""
+    for log in _logs.get():
         log.extend(leaves)
 
 
 @contextmanager
 def logging_leaves() -> Iterator[list[Any]]:
-    """Return a context that lists the leaves made in it: whatever else a graph made there depends on was there before.
-
-    A context around this one lists them, too.
-    """
-    outer, log = _log.get(), list[Any]()
-    token = _log.set(log)
+    """Return a context that lists the leaves made in it: what else a graph made there depends on was there before."""
+    log = list[Any]()
+    token = _logs.set((*_logs.get(), log))
     try:
         yield log
     finally:
-        _log.reset(token)
-        if outer is not None:
-            outer += log
+        _logs.reset(token)
 
 
 def on_numbers_alone() -> AbstractContextManager[None]:

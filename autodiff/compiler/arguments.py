@@ -82,7 +82,8 @@ def _take(x: Any, parts: Parts, name: str) -> Hashable:
     if is_array(x):
         numbers = _float_array(x, name)
         parts.append(numbers)
-        return numbers.shape
+        shape: tuple[int, ...] = numbers.shape
+        return shape
     if isinstance(x, (list, tuple)):
         if set(map(type, x)) == _FLOATS:
             parts.append(list(x))

@@ -408,9 +408,7 @@ class Compiled:
         else:
             count = count_rows([args[i] for i in self.rows if i < len(args)])
             results = [
-                self.f(
-                    *[replaced(row_of(x, row) if i in self.rows else x, lift) for i, x in enumerate(args)], **named
-                )
+                self.f(*[replaced(row_of(x, row) if i in self.rows else x, lift) for i, x in enumerate(args)], **named)
                 for row in range(count)
             ]
             flat = [flatten_values(result) for result in results]
@@ -495,7 +493,7 @@ def _rows(given: Arguments, runner: Any, mine: Any) -> Any:
     return runner.rows(rows)
 
 
-def _sum(column: list[Any]) -> Any:
+def _sum(column: Sequence[Any]) -> Any:
     """Return the sum of numbers or arrays; what is neither is that of the first row."""
     return column[0] if is_static(column[0]) and not is_array(column[0]) else sum(column[1:], column[0])
 

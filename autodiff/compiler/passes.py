@@ -1,10 +1,10 @@
 """Passes: functions from program to program that change its size, and not a bit of what it gives.
 
-    >>> program = Program.of(1, [2.0, 1.0], [("mul", (0, 2)), ("add", (3, 1)), ("add", (0, 1)), ("sin", (5,))], [4, 5])
-    >>> print(drop_dead(share(fold(program))).listing())
-    inputs  x0
-    v2 = add x0 2.0
-    outputs v2 v2
+>>> program = Program.of(1, [2.0, 1.0], [("mul", (0, 2)), ("add", (3, 1)), ("add", (0, 1)), ("sin", (5,))], [4, 5])
+>>> print(drop_dead(share(fold(program))).listing())
+inputs  x0
+v2 = add x0 2.0
+outputs v2 v2
 """
 
 import struct
@@ -47,9 +47,9 @@ def fold(program: Program) -> Program:
     values: dict[int, float] = {}  # of the slots, old and new, that hold constants
     place = list(range(program.inputs))
     for number in program.constants:
-        slot = constants.slot(number)
-        values[slot] = number
-        place.append(slot)
+        constant = constants.slot(number)
+        values[constant] = number
+        place.append(constant)
     codes, starts, operands = array("H"), array("q", [0]), array("i")
     negated: dict[int, int] = {}
     next_slot = program.inputs

@@ -1,6 +1,6 @@
 """A call of a compiled function that is repeated: bound to its arguments, with results in arrays that stay."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from autodiff.compiler.arguments import Arguments
@@ -16,7 +16,7 @@ class Prepared:
     """
 
     def __init__(self, compiled: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self._call = lambda: compiled(*args, **kwargs)
+        self._call: Callable[[], Any] = lambda: compiled(*args, **kwargs)
         result = self._call()
         self.results, self._places = _in_arrays(result)
         self._fast = _bound(compiled, args, kwargs, self._places)

@@ -1,11 +1,11 @@
 """Results: what f gave while it was traced, rebuilt around the numbers of each run.
 
-    >>> trace = Trace()
-    >>> x = trace.input(2.0)
-    >>> with trace:
-    ...     results = Results.of(trace, {"y": x * x, "name": "square"})
-    >>> results.build([9.0])
-    {'y': 9.0, 'name': 'square'}
+>>> trace = Trace()
+>>> x = trace.input(2.0)
+>>> with trace:
+...     results = Results.of(trace, {"y": x * x, "name": "square"})
+>>> results.build([9.0])
+{'y': 9.0, 'name': 'square'}
 """
 
 import sys

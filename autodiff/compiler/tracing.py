@@ -26,9 +26,10 @@ import operator
 import struct
 from array import array
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from threading import RLock
 from types import TracebackType
-from typing import Any, ClassVar, NoReturn, cast
+from typing import Any, NoReturn, Self, cast
 
 from autodiff import floats, modes, primitives, value
 from autodiff.compiler import opcodes
@@ -56,8 +57,8 @@ class Tracer(Value):
     __slots__ = ()
 
     # Slots of Value that a tracer has no use for hold what it has instead.
-    number: ClassVar[Any] = vars(Value)["data"]  # at this call; decides what guards expect
-    index: ClassVar[Any] = vars(Value)["grad"]  # the slot, once there is a program
+    number: Any = vars(Value)["data"]  # at this call; decides what guards expect
+    index: Any = vars(Value)["grad"]  # the slot, once there is a program
 
     @property  # type: ignore[override]
     def data(self) -> NoReturn:
@@ -75,8 +76,8 @@ class Tracer(Value):
     def grad(self, number: Any) -> NoReturn:
         raise _assigned("grad")
 
-    @property  # type: ignore[override]
-    def local_gradients(self) -> NoReturn:
+    @property
+    def local_gradients(self) -> NoReturn:  # type: ignore[override]
         raise _looked_at("x.local_gradients")
 
     def __float__(self) -> NoReturn:
@@ -109,18 +110,16 @@ class Tracer(Value):
     def __reduce__(self) -> NoReturn:
         raise _looked_at("pickle")
 
-    # --- arithmetic: as Value's, the hottest operations stand here in full ---
-
 
 def _looked_at(how: str) -> TracingError:
     if modes.current_trace() is None:
         return TracingError(
-            f"{how} of a number that was traced in a function given to compile, after its trace; a compiled function runs "
-            "only while it is traced, so what it stores outside is of no use: return it instead"
+            f"{how} of a number that was traced in a function given to compile, after its trace; a compiled function "
+            "runs only while it is traced, so what it stores outside is of no use: return it instead"
         )
     return _refusal(
         f"{how} leaves the graph inside a compiled function: the number would be stale at the next run",
-        "return it, and look at the result; compute with x itself and the functions of autodiff; choose with where(...)",
+        "return it, and look at the result; compute with x itself and autodiff's functions; choose with where(...)",
     )
 
 
@@ -154,7 +153,9 @@ class Condition(Tracer):
     __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
 
     def __invert__(self) -> NoReturn:
-        raise _refusal("~ of a bool is an integer in Python, and true", "write the opposite comparison: x <= 0 for x > 0")
+        raise _refusal(
+            "~ of a bool is an integer in Python, and true", "write the opposite comparison: x <= 0 for x > 0"
+        )
 
 
 def _logical(primitive: Primitive, left: Any, right: Any) -> Any:
@@ -197,9 +198,10 @@ class Trace:
         self.guards: list[Guard] = []
         self.leaves: list[Value] = []
         self._constants: set[Any] = set()  # plain Values made inside
+        self._recomputed: dict[Any, float] = {}  # interior nodes from outside
         self._logged = 0
 
-    def __enter__(self) -> "Trace":
+    def __enter__(self) -> Self:
         self._contexts = modes.tracing(self), modes.logging_leaves()
         self._contexts[0].__enter__()
         self._log = self._contexts[1].__enter__()
@@ -225,16 +227,14 @@ class Trace:
     def apply(self, primitive: Primitive, operands: Sequence[Any]) -> Any:
         """Return what the primitive makes of the operands: the hook of Value."""
         taken = tuple([x if isinstance(x, Value) else floats.as_float(x) for x in operands])
-        if all([self.is_constant(x) for x in taken]):
+        if all(map(self.is_constant, taken)):
             return self._plain(primitive, taken)
         return self.noted(Tracer, primitive, taken)
 
     def noted(self, kind: type[Any], primitive: Primitive, operands: tuple[Any, ...]) -> Any:
         """Return the tracer of an operation; trusts its arguments."""
         node = _new(kind)
-        node.number = primitive.evaluate(
-            *[x if type(x) is float else x.number if isinstance(x, Tracer) else x.data for x in operands]
-        )
+        node.number = primitive.evaluate(*[x if type(x) is float else self._number(x) for x in operands])
         node.op, node.operands, node._label = primitive, operands, ""
         self.nodes.append(node)
         mode = modes.current()
@@ -255,7 +255,7 @@ class Trace:
         primitive, swapped, plain = _COMPARISONS[symbol]
         if not isinstance(right, Value):
             if not isinstance(right, _PLAIN) and not hasattr(type(right), "__float__"):
-                return plain(left.number if isinstance(left, Tracer) else left.data, right)  # x == None, x < "text"
+                return plain(self._number(left), right)  # x == None, x < "text"
             right = floats.as_float(right)
         if self.is_constant(left) and self.is_constant(right):
             return plain(left.data, right.data if isinstance(right, Value) else right)
@@ -269,7 +269,7 @@ class Trace:
 
     def guard(self, condition: Condition) -> bool:
         """Return what the condition is now; every run will rely on it."""
-        expected = condition.number != 0.0
+        expected = bool(condition.number != 0.0)
         self.guards.append(Guard(condition, expected, modes.user_source()))
         return expected
 
@@ -295,6 +295,17 @@ class Trace:
             taken, other = [0.0 if share is None else share for share in shares]
             return primitives.where(condition, taken, other)
         return opcodes.strong_mul(upstream, local)
+
+    def _number(self, x: Value) -> float:
+        """Return what a Value is at this call; one from outside that was made from leaves, as they are now."""
+        if isinstance(x, Tracer):
+            return cast(float, x.number)
+        if not x.operands or self.is_constant(x):
+            return floats.as_float(x.data)
+        for node in topological_order(x) if x not in self._recomputed else ():
+            numbers = [y if type(y) is float else self._recomputed.get(y, y.data) for y in node.operands]
+            self._recomputed[node] = node.op.evaluate(*map(floats.as_float, numbers))
+        return self._recomputed[x]
 
     # --- what is plain ---
 
@@ -326,8 +337,8 @@ class Trace:
         if not self.is_constant(x):
             raise _refusal(
                 "backward() inside a compiled function would run only once, while it is traced",
-                "compile the function without it: compiled.backward(...) runs it and adds to the leaves' grad; or return "
-                "gradients: compile(value_and_grad(f))",
+                "compile the function without it: compiled.backward(...) runs it and adds to the leaves' grad; or "
+                "return gradients, by compile(value_and_grad(f))",
             )
 
     # --- the program ---
@@ -379,12 +390,13 @@ class _Writer:
         for old in self.old:
             self.slots[old] = slot
             slot += 1
-        for node in trace.nodes:
-            node.index = slot
+        for tracer in trace.nodes:
+            tracer.index = slot
             slot += 1
         place = self._slot_of
-        for node in (*self.old, *trace.nodes):
-            codes.append(self._code(cast(Primitive, node.op)))
+        node: Any
+        for node in chain(self.old, trace.nodes):
+            codes.append(self._code(node.op))
             operand_slots.extend(
                 [x.index if type(x) is Tracer or type(x) is Condition else place(x) for x in node.operands]
             )
@@ -428,7 +440,7 @@ class _Writer:
             return self.slots[x]
         return self.constants[_bits(x.data if isinstance(x, Value) else float(x))]
 
-    def _code(self, primitive: Primitive) -> int:
+    def _code(self, primitive: Any) -> int:
         code = CODE.get(primitive.name)
         if code is not None and OPCODES[code] is primitive:
             return code
@@ -479,7 +491,7 @@ def _negated(self: Tracer) -> Any:
     return primitives.neg(self)
 
 
-Tracer.__neg__ = _negated  # type: ignore[method-assign]
+Tracer.__neg__ = _negated  # type: ignore[method-assign, assignment]
 
 # --- assignments to Values, while something is traced ---
 
@@ -493,7 +505,7 @@ def _watch_assignments(change: int) -> None:
     with _watching:
         _watchers += change
         if _watchers == 1 and change == 1:
-            Value.__setattr__ = _checked_assignment  # type: ignore[method-assign]
+            Value.__setattr__ = _checked_assignment  # type: ignore[method-assign, assignment]
         elif _watchers == 0:
             del Value.__setattr__
 

@@ -1,0 +1,603 @@
+"""compile(f): the same numbers as f, to the last bit where nothing is reordered, and errors for what would be stale."""
+
+import copy
+import functools
+import gc
+import math
+import operator
+import pickle
+import subprocess
+import sys
+import threading
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import autodiff
+import nn
+from autodiff import Value, compile, exp, grad, hessian, hvp, jacobian, jvp, log, no_grad, value_and_grad, vjp, where
+from autodiff.compiler import TracingError
+from autodiff.testing import programs
+
+ROOT = Path(__file__).parent.parent
+BACKENDS = ["python", "numba"]
+SPECIAL = [0.0, -0.0, 1.0, -1.0, 0.5, 2.0, math.inf, -math.inf, math.nan, 1e308, -1e308, 5e-324]
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request: pytest.FixtureRequest) -> str:
+    if request.param == "numba":
+        pytest.importorskip("numba")
+    return str(request.param)
+
+
+def points(program: Any) -> st.SearchStrategy[list[float]]:
+    n = len(program.leaves)
+    return st.one_of(st.just(list(program.leaves)), st.lists(st.sampled_from(SPECIAL), min_size=n, max_size=n))
+
+
+def lowered(x: Any) -> Any:
+    return x.data if isinstance(x, Value) else x
+
+
+# --- laws ---
+
+
+@given(programs(max_steps=12), st.data())
+def test_the_python_backend_gives_the_bits_of_values(program: Any, data: st.DataObject) -> None:
+    def f(xs: list[Any]) -> Any:
+        return program(*xs)
+
+    for h in (f, value_and_grad(f)):
+        compiled = compile(h, backend="python")
+        for xs in (data.draw(points(program)), data.draw(points(program))):
+            assert repr(compiled(xs)) == repr(lowered(h(xs)))
+
+
+@given(programs(max_steps=8))
+def test_second_derivatives_have_the_bits_of_values(program: Any) -> None:
+    def f(xs: list[Any]) -> Any:
+        return program(*xs)
+
+    xs = list(program.leaves)
+    v = [0.5 + i for i in range(len(xs))]
+    for h, args in ((hessian(f), (xs,)), (hvp(f), (xs, v))):
+        got, expected = compile(h, backend="python")(*args), h(*args)
+        if any(step.primitive.chooses for step in program.steps):  # both branches stand in the sums, one of them as 0
+            scale = max(map(abs, [1e-300, *_flat(got), *_flat(expected)]))
+            assert np.allclose(_flat(got), _flat(expected), rtol=1e-11, atol=1e-12 * scale)
+        else:
+            assert repr(got) == repr(expected)
+
+
+@given(programs(max_steps=12), st.data())
+def test_rows_give_what_f_gives_for_each(program: Any, data: st.DataObject) -> None:
+    def f(xs: list[Any]) -> Any:
+        return program(*xs)
+
+    rows = [data.draw(points(program)) for _ in range(3)]
+    stacked = compile(value_and_grad(f), rows=0, backend="python")(rows)
+    values, slopes = stacked
+    for i, row in enumerate(rows):
+        assert repr((values[i], [slope[i] for slope in slopes])) == repr(value_and_grad(f)(row))
+
+
+# --- every transform, and where the numbers stand ---
+
+
+def polynomial(x: Any) -> Any:
+    return x[0] ** 2 * x[1] + exp(x[1])
+
+
+TRANSFORMS: dict[str, Callable[..., Any]] = {
+    "grad": grad(polynomial),
+    "value_and_grad": value_and_grad(polynomial),
+    "jacobian": jacobian(lambda x: [x[0] * x[1], x[0] + x[1]]),
+    "hessian": hessian(polynomial),
+    "third": lambda x: grad(lambda y: grad(lambda z: grad(polynomial)(z)[0])(y)[1])(x),
+    "jvp": lambda x: jvp(polynomial, (x,), ([1.0, 2.0],)),
+    "vjp": lambda x: vjp(polynomial, x)[1](2.0),
+    "hvp": lambda x: hvp(polynomial)(x, [1.0, 0.5]),
+    "checkpoint": lambda x: grad(autodiff.checkpoint(polynomial))(x),
+    "preaccumulate": lambda x: grad(autodiff.preaccumulate(polynomial))(x),
+}
+
+
+@pytest.mark.parametrize("name", TRANSFORMS)
+def test_every_transform_compiles(name: str, backend: str) -> None:
+    compiled = compile(TRANSFORMS[name], backend=backend)
+    for x in ([3.0, 0.5], [-2.0, 1.5]):
+        got, expected = compiled(x), TRANSFORMS[name](x)
+        assert np.allclose(np.array(_flat(got)), np.array(_flat(expected)), rtol=1e-14, atol=0)
+
+
+def _flat(x: Any) -> list[float]:
+    return [y for child in x for y in _flat(child)] if isinstance(x, (list, tuple)) else [lowered(x)]
+
+
+def test_structures_come_back_as_they_went_in(backend: str) -> None:
+    class Pair(NamedTuple):
+        left: Any
+        right: Any
+
+    def f(tree: Any, scale: Any) -> Any:
+        return {"pair": Pair(tree["a"][0] * scale, [tree["b"][1, 0]]), "all": tree["b"] * scale, "name": "same"}
+
+    compiled = compile(f, backend=backend)
+    got = compiled({"a": (2.0, 1), "b": np.array([[1.0, 2.0], [3.0, 4.0]])}, scale=10)
+    assert got["pair"] == Pair(20.0, [3.0])
+    assert type(got["pair"]) is Pair
+    assert got["name"] == "same"
+    assert got["all"].dtype == np.float64
+    assert got["all"].tolist() == [[10.0, 20.0], [30.0, 40.0]]
+
+
+def test_gradients_have_the_form_of_the_parameters(backend: str) -> None:
+    def loss(p: Any) -> Any:
+        return (p["w"] @ p["x"]).sum() + p["b"] * p["b"]
+
+    p = {"w": np.array([[1.0, 2.0]]), "x": np.array([3.0, 4.0]), "b": 5.0}
+    value, slopes = compile(value_and_grad(loss), backend=backend)(p)
+    assert (value, slopes["b"], slopes["w"].tolist(), slopes["x"].tolist()) == (36.0, 10.0, [[3.0, 4.0]], [1.0, 2.0])
+
+
+def test_a_decorator_with_and_without_options() -> None:
+    @compile
+    def double(x: Any) -> Any:
+        "Return it doubled."
+        return x + x
+
+    @compile(rows=0, reduce="sum", backend="python")
+    def squares(x: Any) -> Any:
+        return x * x
+
+    assert (double(2.0), squares([1.0, 2.0]), double.__doc__, double.__name__) == (
+        4.0,
+        5.0,
+        "Return it doubled.",
+        "double",
+    )
+
+
+def test_a_method_can_be_compiled(backend: str) -> None:
+    class Line:
+        def __init__(self, slope: float) -> None:
+            self.slope = Value(slope)
+
+        @compile(backend=backend)
+        def at(self, x: Any) -> Any:
+            return self.slope * x
+
+    line = Line(3.0)
+    assert line.at(2.0) == 6.0
+    line.slope.data = 4.0
+    assert (line.at(2.0), Line(5.0).at(2.0)) == (8.0, 10.0)
+
+
+def test_functions_of_a_compiled_function_differentiate_f_itself() -> None:
+    square = compile(lambda x: x * x, backend="python")
+    assert grad(square)(3.0) == 6.0
+    assert compile(lambda x: square(x) + x, backend="python")(3.0) == 12.0
+    x = Value(3.0)
+    square(x).backward()
+    assert x.grad == 6.0
+
+
+# --- leaves that f closes over ---
+
+
+def test_closed_over_leaves_are_read_at_every_run(backend: str) -> None:
+    w, b = Value(3.0, "w"), Value(1.0)
+    line = compile(lambda x: w * x + b, backend=backend)
+    assert line(2.0) == 7.0
+    w.data, b.data = 5.0, -1.0
+    assert line(2.0) == 9.0
+    assert "x1 is w" in line.listing()
+
+
+def test_a_closed_over_interior_node_goes_back_to_its_leaves(backend: str) -> None:
+    w = Value(3.0)
+    squared = w * w
+    f = compile(lambda x: squared + x if squared > 4.0 else x, backend=backend)
+    assert f(1.0) == 10.0
+    w.data = 1.0
+    assert f(1.0) == 1.0
+    w.data = 4.0
+    assert f(1.0) == 17.0
+
+
+def test_backward_adds_what_eager_backward_adds(backend: str) -> None:
+    model = nn.MLP(2, [4, 1], seed=0)
+    loss = compile(lambda x: model(x) ** 2, backend=backend)
+    value = loss.backward([0.5, -1.0])
+    got = [p.grad for p in model.parameters()]
+    for p in model.parameters():
+        p.grad = 0.0
+    eager = model([0.5, -1.0]) ** 2
+    eager.backward()
+    assert math.isclose(value, eager.data, rel_tol=1e-15)
+    assert np.allclose(got, [p.grad for p in model.parameters()], rtol=1e-14, atol=0)
+    loss.backward([0.5, -1.0])
+    assert np.allclose([p.grad for p in model.parameters()], [2 * g for g in got], rtol=1e-14, atol=0)
+
+
+def test_backward_over_rows_adds_their_mean(backend: str) -> None:
+    w = Value(2.0)
+    loss = compile(lambda x, y: (w * x - y) ** 2, rows=(0, 1), reduce="mean", backend=backend)
+    assert loss.backward([1.0, 2.0], [1.0, 1.0]) == (1.0 + 9.0) / 2
+    assert w.grad == (2 * 1.0 * 1 + 2 * 3.0 * 2) / 2
+
+
+def test_backward_of_anything_but_one_number_is_refused() -> None:
+    w = Value(2.0)
+    with pytest.raises(TypeError, match="backward expected f to return one Value"):
+        compile(lambda x: [w * x], backend="python").backward(1.0)
+    with pytest.raises(ValueError, match="reduce='mean' or 'sum'"):
+        compile(lambda x: w * x, rows=0, backend="python").backward([1.0])
+
+
+def test_gradients_in_closed_over_leaves_compile(backend: str) -> None:
+    w = Value(3.0)
+    f = compile(lambda x: autodiff.gradient(w * w * x, [w]), backend=backend)
+    assert f(2.0) == [12.0]
+    w.data = 4.0
+    assert f(2.0) == [16.0]
+
+
+def test_leaves_made_inside_are_constants_and_no_grad_detaches(backend: str) -> None:
+    w = Value(3.0)
+
+    def f(x: Any) -> Any:
+        half = Value(0.5)
+        with no_grad():
+            frozen = w * x
+        assert grad(lambda y: y * y)(1.0) == 2.0  # plain numbers inside stay plain
+        return frozen * x * half + w.detach() * 0.0
+
+    value, slope = compile(value_and_grad(f), backend=backend)(2.0)
+    assert (value, slope) == (6.0, 3.0)
+    w.data = 5.0
+    assert compile(f, backend=backend)(2.0) == 10.0
+
+
+# --- choices ---
+
+
+def test_where_selects_at_every_run(backend: str) -> None:
+    f = compile(value_and_grad(lambda x: where(x > 0, log(x), 0.0)), backend=backend)
+    assert f(1.0) == (0.0, 1.0)
+    assert f(0.0) == (0.0, 0.0)
+    assert f(-1.0) == (0.0, 0.0)
+    assert f.stats().paths == 1
+
+
+def test_if_is_a_guard_with_a_path_for_each_way(backend: str) -> None:
+    def f(x: Any) -> Any:
+        return x * 2 if x > 0 else -x if x < -1 else x * 0.5
+
+    compiled = compile(value_and_grad(f), backend=backend)
+    for x in (3.0, -3.0, -0.5, 4.0, -4.0, 0.0):
+        assert compiled(x) == value_and_grad(f)(x)
+    assert compiled.stats().paths == 3
+
+
+def test_rows_are_partitioned_by_path(backend: str) -> None:
+    def f(x: Any) -> Any:
+        return x * 2 if x > 0 else -x
+
+    rows = np.array([1.0, -2.0, 3.0, -4.0, 0.0])
+    expected = [f(x) for x in rows]
+    assert compile(f, rows=0, backend=backend)(rows).__class__ is (np.ndarray if backend == "numba" else list)
+    assert list(compile(f, rows=0, backend=backend)(rows)) == expected
+    assert compile(f, rows=0, reduce="sum", backend=backend)(rows) == sum(expected)
+    value, slope = compile(value_and_grad(f), rows=0, reduce="mean", backend=backend)(rows)
+    assert np.allclose((value, slope), (sum(expected) / 5, (2 - 1 + 2 - 1 - 1) / 5), rtol=1e-15)
+
+
+def test_more_than_64_paths_name_the_line() -> None:
+    def halvings(x: Any) -> Any:
+        while x > 1.0:  # the line
+            x = x * 0.5
+        return x
+
+    compiled = compile(halvings, backend="python")
+    with pytest.raises(RuntimeError, match=rf"more than 64 ways .*{Path(__file__).name}:\d+.*where\(") as error:
+        for i in range(80):
+            compiled(2.0**i)
+    line = int(str(error.value).partition(f"{Path(__file__).name}:")[2].partition(":")[0])
+    assert "the line" in Path(__file__).read_text().splitlines()[line - 1]
+
+
+def test_conditions_combine_as_bools_do(backend: str) -> None:
+    def f(x: Any, y: Any) -> Any:
+        return [
+            where((x > 0) & (y > 0), 1.0, 2.0),
+            where((x > 0) | (y > 0), 1.0, 2.0),
+            where((x > 0) ^ (y > 0), 1.0, 2.0),
+            where(True & (x > 0), x, y),
+            x == y,
+            x != y,
+            x >= y,
+            not x > y,
+        ]
+
+    compiled = compile(f, backend=backend)
+    for x in (1.0, -1.0, 0.0):
+        for y in (1.0, -1.0):
+            assert compiled(x, y) == [lowered(z) for z in f(Value(x), Value(y))]
+
+
+def test_sorting_and_pythons_own_max_are_guards(backend: str) -> None:
+    compiled = compile(lambda xs: [*sorted(xs), max(xs)], backend=backend)
+    for xs in ([3.0, 1.0, 2.0], [1.0, 2.0, 3.0], [3.0, 1.0, 2.5]):
+        assert compiled(xs) == [*sorted(xs), max(xs)]
+
+
+# --- what cannot be compiled says so ---
+
+
+def _assigns(x: Any, w: Value) -> Any:
+    w.data = 5.0
+    return w * x
+
+
+def _clears(x: Any, w: Value) -> Any:
+    w.grad = 0.0
+    return w * x
+
+
+REFUSED: dict[str, tuple[Callable[[Any, Value], Any], str]] = {
+    "data": (lambda x, w: x.data * 2, "x.data leaves the graph"),
+    "grad": (lambda x, w: x.grad * 2, "x.grad leaves the graph"),
+    "float": (lambda x, w: math.sin(x), r"float\(x\) leaves the graph"),
+    "int": (lambda x, w: int(x), r"int\(x\) leaves the graph"),
+    "index": (lambda x, w: [1, 2, 3][x], "index or a length"),
+    "range": (lambda x, w: sum(x for _ in range(x)), "index or a length"),
+    "format": (lambda x, w: f"{x:.2f}", "leaves the graph"),
+    "backward": (lambda x, w: (x * w).backward(), r"backward\(\) inside a compiled function"),
+    "backward of a leaf": (lambda x, w: w.backward(), r"backward\(\) inside a compiled function"),
+    "assigned data": (_assigns, "x.data was assigned"),
+    "assigned grad": (_clears, "x.grad was assigned"),
+    "assigned tracer": (lambda x, w: setattr(x, "data", 1.0), "x.data was assigned"),
+    "pickle": (lambda x, w: pickle.dumps(x), "leaves the graph"),
+    "tilde": (lambda x, w: where(~(x > 0), x, w), "opposite comparison"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_would_be_stale_is_refused_with_its_line(name: str) -> None:
+    f, message = REFUSED[name]
+    w = Value(3.0)
+    with pytest.raises(TracingError, match=message) as error:
+        compile(lambda x: f(x, w), backend="python")(1.0)
+    assert f"{Path(__file__).name}:" in str(error.value)
+    assert (w.data, w.grad) == (3.0, 0.0)
+    w.data = 4.0  # outside, Values are as ever
+    assert w.data == 4.0
+
+
+def test_a_number_kept_outside_is_of_no_use_after_the_trace() -> None:
+    kept: list[Any] = []
+    compile(lambda x: kept.append(x * 2) or x, backend="python")(1.0)
+    uses = [lambda x: x + 1.0, lambda x: Value(1.0) * x, lambda x: x.exp(), lambda x: x.data, lambda x: x > 0, bool]
+    for use in uses:
+        with pytest.raises(TracingError, match="after its trace"):
+            use(kept[0])
+
+
+def test_an_error_in_f_leaves_everything_as_it_was() -> None:
+    def f(x: Any) -> Any:
+        raise KeyError("mine")
+
+    compiled = compile(f, backend="python")
+    for _ in range(2):
+        with pytest.raises(KeyError, match="mine"):
+            compiled(1.0)
+    x = Value(2.0)
+    (x * x).backward()
+    assert (x.grad, "__setattr__" in vars(Value)) == (4.0, False)
+
+
+# --- bad input ---
+
+
+BAD_ROWS: list[tuple[Any, str]] = [
+    ([[1.0, 2.0], [3.0]], r"args\[0\]\[1\] is of another form or length than args\[0\]\[0\]"),
+    ([], "has no rows"),
+    (np.zeros((0, 2)), "has no rows"),
+    (np.float64(3.0), "expected args"),
+    (np.array(3.0), "without an axis"),
+    (3.0, "expected args"),
+    ((np.zeros(2), np.zeros(3)), "3 rows"),
+]
+
+
+@pytest.mark.parametrize(("rows", "message"), BAD_ROWS, ids=range(len(BAD_ROWS)))
+def test_bad_rows_say_what_is_wrong(rows: Any, message: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=message):
+        compile(lambda x: autodiff.sum(x), rows=0, backend="python")(rows)
+
+
+def test_arrays_of_integers_and_objects_are_numbers_and_others_are_refused(backend: str) -> None:
+    double = compile(lambda x: x * 2.0, backend=backend)
+    assert double(np.array([1, 2])).tolist() == [2.0, 4.0]
+    assert double(np.array([1.5, 2], dtype=object)).tolist() == [3.0, 4.0]
+    assert double(np.array([1.5], dtype=np.float32)).tolist() == [3.0]
+    assert double(np.arange(6.0).reshape(2, 3).T).tolist() == (2 * np.arange(6.0).reshape(2, 3).T).tolist()
+    assert double(np.array([])).shape == (0,)
+    for bad in (np.array([True]), np.array(["a"]), np.array([1j])):
+        with pytest.raises(TypeError, match="expected numbers, got an array"):
+            double(bad)
+
+
+def test_another_structure_has_a_program_of_its_own(backend: str) -> None:
+    total = compile(lambda x: autodiff.sum(x), backend=backend)
+    assert (total([1.0, 2.0]), total([1.0, 2.0, 3.0]), total((1.0, 2.0))) == (3.0, 6.0, 3.0)
+    assert total.stats().paths == 3
+
+
+def test_what_is_no_number_is_handed_over_and_told_apart(backend: str) -> None:
+    f = compile(lambda x, squared, power=None: x * x if squared else x, backend=backend)
+    assert (f(3.0, True), f(3.0, False), f(3.0, True, power="2")) == (9.0, 3.0, 9.0)
+    with pytest.raises(TypeError, match="must be hashable"):
+        f(3.0, {1, 2})
+
+
+def test_nan_and_infinity_are_numbers(backend: str) -> None:
+    f = compile(value_and_grad(lambda x: x.exp() * x), backend=backend)
+    for x in (math.nan, math.inf, -math.inf):
+        assert repr(f(x)) == repr(value_and_grad(lambda x: x.exp() * x)(x))
+
+
+BAD_OPTIONS: list[tuple[dict[str, Any], str]] = [
+    ({"rows": "1"}, "positions"),
+    ({"rows": (1.0,)}, "positions"),
+    ({"rows": (0, 0)}, "twice"),
+    ({"rows": -1}, "counted from 0"),
+    ({"rows": 0, "reduce": "max"}, "'mean', 'sum' or None"),
+    ({"reduce": "mean"}, "say which arguments"),
+    ({"backend": "jax"}, "backend is"),
+    ({"threads": 0}, "threads is"),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), BAD_OPTIONS, ids=range(len(BAD_OPTIONS)))
+def test_bad_options_are_refused_at_once(options: dict[str, Any], message: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=message):
+        compile(lambda x: x, **options)
+    with pytest.raises(TypeError, match="compile takes a function"):
+        compile(3.0)  # type: ignore[call-overload, unused-ignore]
+
+
+# --- what there is to know, and to keep ---
+
+
+def test_listing_and_stats_tell_what_was_made(backend: str) -> None:
+    f = compile(lambda x: (x + 0.0) * (2.0 * 3.0) * 1.0 + (x + 0.0), backend=backend)
+    for ask in (f.listing, f.stats):
+        with pytest.raises(RuntimeError, match="first call"):
+            ask()
+    f(2.0)
+    stats = f.stats()
+    assert (stats.nodes, stats.passes["drop dead code"], stats.backend, stats.paths) == (5, 3, backend, 1)
+    assert min(stats.tracing, stats.optimising, stats.first_run, stats.bytes, stats.slots) > 0
+    assert "instructions" in str(stats)
+    assert f.listing().splitlines()[0] == "inputs  x0"
+    assert "more" in f.listing(limit=1)
+
+
+def test_a_pickled_function_runs_its_programs_and_traces_no_more(backend: str) -> None:
+    w = Value(3.0, "w")
+    f = compile(lambda x: w * x if x > 0 else x, backend=backend)
+    f(2.0)
+    other, leaf = pickle.loads(pickle.dumps((f, w)))
+    assert (other(4.0), other.__name__) == (12.0, f.__name__)
+    leaf.data = 5.0
+    assert (other(4.0), f(4.0)) == (20.0, 12.0)
+    for args in ((-1.0,), (1.0, 2.0)):
+        with pytest.raises(RuntimeError, match="was pickled"):
+            other(*args)
+    assert copy.copy(other)(1.0) == 5.0
+
+
+TWICE = autodiff.primitive("TWICE", evaluate=lambda x: 2.0 * x, partials=[lambda out, x: 2.0])
+
+
+def test_a_users_own_primitive_runs_in_python() -> None:
+    f = compile(value_and_grad(lambda x: TWICE(x) * x), backend="auto")
+    assert f(3.0) == (18.0, 12.0)
+    assert f.stats().backend == "python"
+    assert pickle.loads(pickle.dumps(f))(3.0) == (18.0, 12.0)
+
+
+def test_a_prepared_call_reads_and_fills_arrays(backend: str) -> None:
+    x, scale = np.array([1.0, 2.0]), np.array(3.0)
+    call = compile(value_and_grad(lambda x, s: (x * x).sum() * s), backend=backend).prepare(x, scale)
+    value, slope = call.results
+    assert (float(value), slope.tolist()) == (15.0, [6.0, 12.0])
+    x[:], scale[...] = [3.0, 4.0], 1.0
+    assert call() is None
+    assert (float(value), slope.tolist()) == (25.0, [6.0, 8.0])
+
+
+def test_a_prepared_call_takes_the_other_path_when_it_must(backend: str) -> None:
+    x = np.array([1.0])
+    call = compile(lambda x: x[0] * 2.0 if x[0] > 0 else x[0], backend=backend).prepare(x)
+    x[0] = -3.0
+    call()
+    assert float(call.results) == -3.0
+    rows = np.array([1.0, 2.0])
+    total = compile(lambda x: x * x, rows=0, reduce="sum", backend=backend).prepare(rows)
+    rows[:] = 3.0
+    total()
+    assert float(total.results) == 18.0
+
+
+def test_several_threads_may_call_at_once(backend: str) -> None:
+    def loss(x: Any) -> Any:
+        return autodiff.sum([xi * xi.sin() for xi in x]) if x[0] > 0 else x[1]
+
+    f = compile(value_and_grad(loss), backend=backend)
+    wrong: list[Any] = []
+
+    def work(seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        for _ in range(30):
+            x = rng.normal(size=20)
+            value, _ = f(x)
+            expected = (x * np.sin(x)).sum() if x[0] > 0 else x[1]
+            if not math.isclose(value, expected, rel_tol=1e-12):
+                wrong.append((value, expected))
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+    assert f.stats().paths == 2
+
+
+def test_inside_detect_anomaly_f_itself_is_run() -> None:
+    f = compile(lambda x: x.log() * 2.0, backend="python")
+    f(1.0)
+    with autodiff.detect_anomaly():
+        assert f(1.0) == 0.0
+        with pytest.raises(FloatingPointError, match="log made -inf"):
+            f(0.0)
+
+
+def test_without_numba_compile_says_once_what_to_install() -> None:
+    code = (
+        "import sys; sys.modules['numba'] = None; import importlib.util as u; real = u.find_spec\n"
+        "u.find_spec = lambda name, *rest: None if name == 'numba' else real(name, *rest)\n"
+        "import autodiff\n"
+        "f = autodiff.compile(lambda x: x * x); print(f(3.0)); print(autodiff.compile(lambda x: x + x)(3.0))\n"
+        "print('numpy' in sys.modules)\n"
+        "try: autodiff.compile(lambda x: x, backend='numba')\n"
+        "except ImportError as error: print(error)\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert run.stdout.split("\n")[:3] == ["9.0", "6.0", "False"]
+    assert "pip install" in run.stdout
+    assert run.stderr.count("\n") == 1
+    assert 'pip install "scalar-autodiff[compile]"' in run.stderr
+
+
+def test_a_trace_is_let_go() -> None:
+    f = compile(lambda x: functools.reduce(operator.add, [x * float(i) for i in range(2000)]), backend="python")
+    f(1.0)
+    gc.collect()
+    assert sum(type(x).__name__ == "Tracer" for x in gc.get_objects()) < 10
+
+
+def test_compiling_warns_of_nothing(backend: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        compile(value_and_grad(lambda x: (x / 0.0) * 0.0), backend=backend)(1.0)
