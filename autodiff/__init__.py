@@ -199,12 +199,8 @@ __all__ = [
 ]
 
 # What stands beside the engine is loaded at its first use: `import autodiff` itself loads the standard library alone.
-_LAZY = {
-    **dict.fromkeys(
-        ["Graph", "animate", "backward_steps", "draw", "explain", "formula", "forward_steps", "what_if"], "autodiff.show"
-    ),
-    "compile": "autodiff.compiler",
-}
+_SHOW = ["Graph", "animate", "backward_steps", "draw", "explain", "formula", "forward_steps", "what_if"]
+_LAZY = {**dict.fromkeys(_SHOW, "autodiff.show"), "compile": "autodiff.compiler"}
 
 
 def __getattr__(name: str) -> Any:

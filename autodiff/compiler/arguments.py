@@ -47,56 +47,69 @@ class Arguments(NamedTuple):
         different lengths or forms.
         """
         parts: Parts = []
+        matrix = None
         if not rows:
-            keys = [_take(x, parts, f"args[{i}]") for i, x in enumerate(args)]
-            matrix = None
+            keys = [_take(x, parts, ("args", i)) for i, x in enumerate(args)]
         else:
             columns = _Rows()
             keys = [
-                columns.take(x, f"args[{i}]") if i in rows else _take(x, parts, f"args[{i}]")
-                for i, x in enumerate(args)
+                columns.take(x, ("args", i)) if i in rows else _take(x, parts, ("args", i)) for i, x in enumerate(args)
             ]
             matrix = columns.matrix()
-        if kwargs:
-            for name, x in kwargs.items():
-                keys += [name, _take(x, parts, name)]
+        for name, x in kwargs.items():
+            keys += [name, _take(x, parts, name)]
         return cls(tuple(keys), joined(parts), matrix, parts)
 
 
 def joined(parts: Parts) -> Any:
     """Return the numbers of all parts: a float64 array if one of them is an array, else a list."""
     if len(parts) == 1:
-        return parts[0].ravel() if is_array(parts[0]) else parts[0]
+        (part,) = parts
+        return part if type(part) is list or part.ndim == 1 else part.ravel()
     if any(map(is_array, parts)):
         numpy = sys.modules["numpy"]
         return numpy.concatenate([x.ravel() if is_array(x) else numpy.array(x, float) for x in parts])
     return [number for part in parts for number in part]
 
 
-def _take(x: Any, parts: Parts, name: str) -> Hashable:
+_Place = Any  # where a thing stands: a name, or (place, key); text only when an error asks for it
+_native: dict[type, Any] = {}  # the dtype float64 of this machine, by each kind of array met: asked for at every call
+
+
+def _text(place: _Place) -> str:
+    return place if isinstance(place, str) else f"{_text(place[0])}[{place[1]!r}]"
+
+
+def _take(x: Any, parts: Parts, place: _Place) -> Hashable:
     """Append the numbers in x to the parts; return their key."""
     kind = type(x)
     if kind is float:
         parts.append([x])
         return float
+    native = _native.get(kind)
+    if native is not None and x.dtype is native and x.flags.c_contiguous:
+        parts.append(x)
+        shape: Hashable = x.shape
+        return shape
     if is_array(x):
-        numbers = _float_array(x, name)
+        _native.setdefault(kind, sys.modules["numpy"].dtype(float))
+        numbers = _float_array(x, place)
         parts.append(numbers)
-        shape: tuple[int, ...] = numbers.shape
+        shape = numbers.shape
         return shape
     if isinstance(x, (list, tuple)):
         if set(map(type, x)) == _FLOATS:
             parts.append(list(x))
             return kind, len(x)
-        return kind, *[_take(child, parts, f"{name}[{i}]") for i, child in enumerate(x)]
+        return kind, *[_take(child, parts, (place, i)) for i, child in enumerate(x)]
     if isinstance(x, dict):
-        return kind, *x, None, *[_take(child, parts, f"{name}[{key!r}]") for key, child in x.items()]
+        return kind, *x, None, *[_take(child, parts, (place, key)) for key, child in x.items()]
     if isinstance(x, Value):
         raise HoldsValuesError
     if is_static(x):
-        _check_hashable(x, name)
+        _check_hashable(x, place)
         return "static", kind, x
-    parts.append([_number(x, name)])
+    parts.append([_number(x, place)])
     return float
 
 
@@ -106,34 +119,34 @@ def is_static(x: Any) -> bool:
     return kind is bool or isinstance(x, (complex, str, bytes)) or not hasattr(kind, "__float__")
 
 
-def _number(x: Any, name: str) -> float:
+def _number(x: Any, place: _Place) -> float:
     try:
         return floats.as_float(x)
     except TypeError as error:
-        raise TypeError(f"{error} (at {name})") from None
+        raise TypeError(f"{error} (at {_text(place)})") from None
 
 
-def _check_hashable(x: Any, name: str) -> None:
+def _check_hashable(x: Any, place: _Place) -> None:
     try:
         hash(x)
     except TypeError:
         raise TypeError(
             f"compile takes numbers apart, in lists, tuples, dicts and arrays, and anything else must be hashable, got "
-            f"{type(x).__name__} at {name}; bind it beforehand, as in functools.partial"
+            f"{type(x).__name__} at {_text(place)}; bind it beforehand, as in functools.partial"
         ) from None
 
 
-def _float_array(x: Any, name: str) -> Any:
+def _float_array(x: Any, place: _Place) -> Any:
     """Return the array as float64, in C order; those of integers and of objects that are numbers are converted."""
     numpy = sys.modules["numpy"]
-    if x.dtype == numpy.float64 and x.flags.c_contiguous:
+    if x.dtype == numpy.float64 and x.dtype.isnative and x.flags.c_contiguous:
         return x
-    check_array(x, name)
+    check_array(x, _text(place))
     if x.dtype == object:
         flat = x.ravel().tolist()
         if any(isinstance(item, Value) for item in flat):
             raise HoldsValuesError
-        return numpy.array([_number(item, f"{name}, an array of objects") for item in flat]).reshape(x.shape)
+        return numpy.array([_number(item, place) for item in flat]).reshape(x.shape)
     return numpy.ascontiguousarray(x, dtype=float)
 
 
@@ -151,49 +164,49 @@ class _Rows:
         self.count: int | None = None
         self.counted = ""
 
-    def take(self, x: Any, name: str) -> Hashable:
+    def take(self, x: Any, place: _Place) -> Hashable:
         """Append the rows in x; return the key of one of them."""
         if is_array(x):
             if not x.ndim:
-                raise ValueError(f"rows: {name} is an array without an axis, so it has no rows; give it one")
-            array = _float_array(x, name)
-            self._count(len(array), name)
+                raise ValueError(f"rows: {_text(place)} is an array without an axis, so it has no rows; give it one")
+            array = _float_array(x, place)
+            self._count(len(array), place)
             self.columns.append(array.reshape(len(array), -1))
             return "rows", array.shape[1:]
         if isinstance(x, list):
-            return "rows", self._listed(x, name)
+            return "rows", self._listed(x, place)
         if isinstance(x, tuple):
-            return type(x), *[self.take(child, f"{name}[{i}]") for i, child in enumerate(x)]
+            return type(x), *[self.take(child, (place, i)) for i, child in enumerate(x)]
         if isinstance(x, dict):
-            return type(x), *x, None, *[self.take(child, f"{name}[{key!r}]") for key, child in x.items()]
+            return type(x), *x, None, *[self.take(child, (place, key)) for key, child in x.items()]
         if isinstance(x, Value):
             raise HoldsValuesError
         raise TypeError(
-            f"rows: expected {name} to have rows, an array or a list, got {type(x).__name__}; leave its position out of "
-            "rows if all rows share it"
+            f"rows: expected {_text(place)} to have rows, an array or a list, got {type(x).__name__}; leave its position out "
+            "of rows if all rows share it"
         )
 
-    def _listed(self, x: list[Any], name: str) -> Hashable:
-        self._count(len(x), name)
+    def _listed(self, x: list[Any], place: _Place) -> Hashable:
+        self._count(len(x), place)
         column, first = [], None
         for i, row in enumerate(x):
             parts: Parts = []
-            key = _take(row, parts, f"{name}[{i}]")
+            key = _take(row, parts, (place, i))
             if i == 0:
                 first = key
             elif key != first:
-                raise ValueError(f"rows: {name}[{i}] is of another form or length than {name}[0]; make the rows alike")
+                raise ValueError(f"rows: {_text((place, i))} is of another form or length than {_text((place, 0))}; make the rows alike")
             column.append([number for part in parts for number in (part.ravel().tolist() if is_array(part) else part)])
         self.columns.append(column)
         return first
 
-    def _count(self, count: int, name: str) -> None:
+    def _count(self, count: int, place: _Place) -> None:
         if count == 0:
-            raise ValueError(f"rows: {name} has no rows; give it at least one")
+            raise ValueError(f"rows: {_text(place)} has no rows; give it at least one")
         if self.count is None:
-            self.count, self.counted = count, name
+            self.count, self.counted = count, _text(place)
         elif count != self.count:
-            raise ValueError(f"rows: {name} has {count} rows, {self.counted} has {self.count}; give them equally many")
+            raise ValueError(f"rows: {_text(place)} has {count} rows, {self.counted} has {self.count}; give them equally many")
 
     def matrix(self) -> Any:
         """Return the numbers of all rows, side by side."""
@@ -238,7 +251,7 @@ def row_of(x: Any, i: int) -> Any:
 
 
 def count_rows(with_rows: Sequence[Any]) -> int:
-    """Return how many rows these arguments have, which may hold Values; raise ValueError if they differ, or for none."""
+    """Return how many rows these arguments have, which may hold Values; raise ValueError for none or unequal ones."""
     counts = {n for x in with_rows for n in _counts(x)}
     if len(counts) != 1 or 0 in counts:
         raise ValueError(f"rows: expected arguments with equally many rows, at least one, got {sorted(counts)}")

@@ -18,8 +18,8 @@
     v13 = div 1.0 v12
     outputs v13
 
-The function is called once for each structure of arguments, on Values that stand for whatever numbers will be given. What
-it does to them is a program (`program`), which is made smaller (`passes`) and handed to a backend.
+The function is called once for each structure of arguments, on Values that stand for whatever numbers will be given.
+What it does to them is a program (`program`), which is made smaller (`passes`) and handed to a backend.
 """
 
 import operator
@@ -66,17 +66,18 @@ def compile(
 ) -> Any:
     """Return f compiled: a function that takes and gives floats and arrays where f takes and gives Values.
 
-    At the first call for each structure of the arguments f is called once, on Values that stand for the numbers; what it
-    does to them is run from then on, without f. So f does the same to any numbers, but for its choices: `where` selects
-    at every run, and an `if` on a Value is checked at every run, and another way through f traced when it goes the other
-    way. Leaf Values that f closes over, such as the parameters of a model, are read at every run. Plain numbers that f
-    closes over, and what it draws at random, are what they were. It composes with transforms: `compile(grad(f))`.
+    At the first call for each structure of the arguments f is called once, on Values that stand for the numbers; what
+    it does to them is run from then on, without f. So f does the same to any numbers, but for its choices: `where`
+    selects at every run, and an `if` on a Value is checked at every run, and another way through f traced when it goes
+    the other way. Leaf Values that f closes over, such as the parameters of a model, are read at every run. Plain
+    numbers that f closes over, and what it draws at random, are what they were. It composes with transforms:
+    `compile(grad(f))`.
 
     A compiled function that is given Values calls f itself, and so can be differentiated.
 
     Args:
-        f: the function; leave it out to decorate with options.
-        rows: positions of arguments, counted from 0, with many rows: f is called for one row. An array has rows along its
+        f: the function; leave it out to decorate with options. rows: positions of arguments, counted from 0, with many
+        rows: f is called for one row. An array has rows along its
             first axis, a list is a list of rows, and of a tuple or dict each member has them.
         reduce: "mean" or "sum" of what f gives over the rows, taken in the same pass; None stacks it.
         backend: "numba", the fast one; "python", which needs nothing; "auto", numba if it is installed.
@@ -157,7 +158,7 @@ class Stats(NamedTuple):
     def __str__(self) -> str:
         after = ", ".join(f"{count:,} after {name!r}" for name, count in self.passes.items())
         return (
-            f"{self.nodes:,} operations traced in {self.tracing:.3f} s; instructions: {after} in {self.optimising:.3f} s\n"
+            f"{self.nodes:,} operations traced in {self.tracing:.3f} s; of them {after} in {self.optimising:.3f} s\n"
             f"{self.instructions:,} instructions, {self.slots:,} slots, {self.bytes:,} bytes, "
             f"{self.paths} program{'s' * (self.paths != 1)}; run by {self.backend}, first in {self.first_run:.3f} s"
         )
@@ -171,7 +172,7 @@ class Compiled:
     ) -> None:
         if not callable(f):
             raise TypeError(f"compile takes a function, got {type(f).__name__} {f!r}; write compile(f), then call that")
-        update_wrapper(self, f)
+        update_wrapper(self, f, updated=())  # a model's attributes are not ours
         self.f: Callable[..., Any] | None = f
         self.name = getattr(f, "__name__", type(f).__name__)
         self.rows, self.reduce, self.backend, self.threads = rows, reduce, backend, threads
@@ -187,11 +188,11 @@ class Compiled:
             return self._eagerly(args, kwargs)
         if given.rows is None:
             path, outputs = self._run(given, given.key, args, kwargs)
-            return path.results.build(outputs)
+            return path.build(outputs)
         groups = self._by_path(given, given.key, args, kwargs)
         if self.reduce is None:
             return self._stacked(groups, given)
-        totals = [path.results.build(outputs) for path, outputs in self._reduced(groups, given)]
+        totals = [path.build(outputs) for path, outputs in self._reduced(groups, given)]
         return totals[0] if len(totals) == 1 else self._added(totals)
 
     def backward(self, *args: Any, **kwargs: Any) -> Any:
@@ -255,35 +256,29 @@ class Compiled:
         self, given: Arguments, key: Hashable, args: tuple[Any, ...], kwargs: dict[str, Any], backward: bool = False
     ) -> tuple[Path, Any]:
         """Return the path that is right for these numbers, and its outputs."""
-        tried = 0
-        for path in self._paths.get(key, ()):
-            outputs, holds = self._outputs(path, given)
+        paths = self._paths.get(key, ())
+        for path in paths:
+            runner = path.runner(self.backend, None, self.threads)
+            outputs, holds = runner.run(_shared(given, path, runner))
             if holds:
                 return path, outputs
-            tried += 1
         with self._lock:
-            for path in self._paths.get(key, [])[tried:]:  # another thread may have traced it meanwhile
-                outputs, holds = self._outputs(path, given)
-                if holds:
-                    return path, outputs
+            if len(self._paths.get(key, ())) > len(paths):  # another thread has traced meanwhile
+                return self._run(given, key, args, kwargs, backward)
             path = self._trace(key, args, kwargs, None, backward)
             start = time.perf_counter()
-            outputs, holds = self._outputs(path, given)
+            runner = path.runner(self.backend, None, self.threads)
+            outputs, holds = runner.run(_shared(given, path, runner))
             path.facts["first run"] = time.perf_counter() - start
         assert holds, "a path was traced with these numbers"
         return path, outputs
-
-    def _outputs(self, path: Path, given: Arguments) -> tuple[Any, bool]:
-        runner = path.runner(self.backend, None, self.threads)
-        outputs: tuple[Any, bool] = runner.run(_shared(given, path, runner))
-        return outputs
 
     # --- rows ---
 
     def _by_path(
         self, given: Arguments, key: Hashable, args: tuple[Any, ...], kwargs: dict[str, Any], backward: bool = False
     ) -> list[tuple[Path, Any]]:
-        """Return each path that rows take, with the indices of those rows, None for all; in the order of their first."""
+        """Return each path that rows take, with their indices, None for all; in the order of their first rows."""
         paths = self._paths.get(key)
         if not paths:
             with self._lock:
@@ -307,7 +302,7 @@ class Compiled:
         return [(path, None if len(mine) == len(given.rows) else mine) for path, mine in groups]
 
     def _reduced(self, groups: list[tuple[Path, Any]], given: Arguments) -> list[tuple[Path, Any]]:
-        """Return each path with the sum of its outputs over its rows, for the mean divided by the number of all rows."""
+        """Return each path with the sum of its outputs over its rows; for the mean, divided by the number of rows."""
         totals = []
         for path, mine in groups:
             runner = path.runner(self.backend, "sum", self.threads)
@@ -365,8 +360,8 @@ class Compiled:
         paths = self._paths.get(key, [])
         if self.f is None:
             raise RuntimeError(
-                f"{self.name} was pickled: it has the programs it had then, and none for this structure of arguments or "
-                "this way through its choices; compile the function again"
+                f"{self.name} was pickled: it has the programs it had then, and none for this structure of arguments "
+                "or this way through its choices; compile the function again"
             )
         if len(paths) >= MOST_PATHS:
             raise RuntimeError(
@@ -427,7 +422,7 @@ class Compiled:
         paths = [path for paths in self._paths.values() for path in paths]
         if not paths:
             raise RuntimeError(
-                f"{self.name} has no program yet: it is traced at its first call, for the structure of the arguments then"
+                f"{self.name} has no program yet: it is traced at its first call, for the structure of its arguments"
             )
         return paths
 

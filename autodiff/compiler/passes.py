@@ -56,7 +56,7 @@ def fold(program: Program) -> Program:
     for code, old in program.instructions():
         new = [place[x] for x in old]
         slot = _simplified(code, new, values, negated)
-        if slot is None and code < _NEVER_FOLDED_BEFORE and all([x < 0 for x in new]):
+        if slot is None and code < _NEVER_FOLDED_BEFORE and all(x < 0 for x in new):
             number = program.primitive(code).evaluate(*[values[x] for x in new])
             slot = constants.slot(number)
             values[slot] = number

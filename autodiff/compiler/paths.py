@@ -1,14 +1,14 @@
 """Paths: one way through f, traced, optimised and ready to run.
 
-f takes another way where an `if` on a Value goes the other way; each is a path of its own, with guards that tell whether
-it is the right one for the numbers of a run.
+f takes another way where an `if` on a Value goes the other way; each is a path of its own, with guards that tell
+whether it is the right one for the numbers of a run.
 """
 
 import sys
 import time
 from array import array
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, cached_property
 from importlib.util import find_spec
 from typing import Any, ClassVar
 
@@ -16,7 +16,7 @@ from autodiff import modes
 from autodiff.compiler.passes import drop_dead, optimised
 from autodiff.compiler.program import Program
 from autodiff.compiler.python_backend import PythonRunner
-from autodiff.compiler.results import Results
+from autodiff.compiler.results import Results, builder
 from autodiff.compiler.tracing import Trace, Tracer
 from autodiff.graph import leaves, topological_order
 from autodiff.structures import is_array
@@ -54,7 +54,16 @@ class Path:
         self._runners: dict[Any, Any] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_runners": {}}
+        return {name: part for name, part in self.__dict__.items() if name != "build"} | {"_runners": {}}
+
+    @cached_property
+    def build(self) -> Callable[[Any], Any]:
+        """Return what puts the outputs of a run in their places."""
+        results = self.results
+        if results.others or results.conditions:
+            return results.build
+        of_arrays, of_lists = builder(results.structure), results.structure.build
+        return lambda outputs: of_lists(outputs) if type(outputs) is list else of_arrays(outputs)
 
     def runner(self, backend: str, reduce: str | None, threads: int) -> Any:
         """Return what runs the program, made at first use."""

@@ -9,7 +9,7 @@
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from autodiff.compiler.tracing import Condition, Trace
@@ -54,15 +54,7 @@ class Results(NamedTuple):
 
     def build(self, outputs: Any) -> Any:
         """Return the result around the outputs of a run: a list, or an array of one dimension."""
-        listed = None
-        if self.others or self.conditions or not is_array(outputs):
-            listed = self._items(outputs.tolist() if is_array(outputs) else list(outputs))
-            return self.structure.build(listed)
-        if self.structure.kind == "number":
-            return float(outputs[0])
-        if not self.structure.has_arrays:
-            return self.structure.build(outputs.tolist())
-        return _assembled(self.structure, outputs, 0)
+        return self.structure.build(self._items(outputs if type(outputs) is list else outputs.tolist()))
 
     def stack(self, outputs: Any) -> Any:
         """Return the result around outputs that have rows: each number is an array, or list, of as many."""
@@ -111,19 +103,25 @@ def _bools(column: Any) -> Any:
     return column != 0.0 if is_array(column) else [bool(x) for x in column]
 
 
-def _assembled(structure: Structure, outputs: Any, start: int) -> Any:
-    """Return arrays as views of the outputs, numbers as floats."""
+def builder(structure: Structure, start: int = 0) -> Callable[[Any], Any]:
+    """Return a function that puts the numbers of an array in their places: arrays as views of it, others as floats."""
+    stop = start + structure.size
     if structure.kind == "number":
-        return float(outputs[start])
+        return lambda outputs: outputs.item(start)
     if structure.kind == "array":
-        return outputs[start : start + structure.size].reshape(structure.shape)
+        shape = structure.shape
+        if len(shape) == 1:
+            return lambda outputs: outputs[start:stop]
+        return lambda outputs: outputs[start:stop].reshape(shape)
     if not structure.has_arrays:
-        return structure.build(outputs[start : start + structure.size].tolist())
+        return lambda outputs: structure.build(outputs[start:stop].tolist())
     parts = []
     for child in structure.children:
-        parts.append(_assembled(child, outputs, start))
+        parts.append(builder(child, start))
         start += child.size
-    return structure.holding(parts)
+    if structure.kind is tuple:
+        return lambda outputs: tuple([part(outputs) for part in parts])
+    return lambda outputs: structure.holding([part(outputs) for part in parts])
 
 
 def _stacked(structure: Structure, outputs: Any, start: int) -> Any:

@@ -1,8 +1,8 @@
 """Tracing: a function is called once on placeholders, and what it does to them becomes a program.
 
-A `Tracer` is a Value whose number is not to be known: its operations are noted by the `Trace` under way, through the same
-hooks by which Values record a graph. Transforms see the graph that they always see, and the rules of the table are read
-with tracers, so derivatives are traced like anything else.
+A `Tracer` is a Value whose number is not to be known: its operations are noted by the `Trace` under way, through the
+same hooks by which Values record a graph. Transforms see the graph that they always see, and the rules of the table are
+read with tracers, so derivatives are traced like anything else.
 
     >>> from autodiff import grad
     >>> trace = Trace()
@@ -18,8 +18,8 @@ with tracers, so derivatives are traced like anything else.
     outputs v5
 
 What depends on no input and on no Value from outside is plain, and stays what it was. A leaf from outside, such as a
-parameter of a model, is an input too: `Trace.leaves` lists them, in the order of first use. Numbers that leave the graph
-could be stale at the next run, so that is an error here.
+parameter of a model, is an input too: `Trace.leaves` lists them, in the order of first use. Numbers that leave the
+graph could be stale at the next run, so that is an error here.
 """
 
 import operator
@@ -371,11 +371,12 @@ class _Writer:
         guards = [guard.condition for guard in trace.guards]
         roots = [*outputs, *guards]
         interior = self._meet(roots)
+        node: Any
         for node in trace.nodes:
             interior += self._meet(node.operands)
         self.old = topological_order(*interior)
-        for old in self.old:
-            self._meet(old.operands)
+        for node in self.old:
+            self._meet(node.operands)
         for slot, tracer in enumerate(trace.inputs):
             tracer.index = slot
         slot = len(trace.inputs)
@@ -387,14 +388,13 @@ class _Writer:
             self.constants[key] += inputs
         codes, starts, operand_slots = array("H"), array("q", [0]), array("i")
         slot = first
-        for old in self.old:
-            self.slots[old] = slot
+        for node in self.old:
+            self.slots[node] = slot
             slot += 1
         for tracer in trace.nodes:
             tracer.index = slot
             slot += 1
         place = self._slot_of
-        node: Any
         for node in chain(self.old, trace.nodes):
             codes.append(self._code(node.op))
             operand_slots.extend(
