@@ -1,1 +1,1 @@
-"""Benchmarks: `python -m tests.benchmarks eager` prints ratios against other libraries, measured side by side."""
+"""Benchmarks: `python -m tests.benchmarks eager|transforms|compiled` prints ratios, measured side by side."""

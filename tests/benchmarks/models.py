@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
+import autodiff
+from tests.benchmarks import engines
 from tests.benchmarks.engines import Engine
 
 Function = Callable[[list[Any]], Any]
@@ -21,6 +23,39 @@ def chain(operations: int) -> tuple[Function, list[float]]:
         return y
 
     return f, [0.5]
+
+
+def blocks(nodes: int, alike: bool) -> Callable[[Any], Any]:
+    """Return the sum of blocks of 100 operations on 16 numbers: as many nodes in all.
+
+    Operations and operands are drawn at random, once for all blocks, or for each block.
+    """
+    rng = random.Random(0)
+
+    def plan() -> list[tuple[int, int, int]]:
+        return [(rng.randrange(4), *rng.sample(range(16), 2)) for _ in range(68)]
+
+    plans = [plan()] * (nodes // 100) if alike else [plan() for _ in range(nodes // 100)]
+
+    def f(x: Any) -> Any:
+        total = 0.0
+        for i, steps in enumerate(plans):
+            scale = 1.0 + i * 1e-6  # without it every sixteenth block would be the same expression
+            live = [x[(i + j) % 16] * scale for j in range(16)]
+            for kind, a, b in steps:
+                live[a] = _operation(kind, live[a], live[b])
+            total = total + sum(live[1:], live[0])
+        return total
+
+    return f
+
+
+def _operation(kind: int, a: Any, b: Any) -> Any:
+    if kind == 0:
+        return a * b
+    if kind == 1:
+        return a + b
+    return autodiff.cos(a) if kind == 2 else a - b
 
 
 def mlp(engine: Engine, widths: Sequence[int], rows: list[list[float]], loss: Callable[[list[Any]], Any]) -> Any:
@@ -72,13 +107,41 @@ def transformer(engine: Engine, word: str) -> tuple[Function, list[float]]:
         weights = _matrices(leaves)
         keys: list[list[Any]] = []
         values: list[list[Any]] = []
-        losses = [
-            -engine.log(_probabilities(engine, weights, token, position, keys, values)[target])
-            for position, (token, target) in enumerate(pairwise(tokens))
-        ]
+        losses = []
+        for position, (token, target) in enumerate(pairwise(tokens)):
+            logits = _logits(engine, weights, weights["tokens"][token], position, keys, values)
+            losses.append(-engine.log(_softmax(engine, logits)[target]))
         return sum(losses) / len(losses)
 
     return f, numbers
+
+
+def document_loss(leaves: Any, rows: Any, targets: Any) -> Any:
+    """Return the same for a document of n + 1 tokens, of which no more than n is in the structure of the graph.
+
+    A document of another length has another graph; other documents of one length have the same, with other numbers.
+
+    Args:
+        leaves: 4,192 weights.
+        rows: those of the matrix of tokens that belong to the tokens read, n of 16.
+        targets: the tokens to predict, one-hot, n of 27.
+    """
+    engine = engines.ours()
+    weights = _matrices(leaves)
+    keys: list[list[Any]] = []
+    values: list[list[Any]] = []
+    losses = []
+    for position, (row, target) in enumerate(zip(rows, targets, strict=True)):
+        logits = _logits(engine, weights, row, position, keys, values)
+        losses.append(autodiff.logsumexp(logits) - sum(t * z for t, z in zip(target, logits, strict=True)))
+    return sum(losses) / len(losses)
+
+
+def digit_loss(w: dict[str, Any], x: Any, target: Any) -> Any:
+    """Return softmax cross-entropy of one row on an MLP of two layers; the target is one-hot."""
+    hidden = [autodiff.relu(autodiff.dot(row, x) + b) for row, b in zip(w["w1"], w["b1"], strict=True)]
+    logits = [autodiff.dot(row, hidden) + b for row, b in zip(w["w2"], w["b2"], strict=True)]
+    return autodiff.logsumexp(logits) - autodiff.dot(target, logits)
 
 
 def _matrices(leaves: list[Any]) -> dict[str, list[list[Any]]]:
@@ -89,16 +152,16 @@ def _matrices(leaves: list[Any]) -> dict[str, list[list[Any]]]:
     return matrices
 
 
-def _probabilities(
+def _logits(
     engine: Engine,
     weights: dict[str, list[list[Any]]],
-    token: int,
+    row: list[Any],
     position: int,
     keys: list[list[Any]],
     values: list[list[Any]],
 ) -> list[Any]:
-    """Return the probabilities of the next token; appends this position's key and value."""
-    x = _normalised([a + b for a, b in zip(weights["tokens"][token], weights["positions"][position], strict=True)])
+    """Return the logits of the token that follows one with that row; appends this position's key and value."""
+    x = _normalised([a + b for a, b in zip(row, weights["positions"][position], strict=True)])
     inner = _normalised(x)
     query = _times(weights["query"], inner)
     keys.append(_times(weights["key"], inner))
@@ -114,7 +177,7 @@ def _probabilities(
     x = [a + b for a, b in zip(_times(weights["mix"], attended), x, strict=True)]
     hidden = [engine.relu(h) for h in _times(weights["up"], _normalised(x))]
     x = [a + b for a, b in zip(_times(weights["down"], hidden), x, strict=True)]
-    return _softmax(engine, _times(weights["head"], x))
+    return _times(weights["head"], x)
 
 
 def _times(matrix: list[list[Any]], x: list[Any]) -> list[Any]:
