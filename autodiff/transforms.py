@@ -374,7 +374,7 @@ class _Run:
         values = _values(numbers)
         if self.ours.issuperset(values):
             return [x.data if isinstance(x, Value) else x for x in numbers]
-        theirs = self._from_elsewhere(values, self._ordered(values))
+        theirs = self._from_elsewhere(values)
         if self.detaching:
             return [x.detach() if x in theirs else x.data if isinstance(x, Value) else x for x in numbers]
         return [x.data if isinstance(x, Value) and x not in theirs else x for x in numbers]
@@ -392,12 +392,15 @@ class _Run:
         """Return a topological order of the Values, of what is between our inputs and them."""
         return topological_order(*_values(numbers), without=self.borrowed)
 
-    def _from_elsewhere(self, numbers: Sequence[Any], order: list[Any]) -> set[Any]:
-        """Return the nodes of the order, and the numbers, that depend on a leaf that is not ours."""
+    def _from_elsewhere(self, numbers: Sequence[Any], order: list[Any] | None = None) -> set[Any]:
+        """Return those of the numbers that depend on a leaf that is not ours, with what else of the order does."""
+        values = _values(numbers)
+        trace = modes.current_trace()
+        if trace is not None:  # it knows, and has no leaf of ours that is not constant
+            return {x for x in values if not trace.is_constant(x)}
         ours = {leaf for log in self.logs for leaf in log}
-        return from_elsewhere(order, ours, self.borrowed) | {
-            x for x in _values(numbers) if not x.operands and x not in ours
-        }
+        order = self._ordered(values) if order is None else order
+        return from_elsewhere(order, ours, self.borrowed) | {x for x in values if not x.operands and x not in ours}
 
 
 @contextmanager

@@ -4,8 +4,9 @@ A function is traced once (`tracing`) into a program of flat arrays (`program`, 
 (`passes`) and a backend runs (`python_backend`, `numba_backend`). What users call is in `compiled`.
 """
 
-from autodiff.compiler.compiled import Compiled, Stats, compile
+from autodiff.compiler.compiled import Compiled, compile
 from autodiff.compiler.prepared import Prepared
-from autodiff.compiler.tracing import TracingError
+from autodiff.compiler.stats import Stats
+from autodiff.compiler.tracers import TracingError
 
 __all__ = ["Compiled", "Prepared", "Stats", "TracingError", "compile"]

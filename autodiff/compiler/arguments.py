@@ -10,7 +10,7 @@ model, is handed to f as it is, and is part of the key.
 
 import sys
 from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from autodiff import floats
 from autodiff.structures import check_array, flatten_values, is_array
@@ -89,14 +89,11 @@ def _take(x: Any, parts: Parts, place: _Place) -> Hashable:
     native = _native.get(kind)
     if native is not None and x.dtype is native and x.flags.c_contiguous:
         parts.append(x)
-        shape: Hashable = x.shape
-        return shape
+        return cast(Hashable, x.shape)
     if is_array(x):
         _native.setdefault(kind, sys.modules["numpy"].dtype(float))
-        numbers = _float_array(x, place)
-        parts.append(numbers)
-        shape = numbers.shape
-        return shape
+        parts.append(_float_array(x, place))
+        return cast(Hashable, x.shape)
     if isinstance(x, (list, tuple)):
         if set(map(type, x)) == _FLOATS:
             parts.append(list(x))
@@ -182,8 +179,8 @@ class _Rows:
         if isinstance(x, Value):
             raise HoldsValuesError
         raise TypeError(
-            f"rows: expected {_text(place)} to have rows, an array or a list, got {type(x).__name__}; leave its position out "
-            "of rows if all rows share it"
+            f"rows: expected {_text(place)} to have rows, an array or a list, got {type(x).__name__}; leave its "
+            "position out of rows if all rows share it"
         )
 
     def _listed(self, x: list[Any], place: _Place) -> Hashable:
@@ -195,7 +192,10 @@ class _Rows:
             if i == 0:
                 first = key
             elif key != first:
-                raise ValueError(f"rows: {_text((place, i))} is of another form or length than {_text((place, 0))}; make the rows alike")
+                raise ValueError(
+                    f"rows: {_text((place, i))} is of another form or length than {_text((place, 0))}; "
+                    "make the rows alike"
+                )
             column.append([number for part in parts for number in (part.ravel().tolist() if is_array(part) else part)])
         self.columns.append(column)
         return first
@@ -206,7 +206,9 @@ class _Rows:
         if self.count is None:
             self.count, self.counted = count, _text(place)
         elif count != self.count:
-            raise ValueError(f"rows: {_text(place)} has {count} rows, {self.counted} has {self.count}; give them equally many")
+            raise ValueError(
+                f"rows: {_text(place)} has {count} rows, {self.counted} has {self.count}; give them equally many"
+            )
 
     def matrix(self) -> Any:
         """Return the numbers of all rows, side by side."""
@@ -237,6 +239,11 @@ def replaced(x: Any, make: Callable[[float], Any]) -> Any:
     if isinstance(x, dict):
         return {key: replaced(child, make) for key, child in x.items()}
     return x if isinstance(x, Value) or is_static(x) else make(floats.as_float(x))
+
+
+def lift(x: Any) -> Any:
+    """Return x with Values in the place of numbers."""
+    return replaced(x, Value)
 
 
 def row_of(x: Any, i: int) -> Any:

@@ -22,38 +22,27 @@ The function is called once for each structure of arguments, on Values that stan
 What it does to them is a program (`program`), which is made smaller (`passes`) and handed to a backend.
 """
 
-import operator
 import sys
 import time
 from collections.abc import Callable, Hashable, Sequence
 from functools import update_wrapper
-from importlib.util import find_spec
 from threading import RLock
 from types import MethodType
-from typing import Any, NamedTuple
+from typing import Any
 
 from autodiff import modes
-from autodiff.compiler.arguments import (
-    Arguments,
-    HoldsValuesError,
-    count_rows,
-    holds_values,
-    is_static,
-    joined,
-    replaced,
-    row_of,
-)
+from autodiff.compiler.arguments import Arguments, HoldsValuesError, holds_values, joined, lift, replaced, row_of
+from autodiff.compiler.eagerly import added, eagerly, lowered, one_structure
+from autodiff.compiler.options import Options
 from autodiff.compiler.paths import Path, outside_leaves, traced, with_gradient
 from autodiff.compiler.prepared import Prepared
-from autodiff.compiler.results import lowered, stacked_values
+from autodiff.compiler.stats import Stats
 from autodiff.compiler.tracing import Trace
 from autodiff.floats import as_float
-from autodiff.structures import Structure, flatten_values, is_array
+from autodiff.structures import is_array
 from autodiff.value import Value, one_pass_at_a_time
 
 MOST_PATHS = 64
-BACKENDS = ("auto", "numba", "python")
-REDUCTIONS = (None, "mean", "sum")
 
 
 def compile(
@@ -96,86 +85,20 @@ def compile(
     >>> step({"slope": 1.0, "offset": 0.0}, [1.0, 2.0, 3.0], [3.0, 5.0, 7.0])
     (9.666666666666666, {'slope': -13.333333333333334, 'offset': -6.0})
     """
-    options = _checked(rows, reduce, backend, threads)
-    if f is None:
-        return lambda f: Compiled(f, *options)
-    return Compiled(f, *options)
-
-
-def _checked(rows: Any, reduce: Any, backend: Any, threads: Any) -> tuple[tuple[int, ...], str | None, str, int]:
-    positions = (rows,) if isinstance(rows, int) else rows
-    if isinstance(positions, (str, dict)) or not hasattr(type(positions), "__iter__"):
-        raise TypeError(f"rows are positions of arguments, such as (1, 2), got {rows!r}")
-    taken = []
-    for position in positions:
-        if isinstance(position, bool) or not hasattr(type(position), "__index__"):
-            raise TypeError(f"rows are positions of arguments, such as (1, 2), got {rows!r}")
-        taken.append(operator.index(position))
-        if taken[-1] < 0:
-            raise ValueError(f"rows are positions counted from 0, got {rows!r}")
-    if len(set(taken)) < len(taken):
-        raise ValueError(f"rows={rows!r} names a position twice")
-    if reduce not in REDUCTIONS:
-        raise ValueError(f"reduce is 'mean', 'sum' or None, got {reduce!r}")
-    if reduce is not None and not taken:
-        raise ValueError(f"reduce={reduce!r} adds up rows: say which arguments have them, as in rows=(1, 2)")
-    if backend not in BACKENDS:
-        raise ValueError(f"backend is 'auto', 'numba' or 'python', got {backend!r}")
-    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
-        raise ValueError(f"threads is a number of threads, 1 or more, got {threads!r}")
-    if backend == "numba" and find_spec("numba") is None:
-        raise ImportError('backend="numba" needs numba: pip install "scalar-autodiff[compile]"')
-    return tuple(taken), reduce, backend, threads
-
-
-class Stats(NamedTuple):
-    """What compiling took and made, over all paths of a function.
-
-    Attributes:
-        backend: "numba" or "python": what runs the programs.
-        paths: how many programs there are.
-        nodes: how many operations were traced.
-        passes: how many instructions there were after each pass.
-        instructions: how many there are now.
-        slots: how many numbers a run holds.
-        bytes: what the programs take.
-        tracing: seconds.
-        optimising: seconds.
-        first_run: seconds, of what the backend makes of the programs and the first run.
-    """
-
-    backend: str
-    paths: int
-    nodes: int
-    passes: dict[str, int]
-    instructions: int
-    slots: int
-    bytes: int
-    tracing: float
-    optimising: float
-    first_run: float
-
-    def __str__(self) -> str:
-        after = ", ".join(f"{count:,} after {name!r}" for name, count in self.passes.items())
-        return (
-            f"{self.nodes:,} operations traced in {self.tracing:.3f} s; of them {after} in {self.optimising:.3f} s\n"
-            f"{self.instructions:,} instructions, {self.slots:,} slots, {self.bytes:,} bytes, "
-            f"{self.paths} program{'s' * (self.paths != 1)}; run by {self.backend}, first in {self.first_run:.3f} s"
-        )
+    options = Options.checked(rows, reduce, backend, threads)
+    return (lambda f: Compiled(f, options)) if f is None else Compiled(f, options)
 
 
 class Compiled:
     """A compiled function: call it as the one it was made of. Made by `compile`."""
 
-    def __init__(
-        self, f: Callable[..., Any], rows: tuple[int, ...], reduce: str | None, backend: str, threads: int
-    ) -> None:
+    def __init__(self, f: Callable[..., Any], options: Options) -> None:
         if not callable(f):
             raise TypeError(f"compile takes a function, got {type(f).__name__} {f!r}; write compile(f), then call that")
         update_wrapper(self, f, updated=())  # a model's attributes are not ours
         self.f: Callable[..., Any] | None = f
         self.name = getattr(f, "__name__", type(f).__name__)
-        self.rows, self.reduce, self.backend, self.threads = rows, reduce, backend, threads
+        self.options = options
         self._paths: dict[Hashable, list[Path]] = {}
         self._lock = RLock()
 
@@ -190,10 +113,10 @@ class Compiled:
             path, outputs = self._run(given, given.key, args, kwargs)
             return path.build(outputs)
         groups = self._by_path(given, given.key, args, kwargs)
-        if self.reduce is None:
+        if self.options.reduce is None:
             return self._stacked(groups, given)
         totals = [path.build(outputs) for path, outputs in self._reduced(groups, given)]
-        return totals[0] if len(totals) == 1 else self._added(totals)
+        return totals[0] if len(totals) == 1 else added(totals)
 
     def backward(self, *args: Any, **kwargs: Any) -> Any:
         """Return what f gives, one number, and add its derivatives to the grad of the leaf Values that f closes over.
@@ -205,7 +128,7 @@ class Compiled:
         >>> square.backward(2.0), w.grad
         (18.0, 12.0)
         """
-        if self.rows and self.reduce is None:
+        if self.options.rows and self.options.reduce is None:
             raise ValueError(f"{self.name}.backward of many rows needs one number: compile with reduce='mean' or 'sum'")
         given = self._taken(args, kwargs)
         if given is None:
@@ -248,7 +171,7 @@ class Compiled:
         if mode is not None and (mode.trace is not None or mode.checking):
             return None
         try:
-            return Arguments.of(args, kwargs, self.rows)
+            return Arguments.of(args, kwargs, self.options.rows)
         except HoldsValuesError:
             return None
 
@@ -258,7 +181,7 @@ class Compiled:
         """Return the path that is right for these numbers, and its outputs."""
         paths = self._paths.get(key, ())
         for path in paths:
-            runner = path.runner(self.backend, None, self.threads)
+            runner = path.runner(self.options)
             outputs, holds = runner.run(_shared(given, path, runner))
             if holds:
                 return path, outputs
@@ -267,7 +190,7 @@ class Compiled:
                 return self._run(given, key, args, kwargs, backward)
             path = self._trace(key, args, kwargs, None, backward)
             start = time.perf_counter()
-            runner = path.runner(self.backend, None, self.threads)
+            runner = path.runner(self.options)
             outputs, holds = runner.run(_shared(given, path, runner))
             path.facts["first run"] = time.perf_counter() - start
         assert holds, "a path was traced with these numbers"
@@ -291,7 +214,7 @@ class Compiled:
                 paths = self._paths[key]
                 path = paths[tried] if tried < len(paths) else self._trace(key, args, kwargs, pending[0], backward)
             tried += 1
-            runner = path.guard_runner(self.backend, self.threads)
+            runner = path.guard_runner(self.options)
             rows = _rows(given, runner, pending)
             _, holding = runner.run_rows(_shared(given, path, runner), rows)
             mine = [i for i, holds in zip(pending, holding, strict=True) if holds]
@@ -305,29 +228,23 @@ class Compiled:
         """Return each path with the sum of its outputs over its rows; for the mean, divided by the number of rows."""
         totals = []
         for path, mine in groups:
-            runner = path.runner(self.backend, "sum", self.threads)
+            runner = path.runner(self.options, "sum")
             start = time.perf_counter()
             outputs, _ = runner.run_rows(_shared(given, path, runner), _rows(given, runner, mine))
             path.facts.setdefault("first run", time.perf_counter() - start)
-            if self.reduce == "mean":
+            if self.options.reduce == "mean":
                 count = len(given.rows)
                 outputs = outputs / count if is_array(outputs) else [x / count for x in outputs]
             totals.append((path, outputs))
         return totals
 
-    def _added(self, totals: list[Any]) -> Any:
-        """Return the sum of what paths gave."""
-        flat = [flatten_values(total) for total in totals]
-        structure = self._one_structure([structure for _, structure in flat])
-        return structure.build([_sum(column) for column in zip(*[items for items, _ in flat], strict=True)])
-
     def _stacked(self, groups: list[tuple[Path, Any]], given: Arguments) -> Any:
         """Return what f gives for each row, stacked."""
         results = groups[0][0].results
-        self._one_structure([path.results.structure for path, _ in groups])
+        one_structure([path.results.structure for path, _ in groups])
         whole: Any = None
         for path, mine in groups:
-            runner = path.runner(self.backend, None, self.threads)
+            runner = path.runner(self.options)
             start = time.perf_counter()
             outputs, _ = runner.run_rows(_shared(given, path, runner), _rows(given, runner, mine))
             path.facts.setdefault("first run", time.perf_counter() - start)
@@ -342,14 +259,6 @@ class Compiled:
                 for i, row in zip(mine, outputs, strict=True):
                     whole[i] = row
         return results.stack(whole)
-
-    def _one_structure(self, structures: list[Structure]) -> Structure:
-        for other in structures[1:]:
-            if other != structures[0]:
-                raise TypeError(
-                    f"{self.name} gives {structures[0]} for some rows and {other} for others; rows need one form"
-                )
-        return structures[0]
 
     # --- traces ---
 
@@ -374,7 +283,7 @@ class Compiled:
         def call(trace: Trace) -> Any:
             lifted = []
             for position, x in enumerate(args):
-                has_rows = position in self.rows
+                has_rows = position in self.options.rows
                 lifted.append(replaced(row_of(x, row or 0) if has_rows else x, trace.input))
                 varying.extend(bytes([has_rows]) * (len(trace.inputs) - len(varying)))
             named = {name: replaced(x, trace.input) for name, x in kwargs.items()}
@@ -396,24 +305,7 @@ class Compiled:
             raise RuntimeError(f"{self.name} was pickled, so it takes plain numbers only; compile the function again")
         mode = modes.current()
         are_plain = mode is not None and mode.checking and not any(holds_values(x) for x in (*args, *kwargs.values()))
-        lift = Value if are_plain else lambda x: x
-        named = {name: replaced(x, lift) for name, x in kwargs.items()}
-        if not self.rows:
-            result = self.f(*[replaced(x, lift) for x in args], **named)
-        else:
-            count = count_rows([args[i] for i in self.rows if i < len(args)])
-            results = [
-                self.f(*[replaced(row_of(x, row) if i in self.rows else x, lift) for i, x in enumerate(args)], **named)
-                for row in range(count)
-            ]
-            flat = [flatten_values(result) for result in results]
-            structure = self._one_structure([structure for _, structure in flat])
-            columns = [list(column) for column in zip(*[items for items, _ in flat], strict=True)]
-            if self.reduce is not None:
-                totals = [_sum(column) for column in columns]
-                result = structure.build([x / count for x in totals] if self.reduce == "mean" else totals)
-            else:
-                result = structure.build_from(lambda leaf, span: stacked_values(leaf, columns[span]))
+        result = eagerly(self.f, self.options, lift(args) if are_plain else args, lift(kwargs) if are_plain else kwargs)
         return lowered(result) if are_plain and lowering else result
 
     # --- what there is to know ---
@@ -435,24 +327,7 @@ class Compiled:
 
     def stats(self) -> Stats:
         """Return what compiling took and made so far. Raises RuntimeError before the first call."""
-        paths = self._all_paths()
-        facts = [path.facts for path in paths]
-        passes: dict[str, int] = {}
-        for path in paths:
-            for name, count in path.effects().items():
-                passes[name] = passes.get(name, 0) + count
-        return Stats(
-            backend=" and ".join(sorted({path.backend(self.backend) for path in paths})),
-            paths=len(paths),
-            nodes=sum(fact["nodes"] for fact in facts),
-            passes=passes,
-            instructions=sum(len(path.program.codes) for path in paths),
-            slots=sum(path.program.slots for path in paths),
-            bytes=sum(path.program.bytes for path in paths),
-            tracing=sum(fact["tracing"] for fact in facts),
-            optimising=sum(fact["optimising"] for fact in facts),
-            first_run=sum(fact.get("first run", 0.0) for fact in facts),
-        )
+        return Stats.of(self._all_paths(), self.options.backend)
 
     def __repr__(self) -> str:
         count = sum(map(len, self._paths.values()))
@@ -463,7 +338,7 @@ class Compiled:
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the programs, without f, which may be a lambda, and without machine code."""
-        state = {name: self.__dict__[name] for name in ("name", "rows", "reduce", "backend", "threads", "_paths")}
+        state = {name: self.__dict__[name] for name in ("name", "options", "_paths")}
         return {**state, "__doc__": self.__doc__, "__name__": self.name}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -486,11 +361,6 @@ def _rows(given: Arguments, runner: Any, mine: Any) -> Any:
     if mine is not None:
         rows = rows[mine] if is_array(rows) else [rows[i] for i in mine]
     return runner.rows(rows)
-
-
-def _sum(column: Sequence[Any]) -> Any:
-    """Return the sum of numbers or arrays; what is neither is that of the first row."""
-    return column[0] if is_static(column[0]) and not is_array(column[0]) else sum(column[1:], column[0])
 
 
 def _empty_like(outputs: Any, count: int) -> Any:

@@ -13,11 +13,13 @@ from importlib.util import find_spec
 from typing import Any, ClassVar
 
 from autodiff import modes
+from autodiff.compiler.options import Options
 from autodiff.compiler.passes import drop_dead, optimised
 from autodiff.compiler.program import Program
 from autodiff.compiler.python_backend import PythonRunner
 from autodiff.compiler.results import Results, builder
-from autodiff.compiler.tracing import Trace, Tracer
+from autodiff.compiler.tracers import Tracer
+from autodiff.compiler.tracing import Trace
 from autodiff.graph import leaves, topological_order
 from autodiff.structures import is_array
 from autodiff.sweeps import read_again, reverse
@@ -65,19 +67,19 @@ class Path:
         of_arrays, of_lists = builder(results.structure), results.structure.build
         return lambda outputs: of_lists(outputs) if type(outputs) is list else of_arrays(outputs)
 
-    def runner(self, backend: str, reduce: str | None, threads: int) -> Any:
+    def runner(self, options: Options, reduce: str | None = None) -> Any:
         """Return what runs the program, made at first use."""
         made = self._runners.get(reduce)
         if made is None:
-            made = self._runners[reduce] = runner(self.program, backend, reduce, threads)
+            made = self._runners[reduce] = runner(self.program, options.backend, reduce, options.threads)
         return made
 
-    def guard_runner(self, backend: str, threads: int) -> Any:
+    def guard_runner(self, options: Options) -> Any:
         """Return what runs the guards alone."""
         made = self._runners.get("guards")
         if made is None:
             guards = drop_dead(self.program._replace(outputs=array("i")))
-            made = self._runners["guards"] = runner(guards, backend, None, threads)
+            made = self._runners["guards"] = runner(guards, options.backend, None, options.threads)
         return made
 
     def backend(self, backend: str) -> str:

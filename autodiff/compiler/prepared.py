@@ -67,11 +67,11 @@ def _bound(compiled: Any, args: tuple[Any, ...], kwargs: dict[str, Any], places:
     """Return the call on bound arrays, or None where something has to be looked at each time."""
     import numpy
 
-    given = Arguments.of(args, kwargs, compiled.rows)
+    given = Arguments.of(args, kwargs, compiled.options.rows)
     if given.rows is not None:
         return None
     path, outputs = compiled._run(given, given.key, args, kwargs)
-    runner = path.runner(compiled.backend, None, compiled.threads)
+    runner = path.runner(compiled.options)
     originals = [x for x in flatten_values((args, tuple(kwargs.values())))[0] if is_array(x)]
     arrays = [part for part in given.parts if is_array(part)]
     are_originals = len(arrays) == len(originals) and all(x is y for x, y in zip(arrays, originals, strict=True))

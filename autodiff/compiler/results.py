@@ -12,7 +12,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from autodiff.compiler.tracing import Condition, Trace
+from autodiff.compiler.tracers import Condition
+from autodiff.compiler.tracing import Trace
 from autodiff.structures import Structure, flatten_values, is_array
 from autodiff.value import Value
 
@@ -83,20 +84,6 @@ class Results(NamedTuple):
         for i, other in self.others:
             items[i] = other
         return items
-
-
-def stacked_values(leaf: Structure, columns: list[list[Any]]) -> Any:
-    """Return the columns of a number, or an array, of a result that holds Values: rows first."""
-    if leaf.kind == "number":
-        return columns[0]
-    numpy = sys.modules["numpy"]
-    return numpy.array(list(zip(*columns, strict=True)), object).reshape(-1, *leaf.shape)
-
-
-def lowered(result: Any) -> Any:
-    """Return the result with floats in the place of Values."""
-    items, structure = flatten_values(result)
-    return structure.build([item.data if isinstance(item, Value) else item for item in items])
 
 
 def _bools(column: Any) -> Any:

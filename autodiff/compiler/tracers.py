@@ -1,0 +1,207 @@
+"""Tracers: the Values that a function is traced with, which can be computed with, but not looked at.
+
+What an operation on them does is noted by the trace under way, which `modes.current_trace()` knows. Numbers that leave
+the graph could be stale at the next run, so that is an error, which says where and what to write instead.
+"""
+
+import operator
+from collections.abc import Callable
+from threading import RLock
+from typing import Any, NoReturn, cast
+
+from autodiff import floats, modes, primitives, value
+from autodiff.compiler import opcodes
+from autodiff.primitives import Primitive
+from autodiff.value import Value
+
+_new = object.__new__
+
+
+class TracingError(TypeError):
+    """What f does cannot be part of a program: where, and what to write instead."""
+
+
+def refusal(what: str, instead: str) -> TracingError:
+    return TracingError(f"{what}; {instead}\n  at {modes.user_source()}")
+
+
+class Tracer(Value):
+    """A number of a program being traced: a Value that can be computed with, but not looked at."""
+
+    __slots__ = ()
+
+    # Slots of Value that a tracer has no use for hold what it has instead.
+    number: Any = vars(Value)["data"]  # at this call; decides what guards expect
+    index: Any = vars(Value)["grad"]  # the slot, once there is a program
+
+    @property  # type: ignore[override]
+    def data(self) -> NoReturn:
+        raise looked_at("x.data")
+
+    @data.setter
+    def data(self, number: Any) -> NoReturn:
+        raise assigned("data")
+
+    @property  # type: ignore[override]
+    def grad(self) -> NoReturn:
+        raise looked_at("x.grad")
+
+    @grad.setter
+    def grad(self, number: Any) -> NoReturn:
+        raise assigned("grad")
+
+    @property
+    def local_gradients(self) -> NoReturn:  # type: ignore[override]
+        raise looked_at("x.local_gradients")
+
+    def __float__(self) -> NoReturn:
+        raise looked_at("float(x)")
+
+    def __int__(self) -> NoReturn:
+        raise looked_at("int(x)")
+
+    def __index__(self) -> NoReturn:
+        raise refusal(
+            "a number of the program was used as an index or a length, which differ from run to run",
+            "arguments that are numbers are traced: bind one that shapes the code beforehand, as in "
+            "compile(functools.partial(f, n=3)); give f the chosen number itself instead of its index",
+        )
+
+    def __format__(self, spec: str) -> str:
+        if spec:
+            raise looked_at(f"format(x, {spec!r})")
+        return repr(self)
+
+    def __repr__(self) -> str:
+        return f"Value(traced, op={self.op.name})" if self.op is not None else "Value(traced)"
+
+    def __copy__(self) -> "Tracer":
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        return self.detach()  # a copy is on leaves of its own
+
+    def __reduce__(self) -> NoReturn:
+        raise looked_at("pickle")
+
+
+def looked_at(how: str) -> TracingError:
+    if modes.current_trace() is None:
+        return TracingError(
+            f"{how} of a number that was traced in a function given to compile, after its trace; a compiled function "
+            "runs only while it is traced, so what it stores outside is of no use: return it instead"
+        )
+    return refusal(
+        f"{how} leaves the graph inside a compiled function: the number would be stale at the next run",
+        "return it, and look at the result; compute with x itself and autodiff's functions; choose with where(...)",
+    )
+
+
+def assigned(name: str) -> TracingError:
+    return refusal(
+        f"x.{name} was assigned inside a compiled function, which would happen only once, while it is traced",
+        "return the new number instead",
+    )
+
+
+class Condition(Tracer):
+    """Whether a comparison holds: where() selects by it; as a bool it becomes a guard, which every run checks."""
+
+    __slots__ = ()
+
+    def __bool__(self) -> bool:
+        trace = modes.current_trace()
+        if trace is None:
+            raise looked_at("bool(x)")
+        return cast(bool, trace.guard(self))
+
+    def __and__(self, other: Any) -> Any:
+        return _logical(primitives.minimum, self, other)
+
+    def __or__(self, other: Any) -> Any:
+        return _logical(primitives.maximum, self, other)
+
+    def __xor__(self, other: Any) -> Any:
+        return _logical(opcodes.not_equal, self, other)
+
+    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
+
+    def __invert__(self) -> NoReturn:
+        raise refusal(
+            "~ of a bool is an integer in Python, and true", "write the opposite comparison: x <= 0 for x > 0"
+        )
+
+
+def _logical(primitive: Primitive, left: Any, right: Any) -> Any:
+    if not isinstance(right, (bool, Condition)):
+        return NotImplemented
+    return modes.current_trace().condition(primitive, left, right)
+
+
+# --- the arithmetic of tracers ---
+
+
+def _binary(primitive: Primitive, evaluate: Callable[[float, float], float], swapped: bool) -> Any:
+    def method(self: Tracer, other: Any) -> Any:
+        kind = type(other)
+        mode = modes.current()
+        if kind is int:
+            other = float(other)
+        elif kind is not float and kind is not Tracer:
+            left, right = (other, self) if swapped else (self, other)
+            return value._operator(primitive, left, right, other)
+        if mode is None or mode.trace is None:
+            raise looked_at("arithmetic")
+        number = other if kind is not Tracer else other.number
+        node = _new(Tracer)
+        node.number = evaluate(number, self.number) if swapped else evaluate(self.number, number)
+        node.op, node._label = primitive, ""
+        node.operands = (other, self) if swapped else (self, other)
+        mode.trace.nodes.append(node)
+        return node if mode.recording else mode.trace.detached(node, again=False)
+
+    return method
+
+
+for _name, _primitive, _evaluate in [
+    ("add", primitives.add, operator.add),
+    ("sub", primitives.sub, operator.sub),
+    ("mul", primitives.mul, operator.mul),
+    ("truediv", primitives.div, floats.divide),
+    ("pow", primitives.pow, floats.power),
+]:
+    setattr(Tracer, f"__{_name}__", _binary(_primitive, _evaluate, swapped=False))
+    setattr(Tracer, f"__r{_name}__", _binary(_primitive, _evaluate, swapped=True))
+
+
+def _negated(self: Tracer) -> Any:
+    return primitives.neg(self)
+
+
+Tracer.__neg__ = _negated  # type: ignore[method-assign, assignment]
+
+# --- assignments to Values, while something is traced ---
+
+_watching = RLock()
+_watchers = 0
+
+
+def watch_assignments(change: int) -> None:
+    """Have assignments to Values checked while anything is traced: at other times they cost nothing more."""
+    global _watchers
+    with _watching:
+        _watchers += change
+        if _watchers == 1 and change == 1:
+            Value.__setattr__ = _checked_assignment  # type: ignore[method-assign, assignment]
+        elif _watchers == 0:
+            del Value.__setattr__
+
+
+def _checked_assignment(self: Value, name: str, new: Any) -> None:
+    trace = modes.current_trace()
+    if trace is not None and name in ("data", "grad") and hasattr(self, name) and not trace.is_constant(self):
+        raise assigned(name)
+    object.__setattr__(self, name, new)
+
+
+Tracer.__setattr__ = object.__setattr__  # type: ignore[method-assign]
