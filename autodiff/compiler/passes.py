@@ -9,8 +9,9 @@ outputs v2 v2
 
 import struct
 from array import array
-from collections.abc import Callable
-from itertools import chain
+from collections.abc import Callable, Sequence
+from itertools import accumulate, chain
+from typing import Any
 
 from autodiff.compiler.opcodes import CODE
 from autodiff.compiler.program import Program
@@ -21,13 +22,39 @@ _COMMUTATIVE = {CODE[name] for name in ("add", "mul", "equal", "not_equal")}
 _NEVER_FOLDED_BEFORE = len(CODE)  # the primitives of users are not asked for numbers beforehand
 
 
+class _Draft:
+    """Instructions being written: plain lists, which take half the time of arrays."""
+
+    def __init__(self, first: int) -> None:
+        self.codes: list[int] = []
+        self.starts = [0]
+        self.operands: list[int] = []
+        self.next_slot = first
+
+    def add(self, code: int, operands: Sequence[int]) -> int:
+        """Return the slot of another instruction."""
+        self.codes.append(code)
+        self.operands.extend(operands)
+        self.starts.append(len(self.operands))
+        slot = self.next_slot
+        self.next_slot = slot + 1
+        return slot
+
+    def arrays(self) -> dict[str, Any]:
+        """Return the fields of a program."""
+        return {
+            "codes": array("H", self.codes),
+            "starts": array("q", self.starts),
+            "operands": array("i", self.operands),
+        }
+
+
 class _Constants:
     """The constants of a program, each bit pattern once."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self) -> None:
         self.numbers = array("d")
         self.slots: dict[bytes, int] = {}
-        self.first = program.inputs
 
     def slot(self, number: float) -> int:
         """Return a provisional slot, below 0: how many constants there will be is not known yet."""
@@ -43,33 +70,26 @@ def fold(program: Program) -> Program:
 
     Those are x * 1, x / 1, x + -0, x - 0, x ** 1, --x, a choice that is decided or between equals, and detach.
     """
-    constants = _Constants(program)
-    values: dict[int, float] = {}  # of the slots, old and new, that hold constants
-    place = list(range(program.inputs))
-    for number in program.constants:
-        constant = constants.slot(number)
-        values[constant] = number
-        place.append(constant)
-    codes, starts, operands = array("H"), array("q", [0]), array("i")
+    constants, draft = _Constants(), _Draft(program.inputs)
+    place = [*range(program.inputs), *map(constants.slot, program.constants)]
+    values = {slot: constants.numbers[-1 - slot] for slot in place if slot < 0}
     negated: dict[int, int] = {}
-    next_slot = program.inputs
     for code, old in program.instructions():
+        if len(old) == 2 and (left := place[old[0]]) >= 0 and (right := place[old[1]]) >= 0:  # nearly every one
+            place.append(draft.add(code, (left, right)))
+            continue
         new = [place[x] for x in old]
         slot = _simplified(code, new, values, negated)
-        if slot is None and code < _NEVER_FOLDED_BEFORE and all(x < 0 for x in new):
+        if slot is None and new and max(new) < 0 and code < _NEVER_FOLDED_BEFORE:
             number = program.primitive(code).evaluate(*[values[x] for x in new])
             slot = constants.slot(number)
             values[slot] = number
         if slot is None:
-            slot = next_slot
-            next_slot += 1
-            codes.append(code)
-            operands.extend(new)
-            starts.append(len(operands))
+            slot = draft.add(code, new)
             if code == _NEG:
                 negated[slot] = new[0]
         place.append(slot)
-    return _numbered(program, constants.numbers, codes, starts, operands, place)
+    return _numbered(program, constants.numbers, draft, place)
 
 
 def _simplified(code: int, x: list[int], values: dict[int, float], negated: dict[int, int]) -> int | None:
@@ -106,51 +126,43 @@ def _same(x: float, y: float) -> bool:
     return struct.pack("d", x) == struct.pack("d", y)
 
 
-def _numbered(
-    program: Program,
-    numbers: "array[float]",
-    codes: "array[int]",
-    starts: "array[int]",
-    operands: "array[int]",
-    place: list[int],
-) -> Program:
+def _numbered(program: Program, numbers: "array[float]", draft: _Draft, place: list[int]) -> Program:
     """Return the program with its final slots: inputs, then constants, then instructions, numbered from inputs on."""
     inputs, count = program.inputs, len(numbers)
-
-    def final(slot: int) -> int:
-        return inputs - 1 - slot if slot < 0 else slot if slot < inputs else slot + count
-
+    final = [
+        *range(inputs),
+        *range(inputs + count, draft.next_slot + count),
+        *range(inputs + count - 1, inputs - 1, -1),
+    ]
+    draft.operands = [final[x] for x in draft.operands]  # constants, below 0, count from the end
     return program._replace(
+        **draft.arrays(),
         constants=numbers,
-        codes=codes,
-        starts=starts,
-        operands=array("i", [final(x) for x in operands]),
-        outputs=array("i", [final(place[x]) for x in program.outputs]),
-        guards=array("i", [final(place[x]) for x in program.guards]),
+        outputs=array("i", [final[place[x]] for x in program.outputs]),
+        guards=array("i", [final[place[x]] for x in program.guards]),
     )
 
 
 def share(program: Program) -> Program:
     """Return the program with one instruction where several do the same to the same: common subexpressions."""
+    draft = _Draft(program.first)
     place = list(range(program.first))
     seen: dict[tuple[int, ...], int] = {}
-    codes, starts, operands = array("H"), array("q", [0]), array("i")
-    next_slot = program.first
     for code, old in program.instructions():
-        new = [place[x] for x in old]
-        key = (code, *(sorted(new) if code in _COMMUTATIVE else new))
+        if len(old) == 2:
+            left, right = place[old[0]], place[old[1]]
+            new: Sequence[int] = (left, right)
+            swapped = left > right and code in _COMMUTATIVE
+            key: tuple[int, ...] = (code, right, left) if swapped else (code, left, right)
+        else:
+            new = [place[x] for x in old]
+            key = (code, *new)
         slot = seen.get(key)
         if slot is None:
-            slot = seen[key] = next_slot
-            next_slot += 1
-            codes.append(code)
-            operands.extend(new)
-            starts.append(len(operands))
+            slot = seen[key] = draft.add(code, new)
         place.append(slot)
     return program._replace(
-        codes=codes,
-        starts=starts,
-        operands=operands,
+        **draft.arrays(),
         outputs=array("i", [place[x] for x in program.outputs]),
         guards=array("i", [place[x] for x in program.guards]),
     )
@@ -158,30 +170,25 @@ def share(program: Program) -> Program:
 
 def drop_dead(program: Program) -> Program:
     """Return the program without instructions and constants that no output and no guard depends on."""
-    first, starts, all_operands = program.first, program.starts, program.operands.tolist()
+    first, starts, operands = program.first, program.starts.tolist(), program.operands.tolist()
     alive = bytearray(program.slots)
-    for slot in chain(program.outputs, program.guards):
+    for slot in chain(program.outputs, program.guards, range(program.inputs)):
         alive[slot] = 1
     for i in range(len(program.codes) - 1, -1, -1):
         if alive[first + i]:
-            for x in all_operands[starts[i] : starts[i + 1]]:
+            for x in operands[starts[i] : starts[i + 1]]:
                 alive[x] = 1
-    alive[: program.inputs] = b"\1" * program.inputs
-    place, slot = [], 0
-    for living in alive:
-        place.append(slot)
-        slot += living
-    codes, new_starts, operands = array("H"), array("q", [0]), array("i")
-    for i, code in enumerate(program.codes):
-        if alive[first + i]:
-            codes.append(code)
-            operands.extend([place[x] for x in all_operands[starts[i] : starts[i + 1]]])
-            new_starts.append(len(operands))
+    place = list(accumulate(alive, initial=0))
+    draft = _Draft(0)
+    for living, (code, old) in zip(alive[first:], program.instructions(), strict=True):
+        if living:
+            draft.add(code, old)
+    draft.operands = [place[x] for x in draft.operands]
     return program._replace(
-        constants=array("d", [x for i, x in enumerate(program.constants, program.inputs) if alive[i]]),
-        codes=codes,
-        starts=new_starts,
-        operands=operands,
+        **draft.arrays(),
+        constants=array(
+            "d", [x for x, living in zip(program.constants, alive[program.inputs :], strict=False) if living]
+        ),
         outputs=array("i", [place[x] for x in program.outputs]),
         guards=array("i", [place[x] for x in program.guards]),
     )

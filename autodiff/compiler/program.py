@@ -105,8 +105,8 @@ class Program(NamedTuple):
     def instructions(self) -> Iterator[Instruction]:
         """Yield (opcode, slots of the operands) for each instruction, in order."""
         operands, starts = self.operands.tolist(), self.starts.tolist()
-        for i, code in enumerate(self.codes):
-            yield code, tuple(operands[starts[i] : starts[i + 1]])
+        for code, start, stop in zip(self.codes, starts, starts[1:], strict=False):
+            yield code, tuple(operands[start:stop])
 
     def evaluate(self, numbers: Sequence[float]) -> list[float]:
         """Return the outputs for the numbers of the inputs, one instruction at a time: what a program means."""
