@@ -1,0 +1,366 @@
+"""The loops of re-rolling in machine code: levels, slots, and the table of nests; `reroll` says what they are for."""
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from autodiff.compiler.kernels.sums import BOTH, DOT, PACK, UPDATE
+
+Array = Any
+FLAT, SUM = 1000, 1001  # kinds of entries of the table, beside the opcodes
+_LONE_PAIRS = 12  # a nest of sums costs as much as a flat list of about so many pairs
+
+
+@njit(cache=True)
+def analysed(
+    codes: Array, starts: Array, operands: Array, first: int, varying: Array, killing: Array, strong: int
+) -> tuple[Array, Array, Array]:
+    """Return of each slot whether it is a lane, its level, and whether a nan that it holds must be looked for.
+
+    Levels of lanes count from the shared numbers. A nan from a strong sum of plain products may be wrong; operations
+    that may swallow one are `killing`: 1 if any of their operands does, 2 for the first alone.
+    """
+    slots = first + len(codes)
+    lane, tainted, watched = np.zeros(slots, np.uint8), np.zeros(slots, np.uint8), np.zeros(slots, np.uint8)
+    level = np.zeros(slots, np.int64)
+    lane[: len(varying)] = varying
+    for i in range(len(codes)):
+        out, deepest = first + i, 0
+        kind = killing[codes[i]]
+        for j in range(starts[i], starts[i + 1]):
+            x = operands[j]
+            lane[out] |= lane[x]
+            tainted[out] |= tainted[x]
+            if tainted[x] and (kind == 1 or (kind == 2 and j == starts[i])):
+                watched[x] = 1
+        for j in range(starts[i], starts[i + 1]):
+            x = operands[j]
+            if lane[x] == lane[out]:
+                deepest = max(deepest, level[x])
+        level[out] = deepest + 1
+        if codes[i] == strong:
+            tainted[out] = 1
+    return lane, level, watched
+
+
+@njit(cache=True)
+def placed(
+    codes: Array, starts: Array, operands: Array, order: Array, groups: Array, phase: Array, places: Array, free: Array,
+    lanes_at: int, lanes: int,
+) -> None:  # fmt: skip
+    """Fill in the address of each result, group by group, and the order of the instructions.
+
+    `free` has the next address of each phase. A group is reversed where more steps of its operands are -1 than +1.
+    """
+    first = len(places) - len(codes)
+    for g in range(len(groups) - 1):
+        begin, end = groups[g], groups[g + 1]
+        votes = 0
+        for t in range(begin, end - 1):
+            u, v = starts[order[t]], starts[order[t + 1]]
+            count = starts[order[t] + 1] - u
+            if starts[order[t + 1] + 1] - v == count and codes[order[t]] == codes[order[t + 1]]:
+                for j in range(count):
+                    step = places[operands[v + j]] - places[operands[u + j]]
+                    unit = lanes if places[operands[u + j]] >= lanes_at else 1
+                    votes += (step == unit) - (step == -unit)
+        if votes < 0:
+            order[begin:end] = order[begin:end][::-1].copy()
+        at, unit = free[phase[order[begin]]], lanes if phase[order[begin]] == 1 else 1
+        for t in range(begin, end):
+            places[first + order[t]] = at
+            at += unit
+        free[phase[order[begin]]] = at
+
+
+@njit(cache=True)
+def _alike(u: int, v: int, codes: Array, starts: Array, addresses: Array, lanes_at: int) -> bool:
+    """Return whether two instructions could be steps of one loop."""
+    if codes[u] != codes[v] or starts[u + 1] - starts[u] != starts[v + 1] - starts[v]:
+        return False
+    for j in range(starts[u + 1] - starts[u]):
+        if (addresses[starts[u] + j] >= lanes_at) != (addresses[starts[v] + j] >= lanes_at):
+            return False
+    return True
+
+
+@njit(cache=True)
+def _in_step(t: int, u: int, v: int, starts: Array, addresses: Array) -> bool:
+    """Return whether the step from u to v is that from t to u."""
+    for j in range(starts[t + 1] - starts[t]):
+        a, b, c = addresses[starts[t] + j], addresses[starts[u] + j], addresses[starts[v] + j]
+        if c - b != b - a:
+            return False
+    return True
+
+
+@njit(cache=True)
+def looped(codes: Array, starts: Array, addresses: Array, groups: Array, lanes_at: int) -> Array:
+    """Return the nests as rows (first instruction, inner count, outer count), of instructions in their order."""
+    n = len(codes)
+    begins, lengths = np.empty(n, np.int64), np.empty(n, np.int64)
+    runs = 0
+    for g in range(len(groups) - 1):
+        t, end = groups[g], groups[g + 1]
+        while t < end:
+            length = 1
+            if t + 1 < end and _alike(t, t + 1, codes, starts, addresses, lanes_at):
+                length = 2
+                while (
+                    t + length < end
+                    and _alike(t, t + length, codes, starts, addresses, lanes_at)
+                    and _in_step(t + length - 2, t + length - 1, t + length, starts, addresses)
+                ):
+                    length += 1
+                if (  # any two are in step: leave the second to a longer run that it begins
+                    length == 2
+                    and t + 3 < end
+                    and _alike(t + 1, t + 2, codes, starts, addresses, lanes_at)
+                    and _alike(t + 1, t + 3, codes, starts, addresses, lanes_at)
+                    and _in_step(t + 1, t + 2, t + 3, starts, addresses)
+                ):
+                    length = 1
+            begins[runs], lengths[runs] = t, length
+            runs += 1
+            t += length
+    nests = np.empty((runs, 3), np.int64)
+    count, r, g = 0, 0, 0
+    while r < runs:
+        while groups[g + 1] <= begins[r]:
+            g += 1
+        outer = 1
+        while (
+            r + outer < runs
+            and begins[r + outer] < groups[g + 1]
+            and lengths[r + outer] == lengths[r]
+            and _alike(begins[r], begins[r + outer], codes, starts, addresses, lanes_at)
+            and (lengths[r] == 1 or _same_steps(begins[r], begins[r + outer], starts, addresses))
+            and (
+                outer == 1
+                or _in_step(begins[r + outer - 2], begins[r + outer - 1], begins[r + outer], starts, addresses)
+            )
+        ):
+            outer += 1
+        nests[count, 0], nests[count, 1], nests[count, 2] = begins[r], lengths[r], outer
+        count += 1
+        r += outer
+    return nests[:count]
+
+
+@njit(cache=True)
+def _same_steps(t: int, u: int, starts: Array, addresses: Array) -> bool:
+    """Return whether t and u step alike to the instructions after them."""
+    for j in range(starts[t + 1] - starts[t]):
+        of_t = addresses[starts[t + 1] + j] - addresses[starts[t] + j]
+        of_u = addresses[starts[u + 1] + j] - addresses[starts[u] + j]
+        if of_t != of_u:
+            return False
+    return True
+
+
+@njit(cache=True)
+def _with_room(table: Array, used: int, more: int) -> Array:
+    if used + more <= len(table):
+        return table
+    larger = np.empty(2 * (used + more), np.int32)
+    larger[:used] = table[:used]
+    return larger
+
+
+@njit(cache=True)
+def emitted(
+    codes: Array, starts: Array, addresses: Array, outs: Array, phases: Array, nests: Array, sums: Array,
+    lanes_at: int, lanes: int, one: int,
+) -> tuple[Array, Array, int, int, int]:  # fmt: skip
+    """Return the table, where its entries begin, where the shared part and all of it end, and how much room it needs.
+
+    `sums` tells codes apart: 1 for products, 2 for strong ones, 3 and 4 for mul and strong_mul, 0 for all others. `one`
+    is the address of a constant 1.
+    """
+    table, used = np.empty(1024, np.int32), 0
+    entries, count, shared_end, room, open_flat = np.empty(len(nests) + 1, np.int64), 0, -1, 0, -1
+    for r in range(len(nests)):
+        t, n1, n2 = nests[r, 0], nests[r, 1], nests[r, 2]
+        phase, operands = phases[t], starts[t + 1] - starts[t]
+        if phase > 0 and shared_end < 0:
+            shared_end, open_flat = used, -1
+        kind = sums[codes[t]]
+        is_sum = kind == 1 or kind == 2 or phase == 2
+        size = n1 * n2
+        if phase == 0 and (size * operands <= 2 * _LONE_PAIRS if is_sum else size <= 2):
+            for u in range(t, t + size):
+                table = _with_room(table, used, 5 + operands)
+                if open_flat < 0:
+                    open_flat = used
+                    entries[count] = used
+                    count += 1
+                    table[used], table[used + 1], table[used + 2] = FLAT, 0, outs[u]
+                    used += 3
+                table[open_flat + 1] += 1
+                table[used] = codes[u] + 256 * operands
+                for j in range(operands):
+                    table[used + 1 + j] = addresses[starts[u] + j]
+                used += 1 + operands
+            continue
+        open_flat = -1
+        entries[count] = used
+        count += 1
+        table = _with_room(table, used, 40 + 12 * (operands + 2))
+        if is_sum:
+            used, needed = _sum_entry(
+                table, used, t, n1, n2, kind, phase, starts, addresses, outs, lanes_at, lanes, one
+            )
+            room = max(room, needed)
+        else:
+            used = _plain_entry(table, used, t, n1, n2, codes[t], phase, starts, addresses, outs, lanes_at, lanes)
+            room = max(room, 3 * table[entries[count - 1] + 4])
+    if shared_end < 0:
+        shared_end = used
+    table = _with_room(table, used, 8)
+    table[used : used + 8] = 0  # flat items are read a little beyond their ends
+    return table[: used + 8], entries[:count], shared_end, used, room
+
+
+@njit(cache=True)
+def _plain_entry(
+    table: Array, used: int, t: int, n1: int, n2: int, code: int, phase: int, starts: Array, addresses: Array,
+    outs: Array, lanes_at: int, lanes: int,
+) -> int:  # fmt: skip
+    """Write an element-wise nest; return where the table ends."""
+    operands, s = starts[t + 1] - starts[t], starts[t]
+    inner, outer = starts[t + (1 if n1 > 1 else 0)], starts[t + (n1 if n2 > 1 else 0)]
+    unit = lanes if phase == 1 else 1
+    dims = np.array([n2, n1, lanes]) if phase == 1 else np.array([1, n2, n1])
+    out = np.array([unit * n1, unit, 1]) if phase == 1 else np.array([0, n1, 1])
+    steps = np.zeros((operands, 3), np.int64)
+    for j in range(operands):
+        d1, d2 = addresses[inner + j] - addresses[s + j], addresses[outer + j] - addresses[s + j]
+        if phase == 1:
+            steps[j, 0], steps[j, 1], steps[j, 2] = d2, d1, addresses[s + j] >= lanes_at
+        else:
+            steps[j, 1], steps[j, 2] = d2, d1
+    for _ in range(2):  # two loops become one where every step of the outer one goes on where the inner one ends
+        joins = dims[1] > 1 or dims[0] > 1
+        for j in range(operands):
+            joins = joins and steps[j, 1] == steps[j, 2] * dims[2]
+        if joins and out[1] == dims[2]:
+            dims[2] *= dims[1]
+            dims[1], out[1] = dims[0], out[0]
+            dims[0], out[0] = 1, 0
+            for j in range(operands):
+                steps[j, 1], steps[j, 0] = steps[j, 0], 0
+    table[used], table[used + 1] = code, operands
+    table[used + 2], table[used + 3], table[used + 4] = dims[0], dims[1], dims[2]
+    table[used + 5], table[used + 6], table[used + 7] = outs[t], out[0], out[1]
+    used += 8
+    for j in range(operands):
+        table[used] = addresses[s + j]
+        table[used + 1], table[used + 2], table[used + 3] = steps[j, 0], steps[j, 1], steps[j, 2]
+        used += 4
+    return used
+
+
+@njit(cache=True)
+def _sum_entry(
+    table: Array, used: int, t: int, n1: int, n2: int, kind: int, phase: int, starts: Array, addresses: Array,
+    outs: Array, lanes_at: int, lanes: int, one: int,
+) -> tuple[int, int]:  # fmt: skip
+    """Write a nest of sums; return where the table ends, and how much room its runs need."""
+    s, inner, outer = starts[t], starts[t + (1 if n1 > 1 else 0)], starts[t + (n1 if n2 > 1 else 0)]
+    if n1 == 1 and phase != 1:  # one loop: the inner one
+        n1, n2, inner, outer = n2, 1, outer, s
+    pairs_at = 0 if kind > 2 else 1  # after the start
+    pairs = (starts[t + 1] - starts[t] - pairs_at) // 2
+    table[used], table[used + 1] = SUM, kind == 2 or kind == 4
+    if phase == 1:
+        table[used + 2], table[used + 3], table[used + 4] = n2, n1, lanes
+        table[used + 5], table[used + 6], table[used + 7] = outs[t], lanes * n1, lanes
+    else:
+        table[used + 2], table[used + 3], table[used + 4] = 1, n2, n1
+        table[used + 5], table[used + 6], table[used + 7] = outs[t], 0, n1
+    d1, d2 = addresses[inner] - addresses[s], addresses[outer] - addresses[s]
+    table[used + 8] = addresses[s] if phase != 2 else -1
+    if phase == 1:
+        table[used + 9], table[used + 10], table[used + 11] = d2, d1, addresses[s] >= lanes_at
+    else:
+        table[used + 9], table[used + 10], table[used + 11] = 0, d2, d1
+    runs_at, runs, room = used + 12, 0, 0
+    used += 13
+    j = 0
+    first_pair = s + pairs_at
+    if phase == 2 and kind <= 2 and addresses[s] != one - 1 and addresses[s] != one - 2:  # a start that counts
+        used, needed = _run(table, used, 0, one, 0, 0, 0, addresses[s], d1, d2, 0, phase, n1, n2, lanes_at, lanes)
+        runs += 1
+        room = max(room, needed)
+    while j < pairs:
+        p, pi, po = first_pair + 2 * j, inner + pairs_at + 2 * j, outer + pairs_at + 2 * j
+        length = 1
+        if phase != 2:
+            length = _run_length(addresses, p, pi, po, pairs - j, lanes_at)
+            if (
+                length == 2
+                and j + 3 < pairs + 0
+                and _run_length(addresses, p + 2, pi + 2, po + 2, pairs - j - 1, lanes_at) > 2
+            ):
+                length = 1
+        x, y = addresses[p], addresses[p + 1]
+        xk, yk = (addresses[p + 2] - x, addresses[p + 3] - y) if length > 1 else (0, 0)
+        used, needed = _run(
+            table, used, length, x, addresses[pi] - x, addresses[po] - x, xk,
+            y, addresses[pi + 1] - y, addresses[po + 1] - y, yk, phase, n1, n2, lanes_at, lanes,
+        )  # fmt: skip
+        runs += 1
+        room = max(room, needed)
+        j += length
+    table[runs_at] = runs
+    return used, room
+
+
+@njit(cache=True)
+def _run_length(addresses: Array, p: int, pi: int, po: int, most: int, lanes_at: int) -> int:
+    """Return how many pairs from p on advance alike: by the same steps, and from instruction to instruction too."""
+    length = 1
+    while length < most:
+        for side in range(2):
+            a, b = p + 2 * (length - 1) + side, p + 2 * length + side
+            ai, bi, ao, bo = a - p + pi, b - p + pi, a - p + po, b - p + po
+            if (
+                (addresses[a] >= lanes_at) != (addresses[b] >= lanes_at)
+                or addresses[ai] - addresses[a] != addresses[bi] - addresses[b]
+                or addresses[ao] - addresses[a] != addresses[bo] - addresses[b]
+                or addresses[b] - addresses[a] != addresses[p + 2 + side] - addresses[p + side]
+            ):
+                return length
+        length += 1
+    return length
+
+
+@njit(cache=True)
+def _run(
+    table: Array, used: int, length: int, x: int, x1: int, x2: int, xk: int, y: int, y1: int, y2: int, yk: int,
+    phase: int, n1: int, n2: int, lanes_at: int, lanes: int,
+) -> tuple[int, int]:  # fmt: skip
+    """Write a run: pick the form that its steps allow, and put the factors in the order that it asks for."""
+    x_lane, y_lane = x >= lanes_at, y >= lanes_at
+    if phase == 1:
+        a2, a1, a0, b2, b1, b0 = x2, x1, 1 * x_lane, y2, y1, 1 * y_lane
+    else:
+        a2, a1, a0, b2, b1, b0 = 0, x2, x1, 0, y2, y1
+    if phase == 2:
+        length, xk, yk = 0, 1 * x_lane, 1 * y_lane
+    swapped = (a0 != 0 and b0 == 0) or (a0 != 0 and a0 != 1 and b0 == 1)
+    if swapped:
+        x, a2, a1, a0, xk, y, b2, b1, b0, yk = y, b2, b1, b0, yk, x, a2, a1, a0, xk
+    form, room = DOT, 0
+    if a0 == 0 and b0 == 1:
+        form = UPDATE
+    elif a0 == 1 and b0 == 1:
+        form = BOTH
+    elif a0 == 0 and b0 != 0 and phase != 1 and n2 >= 3 and b1 == 0 and n1 >= 4:
+        form = PACK
+        room = n1 * (length if length else lanes)
+    table[used], table[used + 1] = form + 16 * swapped, length
+    table[used + 2], table[used + 3], table[used + 4], table[used + 5], table[used + 6] = x, a2, a1, a0, xk
+    table[used + 7], table[used + 8], table[used + 9], table[used + 10], table[used + 11] = y, b2, b1, b0, yk
+    return used + 12, room

@@ -1,0 +1,159 @@
+"""The fast backend: a program as loop nests, run by an interpreter that numba compiles once per machine.
+
+    >>> program = Program.of(2, [3.0], [("mul", (0, 1)), ("add", (3, 2)), ("exp", (3,))], [4, 5])
+    >>> runner = Runner(program)
+    >>> outputs, holds = runner.run(np.array([2.0, 0.5]))
+    >>> outputs.tolist(), holds
+    ([4.0, 2.718281828459045], True)
+
+Runners are safe to share between threads: each run takes a block of memory from a pool and gives it back.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from autodiff.compiler.kernels import interpreter
+from autodiff.compiler.kernels.units import units
+from autodiff.compiler.program import Program
+from autodiff.compiler.reroll import reroll
+from autodiff.compiler.sums import flatten_sums, fold_products, shorten_sums
+
+Array = Any
+PASSES = {"flatten sums": flatten_sums, "fold products": fold_products, "shorten sums": shorten_sums}
+_MOST_CHUNKS = 64  # of blocks of rows, each summed by itself, so that sums are the same for any number of threads
+_FIELD = {name: i for i, name in enumerate(interpreter.FIELDS)}
+
+
+def _plain(numbers: Any) -> Array:
+    made = np.ascontiguousarray(numbers, float)
+    return made if made.flags.writeable else made.copy()  # machine code has no other type for arrays
+
+
+class _State:
+    """A block of memory for one run at a time, and the header that the interpreter reads."""
+
+    def __init__(self, runner: "Runner") -> None:
+        self.numbers = runner.nests.numbers.copy()
+        self.header = runner.header.copy()
+        self.header[_FIELD["numbers"]] = self.numbers.ctypes.data
+        self.address: int = self.header.ctypes.data
+
+
+class Runner:
+    """A program ready to run; `run` gives outputs, and whether all guards hold.
+
+    `reduce` is "sum" or "mean" to add up the outputs over rows, None to give those of each row. With more threads than
+    one, blocks of rows run side by side; the results have the same bits.
+    """
+
+    name = "numba"
+
+    def __init__(self, program: Program, reduce: str | None = None, threads: int = 1) -> None:
+        self.reduce, self.threads = reduce, threads
+        self.effects: dict[str, int] = {}
+        for name, improve in PASSES.items():
+            program = improve(program)
+            self.effects[name] = len(program.codes)
+        self.program = program
+        self.nests = reroll(program, reduce is not None)
+        self._units = units()
+        self._execute = self._units.execute
+        self.header = self._header()
+        self._pool: list[_State] = []
+        self._inputs, self._varying = program.inputs, sum(program.varying)
+        self._outputs = len(program.outputs)
+
+    def _header(self) -> Array:
+        header = np.zeros(len(_FIELD), np.int64)
+        for name, number in self.nests.fields.items():
+            header[_FIELD[name]] = number
+        for name in ("unary", "binary", "ternary", "variadic", "sums"):
+            header[_FIELD[name]] = getattr(self._units, name)
+        header[_FIELD["table"]] = self.nests.table.ctypes.data
+        return header
+
+    def numbers(self, numbers: Any) -> Array:
+        """Return numbers as `run` takes them: an array of float64, contiguous."""
+        return _plain(numbers)
+
+    def rows(self, rows: Any) -> Array:
+        """Return rows as `run_rows` takes them."""
+        return _plain(rows)
+
+    def run(self, numbers: Array) -> tuple[Array, bool]:
+        """Return the outputs for the numbers of all inputs, and whether all guards hold."""
+        out = np.empty(self._outputs)
+        return out, self.run_into(numbers, out)
+
+    def run_into(self, numbers: Array, out: Array) -> bool:
+        """Put the outputs into `out`, and return whether all guards hold; both arrays of float64, contiguous."""
+        if len(numbers) != self._inputs or len(out) != self._outputs or self._varying:
+            raise ValueError(
+                f"expected {self._inputs} numbers and room for {self._outputs}, got {len(numbers)} and {len(out)}"
+            )
+        try:
+            state = self._pool.pop()
+        except IndexError:
+            state = _State(self)
+        holds = self._execute(state.address, numbers, out)
+        self._pool.append(state)
+        return holds != 0
+
+    def run_rows(self, shared: Array, rows: Array) -> tuple[Array, Array]:
+        """Return the outputs, and for each row whether all guards hold.
+
+        `shared` are the numbers of the inputs that do not vary, in order; `rows` has a column for each that does. The
+        outputs are those of each row, an array of shape (rows, outputs), or with `reduce` their sums or means.
+        """
+        shared, rows = _plain(shared), _plain(rows)
+        count = len(rows)
+        if rows.shape != (count, self._varying) or shared.shape != (self._inputs - self._varying,):
+            narrow = self._inputs - self._varying
+            raise ValueError(f"expected {narrow} numbers, rows of {self._varying}; got {shared.shape}, {rows.shape}")
+        lanes = self.nests.fields["lanes"]
+        blocks = -(-count // lanes)
+        per_chunk = max(1, -(-blocks // _MOST_CHUNKS))
+        chunks = -(-blocks // per_chunk)
+        holds = np.ones(count, bool)
+        out = np.empty((count if self.reduce is None else chunks, self._outputs))
+        given, flat = rows.reshape(-1), out.reshape(-1)
+
+        def run(begin: int, end: int) -> None:
+            try:
+                state = self._pool.pop()
+            except IndexError:
+                state = _State(self)
+            mode = interpreter.ROWS if self.reduce is None else interpreter.REDUCED
+            changes = {
+                "given_shared": shared.ctypes.data, "rows": count, "chunk": per_chunk * lanes, "chunk_from": begin,
+                "chunk_to": end, "holds": holds.ctypes.data, "mode": mode,
+            }  # fmt: skip
+            for name, number in changes.items():
+                state.header[_FIELD[name]] = number
+            self._execute(state.address, given, flat)
+            state.header[_FIELD["mode"]] = interpreter.ONE
+            self._pool.append(state)
+
+        threads = min(self.threads, chunks)
+        if threads <= 1:
+            run(0, chunks)
+        else:
+            bounds = [i * chunks // threads for i in range(threads + 1)]
+            with ThreadPoolExecutor(threads) as pool:
+                list(pool.map(run, bounds[:-1], bounds[1:]))
+        return (out if self.reduce is None else self._reduced(out, count)), holds
+
+    def _reduced(self, parts: Array, count: int) -> Array:
+        """Return the sums or means of the outputs, from those of each chunk."""
+        total = parts[0].copy()
+        for part in parts[1:]:
+            total += part
+        shared = self.nests.shared
+        if self.reduce == "mean":
+            total /= count
+            total[shared] = parts[0][shared]
+        else:
+            total[shared] = parts[0][shared] * count
+        return total
