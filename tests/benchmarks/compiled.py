@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -52,13 +53,12 @@ def transformer() -> Records:
     )
     check_equal(trainers)
     taken = {name: total / DOCUMENTS for name, total in seconds(trainers).items()}
-    ours = min((name for name in taken if name.startswith("autodiff")), key=taken.__getitem__)
     records = [
         print_row(
             f"transformer: forward, backward and Adam, a step; {DOCUMENTS} documents",
             taken,
             {"numpy by hand": 6, "textbook Value": 3000},
-            ours,
+            _fastest_of_ours(taken),
         )
     ]
     read = transformers.tokens(WORD)[:-1]
@@ -89,7 +89,7 @@ def digit_network() -> Records:
     data, numbers = digits.load(), digits.initial()
     epochs: dict[str, digits.Epoch] = peers.present(
         {
-            "autodiff": ("", lambda: digits.prepared_epoch(data, numbers)),
+            "autodiff, prepared calls": ("", lambda: digits.prepared_epoch(data, numbers)),
             "autodiff, plain calls": ("", lambda: digits.compiled_epoch(data, numbers)),
             "torch": ("torch", lambda: digits.torch_epoch(data, numbers)),
             "JAX, value and gradient jitted": ("jax", lambda: digits.jax_epoch(data, numbers, whole=False)),
@@ -101,12 +101,14 @@ def digit_network() -> Records:
     )
     check_equal(in_form(digits.flat, epochs))
     taken = seconds(epochs)
+    ours = _fastest_of_ours(taken)
     taken |= _micrograd(data, numbers)
     records = [
         print_row(
             "digits: MLP 64-32-10, an epoch of 1,797 rows in batches of 32",
             taken,
             {"torch": 8, "JAX, value and gradient jitted": 5, "numpy by hand": 1, "micrograd, extrapolated": 10_000},
+            ours,
         )
     ]
     prepared, value = digits.compiled_full(data, numbers), digits.compiled_full(data, numbers, value=True)
@@ -223,42 +225,47 @@ def small() -> Records:
 def growth() -> Records:
     """Time per node, from 10^2 to 10^6 nodes: of a run, and of compiling; and the memory that the largest takes."""
     records: Records = []
+    sizes = (10**2, 10**3, 10**4, 10**5, 10**6)
     for name, alike in (("blocks of 100 operations, all alike", True), ("blocks of 100, each its own", False)):
-        print(f"\n{name:<44}{'run, ns a node':>16}{'with gradient':>16}{'compile, us a node':>20}{'with gradient':>16}")
-        for nodes in (10**2, 10**3, 10**4, 10**5, 10**6):
-            record = _growth(nodes, alike)
-            numbers = record["value"]["run"], record["gradient"]["run"]
-            makes = record["value"]["compile"], record["gradient"]["compile"]
-            cells = [f"{x * 1e9:>16.2f}" for x in numbers] + [f"{makes[0] * 1e6:>20.1f}{makes[1] * 1e6:>16.1f}"]
-            print(f"{nodes:>44,}" + "".join(cells) + f"   peak {record['peak'] / 1e9:.2f} GB", flush=True)
-            records.append({"task": f"growth: {name}, {nodes:,} nodes", **record})
-    largest = [record for record in records if record["nodes"] == 10**6]
-    for record in largest:
-        whole = record["gradient"]["compile"] * record["nodes"]
-        records.append(print_most(f"{record['task']}: compile, with gradient", whole, 30.0, text))
-        records.append(print_most("  in GB", record["peak"] / 1e9, 1.5, "{:.2f}".format))
+        for kind in ("value", "value and gradient"):
+            print(f"\n{f'{name}: {kind}':<54}{'run, a node':>12}{'compile, a node':>18}{'traced':>12}{'peak, GB':>10}")
+            made = {nodes: _in_a_process(_grown, nodes, alike, kind) for nodes in sizes}
+            for nodes, at in made.items():
+                cells = f"{text(at['run'] / nodes):>12}{text(at['compile'] / nodes):>18}{at['traced']:>12,.0f}"
+                print(f"{nodes:>48,} nodes{cells}{at['peak'] / 1e9:>10.2f}", flush=True)
+                records.append({"task": f"growth: {name}: {kind}", "nodes": nodes, **at})
+            each = [at["run"] / nodes for nodes, at in made.items()]
+            records.append(print_most("  slowest over fastest, a node", max(each) / min(each), 2.0, "{:.2f}".format))
+            if kind == "value":
+                records.append(print_most("  to compile the largest", made[sizes[-1]]["compile"], 30.0, text))
+                records.append(print_most("  and GB for that", made[sizes[-1]]["peak"] / 1e9, 1.5, "{:.2f}".format))
     return records
 
 
-def _growth(nodes: int, alike: bool) -> dict[str, Any]:
-    f = models.blocks(nodes, alike)
-    x = np.linspace(0.1, 1.0, 16)
-    record: dict[str, Any] = {"nodes": nodes}
-    for kind, function in (("value", f), ("gradient", autodiff.value_and_grad(f))):
-        start = time.perf_counter()
-        prepared = autodiff.compile(function).prepare(x)
-        prepared()
-        record[kind] = {"compile": (time.perf_counter() - start) / nodes}
-        record[kind]["run"] = seconds({"": prepared}, samples=5)[""] / nodes
-        if nodes <= 1000:
-            expected, given = flat(function(x)), flat(prepared.results)
-            check_equal({"eager": lambda: expected, "compiled": lambda: given})
-        del prepared
-        gc.collect()
+def _in_a_process(f: Callable[..., Any], *args: Any) -> Any:
+    """Return f(*args) from a new process, whose peak of memory is its own."""
+    with get_context("spawn").Pool(1) as pool:
+        return pool.apply(f, args)
+
+
+def _grown(nodes: int, alike: bool, kind: str) -> dict[str, float]:
     import resource  # Unix alone has it
 
-    record["peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return record
+    f = models.blocks(nodes, alike)
+    if kind != "value":
+        f = autodiff.value_and_grad(f)
+    x = np.linspace(0.1, 1.0, 16)
+    autodiff.compile(lambda x: x[0] * x[1])(x)  # loads numba
+    start = time.perf_counter()
+    compiled = autodiff.compile(f)
+    prepared = compiled.prepare(x)
+    prepared()
+    taken = time.perf_counter() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    if nodes <= 10_000:
+        check_equal({"eager": lambda: flat(f(x)), "compiled": lambda: results(prepared)})
+    run = seconds({"": prepared}, samples=7)[""]
+    return {"compile": taken, "run": run, "peak": peak, "traced": compiled.stats().nodes}
 
 
 def rows() -> Records:
@@ -363,6 +370,10 @@ SECTIONS: dict[str, Callable[[], Records]] = {
 }
 
 
+def _fastest_of_ours(taken: Mapping[str, float]) -> str:
+    return min((name for name in taken if name.startswith("autodiff")), key=taken.__getitem__)
+
+
 def over_value(name: str, gradient: float, value: float) -> dict[str, Any]:
     return print_most(f"{name}: value and gradient over value", gradient / value, 3.0, "{:.2f}".format)
 
@@ -399,10 +410,13 @@ def flat(result: Any) -> list[float]:
 def main(path: Path, only: Sequence[str] = ()) -> None:
     """Run the sections, each in a process of its own, print them, and write them to `path` as JSON."""
     machine = f"{platform.processor() or platform.machine()}, {platform.system()}, Python {platform.python_version()}"
-    result: dict[str, Any] = {"machine": machine, "versions": _versions()}
+    result: dict[str, Any] = {"machine": machine, "versions": _versions(), "load": {}}
     print(machine, *[f"{name} {number}" for name, number in result["versions"].items()], sep=", ")
     failed = []
     for section in only or SECTIONS:
+        if hasattr(os, "getloadavg"):  # others' work on the machine; ratios suffer less from it than seconds
+            load = result["load"][section] = os.getloadavg()[0]
+            print(f"\n--- {section} (load {load:.1f} before it, {os.cpu_count()} cores)", flush=True)
         with tempfile.TemporaryDirectory() as folder:
             written = Path(folder) / "records.json"
             settings = {**os.environ, **peers.ONE_THREAD}

@@ -51,13 +51,13 @@ def _sample(run: Call, count: int) -> float:
 def text(duration: float) -> str:
     """Return seconds in the unit that suits them.
 
-    >>> text(0.0000123), text(0.0123), text(12.3)
-    ('12.3 us', '12.3 ms', '12.3 s')
+    >>> text(0.0000000123), text(0.0000123), text(0.0123), text(12.3), text(4321.0)
+    ('12.3 ns', '12.3 us', '12.3 ms', '12.3 s', '4,321 s')
     """
-    for unit, size in (("s", 1.0), ("ms", 1e-3)):
-        if duration >= size:
-            return f"{duration / size:.3g} {unit}" if duration < 1000 * size else f"{duration / size:,.0f} {unit}"
-    return f"{duration * 1e6:.3g} us"
+    units = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
+    unit, size = next(((unit, size) for unit, size in units.items() if duration >= size), ("ns", 1e-9))
+    number = duration / size
+    return f"{number:,.0f} {unit}" if number >= 1000 else f"{number:.3g} {unit}"
 
 
 def print_row(
