@@ -52,6 +52,12 @@ class Arguments(NamedTuple):
             keys = [_take(x, parts, ("args", i)) for i, x in enumerate(args)]
         else:
             columns = _Rows()
+            missing = [i for i in rows if i >= len(args)]
+            if missing:
+                raise TypeError(
+                    f"rows: expected argument {missing[0]}, which has rows, by position, got {len(args)} by position; "
+                    "keywords are shared by all rows"
+                )
             keys = [
                 columns.take(x, ("args", i)) if i in rows else _take(x, parts, ("args", i)) for i, x in enumerate(args)
             ]
@@ -212,8 +218,6 @@ class _Rows:
 
     def matrix(self) -> Any:
         """Return the numbers of all rows, side by side."""
-        if self.count is None:
-            raise ValueError("rows: none of the arguments was given; pass those with rows by position")
         if any(map(is_array, self.columns)):
             numpy = sys.modules["numpy"]
             columns = [x if is_array(x) else numpy.array(x, float).reshape(len(x), -1) for x in self.columns]
@@ -273,6 +277,12 @@ def _counts(x: Any) -> Iterator[int]:
             yield from _counts(child)
     else:
         raise TypeError(f"rows: expected an array or a list, got {type(x).__name__}")
+
+
+def same_containers(before: Any, after: Any) -> bool:
+    """Return whether everything that `flatten_values` found before is still in its place."""
+    (items, structure), (others, form) = before, after
+    return bool(structure == form and all(x is y for x, y in zip(items, others, strict=True)))
 
 
 def holds_values(x: Any) -> bool:

@@ -31,15 +31,25 @@ from types import MethodType
 from typing import Any
 
 from autodiff import modes
-from autodiff.compiler.arguments import Arguments, HoldsValuesError, holds_values, joined, lift, replaced, row_of
+from autodiff.compiler.arguments import (
+    Arguments,
+    HoldsValuesError,
+    holds_values,
+    joined,
+    lift,
+    replaced,
+    row_of,
+    same_containers,
+)
 from autodiff.compiler.eagerly import added, eagerly, lowered, one_structure
 from autodiff.compiler.options import Options
 from autodiff.compiler.paths import Path, outside_leaves, traced, with_gradient
 from autodiff.compiler.prepared import Prepared
 from autodiff.compiler.stats import Stats
+from autodiff.compiler.tracers import TracingError
 from autodiff.compiler.tracing import Trace
 from autodiff.floats import as_float
-from autodiff.structures import is_array
+from autodiff.structures import flatten_values, is_array
 from autodiff.value import Value, one_pass_at_a_time
 
 MOST_PATHS = 64
@@ -67,7 +77,8 @@ def compile(
     Args:
         f: the function; leave it out to decorate with options. rows: positions of arguments, counted from 0, with many
         rows: f is called for one row. An array has rows along its
-            first axis, a list is a list of rows, and of a tuple or dict each member has them.
+            first axis, a list is a list of rows, and of a tuple or dict each member has them. Results are stacked in
+            arrays where rows come in arrays, in lists where they come in lists.
         reduce: "mean" or "sum" of what f gives over the rows, taken in the same pass; None stacks it.
         backend: "numba", the fast one; "python", which needs nothing; "auto", numba if it is installed.
         threads: how many threads share the rows. Results are the same to the last bit for any number.
@@ -240,7 +251,6 @@ class Compiled:
 
     def _stacked(self, groups: list[tuple[Path, Any]], given: Arguments) -> Any:
         """Return what f gives for each row, stacked."""
-        results = groups[0][0].results
         one_structure([path.results.structure for path, _ in groups])
         whole: Any = None
         for path, mine in groups:
@@ -249,7 +259,7 @@ class Compiled:
             outputs, _ = runner.run_rows(_shared(given, path, runner), _rows(given, runner, mine))
             path.facts.setdefault("first run", time.perf_counter() - start)
             if mine is None:
-                return results.stack(outputs)
+                return path.results.stack(outputs, is_array(given.rows))
             if whole is None:
                 count = len(given.rows)
                 whole = [None] * count if not is_array(outputs) else _empty_like(outputs, count)
@@ -258,7 +268,7 @@ class Compiled:
             else:
                 for i, row in zip(mine, outputs, strict=True):
                     whole[i] = row
-        return results.stack(whole)
+        return groups[0][0].results.stack(whole, is_array(given.rows))
 
     # --- traces ---
 
@@ -288,7 +298,13 @@ class Compiled:
                 varying.extend(bytes([has_rows]) * (len(trace.inputs) - len(varying)))
             named = {name: replaced(x, trace.input) for name, x in kwargs.items()}
             varying.extend(bytes(len(trace.inputs) - len(varying)))
+            before = flatten_values((lifted, named))
             result = f(*lifted, **named)
+            if not same_containers(before, flatten_values((lifted, named))):
+                raise TracingError(
+                    f"{self.name} changed a list, dict or array that it was given, which would happen only once, while "
+                    "it is traced; change a copy, and return it"
+                )
             if not backward:
                 return result
             differentiated.extend(outside_leaves(result, self.name))

@@ -135,7 +135,7 @@ class Program(NamedTuple):
         for i, (code, operands) in enumerate(self.instructions()):
             names.append(f"v{self.first + i}")
             if i < shown:
-                lines.append(f"{names[-1]} = {' '.join([self.primitive(code).name, *[names[x] for x in operands]])}")
+                lines.append(f"{names[-1]} = {self.primitive(code).name} {_some([names[x] for x in operands])}")
         if len(self.codes) > shown:
             lines.append(f"... {len(self.codes) - shown:,} more")
         for slot, wanted in zip(self.guards, self.expected, strict=True):

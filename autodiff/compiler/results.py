@@ -9,7 +9,7 @@
 """
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from autodiff.compiler.tracers import Condition
@@ -38,6 +38,11 @@ class Results(NamedTuple):
     def of(cls, trace: Trace, result: Any) -> "Results":
         """Return the form of a result; `outputs` are its numbers, as f gave them."""
         items, structure = flatten_values(result)
+        for item in items:
+            if isinstance(item, Iterator):
+                raise TypeError(
+                    f"compile expected f to return numbers, got a {type(item).__name__}; return a list of them"
+                )
         numbers = [i for i, item in enumerate(items) if isinstance(item, Value) or type(item) is float]
         conditions = frozenset([at for at, i in enumerate(numbers) if isinstance(items[i], Condition)])
         computed = set(numbers)
@@ -57,15 +62,16 @@ class Results(NamedTuple):
         """Return the result around the outputs of a run: a list, or an array of one dimension."""
         return self.structure.build(self._items(outputs if type(outputs) is list else outputs.tolist()))
 
-    def stack(self, outputs: Any) -> Any:
-        """Return the result around outputs that have rows: each number is an array, or list, of as many."""
+    def stack(self, outputs: Any, in_arrays: bool) -> Any:
+        """Return the result around outputs that have rows: each number is an array, or a list, of as many."""
+        if self.structure.has_arrays and is_array(outputs) and not self.others and not self.conditions:
+            return _stacked(self.structure, outputs, 0)
         if is_array(outputs):
-            columns: Sequence[Any] = outputs.T
-            if not self.others and not self.conditions and self.structure.has_arrays:
-                return _stacked(self.structure, outputs, 0)
-            columns = [column.copy() for column in columns]
+            columns = [column.copy() if in_arrays else column.tolist() for column in outputs.T]
         else:
             columns = [list(column) for column in zip(*outputs, strict=True)] or [[] for _ in self.numbers]
+            if in_arrays:
+                columns = [sys.modules["numpy"].array(column) for column in columns]
         items: list[Any] = [None] * self.structure.size
         for at, (i, column) in enumerate(zip(self.numbers, columns, strict=True)):
             items[i] = _bools(column) if at in self.conditions else column

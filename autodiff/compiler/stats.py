@@ -46,7 +46,7 @@ class Stats(NamedTuple):
             paths=len(paths),
             nodes=sum(fact["nodes"] for fact in facts),
             passes=passes,
-            instructions=sum(len(path.program.codes) for path in paths),
+            instructions=sum([*path.effects().values()][-1] for path in paths),
             slots=sum(path.program.slots for path in paths),
             bytes=sum(path.program.bytes for path in paths),
             tracing=sum(fact["tracing"] for fact in facts),
