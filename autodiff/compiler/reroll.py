@@ -83,7 +83,14 @@ def reroll(program: Program, reduce: bool = False, lanes: int = 32) -> Nests:
     places[len(varying) : first] = narrow + np.arange(len(program.constants))
     places[len(varying) : first] = _standard(constants, narrow, places[len(varying) : first])
     free = np.array([one + 1, lanes_at + lanes * int(varying.sum()), totals_at])
-    layout.placed(codes, starts, operands, order, groups, phase, places, free, lanes_at, lanes)
+    until = np.searchsorted(groups, count - totals)
+    layout.placed(codes, starts, operands, order, groups[: until + 1], phase, places, free, sums, lanes_at, lanes, one)
+    if totals:  # nobody reads these but the caller, so their order is free
+        last = order[count - totals :]
+        factors = starts[last] + np.where(sums[codes[last]] > 2, 0, np.minimum(1, np.diff(starts)[last] - 1))
+        keys = (places[operands[factors + 1]], places[operands[factors]], np.diff(starts)[last], codes[last])
+        order[count - totals :] = last[np.lexsort(keys)]
+        layout.placed(codes, starts, operands, order, groups[until:], phase, places, free, sums, lanes_at, lanes, one)
 
     lengths = np.diff(starts)[order]
     new_starts = np.append(0, np.cumsum(lengths))

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from autodiff.compiler.kernels.sums import BOTH, DOT, PACK, UPDATE
+from autodiff.compiler.kernels.sums import BOTH, DOT, PACK, SPREAD, UPDATE
 
 Array = Any
 FLAT, SUM = 1000, 1001  # kinds of entries of the table, beside the opcodes
@@ -47,7 +47,7 @@ def analysed(
 @njit(cache=True)
 def placed(
     codes: Array, starts: Array, operands: Array, order: Array, groups: Array, phase: Array, places: Array, free: Array,
-    lanes_at: int, lanes: int,
+    sums: Array, lanes_at: int, lanes: int, one: int,
 ) -> None:  # fmt: skip
     """Fill in the address of each result, group by group, and the order of the instructions.
 
@@ -56,6 +56,9 @@ def placed(
     first = len(places) - len(codes)
     for g in range(len(groups) - 1):
         begin, end = groups[g], groups[g + 1]
+        for t in range(begin, end):
+            if sums[codes[order[t]]] in (1, 2):
+                _sort_pairs(operands, starts[order[t]] + 1, starts[order[t] + 1], places, one)
         votes = 0
         for t in range(begin, end - 1):
             u, v = starts[order[t]], starts[order[t + 1]]
@@ -72,6 +75,21 @@ def placed(
             places[first + order[t]] = at
             at += unit
         free[phase[order[begin]]] = at
+
+
+@njit(cache=True)
+def _sort_pairs(operands: Array, begin: int, end: int, places: Array, one: int) -> None:
+    """Sort the pairs of a sum by the addresses of their factors, 1 * x first: what came from a loop is a run then."""
+    count = (end - begin) // 2
+    keys, ordered = np.empty(count, np.int64), True
+    for i in range(count):
+        x = places[operands[begin + 2 * i]]
+        keys[i] = ((0 if x == one else x + 1) << 31) + places[operands[begin + 2 * i + 1]]
+        ordered = ordered and (i == 0 or keys[i - 1] <= keys[i])
+    if not ordered:
+        old = operands[begin:end].copy()
+        for i, j in enumerate(np.argsort(keys)):
+            operands[begin + 2 * i], operands[begin + 2 * i + 1] = old[2 * j], old[2 * j + 1]
 
 
 @njit(cache=True)
@@ -279,28 +297,39 @@ def _sum_entry(
     else:
         table[used + 2], table[used + 3], table[used + 4] = 1, n2, n1
         table[used + 5], table[used + 6], table[used + 7] = outs[t], 0, n1
-    d1, d2 = addresses[inner] - addresses[s], addresses[outer] - addresses[s]
-    table[used + 8] = addresses[s] if phase != 2 else -1
+    # A term that is added as it is can be the start, unless that would let a -0.0 through.
+    begin, first_pair = s, s + pairs_at
+    if kind == 1 and phase != 2 and pairs > 1 and addresses[s] == one - 2 and addresses[first_pair] == one:
+        if addresses[inner + 1] == one and addresses[outer + 1] == one:
+            begin, first_pair, pairs = s + 2, first_pair + 2, pairs - 1
+    b = begin - s
+    d1, d2 = addresses[inner + b] - addresses[begin], addresses[outer + b] - addresses[begin]
+    table[used + 8] = addresses[begin] if phase != 2 else -1
     if phase == 1:
-        table[used + 9], table[used + 10], table[used + 11] = d2, d1, addresses[s] >= lanes_at
+        table[used + 9], table[used + 10], table[used + 11] = d2, d1, addresses[begin] >= lanes_at
     else:
         table[used + 9], table[used + 10], table[used + 11] = 0, d2, d1
     runs_at, runs, room = used + 12, 0, 0
     used += 13
-    j = 0
-    first_pair = s + pairs_at
+    j, shift = 0, first_pair - s
     if phase == 2 and kind <= 2 and addresses[s] != one - 1 and addresses[s] != one - 2:  # a start that counts
         used, needed = _run(table, used, 0, one, 0, 0, 0, addresses[s], d1, d2, 0, phase, n1, n2, lanes_at, lanes)
         runs += 1
         room = max(room, needed)
     while j < pairs:
-        p, pi, po = first_pair + 2 * j, inner + pairs_at + 2 * j, outer + pairs_at + 2 * j
+        p, pi, po = s + shift + 2 * j, inner + shift + 2 * j, outer + shift + 2 * j
+        alike, parts = _alike_pairs(addresses, p, pi, po, pairs - j, lanes_at)
+        if phase != 2 and parts > 2 and alike < 6 * parts:
+            used = _listed(table, used, addresses, p, pi, po, alike, phase, lanes_at)
+            runs += 1
+            j += alike
+            continue
         length = 1
         if phase != 2:
             length = _run_length(addresses, p, pi, po, pairs - j, lanes_at)
             if (
                 length == 2
-                and j + 3 < pairs + 0
+                and j + 3 < pairs
                 and _run_length(addresses, p + 2, pi + 2, po + 2, pairs - j - 1, lanes_at) > 2
             ):
                 length = 1
@@ -337,6 +366,57 @@ def _run_length(addresses: Array, p: int, pi: int, po: int, most: int, lanes_at:
 
 
 @njit(cache=True)
+def _alike_pairs(addresses: Array, p: int, pi: int, po: int, most: int, lanes_at: int) -> tuple[int, int]:
+    """Return how many pairs from p on step alike from instruction to instruction, and how many affine runs they are."""
+    length, parts, since = 1, 1, 1
+    while length < most:
+        a, b = p + 2 * (length - 1), p + 2 * length
+        goes_on = since == 1
+        for side in range(2):
+            x, y = a + side, b + side
+            if (
+                (addresses[x] >= lanes_at) != (addresses[y] >= lanes_at)
+                or addresses[x - p + pi] - addresses[x] != addresses[y - p + pi] - addresses[y]
+                or addresses[x - p + po] - addresses[x] != addresses[y - p + po] - addresses[y]
+            ):
+                return length, parts
+        if since > 1:
+            goes_on = (
+                addresses[b] - addresses[a] == addresses[a] - addresses[a - 2]
+                and addresses[b + 1] - addresses[a + 1] == addresses[a + 1] - addresses[a - 1]
+            )
+        since = since + 1 if goes_on else 1
+        parts += not goes_on
+        length += 1
+    return length, parts
+
+
+@njit(cache=True)
+def _listed(
+    table: Array, used: int, addresses: Array, p: int, pi: int, po: int, count: int, phase: int, lanes_at: int
+) -> int:
+    """Write pairs that follow no steps as a list; return where the table ends."""
+    x1, y1 = addresses[pi] - addresses[p], addresses[pi + 1] - addresses[p + 1]
+    x2, y2 = addresses[po] - addresses[p], addresses[po + 1] - addresses[p + 1]
+    if phase == 1:
+        a2, a1, a0, b2, b1, b0 = x2, x1, 1 * (addresses[p] >= lanes_at), y2, y1, 1 * (addresses[p + 1] >= lanes_at)
+    else:
+        a2, a1, a0, b2, b1, b0 = 0, x2, x1, 0, y2, y1
+    swapped = (a0 != 0 and b0 == 0) or (a0 != 0 and a0 != 1 and b0 == 1)
+    if swapped:
+        a2, a1, a0, b2, b1, b0 = b2, b1, b0, a2, a1, a0
+    form = UPDATE if a0 == 0 and b0 == 1 else BOTH if a0 == 1 and b0 == 1 else DOT
+    table[used], table[used + 1] = form + 16 * swapped + 32, count
+    table[used + 2], table[used + 3], table[used + 4], table[used + 5], table[used + 6] = 0, a2, a1, a0, 0
+    table[used + 7], table[used + 8], table[used + 9], table[used + 10], table[used + 11] = 0, b2, b1, b0, 0
+    used += 12
+    for i in range(count):
+        table[used + 2 * i + swapped] = addresses[p + 2 * i]
+        table[used + 2 * i + 1 - swapped] = addresses[p + 2 * i + 1]
+    return used + 2 * count
+
+
+@njit(cache=True)
 def _run(
     table: Array, used: int, length: int, x: int, x1: int, x2: int, xk: int, y: int, y1: int, y2: int, yk: int,
     phase: int, n1: int, n2: int, lanes_at: int, lanes: int,
@@ -357,6 +437,8 @@ def _run(
         form = UPDATE
     elif a0 == 1 and b0 == 1:
         form = BOTH
+    elif a0 == 0 and b0 == 0 and phase == 1:
+        form = SPREAD
     elif a0 == 0 and b0 != 0 and phase != 1 and n2 >= 3 and b1 == 0 and n1 >= 4:
         form = PACK
         room = n1 * (length if length else lanes)

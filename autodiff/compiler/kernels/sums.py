@@ -24,7 +24,7 @@ from autodiff.compiler.kernels.vectors import (
     total,
 )
 
-UPDATE, BOTH, DOT, PACK = range(4)  # the forms of a run
+UPDATE, BOTH, DOT, PACK, SPREAD = range(5)  # the forms of a run
 RUN = 12  # numbers that describe one: form, length, a and its four steps, b and its four steps
 
 
@@ -125,6 +125,57 @@ def carefully(
 
 
 @kernel
+def listed(p: int, t: int, q: int, n: int, o: int, a: int, a0: int, b: int, b0: int, length: int, form: int) -> None:
+    """Add v[a + x + i*a0] * v[b + y + i*b0] to v[o + i] for the pairs of addresses x, y that the table has at q."""
+    apart()
+    i = 0
+    while form == UPDATE and i + 2 * WIDTH <= n:
+        x0, x1 = load(p, o + i), load(p, o + i + WIDTH)
+        for k in range(length):
+            w, at = splat(get(p, a + entry(t, q + 2 * k))), b + entry(t, q + 2 * k + 1) + i
+            x0, x1 = muladd(w, load(p, at), x0), muladd(w, load(p, at + WIDTH), x1)
+        store(p, o + i, x0)
+        store(p, o + i + WIDTH, x1)
+        i += 2 * WIDTH
+    while form == UPDATE and i < n:
+        which = first(n - i)
+        x0 = load_some(p, o + i, which)
+        for k in range(length):
+            w, at = splat(get(p, a + entry(t, q + 2 * k))), b + entry(t, q + 2 * k + 1) + i
+            x0 = muladd(w, load_some(p, at, which), x0)
+        store_some(p, o + i, x0, which)
+        i += WIDTH
+    while form == BOTH and i < n:
+        which = first(n - i)
+        x0 = load_some(p, o + i, which)
+        for k in range(length):
+            at, bt = a + entry(t, q + 2 * k) + i, b + entry(t, q + 2 * k + 1) + i
+            x0 = muladd(load_some(p, at, which), load_some(p, bt, which), x0)
+        store_some(p, o + i, x0, which)
+        i += WIDTH
+    while i < n:
+        x, y = get(p, o + i), -0.0
+        for k in range(0, length - 1, 2):
+            at, bt = a + i * a0, b + i * b0
+            x = fused(get(p, at + entry(t, q + 2 * k)), get(p, bt + entry(t, q + 2 * k + 1)), x)
+            y = fused(get(p, at + entry(t, q + 2 * k + 2)), get(p, bt + entry(t, q + 2 * k + 3)), y)
+        if length & 1:
+            last = q + 2 * length - 2
+            x = fused(get(p, a + i * a0 + entry(t, last)), get(p, b + i * b0 + entry(t, last + 1)), x)
+        put(p, o + i, x + y)
+        i += 1
+
+
+@kernel
+def _listed_carefully(
+    p: int, t: int, q: int, n: int, o: int, a: int, a0: int, b: int, b0: int, length: int, swapped: int
+) -> None:
+    for k in range(length):
+        x, y = entry(t, q + 2 * k), entry(t, q + 2 * k + 1)
+        carefully(p, n, o, a + x, a0, 0, b + y, b0, 0, 1, swapped)
+
+
+@kernel
 def _pack(p: int, room: int, n: int, b: int, b0: int, length: int, bk: int) -> None:
     """Put v[b + i*b0 + k*bk] into v[room + k*n + i]."""
     apart()
@@ -143,6 +194,12 @@ def _start(p: int, n: int, o: int, start: int, step: int) -> None:
     else:
         for i in range(n):
             put(p, o + i, get(p, start + i * step))
+
+
+@kernel
+def _spread(p: int, n: int, o: int, x: float) -> None:
+    for i in range(n):
+        put(p, o + i, get(p, o + i) + x)
 
 
 @kernel
@@ -171,7 +228,7 @@ def sum_nest(p: int, t: int, pc: int, room: int, active: int, careful: int) -> i
             entry(t, pc + 7), entry(t, pc + 8), entry(t, pc + 9), entry(t, pc + 10), entry(t, pc + 11)
         )  # fmt: skip
         pc += RUN
-        swapped, form = form >> 4, form & 15
+        is_listed, swapped, form = form >> 5, (form >> 4) & 1, form & 15
         if length == 0:
             length = active
         checked = strong != 0 and careful != 0
@@ -181,13 +238,21 @@ def sum_nest(p: int, t: int, pc: int, room: int, active: int, careful: int) -> i
         for i2 in range(n2):
             for i1 in range(n1):
                 to, at, bt = o + i2 * o2 + i1 * o1, a + i2 * a2 + i1 * a1, b + i2 * b2 + i1 * b1
-                if checked:
+                if is_listed and checked:
+                    _listed_carefully(p, t, pc, n0, to, at, a0, bt, b0, length, swapped)
+                elif is_listed:
+                    listed(p, t, pc, n0, to, at, a0, bt, b0, length, form)
+                elif checked:
                     carefully(p, n0, to, at, a0, ak, bt, b0, bk, length, swapped)
                 elif form == UPDATE:
                     update(p, n0, to, at, ak, bt, bk, length)
                 elif form == BOTH:
                     both(p, n0, to, at, ak, bt, bk, length)
+                elif form == SPREAD:
+                    _spread(p, n0, to, inner(p, at, ak, bt, bk, length))
                 else:
                     for i in range(n0):
                         put(p, to + i, get(p, to + i) + inner(p, at + i * a0, ak, bt + i * b0, bk, length))
+        if is_listed:
+            pc += 2 * length
     return pc

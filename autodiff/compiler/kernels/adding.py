@@ -1,0 +1,218 @@
+"""The loops of the passes over sums, in machine code; `autodiff.compiler.sums` says what each does.
+
+Programs are arrays here: opcodes, where the operands of each instruction start, operands. Every function returns the
+arrays of the new program, and for each old slot the new one.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from autodiff.compiler.opcodes import CODE
+
+Array = Any
+Arrays = tuple[Array, Array, Array, Array]
+_ADD, _SUB, _NEG, _MUL, _STRONG_MUL = CODE["add"], CODE["sub"], CODE["neg"], CODE["mul"], CODE["strong_mul"]
+_SUM, _MEAN, _DOT = CODE["sum"], CODE["mean"], CODE["dot"]
+_PRODUCTS, _STRONG_PRODUCTS = CODE["products"], CODE["strong_products"]
+
+
+@njit(cache=True)
+def _is_sum(code: int) -> bool:
+    return code in (_ADD, _SUB, _NEG, _SUM, _MEAN, _DOT)
+
+
+@njit(cache=True)
+def _taken_over(codes: Array, starts: Array, operands: Array, first: int, uses: Array) -> Array:
+    """Return for each slot whether it is a sum that its only user, a sum too, takes over."""
+    taken = np.zeros(first + len(codes), np.uint8)
+    for i in range(len(codes)):
+        if codes[i] in (_ADD, _SUM, _MEAN, _SUB):
+            end = starts[i] + 1 if codes[i] == _SUB else starts[i + 1]
+            for j in range(starts[i], end):
+                x = operands[j]
+                if x >= first and uses[x] == 1 and _is_sum(codes[x - first]):
+                    taken[x] = 1
+    return taken
+
+
+@njit(cache=True)
+def flattened(
+    codes: Array, starts: Array, operands: Array, first: int, uses: Array, inputs: int, one: int, minus: int,
+    nothing: int, inverse: Array,
+) -> Arrays:  # fmt: skip
+    """Return the program with its additions as `products`; `inverse[n]` is the slot of the constant 1 / n.
+
+    The pairs of a sum that is taken over are a linked list, which its user appends as a whole.
+    """
+    n = len(codes)
+    taken = _taken_over(codes, starts, operands, first, uses)
+    place = np.arange(first + n)
+    most = len(operands) + n
+    x_of, y_of, following = np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most, np.int64)
+    heads, tails, pairs = np.full(n, -1), np.full(n, -1), 0
+    new_codes, new_starts = np.empty(2 * n, np.int64), np.zeros(2 * n + 1, np.int64)
+    new_operands = np.empty(3 * len(operands) + 4 * n, np.int64)
+    count, used = 0, 0
+    for i in range(n):
+        code, s, e = codes[i], starts[i], starts[i + 1]
+        if not _is_sum(code):
+            for j in range(s, e):
+                new_operands[used] = place[operands[j]]
+                used += 1
+            new_codes[count] = code
+            place[first + i] = first + count
+            count += 1
+            new_starts[count] = used
+            continue
+        head, tail = -1, -1
+        width = (e - s) // 2 if code == _DOT else e - s
+        for j in range(width):
+            x = operands[s + j]
+            if taken[x] and not (code in (_SUB, _NEG, _DOT) and j == (1 if code == _SUB else 0)):
+                link, last = heads[x - first], tails[x - first]
+            else:
+                link = last = pairs
+                following[pairs] = -1
+                pairs += 1
+                if code == _DOT:
+                    x_of[link], y_of[link] = place[x], place[operands[s + width + j]]
+                else:
+                    subtracted = code == _NEG or (code == _SUB and j == 1)
+                    x_of[link], y_of[link] = minus if subtracted else one, place[x]
+            if head < 0:
+                head = link
+            else:
+                following[tail] = link
+            tail = last
+        for writing in range(2):
+            if writing == 0 and code != _MEAN:
+                continue
+            if writing == 1 and taken[first + i]:
+                heads[i], tails[i] = head, tail
+                break
+            start, link, skipped = nothing, head, -1
+            while link >= 0:
+                if x_of[link] == one and inputs <= y_of[link] < first:
+                    start, skipped = y_of[link], link
+                    break
+                link = following[link]
+            new_operands[used] = start
+            used += 1
+            link = head
+            while link >= 0:
+                if link != skipped:
+                    new_operands[used], new_operands[used + 1] = x_of[link], y_of[link]
+                    used += 2
+                link = following[link]
+            new_codes[count] = _PRODUCTS
+            place[first + i] = first + count
+            count += 1
+            new_starts[count] = used
+            if writing == 0:  # the mean: that sum times 1 / n
+                x_of[pairs], y_of[pairs], following[pairs] = inverse[width], first + count - 1, -1
+                head = tail = pairs
+                pairs += 1
+    return new_codes[:count], new_starts[: count + 1], new_operands[:used], place
+
+
+@njit(cache=True)
+def folded(
+    codes: Array, starts: Array, operands: Array, first: int, uses: Array, inputs: int, numbers: Array, one: int,
+    negative: int, positive: int,
+) -> Arrays:  # fmt: skip
+    """Return the program with products that only one sum uses as its pairs."""
+    n = len(codes)
+    gone, strong = np.zeros(n, np.uint8), np.zeros(n, np.uint8)
+    for i in range(n):
+        if codes[i] != _PRODUCTS:
+            continue
+        for j in range(starts[i] + 1, starts[i + 1], 2):
+            x, y = operands[j], operands[j + 1]
+            if x == one and y >= first and uses[y] == 1 and codes[y - first] == _STRONG_MUL:
+                strong[i] = 1
+        for j in range(starts[i] + 1, starts[i + 1], 2):  # others must not count as strong: none but with constants
+            x = operands[j]
+            if not (inputs <= x < first and numbers[x - inputs] != 0.0):
+                strong[i] = 0
+        for j in range(starts[i] + 1, starts[i + 1], 2):
+            x, y = operands[j], operands[j + 1]
+            if x != one or y < first or uses[y] != 1:
+                continue
+            m = y - first
+            if strong[i] and codes[m] == _STRONG_MUL:
+                gone[m] = 1
+            elif codes[m] == _MUL:
+                gone[m] = not strong[i] or _constant_factor(operands, starts[m], inputs, first, numbers) >= 0
+    place = np.arange(first + n)
+    new_codes, new_starts = np.empty(n, np.int64), np.zeros(n + 1, np.int64)
+    new_operands = np.empty(len(operands), np.int64)
+    count, used = 0, 0
+    for i in range(n):
+        if gone[i]:
+            continue
+        for j in range(starts[i], starts[i + 1]):
+            new_operands[used] = place[operands[j]]
+            used += 1
+        new_codes[count] = codes[i]
+        if codes[i] == _PRODUCTS:
+            begin = used - (starts[i + 1] - starts[i])
+            if strong[i]:
+                new_codes[count] = _STRONG_PRODUCTS
+                if new_operands[begin] == negative:
+                    new_operands[begin] = positive  # a strong product is never -0.0
+            for j in range(starts[i] + 1, starts[i + 1], 2):
+                y = operands[j + 1]
+                if operands[j] == one and y >= first and gone[y - first]:
+                    a, b = starts[y - first], starts[y - first] + 1
+                    if codes[y - first] == _MUL:
+                        which = _constant_factor(operands, a, inputs, first, numbers)
+                        if which == 1:
+                            a, b = b, a
+                    at = begin + j - starts[i]
+                    new_operands[at], new_operands[at + 1] = place[operands[a]], place[operands[b]]
+        place[first + i] = first + count
+        count += 1
+        new_starts[count] = used
+    return new_codes[:count], new_starts[: count + 1], new_operands[:used], place
+
+
+@njit(cache=True)
+def _constant_factor(operands: Array, at: int, inputs: int, first: int, numbers: Array) -> int:
+    """Return which of two factors is a constant that is not 0, or -1."""
+    for side in range(2):
+        x = operands[at + side]
+        if inputs <= x < first and numbers[x - inputs] != 0.0:
+            return side
+    return -1
+
+
+@njit(cache=True)
+def shortened(
+    codes: Array, starts: Array, operands: Array, first: int, one: int, minus: int, negative: int, positive: int
+) -> Arrays:
+    """Return the program with sums of one or two terms as the operations they are."""
+    n = len(codes)
+    new_codes, new_starts = codes.copy(), np.zeros(n + 1, np.int64)
+    new_operands = np.empty(len(operands), np.int64)
+    used = 0
+    for i in range(n):
+        s, e = starts[i], starts[i + 1]
+        code, begin, step = codes[i], s, 1
+        if code == _PRODUCTS and e - s == 3:
+            if operands[s] == negative:
+                code, begin = (_NEG, s + 2) if operands[s + 1] == minus else (_MUL, s + 1)
+            elif operands[s + 1] == one or operands[s + 1] == minus:
+                code, step = _ADD if operands[s + 1] == one else _SUB, 2
+        elif code == _STRONG_PRODUCTS and e - s == 3 and operands[s] == positive:
+            code, begin = _STRONG_MUL, s + 1
+        elif code == _PRODUCTS and e - s == 5 and operands[s] == negative and operands[s + 1] == one:
+            if operands[s + 3] in (one, minus):
+                code, begin, step = _ADD if operands[s + 3] == one else _SUB, s + 2, 2
+        new_codes[i] = code
+        for j in range(begin, e, step):
+            new_operands[used] = operands[j]
+            used += 1
+        new_starts[i + 1] = used
+    return new_codes, new_starts, new_operands[:used], np.arange(first + n)
