@@ -45,88 +45,162 @@ class Nests(NamedTuple):
     shared: Array
 
 
+class _Flat(NamedTuple):
+    """A program as arrays, and what is known of its slots and instructions."""
+
+    codes: Array
+    starts: Array
+    operands: Array
+    varying: Array
+    constants: list[float]  # the program's, then -0.0, 0.0 and 1.0, in their standard places
+    lane: Array
+    level: Array
+    watched: Array
+    phase: Array  # of each instruction: 0 shared, 1 in lanes, 2 a total over lanes
+    first: int
+
+
+class _Memory(NamedTuple):
+    """Where numbers stand: shared inputs, constants, shared results, totals, their starts; lanes; room for copies."""
+
+    inputs: int
+    one: int
+    totals_at: int
+    totals: int
+    lanes_at: int
+    lanes: int
+    room_at: int
+
+
+class _Layout(NamedTuple):
+    """Nests of one order of the instructions."""
+
+    table: Array
+    entries: Array
+    shared_end: int
+    lanes_end: int
+    room: int
+    places: Array
+
+
 def reroll(program: Program, reduce: bool = False, lanes: int = 32) -> Nests:
     """Return the nests of a program; with `reduce` its outputs are added up over the rows."""
     if reduce:
         program = _with_products(program)
+    flat = _flattened(program, reduce)
+    memory = _memory(flat, lanes)
+    # Sums of different lengths may come from one loop or from several; the shorter table tells.
+    lengths = np.diff(flat.starts)
+    layouts = [_laid_out(flat, memory, extra) for extra in (np.zeros_like(lengths), np.minimum(lengths, 0xFFFF))]
+    return _assembled(program, flat, memory, min(layouts, key=lambda layout: len(layout.table)))
+
+
+def _flattened(program: Program, reduce: bool) -> _Flat:
     codes = np.frombuffer(program.codes, np.uint16).astype(np.int64) if program.codes else np.zeros(0, np.int64)
     starts, operands = np.array(program.starts, np.int64), np.array(program.operands, np.int64)
-    outputs, guards = np.array(program.outputs, np.int64), np.array(program.guards, np.int64)
     varying = np.frombuffer(program.varying, np.uint8)
-    first, count = program.first, len(codes)
-    lane, level, watched = layout.analysed(
-        codes, starts, operands, first, varying, _by_code(_KILLING), CODE["strong_products"]
-    )
-    sums = _by_code(_SUMS)
-    phase = lane[first:].astype(np.int64)
+    strong = CODE["strong_products"]
+    lane, level, watched = layout.analysed(codes, starts, operands, program.first, varying, _by_code(_KILLING), strong)
+    phase = lane[program.first :].astype(np.int64)
     if reduce:
-        phase[_is_total(operands, outputs, guards, first, count) & (phase == 1) & (sums[codes] > 0)] = 2
+        phase[_is_total(program, operands) & (phase == 1) & (_by_code(_SUMS)[codes] > 0)] = 2
+    constants = [*program.constants, -0.0, 0.0, 1.0]
+    return _Flat(codes, starts, operands, varying, constants, lane, level, watched, phase, program.first)
 
+
+def _memory(flat: _Flat, lanes: int) -> _Memory:
+    wide_inputs = int(flat.varying.sum())
+    inputs = len(flat.varying) - wide_inputs
+    shared_results, wide_results, totals = np.bincount(flat.phase, minlength=3).tolist()
+    totals_at = inputs + len(flat.constants) + shared_results
+    lanes_at = _aligned(totals_at + 2 * totals)
+    wide = wide_inputs + wide_results
+    while lanes > _ALIGNED and wide * lanes * 8 > _MOST_BYTES:
+        lanes //= 2
+    one = inputs + len(flat.constants) - 1
+    return _Memory(inputs, one, totals_at, totals, lanes_at, lanes, _aligned(lanes_at + wide * lanes))
+
+
+def _aligned(address: int) -> int:
+    return -(-address // _ALIGNED) * _ALIGNED
+
+
+def _laid_out(flat: _Flat, memory: _Memory, extra: Array) -> _Layout:
+    """Return the nests of instructions sorted by level, by class, and by what else is given."""
+    codes, starts, operands, phase = flat.codes, flat.starts, flat.operands.copy(), flat.phase
+    count, first, lanes_at, lanes, one = len(codes), flat.first, memory.lanes_at, memory.lanes, memory.one
+    sums = _by_code(_SUMS)
     classes = np.where(codes == CODE["strong_products"], CODE["products"], codes)
-    key = (phase << 56) | (np.where(phase == 2, 0, level[first:]) << 16) | classes
+    key = (phase << 60) | (np.where(phase == 2, 0, flat.level[first:]) << 32) | (classes << 16) | extra
     order = np.argsort(key, kind="stable")
     groups = np.append(np.flatnonzero(np.diff(key[order], prepend=-1)), count)
 
-    # Memory: shared inputs, constants, shared results, totals, their starts; then lanes; then room for copies.
-    narrow = int(len(varying) - varying.sum())
-    shared_results, wide_results, totals = np.bincount(phase, minlength=3).tolist()
-    constants = [*program.constants, -0.0, 0.0, 1.0]  # a start that does not count stands before the 1
-    totals_at = narrow + len(constants) + shared_results
-    lanes_at = -(-(totals_at + 2 * totals) // _ALIGNED) * _ALIGNED
-    wide = int(varying.sum()) + wide_results
-    while lanes > _ALIGNED and wide * lanes * 8 > _MOST_BYTES:
-        lanes //= 2
-    one = narrow + len(constants) - 1
-    places = np.zeros(first + count, np.int64)
-    places[: len(varying)][varying == 0] = np.arange(narrow)
-    places[: len(varying)][varying == 1] = lanes_at + lanes * np.arange(int(varying.sum()))
-    places[len(varying) : first] = narrow + np.arange(len(program.constants))
-    places[len(varying) : first] = _standard(constants, narrow, places[len(varying) : first])
-    free = np.array([one + 1, lanes_at + lanes * int(varying.sum()), totals_at])
-    until = np.searchsorted(groups, count - totals)
+    places = _first_places(flat, memory)
+    free = np.array([one + 1, lanes_at + lanes * int(flat.varying.sum()), memory.totals_at])
+    until = np.searchsorted(groups, count - memory.totals)
     layout.placed(codes, starts, operands, order, groups[: until + 1], phase, places, free, sums, lanes_at, lanes, one)
-    if totals:  # nobody reads these but the caller, so their order is free
-        last = order[count - totals :]
+    if memory.totals:  # nobody reads these but the caller, so their order is free
+        last = order[count - memory.totals :]
         factors = starts[last] + np.where(sums[codes[last]] > 2, 0, np.minimum(1, np.diff(starts)[last] - 1))
         keys = (places[operands[factors + 1]], places[operands[factors]], np.diff(starts)[last], codes[last])
-        order[count - totals :] = last[np.lexsort(keys)]
+        order[count - memory.totals :] = last[np.lexsort(keys)]
         layout.placed(codes, starts, operands, order, groups[until:], phase, places, free, sums, lanes_at, lanes, one)
 
     lengths = np.diff(starts)[order]
     new_starts = np.append(0, np.cumsum(lengths))
     gathered = np.repeat(starts[:-1][order] - new_starts[:-1], lengths) + np.arange(new_starts[-1])
     addresses = places[operands[gathered]]
-    outs = places[first + order]
     nests = layout.looped(codes[order], new_starts, addresses, groups, lanes_at)
-    table, entries, shared_end, lanes_end, room = layout.emitted(
-        codes[order], new_starts, addresses, outs, phase[order], nests, sums, lanes_at, lanes, one
+    emitted = layout.emitted(
+        codes[order], new_starts, addresses, places[first + order], phase[order], nests, sums, lanes_at, lanes, one
     )
+    return _Layout(*emitted, places)
 
-    room_at = -(-(lanes_at + wide * lanes) // _ALIGNED) * _ALIGNED
-    numbers = np.zeros(room_at + room + _ALIGNED)
-    numbers[narrow : one + 1] = constants
-    totalled = order[phase[order] == 2]
-    strong = (codes[totalled] == CODE["strong_mul"]) | (codes[totalled] == CODE["strong_products"])
-    numbers[totals_at + totals : totals_at + 2 * totals] = np.where(strong, 0.0, -0.0)
 
-    is_lane = (lane == 1) & ~_among(first + totalled, len(lane))
+def _first_places(flat: _Flat, memory: _Memory) -> Array:
+    """Return the addresses of all slots, inputs and constants filled in; 0, -0 and 1 at their standard ones."""
+    varying, first = flat.varying, flat.first
+    places = np.zeros(first + len(flat.codes), np.int64)
+    places[: len(varying)][varying == 0] = np.arange(memory.inputs)
+    places[: len(varying)][varying == 1] = memory.lanes_at + memory.lanes * np.arange(int(varying.sum()))
+    bits = np.array(flat.constants).view(np.int64)
+    at = memory.inputs + np.arange(len(bits))
+    for i in (-3, -2, -1):
+        at[bits == bits[i]] = at[i]
+    places[len(varying) : first] = at[:-3]
+    return places
+
+
+def _assembled(program: Program, flat: _Flat, memory: _Memory, chosen: _Layout) -> Nests:
+    places = chosen.places
+    outputs, guards = np.array(program.outputs, np.int64), np.array(program.guards, np.int64)
+    totals_at, totals, one = memory.totals_at, memory.totals, memory.one
+    total = np.flatnonzero(flat.phase == 2)
+    strong = np.isin(flat.codes[total], (CODE["strong_mul"], CODE["strong_products"]))
+    starts = np.empty(totals)
+    starts[places[flat.first + total] - totals_at] = np.where(strong, 0.0, -0.0)
+    numbers = np.zeros(memory.room_at + chosen.room + _ALIGNED)
+    numbers[memory.inputs : one + 1] = flat.constants
+    numbers[totals_at + totals : totals_at + 2 * totals] = starts
+
+    is_lane = flat.lane == 1
+    is_lane[flat.first + total] = False
+    shared = flat.lane[outputs] == 0
     output_table, output_runs = _affine(places[outputs], is_lane[outputs])
     guard_table = np.stack([places[guards], is_lane[guards], np.frombuffer(program.expected, np.uint8)], 1)
-    watched_slots = np.flatnonzero(watched)
-    watched_table = np.stack([places[watched_slots], is_lane[watched_slots]], 1)
-    parts = [table, output_table, guard_table.ravel(), watched_table.ravel()]
+    watched = np.flatnonzero(flat.watched)
+    watched_table = np.stack([places[watched], is_lane[watched]], 1)
+    parts = [chosen.table, output_table, guard_table.ravel(), watched_table.ravel()]
     ends = np.cumsum([len(part) for part in parts]).tolist()
     fields = {
-        "shared_end": shared_end, "lanes_end": lanes_end, "inputs": narrow, "varying": int(varying.sum()),
-        "lanes_at": lanes_at, "lanes": lanes, "outputs": ends[0], "output_runs": output_runs, "guards": ends[1],
-        "guard_count": len(guards), "room": room_at, "strong": int(np.any(codes == CODE["strong_products"]) or np.any(strong)),
-        "watched": ends[2], "watched_count": len(watched_slots), "totals": totals_at, "total_count": totals,
-        "total_starts": totals_at + totals, "output_width": len(outputs),
+        "shared_end": chosen.shared_end, "lanes_end": chosen.lanes_end, "inputs": memory.inputs,
+        "varying": int(flat.varying.sum()), "lanes_at": memory.lanes_at, "lanes": memory.lanes, "outputs": ends[0],
+        "output_runs": output_runs, "guards": ends[1], "guard_count": len(guards), "room": memory.room_at,
+        "strong": int(CODE["strong_products"] in flat.codes or bool(np.any(strong))), "watched": ends[2],
+        "watched_count": len(watched), "totals": totals_at, "total_count": totals, "total_starts": totals_at + totals,
+        "output_width": len(outputs),
     }  # fmt: skip
-    whole = np.concatenate(parts).astype(np.int32)
-    return Nests(
-        whole, numbers, fields, entries, places, ~is_lane[outputs] & ~_among(first + totalled, len(lane))[outputs]
-    )
+    return Nests(np.concatenate(parts).astype(np.int32), numbers, fields, chosen.entries, places, shared)
 
 
 def _by_code(numbers: dict[str, int]) -> Array:
@@ -142,19 +216,10 @@ def _among(slots: Array, count: int) -> Array:
     return found
 
 
-def _standard(constants: list[float], at: int, places: Array) -> Array:
-    """Return the places of constants, those of 0, -0 and 1 at the standard ones."""
-    values = np.array(constants)
-    bits = values.view(np.int64)
-    for i in (-3, -2, -1):
-        places = np.where(bits[: len(places)] == bits[i], at + len(constants) + i, places)
-    return places
-
-
-def _is_total(operands: Array, outputs: Array, guards: Array, first: int, count: int) -> Array:
+def _is_total(program: Program, operands: Array) -> Array:
     """Return of each instruction whether it is an output and nothing else."""
-    is_output, used = _among(outputs, first + count), _among(operands, first + count) | _among(guards, first + count)
-    return (is_output & ~used)[first:]
+    used = _among(operands, program.slots) | _among(np.array(program.guards, np.int64), program.slots)
+    return (_among(np.array(program.outputs, np.int64), program.slots) & ~used)[program.first :]
 
 
 def _with_products(program: Program) -> Program:
