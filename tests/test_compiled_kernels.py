@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from autodiff.compiler.opcodes import CODE, OPCODES
 from autodiff.compiler.program import Program
-from autodiff.compiler.sums import flatten_sums, fold_products, shorten_sums
+from autodiff.compiler.sums import flatten_sums, fold_products, multiply_out_powers, shorten_sums
 
 np = pytest.importorskip("numpy")
 pytest.importorskip("numba")
@@ -143,7 +143,7 @@ def test_each_pass_keeps_the_meaning(program, data):
     if not well_scaled(program, numbers):
         return
     expected = program.evaluate(numbers)
-    for improve in (flatten_sums, fold_products, shorten_sums):
+    for improve in (multiply_out_powers, flatten_sums, fold_products, shorten_sums):
         program = improve(program)
         assert all(map(close, program.evaluate(numbers), expected)), improve.__name__
 
@@ -156,7 +156,7 @@ SUMS = ["add", "sub", "neg", "sum", "mul", "strong_mul", "relu"]
 def test_sums_of_integers_keep_signed_zeros_infinities_and_nan(program, data):
     numbers = [data.draw(st.sampled_from([0.0, -0.0, 1.0, -1.0, 2.0, inf, -inf, nan])) for _ in range(program.inputs)]
     expected = program.evaluate(numbers)
-    for improve in (flatten_sums, fold_products, shorten_sums):
+    for improve in (multiply_out_powers, flatten_sums, fold_products, shorten_sums):
         program = improve(program)
         assert all(map(same, program.evaluate(numbers), expected)), improve.__name__
     program = program._replace(varying=bytes(program.inputs))

@@ -10,6 +10,7 @@ Runners are safe to share between threads: each run takes a block of memory from
 """
 
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -18,12 +19,19 @@ from autodiff.compiler.kernels import interpreter
 from autodiff.compiler.kernels.units import units
 from autodiff.compiler.program import Program
 from autodiff.compiler.reroll import reroll
-from autodiff.compiler.sums import flatten_sums, fold_products, shorten_sums
+from autodiff.compiler.sums import flatten_sums, fold_products, multiply_out_powers, shorten_sums
 
 Array = Any
-PASSES = {"flatten sums": flatten_sums, "fold products": fold_products, "shorten sums": shorten_sums}
+PASSES = {
+    "multiply out powers": multiply_out_powers,
+    "flatten sums": flatten_sums,
+    "fold products": fold_products,
+    "shorten sums": shorten_sums,
+}
 _MOST_CHUNKS = 64  # of blocks of rows, each summed by itself, so that sums are the same for any number of threads
 _FIELD = {name: i for i, name in enumerate(interpreter.FIELDS)}
+_CALL = slice(_FIELD["given_shared"], _FIELD["mode"] + 1)  # what differs from call to call stands together, at the end
+_MODE = _FIELD["mode"]
 
 
 def _plain(numbers: Any) -> Array:
@@ -64,6 +72,7 @@ class Runner:
         self._pool: list[_State] = []
         self._inputs, self._varying = program.inputs, sum(program.varying)
         self._outputs = len(program.outputs)
+        self._same = np.flatnonzero(self.nests.shared)  # outputs that do not vary from row to row
 
     def _header(self) -> Array:
         header = np.zeros(len(_FIELD), np.int64)
@@ -118,42 +127,35 @@ class Runner:
         chunks = -(-blocks // per_chunk)
         holds = np.ones(count, bool)
         out = np.empty((count if self.reduce is None else chunks, self._outputs))
-        given, flat = rows.reshape(-1), out.reshape(-1)
-
-        def run(begin: int, end: int) -> None:
-            try:
-                state = self._pool.pop()
-            except IndexError:
-                state = _State(self)
-            mode = interpreter.ROWS if self.reduce is None else interpreter.REDUCED
-            changes = {
-                "given_shared": shared.ctypes.data, "rows": count, "chunk": per_chunk * lanes, "chunk_from": begin,
-                "chunk_to": end, "holds": holds.ctypes.data, "mode": mode,
-            }  # fmt: skip
-            for name, number in changes.items():
-                state.header[_FIELD[name]] = number
-            self._execute(state.address, given, flat)
-            state.header[_FIELD["mode"]] = interpreter.ONE
-            self._pool.append(state)
-
+        mode = interpreter.ROWS if self.reduce is None else interpreter.REDUCED
+        call = [shared.ctypes.data, count, per_chunk * lanes, 0, chunks, holds.ctypes.data, mode]
         threads = min(self.threads, chunks)
         if threads <= 1:
-            run(0, chunks)
+            self._run_chunks(call, rows, out)
         else:
             bounds = [i * chunks // threads for i in range(threads + 1)]
+            calls = [[*call[:3], begin, end, *call[5:]] for begin, end in pairwise(bounds)]
             with ThreadPoolExecutor(threads) as pool:
-                list(pool.map(run, bounds[:-1], bounds[1:]))
+                list(pool.map(lambda call: self._run_chunks(call, rows, out), calls))
         return (out if self.reduce is None else self._reduced(out, count)), holds
 
+    def _run_chunks(self, call: list[int], rows: Array, out: Array) -> None:
+        try:
+            state = self._pool.pop()
+        except IndexError:
+            state = _State(self)
+        state.header[_CALL] = call
+        self._execute(state.address, rows.reshape(-1), out.reshape(-1))
+        state.header[_MODE] = interpreter.ONE
+        self._pool.append(state)
+
     def _reduced(self, parts: Array, count: int) -> Array:
-        """Return the sums or means of the outputs, from those of each chunk."""
-        total = parts[0].copy()
+        """Return the sums or means of the outputs, from those of each chunk, added in their order."""
+        total = parts[0]
+        same = total[self._same] * (count if self.reduce == "sum" else 1)
         for part in parts[1:]:
             total += part
-        shared = self.nests.shared
         if self.reduce == "mean":
             total /= count
-            total[shared] = parts[0][shared]
-        else:
-            total[shared] = parts[0][shared] * count
+        total[self._same] = same
         return total

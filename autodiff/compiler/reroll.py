@@ -19,7 +19,8 @@ from autodiff.compiler.opcodes import CODE, OPCODES
 from autodiff.compiler.program import Program, rebuilt
 
 Array = Any
-_SUMS = {"products": 1, "strong_products": 2, "mul": 3, "strong_mul": 4}
+_PRODUCTS = {"products": 1, "strong_products": 2, "mul": 3, "strong_mul": 4}
+_SUMS = {**_PRODUCTS, "add": 5, "sub": 5, "div": 5}
 _KILLING = {"less": 1, "less_equal": 1, "equal": 1, "not_equal": 1, "pow": 1, "hypot": 1, "norm": 1, "where": 2}
 _MOST_BYTES = 256 * 2**20  # of lanes; beyond it they are made narrower
 _ALIGNED = 8  # numbers in a line of the cache
@@ -103,7 +104,7 @@ def _flattened(program: Program, reduce: bool) -> _Flat:
     lane, level, watched = layout.analysed(codes, starts, operands, program.first, varying, _by_code(_KILLING), strong)
     phase = lane[program.first :].astype(np.int64)
     if reduce:
-        phase[_is_total(program, operands) & (phase == 1) & (_by_code(_SUMS)[codes] > 0)] = 2
+        phase[_is_total(program, operands) & (phase == 1) & (_by_code(_PRODUCTS)[codes] > 0)] = 2
     constants = [*program.constants, -0.0, 0.0, 1.0]
     return _Flat(codes, starts, operands, varying, constants, lane, level, watched, phase, program.first)
 
@@ -229,7 +230,7 @@ def _with_products(program: Program) -> Program:
     for x in (*program.operands, *program.guards):
         used[x] = 1
     instructions = list(program.instructions())
-    kinds = {CODE[name] for name in _SUMS}
+    kinds = {CODE[name] for name in _PRODUCTS}
     constants = [*program.constants, -0.0, 1.0]
     shift, made = 2, len(instructions)
     moved = [(code, tuple([x if x < program.first else x + shift for x in xs])) for code, xs in instructions]

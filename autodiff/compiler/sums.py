@@ -25,6 +25,21 @@ from autodiff.compiler.program import Program
 Array = Any
 
 
+def multiply_out_powers(program: Program) -> Program:
+    """Return the program with x ** 2 as x * x, and x ** -1 as 1 / x, rounded once instead of nearly so."""
+    given, (two, minus, one) = _with_constants(program, [2.0, -1.0, 1.0])
+    codes, starts, operands, _ = _arrays(given)
+    for exponent, name in ((two, "mul"), (minus, "div")):
+        powers = np.flatnonzero(codes == CODE["pow"])
+        powers = powers[operands[starts[powers] + 1] == exponent]
+        x = operands[starts[powers]]
+        codes[powers] = CODE[name]
+        operands[starts[powers] + 1] = x
+        if name == "div":
+            operands[starts[powers]] = one
+    return given._replace(codes=_array("H", codes), operands=_array("i", operands))
+
+
 def flatten_sums(program: Program) -> Program:
     """Return the program with its additions as `products`: each x as the pair 1.0 x, each -x as -1.0 x.
 

@@ -9,6 +9,7 @@ from autodiff.compiler.kernels.sums import BOTH, DOT, PACK, SPREAD, UPDATE
 
 Array = Any
 FLAT, SUM = 1000, 1001  # kinds of entries of the table, beside the opcodes
+_LONE = 12  # instructions of the commonest kinds take as long in a flat list as in a nest
 _LONE_PAIRS = 12  # a nest of sums costs as much as a flat list of about so many pairs
 
 
@@ -193,7 +194,8 @@ def emitted(
 ) -> tuple[Array, Array, int, int, int]:  # fmt: skip
     """Return the table, where its entries begin, where the shared part and all of it end, and how much room it needs.
 
-    `sums` tells codes apart: 1 for products, 2 for strong ones, 3 and 4 for mul and strong_mul, 0 for all others. `one`
+    `sums` tells codes apart: 1 for products, 2 for strong ones, 3 and 4 for mul and strong_mul,
+    5 for other common ones, 0 for the rest. `one`
     is the address of a constant 1.
     """
     table, used = np.empty(1024, np.int32), 0
@@ -206,7 +208,7 @@ def emitted(
         kind = sums[codes[t]]
         is_sum = kind == 1 or kind == 2 or phase == 2
         size = n1 * n2
-        if phase == 0 and (size * operands <= 2 * _LONE_PAIRS if is_sum else size <= 2):
+        if phase == 0 and (size * operands <= 2 * _LONE_PAIRS if is_sum else size <= (_LONE if kind >= 3 else 3)):
             for u in range(t, t + size):
                 table = _with_room(table, used, 5 + operands)
                 if open_flat < 0:

@@ -29,59 +29,120 @@ RUN = 12  # numbers that describe one: form, length, a and its four steps, b and
 
 
 @kernel
-def update(p: int, n: int, o: int, a: int, ak: int, b: int, bk: int, length: int) -> None:
-    """Add v[a + k*ak] * v[b + i + k*bk] to v[o + i] for i < n: four registers of outputs over all k."""
+def update(
+    p: int, rows: int, n: int, o: int, o1: int, a: int, a1: int, ak: int, b: int, b1: int, bk: int, length: int
+) -> None:
+    """Add v[a + k*ak] * v[b + i + k*bk] to v[o + i] for i < n, for each row: registers of outputs over all k."""
     apart()
-    i = 0
-    while i + 4 * WIDTH <= n:
-        x0, x1 = load(p, o + i), load(p, o + i + WIDTH)
-        x2, x3 = load(p, o + i + 2 * WIDTH), load(p, o + i + 3 * WIDTH)
-        for k in range(length):
-            w, at = splat(get(p, a + k * ak)), b + k * bk + i
-            x0, x1 = muladd(w, load(p, at), x0), muladd(w, load(p, at + WIDTH), x1)
-            x2, x3 = muladd(w, load(p, at + 2 * WIDTH), x2), muladd(w, load(p, at + 3 * WIDTH), x3)
-        store(p, o + i, x0)
-        store(p, o + i + WIDTH, x1)
-        store(p, o + i + 2 * WIDTH, x2)
-        store(p, o + i + 3 * WIDTH, x3)
-        i += 4 * WIDTH
-    while i + 2 * WIDTH <= n:
-        x0, x1 = load(p, o + i), load(p, o + i + WIDTH)
-        for k in range(length):
-            w, at = splat(get(p, a + k * ak)), b + k * bk + i
-            x0, x1 = muladd(w, load(p, at), x0), muladd(w, load(p, at + WIDTH), x1)
-        store(p, o + i, x0)
-        store(p, o + i + WIDTH, x1)
-        i += 2 * WIDTH
-    while i < n:
-        which = first(n - i)
-        x0 = load_some(p, o + i, which)
-        for k in range(length):
-            x0 = muladd(splat(get(p, a + k * ak)), load_some(p, b + k * bk + i, which), x0)
-        store_some(p, o + i, x0, which)
-        i += WIDTH
+    for _ in range(rows):
+        i = 0
+        while i + 4 * WIDTH <= n:
+            x0, x1 = load(p, o + i), load(p, o + i + WIDTH)
+            x2, x3 = load(p, o + i + 2 * WIDTH), load(p, o + i + 3 * WIDTH)
+            at, bt = a, b + i
+            for _ in range(length):
+                w = splat(get(p, at))
+                x0, x1 = muladd(w, load(p, bt), x0), muladd(w, load(p, bt + WIDTH), x1)
+                x2, x3 = muladd(w, load(p, bt + 2 * WIDTH), x2), muladd(w, load(p, bt + 3 * WIDTH), x3)
+                at += ak
+                bt += bk
+            store(p, o + i, x0)
+            store(p, o + i + WIDTH, x1)
+            store(p, o + i + 2 * WIDTH, x2)
+            store(p, o + i + 3 * WIDTH, x3)
+            i += 4 * WIDTH
+        if i + 2 * WIDTH <= n:
+            x0, x1 = load(p, o + i), load(p, o + i + WIDTH)
+            at, bt = a, b + i
+            for _ in range(length):
+                w = splat(get(p, at))
+                x0, x1 = muladd(w, load(p, bt), x0), muladd(w, load(p, bt + WIDTH), x1)
+                at += ak
+                bt += bk
+            store(p, o + i, x0)
+            store(p, o + i + WIDTH, x1)
+            i += 2 * WIDTH
+        while i < n:
+            which = first(n - i)
+            x0 = load_some(p, o + i, which)
+            at, bt = a, b + i
+            for _ in range(length):
+                x0 = muladd(splat(get(p, at)), load_some(p, bt, which), x0)
+                at += ak
+                bt += bk
+            store_some(p, o + i, x0, which)
+            i += WIDTH
+        o, a, b = o + o1, a + a1, b + b1
 
 
 @kernel
-def both(p: int, n: int, o: int, a: int, ak: int, b: int, bk: int, length: int) -> None:
-    """Add v[a + i + k*ak] * v[b + i + k*bk] to v[o + i] for i < n."""
+def pairs_of_rows(
+    p: int, rows: int, n: int, o: int, o1: int, a: int, a1: int, ak: int, b: int, bk: int, length: int
+) -> int:
+    """Update two rows at a time with the same v[b + i + k*bk], of which half as many are loaded; return how many rows.
+
+    n is a multiple of four vectors. For 32 rows of 32 lanes, 64 long, that is 1.3 times as fast as row by row.
+    """
     apart()
-    i = 0
-    while i + 2 * WIDTH <= n:
-        x0, x1 = load(p, o + i), load(p, o + i + WIDTH)
-        for k in range(length):
-            at, bt = a + k * ak + i, b + k * bk + i
-            x0, x1 = muladd(load(p, at), load(p, bt), x0), muladd(load(p, at + WIDTH), load(p, bt + WIDTH), x1)
-        store(p, o + i, x0)
-        store(p, o + i + WIDTH, x1)
-        i += 2 * WIDTH
-    while i < n:
-        which = first(n - i)
-        x0 = load_some(p, o + i, which)
-        for k in range(length):
-            x0 = muladd(load_some(p, a + k * ak + i, which), load_some(p, b + k * bk + i, which), x0)
-        store_some(p, o + i, x0, which)
-        i += WIDTH
+    done = 0
+    while done + 2 <= rows:
+        i = 0
+        while i < n:
+            x0, x1 = load(p, o + i), load(p, o + i + WIDTH)
+            x2, x3 = load(p, o + i + 2 * WIDTH), load(p, o + i + 3 * WIDTH)
+            y0, y1 = load(p, o + o1 + i), load(p, o + o1 + i + WIDTH)
+            y2, y3 = load(p, o + o1 + i + 2 * WIDTH), load(p, o + o1 + i + 3 * WIDTH)
+            at, bt = a, b + i
+            for _ in range(length):
+                w, u = splat(get(p, at)), splat(get(p, at + a1))
+                z0, z1, z2, z3 = load(p, bt), load(p, bt + WIDTH), load(p, bt + 2 * WIDTH), load(p, bt + 3 * WIDTH)
+                x0, x1, x2, x3 = muladd(w, z0, x0), muladd(w, z1, x1), muladd(w, z2, x2), muladd(w, z3, x3)
+                y0, y1, y2, y3 = muladd(u, z0, y0), muladd(u, z1, y1), muladd(u, z2, y2), muladd(u, z3, y3)
+                at += ak
+                bt += bk
+            store(p, o + i, x0)
+            store(p, o + i + WIDTH, x1)
+            store(p, o + i + 2 * WIDTH, x2)
+            store(p, o + i + 3 * WIDTH, x3)
+            store(p, o + o1 + i, y0)
+            store(p, o + o1 + i + WIDTH, y1)
+            store(p, o + o1 + i + 2 * WIDTH, y2)
+            store(p, o + o1 + i + 3 * WIDTH, y3)
+            i += 4 * WIDTH
+        o, a = o + 2 * o1, a + 2 * a1
+        done += 2
+    return done
+
+
+@kernel
+def both(
+    p: int, rows: int, n: int, o: int, o1: int, a: int, a1: int, ak: int, b: int, b1: int, bk: int, length: int
+) -> None:
+    """Add v[a + i + k*ak] * v[b + i + k*bk] to v[o + i] for i < n, for each row."""
+    apart()
+    for _ in range(rows):
+        i = 0
+        while i + 2 * WIDTH <= n:
+            x0, x1 = load(p, o + i), load(p, o + i + WIDTH)
+            at, bt = a + i, b + i
+            for _ in range(length):
+                x0, x1 = muladd(load(p, at), load(p, bt), x0), muladd(load(p, at + WIDTH), load(p, bt + WIDTH), x1)
+                at += ak
+                bt += bk
+            store(p, o + i, x0)
+            store(p, o + i + WIDTH, x1)
+            i += 2 * WIDTH
+        while i < n:
+            which = first(n - i)
+            x0 = load_some(p, o + i, which)
+            at, bt = a + i, b + i
+            for _ in range(length):
+                x0 = muladd(load_some(p, at, which), load_some(p, bt, which), x0)
+                at += ak
+                bt += bk
+            store_some(p, o + i, x0, which)
+            i += WIDTH
+        o, a, b = o + o1, a + a1, b + b1
 
 
 @kernel
@@ -236,23 +297,30 @@ def sum_nest(p: int, t: int, pc: int, room: int, active: int, careful: int) -> i
             _pack(p, room, n0, b, b0, length, bk)
             b, b2, b1, b0, bk, form = room, 0, 0, 1, n0, UPDATE
         for i2 in range(n2):
-            for i1 in range(n1):
-                to, at, bt = o + i2 * o2 + i1 * o1, a + i2 * a2 + i1 * a1, b + i2 * b2 + i1 * b1
+            to, at, bt = o + i2 * o2, a + i2 * a2, b + i2 * b2
+            if form == UPDATE and not is_listed and not checked:
+                done = 0
+                if b1 == 0 and n0 % (4 * WIDTH) == 0:
+                    done = pairs_of_rows(p, n1, n0, to, o1, at, a1, ak, bt, bk, length)
+                to, at = to + done * o1, at + done * a1
+                update(p, n1 - done, n0, to, o1, at, a1, ak, bt, b1, bk, length)
+                continue
+            if form == BOTH and not is_listed and not checked:
+                both(p, n1, n0, to, o1, at, a1, ak, bt, b1, bk, length)
+                continue
+            for _ in range(n1):
                 if is_listed and checked:
                     _listed_carefully(p, t, pc, n0, to, at, a0, bt, b0, length, swapped)
                 elif is_listed:
                     listed(p, t, pc, n0, to, at, a0, bt, b0, length, form)
                 elif checked:
                     carefully(p, n0, to, at, a0, ak, bt, b0, bk, length, swapped)
-                elif form == UPDATE:
-                    update(p, n0, to, at, ak, bt, bk, length)
-                elif form == BOTH:
-                    both(p, n0, to, at, ak, bt, bk, length)
                 elif form == SPREAD:
                     _spread(p, n0, to, inner(p, at, ak, bt, bk, length))
                 else:
                     for i in range(n0):
                         put(p, to + i, get(p, to + i) + inner(p, at + i * a0, ak, bt + i * b0, bk, length))
+                to, at, bt = to + o1, at + a1, bt + b1
         if is_listed:
             pc += 2 * length
     return pc
