@@ -9,8 +9,8 @@ machine code: in Python they took 1.7 s for the 155,000 instructions of a small 
     >>> program = Program.of(4, [], [("mul", (0, 1)), ("mul", (2, 3)), ("add", (4, 5))], [6])
     >>> print(fold_products(flatten_sums(program)).listing())
     inputs  x0 x1 x2 x3
-    v9 = products -0.0 x0 x1 x2 x3
-    outputs v9
+    v8 = products -0.0 x0 x1 x2 x3
+    outputs v8
 """
 
 from array import array
@@ -50,7 +50,10 @@ def flatten_sums(program: Program) -> Program:
     given, slots = _with_constants(program, [1.0, -1.0, -0.0, *[1.0 / n for n in counts]])
     inverse = np.zeros(max([0, *counts]) + 1, np.int64)
     inverse[counts] = slots[3:]
-    return _rewritten(given, adding.flattened(*_arrays(given), _uses(given), given.inputs, *slots[:3], inverse))
+    one, minus, nothing = slots[:3]
+    return _rewritten(
+        given, adding.flattened(*_arrays(given), _uses(given), given.inputs, one, minus, nothing, inverse)
+    )
 
 
 def fold_products(program: Program) -> Program:

@@ -207,9 +207,17 @@ def shortened(
                 code, step = _ADD if operands[s + 1] == one else _SUB, 2
         elif code == _STRONG_PRODUCTS and e - s == 3 and operands[s] == positive:
             code, begin = _STRONG_MUL, s + 1
-        elif code == _PRODUCTS and e - s == 5 and operands[s] == negative and operands[s + 1] == one:
-            if operands[s + 3] in (one, minus):
-                code, begin, step = _ADD if operands[s + 3] == one else _SUB, s + 2, 2
+        elif code == _PRODUCTS and e - s == 5 and operands[s] == negative:
+            lone = s + 1 if operands[s + 1] == one else s + 3 if operands[s + 3] == one else -1
+            if lone >= 0:  # that term is the start
+                other = 2 * s + 4 - lone
+                signed = operands[other] == one or operands[other] == minus
+                new_codes[i] = _PRODUCTS if not signed else _ADD if operands[other] == one else _SUB
+                new_operands[used], used = operands[lone + 1], used + 1
+                for j in range(other + signed, other + 2):
+                    new_operands[used], used = operands[j], used + 1
+                new_starts[i + 1] = used
+                continue
         new_codes[i] = code
         for j in range(begin, e, step):
             new_operands[used] = operands[j]

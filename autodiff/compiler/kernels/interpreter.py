@@ -97,6 +97,14 @@ def _flat(h: int, p: int, t: int, pc: int) -> int:
         elif word == _DIV:
             x = get(p, a) / get(p, b)
             pc += 3
+        elif word & 255 == _PRODUCTS or word & 255 == _STRONG_PRODUCTS:
+            x, count = get(p, a), word >> 8
+            strong = word & 255 == _STRONG_PRODUCTS
+            for j in range(pc + 2, pc + 1 + count, 2):
+                y = get(p, entry(t, j))
+                if not strong or y != 0.0:
+                    x = fused(y, get(p, entry(t, j + 1)), x)
+            pc += 1 + count
         else:
             _single(h, p, t, pc, word & 255, word >> 8, i)
             pc += 1 + (word >> 8)

@@ -301,9 +301,9 @@ def _sum_entry(
         table[used + 5], table[used + 6], table[used + 7] = outs[t], 0, n1
     # A term that is added as it is can be the start, unless that would let a -0.0 through.
     begin, first_pair = s, s + pairs_at
-    if kind == 1 and phase != 2 and pairs > 1 and addresses[s] == one - 2 and addresses[first_pair] == one:
-        if addresses[inner + 1] == one and addresses[outer + 1] == one:
-            begin, first_pair, pairs = s + 2, first_pair + 2, pairs - 1
+    lone = kind == 1 and phase != 2 and pairs > 1 and addresses[s] == one - 2 and addresses[first_pair] == one
+    if lone and addresses[inner + 1] == one and addresses[outer + 1] == one:
+        begin, first_pair, pairs = s + 2, first_pair + 2, pairs - 1
     b = begin - s
     d1, d2 = addresses[inner + b] - addresses[begin], addresses[outer + b] - addresses[begin]
     table[used + 8] = addresses[begin] if phase != 2 else -1
