@@ -17,6 +17,7 @@ import numpy as np
 
 from autodiff.compiler.kernels import interpreter
 from autodiff.compiler.kernels.units import units
+from autodiff.compiler.nests import listing
 from autodiff.compiler.program import Program
 from autodiff.compiler.reroll import reroll
 from autodiff.compiler.sums import flatten_sums, fold_products, multiply_out_powers, shorten_sums
@@ -82,6 +83,20 @@ class Runner:
             header[_FIELD[name]] = getattr(self._units, name)
         header[_FIELD["table"]] = self.nests.table.ctypes.data
         return header
+
+    @property
+    def stats(self) -> dict[str, int]:
+        """How large the program is: instructions, nests, slots, and bytes of the table and of one block of memory."""
+        return {
+            "instructions": len(self.program.codes),
+            "nests": len(self.nests.entries),
+            "slots": self.program.slots,
+            "bytes": self.nests.table.nbytes + self.nests.numbers.nbytes,
+        }
+
+    def listing(self, limit: int | None = None) -> str:
+        """Return the nests as text, one a line; with a limit, no more than that many."""
+        return listing(self.nests, limit)
 
     def numbers(self, numbers: Any) -> Array:
         """Return numbers as `run` takes them: an array of float64, contiguous."""

@@ -7,8 +7,8 @@ arrays of the new program, and for each old slot the new one.
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from autodiff.compiler.kernels.caching import cached
 from autodiff.compiler.opcodes import CODE
 
 Array = Any
@@ -18,12 +18,12 @@ _SUM, _MEAN, _DOT = CODE["sum"], CODE["mean"], CODE["dot"]
 _PRODUCTS, _STRONG_PRODUCTS = CODE["products"], CODE["strong_products"]
 
 
-@njit(cache=True)
+@cached
 def _is_sum(code: int) -> bool:
     return code in (_ADD, _SUB, _NEG, _SUM, _MEAN, _DOT)
 
 
-@njit(cache=True)
+@cached
 def _taken_over(codes: Array, starts: Array, operands: Array, first: int, uses: Array) -> Array:
     """Return for each slot whether it is a sum that its only user, a sum too, takes over."""
     taken = np.zeros(first + len(codes), np.uint8)
@@ -37,7 +37,7 @@ def _taken_over(codes: Array, starts: Array, operands: Array, first: int, uses: 
     return taken
 
 
-@njit(cache=True)
+@cached
 def flattened(
     codes: Array, starts: Array, operands: Array, first: int, uses: Array, inputs: int, one: int, minus: int,
     nothing: int, inverse: Array,
@@ -117,7 +117,7 @@ def flattened(
     return new_codes[:count], new_starts[: count + 1], new_operands[:used], place
 
 
-@njit(cache=True)
+@cached
 def folded(
     codes: Array, starts: Array, operands: Array, first: int, uses: Array, inputs: int, numbers: Array, one: int,
     negative: int, positive: int,
@@ -178,7 +178,7 @@ def folded(
     return new_codes[:count], new_starts[: count + 1], new_operands[:used], place
 
 
-@njit(cache=True)
+@cached
 def _constant_factor(operands: Array, at: int, inputs: int, first: int, numbers: Array) -> int:
     """Return which of two factors is a constant that is not 0, or -1."""
     for side in range(2):
@@ -188,7 +188,7 @@ def _constant_factor(operands: Array, at: int, inputs: int, first: int, numbers:
     return -1
 
 
-@njit(cache=True)
+@cached
 def shortened(
     codes: Array, starts: Array, operands: Array, first: int, one: int, minus: int, negative: int, positive: int
 ) -> Arrays:

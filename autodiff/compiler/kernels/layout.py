@@ -3,8 +3,8 @@
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from autodiff.compiler.kernels.caching import cached
 from autodiff.compiler.kernels.sums import BOTH, DOT, PACK, SPREAD, UPDATE
 
 Array = Any
@@ -13,7 +13,7 @@ _LONE = 12  # instructions of the commonest kinds take as long in a flat list as
 _LONE_PAIRS = 12  # a nest of sums costs as much as a flat list of about so many pairs
 
 
-@njit(cache=True)
+@cached
 def analysed(
     codes: Array, starts: Array, operands: Array, first: int, varying: Array, killing: Array, strong: int
 ) -> tuple[Array, Array, Array]:
@@ -45,7 +45,7 @@ def analysed(
     return lane, level, watched
 
 
-@njit(cache=True)
+@cached
 def placed(
     codes: Array, starts: Array, operands: Array, order: Array, groups: Array, phase: Array, places: Array, free: Array,
     sums: Array, lanes_at: int, lanes: int, one: int,
@@ -78,7 +78,7 @@ def placed(
         free[phase[order[begin]]] = at
 
 
-@njit(cache=True)
+@cached
 def _sort_pairs(operands: Array, begin: int, end: int, places: Array, one: int) -> None:
     """Sort the pairs of a sum by the addresses of their factors, 1 * x first: what came from a loop is a run then."""
     count = (end - begin) // 2
@@ -93,7 +93,7 @@ def _sort_pairs(operands: Array, begin: int, end: int, places: Array, one: int) 
             operands[begin + 2 * i], operands[begin + 2 * i + 1] = old[2 * j], old[2 * j + 1]
 
 
-@njit(cache=True)
+@cached
 def _alike(u: int, v: int, codes: Array, starts: Array, addresses: Array, lanes_at: int) -> bool:
     """Return whether two instructions could be steps of one loop."""
     if codes[u] != codes[v] or starts[u + 1] - starts[u] != starts[v + 1] - starts[v]:
@@ -104,7 +104,7 @@ def _alike(u: int, v: int, codes: Array, starts: Array, addresses: Array, lanes_
     return True
 
 
-@njit(cache=True)
+@cached
 def _in_step(t: int, u: int, v: int, starts: Array, addresses: Array) -> bool:
     """Return whether the step from u to v is that from t to u."""
     for j in range(starts[t + 1] - starts[t]):
@@ -114,7 +114,7 @@ def _in_step(t: int, u: int, v: int, starts: Array, addresses: Array) -> bool:
     return True
 
 
-@njit(cache=True)
+@cached
 def looped(codes: Array, starts: Array, addresses: Array, groups: Array, lanes_at: int) -> Array:
     """Return the nests as rows (first instruction, inner count, outer count), of instructions in their order."""
     n = len(codes)
@@ -167,7 +167,7 @@ def looped(codes: Array, starts: Array, addresses: Array, groups: Array, lanes_a
     return nests[:count]
 
 
-@njit(cache=True)
+@cached
 def _same_steps(t: int, u: int, starts: Array, addresses: Array) -> bool:
     """Return whether t and u step alike to the instructions after them."""
     for j in range(starts[t + 1] - starts[t]):
@@ -178,7 +178,7 @@ def _same_steps(t: int, u: int, starts: Array, addresses: Array) -> bool:
     return True
 
 
-@njit(cache=True)
+@cached
 def _with_room(table: Array, used: int, more: int) -> Array:
     if used + more <= len(table):
         return table
@@ -187,7 +187,7 @@ def _with_room(table: Array, used: int, more: int) -> Array:
     return larger
 
 
-@njit(cache=True)
+@cached
 def emitted(
     codes: Array, starts: Array, addresses: Array, outs: Array, phases: Array, nests: Array, sums: Array,
     lanes_at: int, lanes: int, one: int,
@@ -242,7 +242,7 @@ def emitted(
     return table[: used + 8], entries[:count], shared_end, used, room
 
 
-@njit(cache=True)
+@cached
 def _plain_entry(
     table: Array, used: int, t: int, n1: int, n2: int, code: int, phase: int, starts: Array, addresses: Array,
     outs: Array, lanes_at: int, lanes: int,
@@ -281,7 +281,7 @@ def _plain_entry(
     return used
 
 
-@njit(cache=True)
+@cached
 def _sum_entry(
     table: Array, used: int, t: int, n1: int, n2: int, kind: int, phase: int, starts: Array, addresses: Array,
     outs: Array, lanes_at: int, lanes: int, one: int,
@@ -348,7 +348,7 @@ def _sum_entry(
     return used, room
 
 
-@njit(cache=True)
+@cached
 def _run_length(addresses: Array, p: int, pi: int, po: int, most: int, lanes_at: int) -> int:
     """Return how many pairs from p on advance alike: by the same steps, and from instruction to instruction too."""
     length = 1
@@ -367,7 +367,7 @@ def _run_length(addresses: Array, p: int, pi: int, po: int, most: int, lanes_at:
     return length
 
 
-@njit(cache=True)
+@cached
 def _alike_pairs(addresses: Array, p: int, pi: int, po: int, most: int, lanes_at: int) -> tuple[int, int]:
     """Return how many pairs from p on step alike from instruction to instruction, and how many affine runs they are."""
     length, parts, since = 1, 1, 1
@@ -393,7 +393,7 @@ def _alike_pairs(addresses: Array, p: int, pi: int, po: int, most: int, lanes_at
     return length, parts
 
 
-@njit(cache=True)
+@cached
 def _listed(
     table: Array, used: int, addresses: Array, p: int, pi: int, po: int, count: int, phase: int, lanes_at: int
 ) -> int:
@@ -418,7 +418,7 @@ def _listed(
     return used + 2 * count
 
 
-@njit(cache=True)
+@cached
 def _run(
     table: Array, used: int, length: int, x: int, x1: int, x2: int, xk: int, y: int, y1: int, y2: int, yk: int,
     phase: int, n1: int, n2: int, lanes_at: int, lanes: int,
