@@ -100,8 +100,11 @@ def _flattened(program: Program, reduce: bool) -> _Flat:
     codes = np.frombuffer(program.codes, np.uint16).astype(np.int64) if program.codes else np.zeros(0, np.int64)
     starts, operands = np.array(program.starts, np.int64), np.array(program.operands, np.int64)
     varying = np.frombuffer(program.varying, np.uint8)
-    strong = CODE["strong_products"]
-    lane, level, watched = layout.analysed(codes, starts, operands, program.first, varying, _by_code(_KILLING), strong)
+    lane, tainted, watched = (np.zeros(program.slots, np.uint8) for _ in range(3))
+    level = np.zeros(program.slots, np.int64)
+    lane[: len(varying)] = varying
+    killing, strong = _by_code(_KILLING), CODE["strong_products"]
+    layout.analysed(codes, starts, operands, program.first, killing, strong, lane, level, tainted, watched)
     phase = lane[program.first :].astype(np.int64)
     if reduce:
         phase[_is_total(program, operands) & (phase == 1) & (_by_code(_PRODUCTS)[codes] > 0)] = 2
@@ -138,24 +141,33 @@ def _laid_out(flat: _Flat, memory: _Memory, extra: Array) -> _Layout:
 
     places = _first_places(flat, memory)
     free = np.array([one + 1, lanes_at + lanes * int(flat.varying.sum()), memory.totals_at])
+    longest = int(np.max(np.diff(starts), initial=1))
+
+    def place(of: Array) -> None:
+        keys = np.empty(longest, np.int64)
+        layout.placed(codes, starts, operands, order, of, phase, places, free, sums, lanes_at, lanes, one, keys)
+
     until = np.searchsorted(groups, count - memory.totals)
-    layout.placed(codes, starts, operands, order, groups[: until + 1], phase, places, free, sums, lanes_at, lanes, one)
+    place(groups[: until + 1])
     if memory.totals:  # nobody reads these but the caller, so their order is free
         last = order[count - memory.totals :]
         factors = starts[last] + np.where(sums[codes[last]] > 2, 0, np.minimum(1, np.diff(starts)[last] - 1))
         keys = (places[operands[factors + 1]], places[operands[factors]], np.diff(starts)[last], codes[last])
         order[count - memory.totals :] = last[np.lexsort(keys)]
-        layout.placed(codes, starts, operands, order, groups[until:], phase, places, free, sums, lanes_at, lanes, one)
+        place(groups[until:])
 
     lengths = np.diff(starts)[order]
     new_starts = np.append(0, np.cumsum(lengths))
     gathered = np.repeat(starts[:-1][order] - new_starts[:-1], lengths) + np.arange(new_starts[-1])
     addresses = places[operands[gathered]]
-    nests = layout.looped(codes[order], new_starts, addresses, groups, lanes_at)
-    emitted = layout.emitted(
-        codes[order], new_starts, addresses, places[first + order], phase[order], nests, sums, lanes_at, lanes, one
-    )
-    return _Layout(*emitted, places)
+    begins, counts, nests = np.empty(count, np.int64), np.empty(count, np.int64), np.empty((count, 3), np.int64)
+    sorted_codes = codes[order]
+    found = layout.looped(sorted_codes, new_starts, addresses, groups, lanes_at, begins, counts, nests)
+    table, entries, shared_end, lanes_end, room = layout.emitted(
+        sorted_codes, new_starts, addresses, places[first + order], phase[order], nests[:found], sums, lanes_at, lanes,
+        one, begins, np.empty(3 * longest, np.int64),
+    )  # fmt: skip
+    return _Layout(table, begins[:entries], shared_end, lanes_end, room, places)
 
 
 def _first_places(flat: _Flat, memory: _Memory) -> Array:

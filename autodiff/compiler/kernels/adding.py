@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from autodiff.compiler.kernels.caching import cached
+from autodiff.compiler.kernels.vectors import kernel
 from autodiff.compiler.opcodes import CODE
 
 Array = Any
@@ -18,12 +19,12 @@ _SUM, _MEAN, _DOT = CODE["sum"], CODE["mean"], CODE["dot"]
 _PRODUCTS, _STRONG_PRODUCTS = CODE["products"], CODE["strong_products"]
 
 
-@cached
+@kernel
 def _is_sum(code: int) -> bool:
     return code in (_ADD, _SUB, _NEG, _SUM, _MEAN, _DOT)
 
 
-@cached
+@kernel
 def _taken_over(codes: Array, starts: Array, operands: Array, first: int, uses: Array) -> Array:
     """Return for each slot whether it is a sum that its only user, a sum too, takes over."""
     taken = np.zeros(first + len(codes), np.uint8)
@@ -178,7 +179,7 @@ def folded(
     return new_codes[:count], new_starts[: count + 1], new_operands[:used], place
 
 
-@cached
+@kernel
 def _constant_factor(operands: Array, at: int, inputs: int, first: int, numbers: Array) -> int:
     """Return which of two factors is a constant that is not 0, or -1."""
     for side in range(2):

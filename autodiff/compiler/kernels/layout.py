@@ -6,6 +6,7 @@ import numpy as np
 
 from autodiff.compiler.kernels.caching import cached
 from autodiff.compiler.kernels.sums import BOTH, DOT, PACK, SPREAD, UPDATE
+from autodiff.compiler.kernels.vectors import integer, kernel
 
 Array = Any
 FLAT, SUM = 1000, 1001  # kinds of entries of the table, beside the opcodes
@@ -15,40 +16,37 @@ _LONE_PAIRS = 12  # a nest of sums costs as much as a flat list of about so many
 
 @cached
 def analysed(
-    codes: Array, starts: Array, operands: Array, first: int, varying: Array, killing: Array, strong: int
-) -> tuple[Array, Array, Array]:
-    """Return of each slot whether it is a lane, its level, and whether a nan that it holds must be looked for.
+    codes: Array, starts: Array, operands: Array, first: int, killing: Array, strong: int, lane: Array, level: Array,
+    tainted: Array, watched: Array,
+) -> None:  # fmt: skip
+    """Fill in of each slot whether it is a lane, its level, and whether a nan that it holds must be looked for.
 
-    Levels of lanes count from the shared numbers. A nan from a strong sum of plain products may be wrong; operations
-    that may swallow one are `killing`: 1 if any of their operands does, 2 for the first alone.
+    Levels of lanes count from the shared numbers. A nan from a strong sum of plain products may be wrong, and what is
+    made from one is `tainted`. Operations that may swallow one are `killing`: 1 if any of their operands does, 2 for
+    the first alone. Arrays are made by the caller, since machine code that makes them takes long to compile.
     """
-    slots = first + len(codes)
-    lane, tainted, watched = np.zeros(slots, np.uint8), np.zeros(slots, np.uint8), np.zeros(slots, np.uint8)
-    level = np.zeros(slots, np.int64)
-    lane[: len(varying)] = varying
     for i in range(len(codes)):
         out, deepest = first + i, 0
         kind = killing[codes[i]]
         for j in range(starts[i], starts[i + 1]):
             x = operands[j]
-            lane[out] |= lane[x]
-            tainted[out] |= tainted[x]
+            lane[out] = lane[out] | lane[x]
+            tainted[out] = tainted[out] | tainted[x]
             if tainted[x] and (kind == 1 or (kind == 2 and j == starts[i])):
                 watched[x] = 1
         for j in range(starts[i], starts[i + 1]):
             x = operands[j]
-            if lane[x] == lane[out]:
-                deepest = max(deepest, level[x])
+            if lane[x] == lane[out] and level[x] > deepest:
+                deepest = level[x]
         level[out] = deepest + 1
         if codes[i] == strong:
             tainted[out] = 1
-    return lane, level, watched
 
 
 @cached
 def placed(
     codes: Array, starts: Array, operands: Array, order: Array, groups: Array, phase: Array, places: Array, free: Array,
-    sums: Array, lanes_at: int, lanes: int, one: int,
+    sums: Array, lanes_at: int, lanes: int, one: int, keys: Array,
 ) -> None:  # fmt: skip
     """Fill in the address of each result, group by group, and the order of the instructions.
 
@@ -59,7 +57,7 @@ def placed(
         begin, end = groups[g], groups[g + 1]
         for t in range(begin, end):
             if sums[codes[order[t]]] in (1, 2):
-                _sort_pairs(operands, starts[order[t]] + 1, starts[order[t] + 1], places, one)
+                _sort_pairs(operands, starts[order[t]] + 1, starts[order[t] + 1], places, one, keys)
         votes = 0
         for t in range(begin, end - 1):
             u, v = starts[order[t]], starts[order[t + 1]]
@@ -70,7 +68,8 @@ def placed(
                     unit = lanes if places[operands[u + j]] >= lanes_at else 1
                     votes += (step == unit) - (step == -unit)
         if votes < 0:
-            order[begin:end] = order[begin:end][::-1].copy()
+            for t in range((end - begin) // 2):
+                order[begin + t], order[end - 1 - t] = order[end - 1 - t], order[begin + t]
         at, unit = free[phase[order[begin]]], lanes if phase[order[begin]] == 1 else 1
         for t in range(begin, end):
             places[first + order[t]] = at
@@ -78,22 +77,32 @@ def placed(
         free[phase[order[begin]]] = at
 
 
-@cached
-def _sort_pairs(operands: Array, begin: int, end: int, places: Array, one: int) -> None:
-    """Sort the pairs of a sum by the addresses of their factors, 1 * x first: what came from a loop is a run then."""
-    count = (end - begin) // 2
-    keys, ordered = np.empty(count, np.int64), True
+@kernel
+def _sort_pairs(operands: Array, begin: int, end: int, places: Array, one: int, keys: Array) -> None:
+    """Sort the pairs of a sum by the addresses of their factors, 1 * x first: what came from a loop is a run then.
+
+    Shell's method, in place; nearly all are in order already. `keys` is room for a number per pair.
+    """
+    count, ordered = (end - begin) // 2, True
     for i in range(count):
         x = places[operands[begin + 2 * i]]
         keys[i] = ((0 if x == one else x + 1) << 31) + places[operands[begin + 2 * i + 1]]
         ordered = ordered and (i == 0 or keys[i - 1] <= keys[i])
-    if not ordered:
-        old = operands[begin:end].copy()
-        for i, j in enumerate(np.argsort(keys)):
-            operands[begin + 2 * i], operands[begin + 2 * i + 1] = old[2 * j], old[2 * j + 1]
+    gap = 0 if ordered else count // 2
+    while gap > 0:
+        for i in range(gap, count):
+            key, x, y = keys[i], operands[begin + 2 * i], operands[begin + 2 * i + 1]
+            j = i
+            while j >= gap and keys[j - gap] > key:
+                keys[j] = keys[j - gap]
+                operands[begin + 2 * j] = operands[begin + 2 * (j - gap)]
+                operands[begin + 2 * j + 1] = operands[begin + 2 * (j - gap) + 1]
+                j -= gap
+            keys[j], operands[begin + 2 * j], operands[begin + 2 * j + 1] = key, x, y
+        gap = 1 if gap == 2 else gap * 5 // 11
 
 
-@cached
+@kernel
 def _alike(u: int, v: int, codes: Array, starts: Array, addresses: Array, lanes_at: int) -> bool:
     """Return whether two instructions could be steps of one loop."""
     if codes[u] != codes[v] or starts[u + 1] - starts[u] != starts[v + 1] - starts[v]:
@@ -104,7 +113,7 @@ def _alike(u: int, v: int, codes: Array, starts: Array, addresses: Array, lanes_
     return True
 
 
-@cached
+@kernel
 def _in_step(t: int, u: int, v: int, starts: Array, addresses: Array) -> bool:
     """Return whether the step from u to v is that from t to u."""
     for j in range(starts[t + 1] - starts[t]):
@@ -115,10 +124,14 @@ def _in_step(t: int, u: int, v: int, starts: Array, addresses: Array) -> bool:
 
 
 @cached
-def looped(codes: Array, starts: Array, addresses: Array, groups: Array, lanes_at: int) -> Array:
-    """Return the nests as rows (first instruction, inner count, outer count), of instructions in their order."""
-    n = len(codes)
-    begins, lengths = np.empty(n, np.int64), np.empty(n, np.int64)
+def looped(
+    codes: Array, starts: Array, addresses: Array, groups: Array, lanes_at: int, begins: Array, lengths: Array,
+    nests: Array,
+) -> int:  # fmt: skip
+    """Fill in the nests as rows (first instruction, inner count, outer count), of instructions in their order.
+
+    Returns how many. `begins` and `lengths` are room for a number per instruction.
+    """
     runs = 0
     for g in range(len(groups) - 1):
         t, end = groups[g], groups[g + 1]
@@ -143,7 +156,6 @@ def looped(codes: Array, starts: Array, addresses: Array, groups: Array, lanes_a
             begins[runs], lengths[runs] = t, length
             runs += 1
             t += length
-    nests = np.empty((runs, 3), np.int64)
     count, r, g = 0, 0, 0
     while r < runs:
         while groups[g + 1] <= begins[r]:
@@ -164,10 +176,10 @@ def looped(codes: Array, starts: Array, addresses: Array, groups: Array, lanes_a
         nests[count, 0], nests[count, 1], nests[count, 2] = begins[r], lengths[r], outer
         count += 1
         r += outer
-    return nests[:count]
+    return count
 
 
-@cached
+@kernel
 def _same_steps(t: int, u: int, starts: Array, addresses: Array) -> bool:
     """Return whether t and u step alike to the instructions after them."""
     for j in range(starts[t + 1] - starts[t]):
@@ -178,28 +190,28 @@ def _same_steps(t: int, u: int, starts: Array, addresses: Array) -> bool:
     return True
 
 
-@cached
+@kernel
 def _with_room(table: Array, used: int, more: int) -> Array:
     if used + more <= len(table):
         return table
     larger = np.empty(2 * (used + more), np.int32)
-    larger[:used] = table[:used]
+    for i in range(used):
+        larger[i] = table[i]
     return larger
 
 
 @cached
 def emitted(
     codes: Array, starts: Array, addresses: Array, outs: Array, phases: Array, nests: Array, sums: Array,
-    lanes_at: int, lanes: int, one: int,
-) -> tuple[Array, Array, int, int, int]:  # fmt: skip
-    """Return the table, where its entries begin, where the shared part and all of it end, and how much room it needs.
+    lanes_at: int, lanes: int, one: int, entries: Array, work: Array,
+) -> tuple[Array, int, int, int, int]:  # fmt: skip
+    """Return the table, how many entries it has, where the shared part and all of it end, and how much room it needs.
 
-    `sums` tells codes apart: 1 for products, 2 for strong ones, 3 and 4 for mul and strong_mul,
-    5 for other common ones, 0 for the rest. `one`
-    is the address of a constant 1.
+    Fills in where the entries begin. `sums` tells codes apart: 1 for products, 2 for strong ones, 3 and 4 for mul and
+    strong_mul, 5 for other common ones, 0 for the rest. `one` is the address of a constant 1; `work` is room.
     """
-    table, used = np.empty(1024, np.int32), 0
-    entries, count, shared_end, room, open_flat = np.empty(len(nests) + 1, np.int64), 0, -1, 0, -1
+    table, used = np.empty(1024, np.int32), integer(0)
+    count, shared_end, room, open_flat = 0, -1, 0, -1
     for r in range(len(nests)):
         t, n1, n2 = nests[r, 0], nests[r, 1], nests[r, 2]
         phase, operands = phases[t], starts[t + 1] - starts[t]
@@ -233,55 +245,51 @@ def emitted(
             )
             room = max(room, needed)
         else:
-            used = _plain_entry(table, used, t, n1, n2, codes[t], phase, starts, addresses, outs, lanes_at, lanes)
+            used = _plain_entry(table, used, t, n1, n2, codes[t], phase, starts, addresses, outs, lanes_at, lanes, work)
             room = max(room, 3 * table[entries[count - 1] + 4])
     if shared_end < 0:
         shared_end = used
-    table = _with_room(table, used, 8)
-    table[used : used + 8] = 0  # flat items are read a little beyond their ends
-    return table[: used + 8], entries[:count], shared_end, used, room
+    table = _with_room(table, used, integer(8))
+    for i in range(8):
+        table[used + i] = 0  # flat items are read a little beyond their ends
+    return table[: used + 8], count, shared_end, used, room
 
 
-@cached
+@kernel
 def _plain_entry(
     table: Array, used: int, t: int, n1: int, n2: int, code: int, phase: int, starts: Array, addresses: Array,
-    outs: Array, lanes_at: int, lanes: int,
+    outs: Array, lanes_at: int, lanes: int, steps: Array,
 ) -> int:  # fmt: skip
-    """Write an element-wise nest; return where the table ends."""
+    """Write an element-wise nest; return where the table ends. `steps` is room for three numbers per operand."""
     operands, s = starts[t + 1] - starts[t], starts[t]
     inner, outer = starts[t + (1 if n1 > 1 else 0)], starts[t + (n1 if n2 > 1 else 0)]
-    unit = lanes if phase == 1 else 1
-    dims = np.array([n2, n1, lanes]) if phase == 1 else np.array([1, n2, n1])
-    out = np.array([unit * n1, unit, 1]) if phase == 1 else np.array([0, n1, 1])
-    steps = np.zeros((operands, 3), np.int64)
     for j in range(operands):
         d1, d2 = addresses[inner + j] - addresses[s + j], addresses[outer + j] - addresses[s + j]
-        if phase == 1:
-            steps[j, 0], steps[j, 1], steps[j, 2] = d2, d1, addresses[s + j] >= lanes_at
-        else:
-            steps[j, 1], steps[j, 2] = d2, d1
+        in_lanes = phase == 1
+        steps[3 * j], steps[3 * j + 1] = d2 if in_lanes else 0, d1 if in_lanes else d2
+        steps[3 * j + 2] = (addresses[s + j] >= lanes_at) if in_lanes else d1
+    m2, m1, m0 = (n2, n1, lanes) if phase == 1 else (1, n2, n1)
+    o2, o1 = (lanes * n1, lanes) if phase == 1 else (0, n1)
     for _ in range(2):  # two loops become one where every step of the outer one goes on where the inner one ends
-        joins = dims[1] > 1 or dims[0] > 1
+        joins = (m1 > 1 or m2 > 1) and o1 == m0
         for j in range(operands):
-            joins = joins and steps[j, 1] == steps[j, 2] * dims[2]
-        if joins and out[1] == dims[2]:
-            dims[2] *= dims[1]
-            dims[1], out[1] = dims[0], out[0]
-            dims[0], out[0] = 1, 0
+            joins = joins and steps[3 * j + 1] == steps[3 * j + 2] * m0
+        if joins:
+            m0, m1, m2 = m0 * m1, m2, 1
+            o1, o2 = o2, 0
             for j in range(operands):
-                steps[j, 1], steps[j, 0] = steps[j, 0], 0
-    table[used], table[used + 1] = code, operands
-    table[used + 2], table[used + 3], table[used + 4] = dims[0], dims[1], dims[2]
-    table[used + 5], table[used + 6], table[used + 7] = outs[t], out[0], out[1]
+                steps[3 * j + 1], steps[3 * j] = steps[3 * j], 0
+    table[used], table[used + 1], table[used + 2], table[used + 3] = code, operands, m2, m1
+    table[used + 4], table[used + 5], table[used + 6], table[used + 7] = m0, outs[t], o2, o1
     used += 8
     for j in range(operands):
         table[used] = addresses[s + j]
-        table[used + 1], table[used + 2], table[used + 3] = steps[j, 0], steps[j, 1], steps[j, 2]
+        table[used + 1], table[used + 2], table[used + 3] = steps[3 * j], steps[3 * j + 1], steps[3 * j + 2]
         used += 4
     return used
 
 
-@cached
+@kernel
 def _sum_entry(
     table: Array, used: int, t: int, n1: int, n2: int, kind: int, phase: int, starts: Array, addresses: Array,
     outs: Array, lanes_at: int, lanes: int, one: int,
@@ -315,7 +323,10 @@ def _sum_entry(
     used += 13
     j, shift = 0, first_pair - s
     if phase == 2 and kind <= 2 and addresses[s] != one - 1 and addresses[s] != one - 2:  # a start that counts
-        used, needed = _run(table, used, 0, one, 0, 0, 0, addresses[s], d1, d2, 0, phase, n1, n2, lanes_at, lanes)
+        none = integer(0)
+        used, needed = _run(
+            table, used, none, one, none, none, none, addresses[s], d1, d2, none, phase, n1, n2, lanes_at, lanes
+        )
         runs += 1
         room = max(room, needed)
     while j < pairs:
@@ -348,7 +359,7 @@ def _sum_entry(
     return used, room
 
 
-@cached
+@kernel
 def _run_length(addresses: Array, p: int, pi: int, po: int, most: int, lanes_at: int) -> int:
     """Return how many pairs from p on advance alike: by the same steps, and from instruction to instruction too."""
     length = 1
@@ -367,7 +378,7 @@ def _run_length(addresses: Array, p: int, pi: int, po: int, most: int, lanes_at:
     return length
 
 
-@cached
+@kernel
 def _alike_pairs(addresses: Array, p: int, pi: int, po: int, most: int, lanes_at: int) -> tuple[int, int]:
     """Return how many pairs from p on step alike from instruction to instruction, and how many affine runs they are."""
     length, parts, since = 1, 1, 1
@@ -393,7 +404,7 @@ def _alike_pairs(addresses: Array, p: int, pi: int, po: int, most: int, lanes_at
     return length, parts
 
 
-@cached
+@kernel
 def _listed(
     table: Array, used: int, addresses: Array, p: int, pi: int, po: int, count: int, phase: int, lanes_at: int
 ) -> int:
@@ -418,7 +429,7 @@ def _listed(
     return used + 2 * count
 
 
-@cached
+@kernel
 def _run(
     table: Array, used: int, length: int, x: int, x1: int, x2: int, xk: int, y: int, y1: int, y2: int, yk: int,
     phase: int, n1: int, n2: int, lanes_at: int, lanes: int,

@@ -12,6 +12,7 @@ from autodiff.compiler.kernels.vectors import (
     first,
     fused,
     get,
+    integer,
     kernel,
     load,
     load_some,
@@ -233,7 +234,7 @@ def _listed_carefully(
 ) -> None:
     for k in range(length):
         x, y = entry(t, q + 2 * k), entry(t, q + 2 * k + 1)
-        carefully(p, n, o, a + x, a0, 0, b + y, b0, 0, 1, swapped)
+        carefully(p, n, o, a + x, a0, integer(0), b + y, b0, integer(0), integer(1), swapped)
 
 
 @kernel
