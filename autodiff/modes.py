@@ -42,13 +42,15 @@ _mode: ContextVar[Mode | None] = ContextVar("autodiff mode", default=None)
 current = _mode.get
 
 
-@contextmanager
-def _changed(**changes: Any) -> Iterator[None]:
-    token = _mode.set((current() or Mode())._replace(**changes))
-    try:
-        yield
-    finally:
-        _mode.reset(token)
+class _changed(AbstractContextManager[None]):  # noqa: N801  # no generator: those run on when an interrupt abandons them
+    def __init__(self, **changes: Any) -> None:
+        self.changes = changes
+
+    def __enter__(self) -> None:
+        self.token = _mode.set((current() or Mode())._replace(**self.changes))
+
+    def __exit__(self, *error: object) -> None:
+        _mode.reset(self.token)
 
 
 def recording() -> AbstractContextManager[None]:
@@ -67,15 +69,16 @@ def log_leaves(leaves: Iterable[Any]) -> None:
         log.extend(leaves)
 
 
-@contextmanager
-def logging_leaves() -> Iterator[list[Any]]:
-    """Return a context that lists the leaves made in it: what else a graph made there depends on was there before."""
-    log = list[Any]()
-    token = _logs.set((*_logs.get(), log))
-    try:
-        yield log
-    finally:
-        _logs.reset(token)
+class logging_leaves(AbstractContextManager[list[Any]]):  # noqa: N801
+    """A context that lists the leaves made in it: what else a graph made there depends on was there before."""
+
+    def __enter__(self) -> list[Any]:
+        log = list[Any]()
+        self.token = _logs.set((*_logs.get(), log))
+        return log
+
+    def __exit__(self, *error: object) -> None:
+        _logs.reset(self.token)
 
 
 def on_numbers_alone() -> AbstractContextManager[None]:

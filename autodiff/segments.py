@@ -103,6 +103,10 @@ class _Traced(NamedTuple):
     slopes: dict[int, float]
 
 
+class SegmentPrimitive(Primitive):
+    """The operation that a segment is recorded as: of one call, on the numbers of that call."""
+
+
 class _Whole:
     """An argument without Values: handed to f as it is."""
 
@@ -225,7 +229,7 @@ class _Segment:
             with modes.recording():
                 return self.traced([Value(x) for x in given])[2][i].output.data
 
-        return Primitive(name, f"{name}(...)", evaluate, slopes)
+        return SegmentPrimitive(name, f"{name}(...)", evaluate, slopes)
 
     def _are_same(
         self, around: Sequence[Any], again: Sequence[Any], nodes: Sequence[Value], i: int, reached: list[int]

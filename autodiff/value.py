@@ -184,7 +184,7 @@ class Value(metaclass=_Listed):
         numbers = [x.data if type(x) is Value else x for x in operands]
         if set(map(type, numbers)) != {float}:  # other kinds of numbers, Values of a subclass, or a mistake
             operands = tuple([x if isinstance(x, Value) else floats.as_float(x) for x in operands])
-            numbers = [_data_of(x) if isinstance(x, Value) else x for x in operands]
+            numbers = [data_of(x) if isinstance(x, Value) else x for x in operands]
         data = primitive.evaluate(*numbers)
         if mode is None:
             return _made(data, primitive, operands, _local_gradients(primitive, data, numbers))
@@ -428,10 +428,12 @@ class Value(metaclass=_Listed):
     # --- copies, without recursion ---
 
     def __copy__(self) -> Value:
-        return cast(Value, copying.clone(self, self.operands))
+        trace = modes.current_trace()
+        return cast(Value, copying.clone(self, self.operands) if trace is None else trace.copied(self))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Value:
-        return cast(Value, copying.deep_copy(self, memo))
+        trace = modes.current_trace()
+        return cast(Value, copying.deep_copy(self, memo) if trace is None else trace.detached(self))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return copying.reduced(self)
@@ -593,7 +595,7 @@ def _operator(primitive: Primitive, left: Any, right: Any, other: Any) -> Value:
     return cast(Value, primitive(left, right))
 
 
-def _data_of(x: Value) -> float:
+def data_of(x: Value) -> float:
     """Return x.data as a float; if something else was assigned to it, say so."""
     try:
         return floats.as_float(x.data)

@@ -11,6 +11,8 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -97,6 +99,13 @@ def _columns(x: Any) -> list[Any]:
     return [y for child in x for y in _columns(child)] if isinstance(x, (list, tuple)) else [x]
 
 
+def _row(stacked: Any, one: Any, i: int) -> Any:
+    """Return row i of stacked results; `one` has the form of a row."""
+    if not isinstance(one, (list, tuple)):
+        return stacked[i]
+    return [_row(column, child, i) for column, child in zip(stacked, one, strict=True)]
+
+
 @given(programs(max_steps=10), st.data())
 def test_the_numba_backend_gives_the_numbers_of_values(program: Any, data: st.DataObject) -> None:
     pytest.importorskip("numba")
@@ -111,13 +120,13 @@ def test_the_numba_backend_gives_the_numbers_of_values(program: Any, data: st.Da
     rows = [list(program.leaves), *data.draw(st.lists(st.lists(st.sampled_from(MODERATE), min_size=n, max_size=n)))]
     for h in (f, value_and_grad(f), second):
         in_python, in_numba = compile(h, backend="python"), compile(h, backend="numba")
-        stacked = _columns(compile(h, rows=0, backend="numba")(np.array(rows)))
+        stacked = compile(h, rows=0, backend="numba")(rows)
         for i, xs in enumerate(rows):
             expected = _columns(in_python(xs))
             ((path,),) = in_python._paths.values()
             largest = max([1e-300, *[abs(x) for x in path.program.evaluate_slots(xs) if math.isfinite(x)]])
-            for got in (_columns(in_numba(xs)), [float(column[i]) for column in stacked]):
-                for x, y in zip(got, expected, strict=True):
+            for got in (in_numba(xs), _row(stacked, in_python(xs), i)):
+                for x, y in zip(_columns(got), expected, strict=True):
                     assert repr(x) == repr(y) or abs(x - y) <= 1e-10 * largest
 
 
@@ -427,9 +436,42 @@ def test_changing_an_argument_is_refused(f: Any) -> None:
     assert compile(lambda xs: _doubled_in_place(list(xs)), backend="python")([1.0, 2.0]) == 2.0
 
 
-def test_a_generator_is_no_result() -> None:
-    with pytest.raises(TypeError, match="got a generator; return a list"):
-        compile(lambda x: (x * i for i in range(3)), backend="python")(1.0)
+class _Box:
+    def __init__(self, x: Any) -> None:
+        self.x = x
+
+
+_state: dict[str, Any] = {}
+
+
+def _remembered(x: Any) -> Any:
+    _state["sum"] = _state.get("sum", 0.0) + x
+    return _state["sum"] * 1.0
+
+
+KEEPING = {
+    "a generator": lambda x: (x * i for i in range(3)),
+    "a set": lambda x: {x * 2},
+    "an object": lambda x: _Box(x * 2),
+    "a pullback": lambda x: vjp(lambda y: y * y, x)[1],
+    "state": _remembered,
+}
+
+
+@pytest.mark.parametrize("name", KEEPING)
+def test_numbers_of_the_program_that_stay_outside_are_refused(name: str) -> None:
+    _state.clear()
+    with pytest.raises(TracingError, match="keeps a number of its program"):
+        compile(KEEPING[name], backend="python")(1.0)
+
+
+def test_numbers_in_cycles_of_garbage_are_not_kept() -> None:
+    def f(x: Any) -> Any:
+        box = _Box(x * 2)
+        box.me = box  # type: ignore[attr-defined]
+        return x * 3
+
+    assert compile(f, backend="python")(1.0) == 3.0
 
 
 def test_rows_are_given_by_position() -> None:
@@ -440,11 +482,20 @@ def test_rows_are_given_by_position() -> None:
 
 def test_a_number_kept_outside_is_of_no_use_after_the_trace() -> None:
     kept: list[Any] = []
-    compile(lambda x: kept.append(x * 2) or x, backend="python")(1.0)
+
+    def f(x: Any) -> Any:
+        kept.append(x * 2)
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        compile(f, backend="python")(1.0)
     uses = [lambda x: x + 1.0, lambda x: Value(1.0) * x, lambda x: x.exp(), lambda x: x.data, lambda x: x > 0, bool]
     for use in uses:
         with pytest.raises(TracingError, match="after its trace"):
             use(kept[0])
+    for use in (lambda x: x + kept[0], lambda x: kept[0].exp(), lambda x: kept[0] > x, lambda x: kept[0]):
+        with pytest.raises(TracingError, match="at another call"):
+            compile(use, backend="python")(1.0)
 
 
 def test_an_error_in_f_leaves_everything_as_it_was() -> None:
@@ -458,6 +509,192 @@ def test_an_error_in_f_leaves_everything_as_it_was() -> None:
     x = Value(2.0)
     (x * x).backward()
     assert (x.grad, "__setattr__" in vars(Value)) == (4.0, False)
+
+
+# --- what was wrong once ---
+
+
+def linear(p: Any, x: Any) -> Any:
+    return (p["w"] * x).sum() + p["b"].sum()
+
+
+def test_constant_gradients_are_reduced_and_stacked_like_others(backend: str) -> None:
+    p, x = {"w": np.ones(2), "b": np.ones(1)}, np.ones((5, 2))
+    total = compile(grad(linear), rows=1, reduce="sum", backend=backend)(p, x)
+    assert (total["w"].tolist(), total["b"].tolist()) == ([5.0, 5.0], [5.0])
+    mean = compile(grad(linear), rows=1, reduce="mean", backend=backend)(p, x)
+    assert mean["b"].tolist() == [1.0]
+    assert compile(grad(linear), rows=1, backend=backend)(p, x)["b"].shape == (5, 1)
+    assert compile(hessian(lambda x: x @ x * 0.5), rows=0, backend=backend)(np.ones((3, 2))).shape == (3, 2, 2)
+
+
+def test_constants_of_several_paths_count_once_a_row(backend: str) -> None:
+    def f(x: Any) -> Any:
+        return (x[0] if x[0] > 0 else -x[0]) + x[1]
+
+    x = np.array([[1.0, 1.0], [2.0, 1.0], [-1.0, 1.0]])
+    assert compile(grad(f), rows=0, reduce="sum", backend=backend)(x).tolist() == [1.0, 3.0]
+    assert np.allclose(compile(grad(f), rows=0, reduce="mean", backend=backend)(x), [1 / 3, 1.0], rtol=1e-15)
+    assert compile(grad(f), rows=0, backend=backend)(x).tolist() == [[1.0, 1.0], [1.0, 1.0], [-1.0, 1.0]]
+    relu = compile(lambda x: x if x > 0 else 0, rows=0, backend=backend)
+    assert relu(np.array([1.0, -1.0])).tolist() == [1.0, 0.0]
+    assert compile(lambda x: (x, 1), rows=0, reduce="sum", backend=backend)([2.0, 3.0]) == (5.0, 2.0)
+    with pytest.raises(TypeError, match="rows need results of one form"):
+        compile(lambda x: ("up", x) if x > 0 else ("down", x), rows=0, backend=backend)([1.0, -1.0])
+
+
+def test_results_are_new_at_every_call(backend: str) -> None:
+    f = compile(grad(lambda p: (p["a"] ** 2).sum()), backend=backend)
+    p = {"a": np.ones(2), "b": np.ones(2)}
+    first = f(p)
+    first["a"] += 7.0
+    first["b"] += 7.0
+    assert (f(p)["a"].tolist(), f(p)["b"].tolist()) == ([2.0, 2.0], [0.0, 0.0])
+    counts = compile(lambda x: (x, np.array([1, 2])), backend=backend)
+    counts(1.0)[1][:] = 9
+    assert counts(1.0)[1].tolist() == [1, 2]
+
+
+def test_masked_arrays_are_refused_at_every_call(backend: str) -> None:
+    f = compile(lambda x: x.sum(), backend=backend)
+    assert f(np.ones(3)) == 3.0
+    for mask in ([0, 0, 0], [0, 1, 0]):
+        with pytest.raises(TypeError, match="masked array"):
+            f(np.ma.array([1.0, 2.0, 3.0], mask=mask))
+
+
+def test_copies_are_leaves_of_their_own(backend: str) -> None:
+    w = Value(2.0)
+    for copied in (copy.copy, copy.deepcopy):
+
+        def f(x: Any, copied: Any = copied) -> Any:
+            return copied(x) * x + copied(w) * 0.5
+
+        w.data = 2.0
+        compiled = compile(value_and_grad(lambda x: f(x)), backend=backend)
+        assert compiled(3.0) == value_and_grad(f)(3.0)
+        w.data = 4.0
+        assert compiled(3.0) == value_and_grad(f)(3.0)
+
+
+def test_comparisons_with_what_is_no_float_are_refused() -> None:
+    for other in (Fraction(1, 10), Decimal("0.1"), 2**53 + 1, 10**400):
+        with pytest.raises(TracingError, match="no float"):
+            compile(lambda x: where(x < other, 1.0, x), backend="python")(0.1)
+    assert compile(lambda x: where(x == Fraction(1, 2), 1.0, x), backend="python")(0.5) == 1.0
+    array = np.array([1.0, 3.0])
+    assert compile(lambda x: np.where(x > array, x, 0.0), backend="python")(2.0).tolist() == [2.0, 0.0]
+
+
+def test_equal_objects_are_told_apart(backend: str) -> None:
+    class Named:
+        def __init__(self, w: float) -> None:
+            self.w = Value(w)
+
+        def __eq__(self, other: object) -> bool:
+            return isinstance(other, Named)
+
+        def __hash__(self) -> int:
+            return 1
+
+    f = compile(lambda m, x: m.w * x, backend=backend)
+    assert (f(Named(1.0), 1.0), f(Named(2.0), 1.0)) == (1.0, 2.0)
+    keys = compile(lambda d: d, backend=backend)
+    assert [list(map(type, keys({key: 1.0}))) for key in (1, True, 1.0)] == [[int], [bool], [float]]
+
+
+def test_numbers_of_different_kinds_are_one_form(backend: str) -> None:
+    f = compile(lambda r: r[0] + r[1], rows=0, backend=backend)
+    assert f([[0, 1], [0.5, 3.0], [np.float64(1.0), 1]]) == [1.0, 3.5, 2.0]
+    one = compile(lambda r: r[0] + r[1], backend=backend)
+    assert (one([1, 2]), one([1.0, 2.0]), one.stats().paths) == (3.0, 3.0, 1)
+
+
+def test_a_compiled_function_on_plain_numbers_inside_a_trace(backend: str) -> None:
+    inner = compile(lambda y: y.exp(), backend=backend)
+    assert compile(lambda x: x * inner(0.0), backend=backend)(2.0) == 2.0
+    assert compile(lambda w, x: w * x[0].exp(), backend=backend)(Value(1.0), np.array([0.0, 2.0])) == 1.0
+
+
+def test_guards_at_a_tie_are_decided_by_the_trace() -> None:
+    pytest.importorskip("numba")
+    rng = np.random.default_rng(0)
+
+    def f(x: Any) -> Any:
+        return 1.0 * x[0] if x[0] * x[1] + x[2] * x[3] - x[4] > 0 else -x[0]
+
+    x = rng.normal(size=(40, 5))
+    x[:, 4] = x[:, 0] * x[:, 1] + x[:, 2] * x[:, 3]
+    compiled = compile(f, backend="numba")
+    assert all(abs(compiled(row)) == abs(row[0]) for row in x)
+    assert (abs(compile(f, rows=0, backend="numba")(x)) == abs(x[:, 0])).all()
+    assert compiled.stats().paths <= 2
+
+
+def test_an_interrupt_anywhere_leaves_nothing_behind() -> None:
+    """Raises in every line that a trace goes through, one after the other."""
+    source = (ROOT / "autodiff").as_posix()
+
+    def interrupted(at: int) -> bool:
+        count = 0
+
+        def tracer(frame: Any, event: str, arg: Any) -> Any:
+            nonlocal count
+            if not frame.f_code.co_filename.startswith(source):
+                return None
+            if event == "line":
+                count += 1
+                if count == at:
+                    raise KeyboardInterrupt
+            return tracer
+
+        f = compile(lambda x: x * 2.0 if x > 0 else x, backend="python")
+        sys.settrace(tracer)
+        try:
+            f(1.0)
+        except KeyboardInterrupt:
+            return True
+        finally:
+            sys.settrace(None)
+        return False
+
+    at = 1
+    while interrupted(at):
+        at += 3
+        x = Value(2.0)
+        y = x * 3.0
+        assert type(y) is Value
+        y.backward()
+        assert x.grad == 3.0
+    assert at > 300
+    gc.collect()  # what was interrupted may be in cycles
+    assert compile(lambda x: x * 2.0, backend="python")(1.0) == 2.0
+    assert "__setattr__" not in vars(Value)
+
+
+def test_a_node_of_a_checkpoint_outside_is_refused(backend: str) -> None:
+    w = Value(2.0)
+    for segment in (autodiff.preaccumulate, autodiff.checkpoint):
+        node = segment(lambda v: v * v)(w)
+        with pytest.raises(TracingError, match="call it inside the compiled function"):
+            compile(lambda x: node * x, backend=backend)(1.0)
+
+
+def test_copies_of_compiled_functions_still_trace(backend: str) -> None:
+    f = compile(lambda x: x * 2.0, backend=backend)
+    assert copy.deepcopy({"f": f})["f"](3.0) == 6.0
+    assert copy.copy(f)([3.0][0]) == 6.0
+    with pytest.raises(TypeError, match="no program to pickle yet"):
+        pickle.dumps(compile(lambda x: x))
+
+
+def test_a_bad_leaf_is_named(backend: str) -> None:
+    w = Value(2.0, label="w")
+    f = compile(lambda x: w * x, backend=backend)
+    f(1.0)
+    w.data = "two"  # type: ignore[assignment]
+    with pytest.raises(TypeError, match="labelled 'w' holds a str"):
+        f(1.0)
 
 
 # --- bad input ---

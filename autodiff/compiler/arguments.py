@@ -72,14 +72,36 @@ def joined(parts: Parts) -> Any:
     if len(parts) == 1:
         (part,) = parts
         return part if type(part) is list or part.ndim == 1 else part.ravel()
-    if any(map(is_array, parts)):
-        numpy = sys.modules["numpy"]
-        return numpy.concatenate([x.ravel() if is_array(x) else numpy.array(x, float) for x in parts])
-    return [number for part in parts for number in part]
+    if all(type(part) is list for part in parts):
+        return [number for part in parts for number in part]
+    return sys.modules["numpy"].concatenate(parts, axis=None)
 
 
 _Place = Any  # where a thing stands: a name, or (place, key); text only when an error asks for it
 _native: dict[type, Any] = {}  # the dtype float64 of this machine, by each kind of array met: asked for at every call
+
+
+_BY_VALUE = {str, bytes, type(None), bool}  # other things are told apart by identity: equal ones may hold other Values
+
+
+class _Same:
+    """A key that equals only one of the same object."""
+
+    def __init__(self, it: Any) -> None:
+        self.it = it
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.it is other.it
+
+    def __hash__(self) -> int:
+        return id(self.it)
+
+
+def _note_kind(kind: type) -> None:
+    """Have arrays of this kind taken the short way; those of subclasses, such as masked ones, are looked at."""
+    numpy = sys.modules["numpy"]
+    if kind is numpy.ndarray:
+        _native[kind] = numpy.dtype(float)
 
 
 def _text(place: _Place) -> str:
@@ -97,27 +119,28 @@ def _take(x: Any, parts: Parts, place: _Place) -> Hashable:
         parts.append(x)
         return cast(Hashable, x.shape)
     if is_array(x):
-        _native.setdefault(kind, sys.modules["numpy"].dtype(float))
+        _note_kind(kind)
         parts.append(_float_array(x, place))
         return cast(Hashable, x.shape)
     if isinstance(x, (list, tuple)):
         if set(map(type, x)) == _FLOATS:
             parts.append(list(x))
             return kind, len(x)
-        return kind, *[_take(child, parts, (place, i)) for i, child in enumerate(x)]
+        keys = [_take(child, parts, (place, i)) for i, child in enumerate(x)]
+        return (kind, len(x)) if x and keys.count(float) == len(keys) else (kind, *keys)
     if isinstance(x, dict):
-        return kind, *x, None, *[_take(child, parts, (place, key)) for key, child in x.items()]
+        return kind, *map(type, x), *x, None, *[_take(child, parts, (place, key)) for key, child in x.items()]
     if isinstance(x, Value):
         raise HoldsValuesError
     if is_static(x):
         _check_hashable(x, place)
-        return "static", kind, x
+        return "static", x if kind in _BY_VALUE else _Same(x)
     parts.append([_number(x, place)])
     return float
 
 
 def is_static(x: Any) -> bool:
-    """Return whether x is no number: f is handed it as it is."""
+    """Return whether x is no number: f is handed it as it is, and others are not it, though they may equal it."""
     kind = type(x)
     return kind is bool or isinstance(x, (complex, str, bytes)) or not hasattr(kind, "__float__")
 
@@ -134,17 +157,16 @@ def _check_hashable(x: Any, place: _Place) -> None:
         hash(x)
     except TypeError:
         raise TypeError(
-            f"compile takes numbers apart, in lists, tuples, dicts and arrays, and anything else must be hashable, got "
-            f"{type(x).__name__} at {_text(place)}; bind it beforehand, as in functools.partial"
+            "compile takes numbers apart, in lists, tuples, dicts and arrays, and anything else must be hashable, got "
+            f"{type(x).__name__} at {_text(place)}; make a list of it, or bind it beforehand, as in functools.partial"
         ) from None
 
 
 def _float_array(x: Any, place: _Place) -> Any:
     """Return the array as float64, in C order; those of integers and of objects that are numbers are converted."""
     numpy = sys.modules["numpy"]
-    if x.dtype == numpy.float64 and x.dtype.isnative and x.flags.c_contiguous:
-        return x
     check_array(x, _text(place))
+    x = numpy.asarray(x)
     if x.dtype == object:
         flat = x.ravel().tolist()
         if any(isinstance(item, Value) for item in flat):
@@ -169,7 +191,15 @@ class _Rows:
 
     def take(self, x: Any, place: _Place) -> Hashable:
         """Append the rows in x; return the key of one of them."""
+        native = _native.get(type(x))
+        if native is not None and x.dtype is native and x.ndim and x.flags.c_contiguous:
+            count = len(x)
+            if count != self.count:
+                self._count(count, place)
+            self.columns.append(x if x.ndim == 2 else x.reshape(count, -1))
+            return "rows", x.shape[1:]
         if is_array(x):
+            _note_kind(type(x))
             if not x.ndim:
                 raise ValueError(f"rows: {_text(place)} is an array without an axis, so it has no rows; give it one")
             array = _float_array(x, place)
@@ -218,10 +248,10 @@ class _Rows:
 
     def matrix(self) -> Any:
         """Return the numbers of all rows, side by side."""
-        if any(map(is_array, self.columns)):
-            numpy = sys.modules["numpy"]
-            columns = [x if is_array(x) else numpy.array(x, float).reshape(len(x), -1) for x in self.columns]
-            return columns[0] if len(columns) == 1 else numpy.concatenate(columns, axis=1)
+        if len(self.columns) == 1:
+            return self.columns[0]
+        if not all(type(column) is list for column in self.columns):
+            return sys.modules["numpy"].concatenate(self.columns, axis=1)
         return [[number for part in row for number in part] for row in zip(*self.columns, strict=True)]
 
 
@@ -233,7 +263,7 @@ def replaced(x: Any, make: Callable[[float], Any]) -> Any:
     if is_array(x):
         numpy = sys.modules["numpy"]
         made = numpy.empty(x.size, object)
-        for i, number in enumerate(x.ravel().tolist()):
+        for i, number in enumerate(numpy.asarray(x).ravel().tolist()):
             made[i] = replaced(number, make)
         return made.reshape(x.shape)
     if isinstance(x, (list, tuple)):

@@ -41,16 +41,15 @@ from autodiff.compiler.arguments import (
     row_of,
     same_containers,
 )
-from autodiff.compiler.eagerly import added, eagerly, lowered, one_structure
+from autodiff.compiler.eagerly import eagerly, lowered
 from autodiff.compiler.options import Options
 from autodiff.compiler.paths import Path, outside_leaves, traced, with_gradient
 from autodiff.compiler.prepared import Prepared
 from autodiff.compiler.stats import Stats
 from autodiff.compiler.tracers import TracingError
 from autodiff.compiler.tracing import Trace
-from autodiff.floats import as_float
 from autodiff.structures import flatten_values, is_array
-from autodiff.value import Value, one_pass_at_a_time
+from autodiff.value import Value, data_of, one_pass_at_a_time
 
 MOST_PATHS = 64
 
@@ -83,8 +82,8 @@ def compile(
         backend: "numba", the fast one; "python", which needs nothing; "auto", numba if it is installed.
         threads: how many threads share the rows. Results are the same to the last bit for any number.
 
-    Arguments are numbers and lists, tuples, dicts and arrays of numbers, by position or keyword; anything else is
-    handed to f as it is, must be hashable, and has programs of its own.
+    Arguments are numbers and lists, tuples, dicts and arrays of numbers, by position or keyword; anything else, such as
+    a bool, a text or a model, is handed to f as it is, and has programs of its own.
 
     Raises TypeError or ValueError for options or arguments that are none of this; TracingError, a TypeError, where f
     looks at a number (`x.data`, float(x), an index), assigns to a Value, or calls backward().
@@ -126,8 +125,10 @@ class Compiled:
         groups = self._by_path(given, given.key, args, kwargs)
         if self.options.reduce is None:
             return self._stacked(groups, given)
-        totals = [path.build(outputs) for path, outputs in self._reduced(groups, given)]
-        return totals[0] if len(totals) == 1 else added(totals)
+        (path, total), *others = self._reduced(groups, given)
+        for _, outputs in others:
+            total = total + outputs if is_array(total) else [x + y for x, y in zip(total, outputs, strict=True)]
+        return path.build(total)
 
     def backward(self, *args: Any, **kwargs: Any) -> Any:
         """Return what f gives, one number, and add its derivatives to the grad of the leaf Values that f closes over.
@@ -203,8 +204,9 @@ class Compiled:
             start = time.perf_counter()
             runner = path.runner(self.options)
             outputs, holds = runner.run(_shared(given, path, runner))
-            path.facts["first run"] = time.perf_counter() - start
-        assert holds, "a path was traced with these numbers"
+            path.facts.setdefault("first run", time.perf_counter() - start)
+        if not holds and path not in paths:  # a leaf was assigned in between, or a tie: traced once more, it is known
+            return self._run(given, key, args, kwargs, backward)
         return path, outputs
 
     # --- rows ---
@@ -219,43 +221,57 @@ class Compiled:
                 paths = self._paths.get(key) or [self._trace(key, args, kwargs, 0, backward)]
         if not paths[0].lines:
             return [(paths[0], None)]
-        pending, groups, tried = list(range(len(given.rows))), [], 0
+        pending, groups, tried = list(range(len(given.rows))), list[tuple[Path, list[int]]](), 0
         while pending:
             with self._lock:
                 paths = self._paths[key]
                 path = paths[tried] if tried < len(paths) else self._trace(key, args, kwargs, pending[0], backward)
+                is_known = tried >= len(paths) and path in paths
             tried += 1
             runner = path.guard_runner(self.options)
             rows = _rows(given, runner, pending)
             _, holding = runner.run_rows(_shared(given, path, runner), rows)
             mine = [i for i, holds in zip(pending, holding, strict=True) if holds]
+            if is_known and not mine:
+                mine = pending[:1]  # a tie, which the trace has decided
             if mine:
                 groups.append((path, mine))
-                pending = [i for i, holds in zip(pending, holding, strict=True) if not holds]
-        groups.sort(key=lambda group: group[1][0])
+                taken = set(mine)
+                pending = [i for i in pending if i not in taken]
+        merged: dict[Path, list[int]] = {}
+        for path, mine in groups:
+            merged[path] = sorted(merged.get(path, []) + mine)
+        groups = sorted(merged.items(), key=lambda group: group[1][0])
+        first = groups[0][0]
+        for path, mine in groups:
+            if not path.results.is_like(first.results):
+                raise TypeError(
+                    f"{self.name} gives another form of result for row {mine[0]} than for row 0: "
+                    f"{path.results.structure} and {first.results.structure}; rows need results of one form"
+                )
         return [(path, None if len(mine) == len(given.rows) else mine) for path, mine in groups]
 
     def _reduced(self, groups: list[tuple[Path, Any]], given: Arguments) -> list[tuple[Path, Any]]:
         """Return each path with the sum of its outputs over its rows; for the mean, divided by the number of rows."""
         totals = []
         for path, mine in groups:
-            runner = path.runner(self.options, "sum")
             start = time.perf_counter()
+            runner = path.runner(self.options, self.options.reduce if mine is None else "sum")
             outputs, _ = runner.run_rows(_shared(given, path, runner), _rows(given, runner, mine))
-            path.facts.setdefault("first run", time.perf_counter() - start)
-            if self.options.reduce == "mean":
+            if mine is not None and self.options.reduce == "mean":
                 count = len(given.rows)
                 outputs = outputs / count if is_array(outputs) else [x / count for x in outputs]
+            if "first run" not in path.facts:
+                path.facts["first run"] = time.perf_counter() - start
             totals.append((path, outputs))
         return totals
 
     def _stacked(self, groups: list[tuple[Path, Any]], given: Arguments) -> Any:
         """Return what f gives for each row, stacked."""
-        one_structure([path.results.structure for path, _ in groups])
         whole: Any = None
         for path, mine in groups:
-            runner = path.runner(self.options)
             start = time.perf_counter()
+            runner = path.runner(self.options)
             outputs, _ = runner.run_rows(_shared(given, path, runner), _rows(given, runner, mine))
             path.facts.setdefault("first run", time.perf_counter() - start)
             if mine is None:
@@ -310,8 +326,11 @@ class Compiled:
             differentiated.extend(outside_leaves(result, self.name))
             return with_gradient(result, differentiated)
 
-        path = traced(call, varying)
+        path = traced(call, varying, self.options)
         path.differentiated = differentiated
+        for known in paths:
+            if path.program == known.program and path.leaves == known.leaves:
+                return known  # its guards fail by a rounding: the numbers are at a tie
         self._paths[key] = [*paths, path]
         return path
 
@@ -319,10 +338,9 @@ class Compiled:
         """Return what f itself gives: Values of Values; of plain numbers, inside detect_anomaly(), plain numbers."""
         if self.f is None:
             raise RuntimeError(f"{self.name} was pickled, so it takes plain numbers only; compile the function again")
-        mode = modes.current()
-        are_plain = mode is not None and mode.checking and not any(holds_values(x) for x in (*args, *kwargs.values()))
-        result = eagerly(self.f, self.options, lift(args) if are_plain else args, lift(kwargs) if are_plain else kwargs)
-        return lowered(result) if are_plain and lowering else result
+        result = eagerly(self.f, self.options, lift(args), lift(kwargs))
+        any_values = any(holds_values(x) for x in (*args, *kwargs.values()))
+        return lowered(result) if lowering and not any_values else result
 
     # --- what there is to know ---
 
@@ -352,8 +370,16 @@ class Compiled:
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else MethodType(self, instance)
 
+    def __copy__(self) -> "Compiled":
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Compiled":
+        return self  # as functions are: what f closes over is closed over still
+
     def __getstate__(self) -> dict[str, Any]:
         """Return the programs, without f, which may be a lambda, and without machine code."""
+        if not self._paths:
+            raise TypeError(f"{self.name} has no program to pickle yet: call it first, on arguments like those to come")
         state = {name: self.__dict__[name] for name in ("name", "options", "_paths")}
         return {**state, "__doc__": self.__doc__, "__name__": self.name}
 
@@ -366,7 +392,7 @@ def _shared(given: Arguments, path: Path, runner: Any) -> Any:
     """Return the numbers that all rows share, with those of the leaves, as the runner takes them."""
     numbers = given.shared
     if path.leaves:
-        data = [leaf.data if type(leaf.data) is float else as_float(leaf.data) for leaf in path.leaves]
+        data = [leaf.data if type(leaf.data) is float else data_of(leaf) for leaf in path.leaves]
         numbers = joined([*given.parts, data])
     return runner.numbers(numbers)
 

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from autodiff import modes
 from autodiff.compiler.arguments import count_rows, is_static, row_of
 from autodiff.compiler.options import Options
 from autodiff.structures import Structure, flatten_values, is_array
@@ -33,9 +34,12 @@ def added(results: Sequence[Any]) -> Any:
 
 
 def lowered(result: Any) -> Any:
-    """Return the result with floats in the place of Values."""
+    """Return the result with floats in the place of Values, but for those that a trace under way makes something of."""
     items, structure = flatten_values(result)
-    return structure.build([item.data if isinstance(item, Value) else item for item in items])
+    trace = modes.current_trace()
+    return structure.build(
+        [x.data if isinstance(x, Value) and (trace is None or trace.is_constant(x)) else x for x in items]
+    )
 
 
 def one_structure(structures: Sequence[Structure]) -> Structure:

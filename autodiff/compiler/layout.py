@@ -8,9 +8,10 @@ from typing import Any, cast
 
 from autodiff.compiler.opcodes import CODE, OPCODES
 from autodiff.compiler.program import Program
-from autodiff.compiler.tracers import Condition, Tracer
+from autodiff.compiler.tracers import Condition, Tracer, refusal
 from autodiff.graph import topological_order
 from autodiff.primitives import Primitive
+from autodiff.segments import SegmentPrimitive
 from autodiff.value import Value
 
 
@@ -35,6 +36,11 @@ class Layout:
             interior += self._meet(node.operands)
         self.old = topological_order(*interior)
         for node in self.old:
+            if isinstance(node.op, SegmentPrimitive):
+                raise refusal(
+                    f"{node.op.name}, of checkpoint or preaccumulate, was called outside, and is no part of a program",
+                    "call it inside the compiled function",
+                )
             self._meet(node.operands)
         for slot, tracer in enumerate(trace.inputs):
             tracer.index = slot
@@ -93,9 +99,10 @@ class Layout:
         return interior
 
     def _slot_of(self, x: Any) -> int:
+        is_constant = self.trace.is_constant(x)  # or a tracer of another trace: then it raises
         if isinstance(x, Tracer):
             return cast(int, x.index)
-        if isinstance(x, Value) and not self.trace.is_constant(x):
+        if not is_constant:
             return self.slots[x]
         return self.constants[_bits(x.data if isinstance(x, Value) else float(x))]
 

@@ -8,8 +8,10 @@ import sys
 import time
 from array import array
 from collections.abc import Callable, Sequence
-from functools import cache, cached_property
+from contextvars import copy_context
+from functools import cache, cached_property, reduce
 from importlib.util import find_spec
+from operator import add
 from typing import Any, ClassVar
 
 from autodiff import modes
@@ -18,7 +20,7 @@ from autodiff.compiler.passes import drop_dead, optimised
 from autodiff.compiler.program import Program
 from autodiff.compiler.python_backend import PythonRunner
 from autodiff.compiler.results import Results, builder
-from autodiff.compiler.tracers import Tracer
+from autodiff.compiler.tracers import Owner, Tracer, TracingError
 from autodiff.compiler.tracing import Trace
 from autodiff.graph import leaves, topological_order
 from autodiff.structures import is_array
@@ -67,11 +69,11 @@ class Path:
         of_arrays, of_lists = builder(results.structure), results.structure.build
         return lambda outputs: of_lists(outputs) if type(outputs) is list else of_arrays(outputs)
 
-    def runner(self, options: Options, reduce: str | None = None) -> Any:
+    def runner(self, options: Options, reduction: str | None = None) -> Any:
         """Return what runs the program, made at first use."""
-        made = self._runners.get(reduce)
+        made = self._runners.get(reduction)
         if made is None:
-            made = self._runners[reduce] = runner(self.program, options.backend, reduce, options.threads)
+            made = self._runners[reduction] = runner(self.program, options.backend, reduction, options.threads)
         return made
 
     def guard_runner(self, options: Options) -> Any:
@@ -100,15 +102,28 @@ class Path:
         return "\n".join(lines)
 
 
-def traced(call: Callable[[Trace], Any], varying: bytearray) -> Path:
+def traced(call: Callable[[Trace], Any], varying: bytearray, options: Options) -> Path:
     """Return the path that `call` takes: it gives f's result for inputs that it makes of the trace.
 
-    By then `varying` says of each input whether it differs from row to row.
+    By then `varying` says of each input whether it differs from row to row. Raises TracingError when f keeps a number
+    of the program: it would be what it was at the first call for ever.
     """
-    trace = Trace()
+    owner = Owner()
+    # In a context of its own: an interrupt, wherever it comes, leaves no trace under way.
+    path = copy_context().run(_traced, Trace(owner), call, varying, options)
+    if owner.has_tracers():
+        raise TracingError(
+            "the function keeps a number of its program, in an attribute, a global or a container outside, or returns "
+            "it in something else than numbers, lists, tuples, dicts and arrays; it would be the same at every run: "
+            "return it in one of these, and give it back as an argument"
+        )
+    return path
+
+
+def _traced(trace: Trace, call: Callable[[Trace], Any], varying: bytearray, options: Options) -> Path:
     start = time.perf_counter()
     with trace:
-        results = Results.of(trace, call(trace))
+        results = Results.of(call(trace), options)
     return Path(trace, results, bytes(varying), time.perf_counter() - start)
 
 
@@ -129,16 +144,16 @@ def with_gradient(result: Any, differentiated: Sequence[Value]) -> list[Any]:
 # --- what runs a program ---
 
 
-def runner(program: Program, backend: str, reduce: str | None, threads: int) -> Any:
+def runner(program: Program, backend: str, reduction: str | None, threads: int) -> Any:
     """Return the runner of a backend: "auto" is numba where it is installed.
 
     A program with a primitive of a user's own runs in Python: only Python can call it.
     """
     if backend == "python" or program.primitives or (backend == "auto" and not has_numba()):
-        return RowsInPython(program, reduce)
+        return RowsInPython(program, reduction)
     from autodiff.compiler.numba_backend import Runner
 
-    return Runner(program, reduce, threads)
+    return Runner(program, reduction, threads)
 
 
 @cache
@@ -159,9 +174,9 @@ class RowsInPython(PythonRunner):
 
     effects: ClassVar[dict[str, int]] = {}  # no passes of its own
 
-    def __init__(self, program: Program, reduce: str | None) -> None:
+    def __init__(self, program: Program, reduction: str | None) -> None:
         super().__init__(program)
-        self.reduce = reduce
+        self.reduction = reduction
         self._shared = [i for i, varies in enumerate(program.varying) if not varies]
         self._varying = [i for i, varies in enumerate(program.varying) if varies]
 
@@ -185,7 +200,7 @@ class RowsInPython(PythonRunner):
             outputs, holds = self.run(numbers)
             results.append(outputs)
             holding.append(holds)
-        if self.reduce is None:
+        if self.reduction is None:
             return results, holding
-        totals = [sum(column) for column in zip(*results, strict=True)]
-        return [x / len(results) for x in totals] if self.reduce == "mean" else totals, holding
+        totals = [reduce(add, column) for column in zip(*results, strict=True)]
+        return [x / len(results) for x in totals] if self.reduction == "mean" else totals, holding

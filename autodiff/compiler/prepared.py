@@ -17,11 +17,9 @@ class Prepared:
 
     def __init__(self, compiled: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self._call: Callable[[], Any] = lambda: compiled(*args, **kwargs)
-        result = self._call()
-        self.results, self._places = _in_arrays(result)
-        self._fast = _bound(compiled, args, kwargs, self._places)
-        if self._fast is not None:
-            self.results = self._fast.results
+        self._fast = _bound(compiled, args, kwargs)
+        self.results = _in_arrays(self._call()) if self._fast is None else self._fast.results
+        self._places, self._structure = flatten_values(self.results)
 
     def __call__(self) -> None:
         """Run with the numbers that the arrays hold now, and fill `results`."""
@@ -29,13 +27,16 @@ class Prepared:
             self._slow()
 
     def _slow(self) -> None:
-        items, _ = flatten_values(self._call())
-        places = self._places if self._fast is None else flatten_values(self.results)[0]
-        if len(items) != len(places):
+        items, structure = flatten_values(self._call())
+        if structure != self._structure:
             raise TypeError("a prepared call gave a result of another form than at first; call the function itself")
-        for place, item in zip(places, items, strict=True):
+        for place, item in zip(self._places, items, strict=True):
             if is_array(place):
                 place[...] = item
+            elif place is not item and place != item:
+                raise TypeError(
+                    f"a prepared call gave {item!r} where it gave {place!r} at first; call the function itself"
+                )
 
 
 class _Bound:
@@ -54,16 +55,15 @@ class _Bound:
         return holds
 
 
-def _in_arrays(result: Any) -> tuple[Any, list[Any]]:
-    """Return a copy of the result with an array in the place of each number, and these arrays."""
+def _in_arrays(result: Any) -> Any:
+    """Return a copy of the result with an array in the place of each number."""
     import numpy
 
     items, structure = flatten_values(result)
-    places = [numpy.array(x, float) if is_array(x) or type(x) is float else x for x in items]
-    return structure.build(places), places
+    return structure.build([numpy.array(x) if is_array(x) or isinstance(x, (bool, int, float)) else x for x in items])
 
 
-def _bound(compiled: Any, args: tuple[Any, ...], kwargs: dict[str, Any], places: list[Any]) -> _Bound | None:
+def _bound(compiled: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Bound | None:
     """Return the call on bound arrays, or None where something has to be looked at each time."""
     import numpy
 
@@ -71,12 +71,14 @@ def _bound(compiled: Any, args: tuple[Any, ...], kwargs: dict[str, Any], places:
     if given.rows is not None:
         return None
     path, outputs = compiled._run(given, given.key, args, kwargs)
-    runner = path.runner(compiled.options)
-    originals = [x for x in flatten_values((args, tuple(kwargs.values())))[0] if is_array(x)]
+    runner, results = path.runner(compiled.options), path.results
+    items, structure = flatten_values((args, tuple(kwargs.values())))
     arrays = [part for part in given.parts if is_array(part)]
+    originals = [x for x in items if is_array(x)]
     are_originals = len(arrays) == len(originals) and all(x is y for x, y in zip(arrays, originals, strict=True))
-    results = path.results
-    if not hasattr(runner, "run_into") or path.leaves or not are_originals or results.others or results.conditions:
+    if not hasattr(runner, "run_into") or path.leaves or results.others or results.conditions:
+        return None
+    if not are_originals or _has_lists(structure):
         return None
     out = numpy.array(outputs, float)
     sources, start = [], 0
@@ -85,10 +87,16 @@ def _bound(compiled: Any, args: tuple[Any, ...], kwargs: dict[str, Any], places:
             sources.append((slice(start, start + part.size), part.ravel()))
         start += len(part) if not is_array(part) else part.size
     views = results.structure.build_from(lambda leaf, span: _view(leaf, out[span]))
-    if len(given.parts) == 1 and sources:
+    if len(given.parts) == 1 and sources and sources[0][1].flags.writeable:
         return _Bound(runner, sources[0][1], [], out, views)
-    numbers = numpy.array(given.shared, float)
-    return _Bound(runner, numbers, sources, out, views)
+    return _Bound(runner, numpy.array(given.shared, float), sources, out, views)
+
+
+def _has_lists(structure: Structure) -> bool:
+    """Return whether there is a list or dict that holds numbers: they may be others at the next call."""
+    if structure.kind in (list, dict):
+        return any(child.kind == "number" for child in structure.children)
+    return any(map(_has_lists, structure.children))
 
 
 def _view(leaf: Structure, numbers: Any) -> Any:

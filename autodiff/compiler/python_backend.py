@@ -108,7 +108,7 @@ def _text(program: Program, start: int, part: list[Instruction], exported: bytea
         text = _TEXT.get(code)
         if text is None:
             primitive = program.primitive(code)
-            name = primitive.name if code < len(CODE) else f"{primitive.name}_{code - len(CODE)}"
+            name = primitive.name if code < len(CODE) else f"own_{code - len(CODE)}"  # a user's may bear any name
             names[name] = primitive.evaluate
             text = f"{name}({', '.join(places)})"
         else:

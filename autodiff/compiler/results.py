@@ -1,19 +1,22 @@
 """Results: what f gave while it was traced, rebuilt around the numbers of each run.
 
->>> trace = Trace()
->>> x = trace.input(2.0)
->>> with trace:
-...     results = Results.of(trace, {"y": x * x, "name": "square"})
->>> results.build([9.0])
-{'y': 9.0, 'name': 'square'}
+    >>> from autodiff.compiler.tracing import Trace
+    >>> trace = Trace()
+    >>> with trace:
+    ...     x = trace.input(2.0)
+    ...     results = Results.of({"y": x * x, "name": "square"}, Options((), None, "auto", 1))
+    >>> results.build([9.0])
+    {'y': 9.0, 'name': 'square'}
+
+What is no number is given as it is.
 """
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from autodiff.compiler.options import Options
 from autodiff.compiler.tracers import Condition
-from autodiff.compiler.tracing import Trace
 from autodiff.structures import Structure, flatten_values, is_array
 from autodiff.value import Value
 
@@ -23,9 +26,10 @@ class Results(NamedTuple):
 
     Attributes:
         structure: how its items stand together.
-        numbers: the indices of the items that a run computes.
+        numbers: the indices of the items that a run computes, constants among them.
         conditions: those of the numbers that are bools.
         others: the items that are no numbers of the program, by index; f's own, as they are.
+        outputs: the numbers, as f gave them.
     """
 
     structure: Structure
@@ -35,28 +39,31 @@ class Results(NamedTuple):
     outputs: tuple[Any, ...] = ()
 
     @classmethod
-    def of(cls, trace: Trace, result: Any) -> "Results":
-        """Return the form of a result; `outputs` are its numbers, as f gave them."""
-        items, structure = flatten_values(result)
-        for item in items:
-            if isinstance(item, Iterator):
-                raise TypeError(
-                    f"compile expected f to return numbers, got a {type(item).__name__}; return a list of them"
-                )
-        numbers = [i for i, item in enumerate(items) if isinstance(item, Value) or type(item) is float]
-        conditions = frozenset([at for at, i in enumerate(numbers) if isinstance(items[i], Condition)])
-        computed = set(numbers)
-        others = tuple([(i, item) for i, item in enumerate(items) if i not in computed])
-        return cls(structure, tuple(numbers), conditions, others, tuple([items[i] for i in numbers]))
+    def of(cls, result: Any, options: Options) -> "Results":
+        """Return the form of a result. Of many rows every number is computed; of one, integers and bools stay."""
+        items, structure = flatten_values(_opened(result, bool(options.rows)))
+        numbers, conditions, others, outputs = list[int](), list[int](), list[Any](), list[Any]()
+        for i, item in enumerate(items):
+            is_bool = isinstance(item, (bool, Condition))
+            if isinstance(item, Value) or type(item) is float or (options.rows and _is_number(item)):
+                if is_bool and options.reduce is None:
+                    conditions.append(len(numbers))
+                numbers.append(i)
+                outputs.append(item if isinstance(item, Value) else float(item))
+            else:
+                others.append((i, item))
+        return cls(structure, tuple(numbers), frozenset(conditions), tuple(others), tuple(outputs))
 
     def without_outputs(self) -> "Results":
         """Return the form alone: what is kept, and pickled."""
         return self._replace(outputs=())
 
-    @property
-    def is_one_number(self) -> bool:
-        """Whether the result is a single number."""
-        return self.structure.kind == "number" and len(self.numbers) == 1
+    def is_like(self, other: "Results") -> bool:
+        """Return whether both have one form, so that their rows can stand in one result."""
+        return self[:3] == other[:3] and all(
+            i == j and (x is y or (type(x) is type(y) is str and x == y))
+            for (i, x), (j, y) in zip(self.others, other.others, strict=True)
+        )
 
     def build(self, outputs: Any) -> Any:
         """Return the result around the outputs of a run: a list, or an array of one dimension."""
@@ -88,8 +95,25 @@ class Results(NamedTuple):
         for at, i in enumerate(self.numbers):
             items[i] = bool(numbers[at]) if at in self.conditions else numbers[at]
         for i, other in self.others:
-            items[i] = other
+            items[i] = other.copy() if is_array(other) else other
         return items
+
+
+def _opened(result: Any, has_rows: bool) -> Any:
+    """Return the result with objects in its arrays of floats: they are numbers like others, and new at every run."""
+    if is_array(result):
+        return result.astype(object) if result.dtype.kind in ("fiu" if has_rows else "f") else result
+    if isinstance(result, (list, tuple)):
+        parts = [_opened(part, has_rows) for part in result]
+        kind: Any = type(result)
+        return kind._make(parts) if hasattr(kind, "_make") else parts if isinstance(result, list) else tuple(parts)
+    if isinstance(result, dict):
+        return {key: _opened(part, has_rows) for key, part in result.items()}
+    return result
+
+
+def _is_number(item: Any) -> bool:
+    return isinstance(item, (bool, int, float)) or (hasattr(type(item), "dtype") and not is_array(item))
 
 
 def _bools(column: Any) -> Any:

@@ -4,10 +4,13 @@ What an operation on them does is noted by the trace under way, which `modes.cur
 the graph could be stale at the next run, so that is an error, which says where and what to write instead.
 """
 
+import gc
 import operator
+import sys
 from collections.abc import Callable
-from threading import RLock
+from functools import cache
 from typing import Any, NoReturn, cast
+from weakref import WeakSet
 
 from autodiff import floats, modes, primitives, value
 from autodiff.compiler import opcodes
@@ -25,6 +28,33 @@ def refusal(what: str, instead: str) -> TracingError:
     return TracingError(f"{what}; {instead}\n  at {modes.user_source()}")
 
 
+class Owner:
+    """What the tracers of one trace have in common: each holds it, so its references tell whether any are left."""
+
+    def references(self) -> int:
+        """Return how many references there are."""
+        return sys.getrefcount(self)
+
+    def has_tracers(self) -> bool:
+        """Return whether there are tracers still, which f has put somewhere; only the caller may hold the owner."""
+        if self.references() <= _alone():
+            return False
+        gc.collect()  # those in cycles of objects are no longer in use
+        return self.references() > _alone()
+
+
+@cache
+def _alone() -> int:
+    """Return how many references an owner without tracers has, as `has_tracers` counts them."""
+
+    class Alone(Owner):
+        def has_tracers(self) -> int:  # type: ignore[override]
+            return self.references()
+
+    owner = Alone()
+    return owner.has_tracers()
+
+
 class Tracer(Value):
     """A number of a program being traced: a Value that can be computed with, but not looked at."""
 
@@ -33,6 +63,7 @@ class Tracer(Value):
     # Slots of Value that a tracer has no use for hold what it has instead.
     number: Any = vars(Value)["data"]  # at this call; decides what guards expect
     index: Any = vars(Value)["grad"]  # the slot, once there is a program
+    owner: Any = vars(Value)["local_gradients"]  # whose number it is
 
     @property  # type: ignore[override]
     def data(self) -> NoReturn:
@@ -75,12 +106,6 @@ class Tracer(Value):
     def __repr__(self) -> str:
         return f"Value(traced, op={self.op.name})" if self.op is not None else "Value(traced)"
 
-    def __copy__(self) -> "Tracer":
-        return self
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        return self.detach()  # a copy is on leaves of its own
-
     def __reduce__(self) -> NoReturn:
         raise looked_at("pickle")
 
@@ -94,6 +119,14 @@ def looked_at(how: str) -> TracingError:
     return refusal(
         f"{how} leaves the graph inside a compiled function: the number would be stale at the next run",
         "return it, and look at the result; compute with x itself and autodiff's functions; choose with where(...)",
+    )
+
+
+def foreign() -> TracingError:
+    return refusal(
+        "a number that was traced at another call is used again",
+        "a compiled function runs only while it is traced, so what it stores outside is of no use later: return it, "
+        "and give it back as an argument",
     )
 
 
@@ -152,10 +185,13 @@ def _binary(primitive: Primitive, evaluate: Callable[[float, float], float], swa
             return value._operator(primitive, left, right, other)
         if mode is None or mode.trace is None:
             raise looked_at("arithmetic")
+        owner = self.owner
+        if owner is not mode.trace.owner or (kind is Tracer and owner is not other.owner):
+            raise foreign()
         number = other if kind is not Tracer else other.number
         node = _new(Tracer)
         node.number = evaluate(number, self.number) if swapped else evaluate(self.number, number)
-        node.op, node._label = primitive, ""
+        node.op, node._label, node.owner = primitive, "", owner
         node.operands = (other, self) if swapped else (self, other)
         mode.trace.nodes.append(node)
         return node if mode.recording else mode.trace.detached(node, again=False)
@@ -182,19 +218,23 @@ Tracer.__neg__ = _negated  # type: ignore[method-assign, assignment]
 
 # --- assignments to Values, while something is traced ---
 
-_watching = RLock()
-_watchers = 0
+# Weak, so that a trace that was interrupted is gone by itself; and without a lock, which an interrupt could leave held.
+_watchers: WeakSet[Any] = WeakSet()
 
 
-def watch_assignments(change: int) -> None:
-    """Have assignments to Values checked while anything is traced: at other times they cost nothing more."""
-    global _watchers
-    with _watching:
-        _watchers += change
-        if _watchers == 1 and change == 1:
+def watch_assignments(trace: object) -> None:
+    """Have assignments to Values checked while this is traced: at other times they cost nothing more."""
+    _watchers.add(trace)
+    Value.__setattr__ = _checked_assignment  # type: ignore[method-assign, assignment]
+
+
+def unwatch_assignments(trace: object) -> None:
+    """Let go of it; Values are as ever when nothing is traced."""
+    _watchers.discard(trace)
+    if not _watchers and "__setattr__" in vars(Value):
+        del Value.__setattr__
+        if _watchers:  # another thread has begun in between
             Value.__setattr__ = _checked_assignment  # type: ignore[method-assign, assignment]
-        elif _watchers == 0:
-            del Value.__setattr__
 
 
 def _checked_assignment(self: Value, name: str, new: Any) -> None:

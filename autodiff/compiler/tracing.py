@@ -24,6 +24,7 @@ graph could be stale at the next run, so that is an error here.
 
 import operator
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self, cast
 
@@ -31,7 +32,15 @@ from autodiff import floats, modes, primitives
 from autodiff.compiler import opcodes
 from autodiff.compiler.layout import Layout
 from autodiff.compiler.program import Program
-from autodiff.compiler.tracers import Condition, Tracer, refusal, watch_assignments
+from autodiff.compiler.tracers import (
+    Condition,
+    Owner,
+    Tracer,
+    foreign,
+    refusal,
+    unwatch_assignments,
+    watch_assignments,
+)
 from autodiff.graph import topological_order
 from autodiff.primitives import Primitive
 from autodiff.value import Value
@@ -47,6 +56,18 @@ _COMPARISONS: dict[str, tuple[Primitive, bool, Callable[[Any, Any], Any]]] = {
     "==": (opcodes.equal, False, operator.eq),
     "!=": (opcodes.not_equal, False, operator.ne),
 }
+
+
+def _exactly(x: Any) -> float:
+    """Return the number as a float; raise where that is another number, which Values compare with exactly."""
+    try:
+        number = floats.as_float(x)
+        is_exact = number == x or number != number
+    except OverflowError:
+        is_exact = False
+    if not is_exact:
+        raise refusal(f"a comparison with {x!r}, which is no float", "compare with float(...) of it")
+    return number
 
 
 class Guard:
@@ -67,7 +88,8 @@ class Trace:
         leaves: the leaf Values from outside; known once there is a program.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, owner: Owner | None = None) -> None:
+        self.owner = owner or Owner()
         self.inputs: list[Tracer] = []
         self.nodes: list[Tracer] = []
         self.guards: list[Guard] = []
@@ -77,23 +99,22 @@ class Trace:
         self._logged = 0
 
     def __enter__(self) -> Self:
-        self._contexts = modes.tracing(self), modes.logging_leaves()
-        self._contexts[0].__enter__()
-        self._log = self._contexts[1].__enter__()
-        watch_assignments(+1)
+        self._contexts = ExitStack()
+        self._contexts.callback(unwatch_assignments, self)
+        watch_assignments(self)
+        self._contexts.enter_context(modes.tracing(self))
+        self._log = self._contexts.enter_context(modes.logging_leaves())
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        watch_assignments(-1)
-        for context in reversed(self._contexts):
-            context.__exit__(kind, error, traceback)
+        self._contexts.__exit__(kind, error, traceback)
 
     def input(self, number: float) -> Tracer:
         """Return the placeholder of another input, which holds this number at this call."""
         tracer = _new(Tracer)
-        tracer.number, tracer.op, tracer.operands, tracer._label = number, None, (), ""
+        tracer.number, tracer.op, tracer.operands, tracer._label, tracer.owner = number, None, (), "", self.owner
         self.inputs.append(tracer)
         return tracer
 
@@ -110,7 +131,7 @@ class Trace:
         """Return the tracer of an operation; trusts its arguments."""
         node = _new(kind)
         node.number = primitive.evaluate(*[x if type(x) is float else self._number(x) for x in operands])
-        node.op, node.operands, node._label = primitive, operands, ""
+        node.op, node.operands, node._label, node.owner = primitive, operands, "", self.owner
         self.nodes.append(node)
         mode = modes.current()
         return node if mode is None or mode.recording else self.detached(node, again=False)
@@ -129,9 +150,11 @@ class Trace:
         """Return the condition that a comparison makes, or a bool, where nothing in it depends on an input."""
         primitive, swapped, plain = _COMPARISONS[symbol]
         if not isinstance(right, Value):
+            if hasattr(type(right), "__len__") and hasattr(type(right), "__array__"):
+                return NotImplemented  # numpy compares with each of its elements
             if not isinstance(right, _PLAIN) and not hasattr(type(right), "__float__"):
                 return plain(self._number(left), right)  # x == None, x < "text"
-            right = floats.as_float(right)
+            right = _exactly(right)
         if self.is_constant(left) and self.is_constant(right):
             return plain(left.data, right.data if isinstance(right, Value) else right)
         return self.condition(primitive, right, left) if swapped else self.condition(primitive, left, right)
@@ -189,6 +212,8 @@ class Trace:
         if not isinstance(x, Value):
             return True
         if isinstance(x, Tracer):
+            if x.owner is not self.owner:
+                raise foreign()
             return False
         if self._logged < len(self._log):
             self._constants.update(self._log[self._logged :])
@@ -204,6 +229,12 @@ class Trace:
         if isinstance(made, Value):
             self._constants.add(made)
         return made
+
+    def copied(self, x: Value) -> Any:
+        """Return what copy.copy makes of x: of a leaf another leaf; else another node, made from the same operands."""
+        if self.is_constant(x) or not x.operands:
+            return self.detached(x)
+        return self.noted(type(x) if isinstance(x, Tracer) else Tracer, cast(Primitive, x.op), x.operands)
 
     # --- what cannot be traced ---
 
