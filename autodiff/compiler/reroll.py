@@ -161,11 +161,12 @@ def _laid_out(flat: _Flat, memory: _Memory, extra: Array) -> _Layout:
     gathered = np.repeat(starts[:-1][order] - new_starts[:-1], lengths) + np.arange(new_starts[-1])
     addresses = places[operands[gathered]]
     begins, counts, nests = np.empty(count, np.int64), np.empty(count, np.int64), np.empty((count, 3), np.int64)
-    sorted_codes = codes[order]
-    found = layout.looped(sorted_codes, new_starts, addresses, groups, lanes_at, begins, counts, nests)
+    arrays = (codes[order], new_starts, addresses, groups, places[first + order], phase[order], sums)
+    code_at, starts_at, address_at, groups_at, outs_at, phase_at, sums_at = [x.ctypes.data for x in arrays]
+    found = layout.looped(code_at, starts_at, address_at, groups_at, len(groups) - 1, lanes_at, begins, counts, nests)
     table, entries, shared_end, lanes_end, room = layout.emitted(
-        sorted_codes, new_starts, addresses, places[first + order], phase[order], nests[:found], sums, lanes_at, lanes,
-        one, begins, np.empty(3 * longest, np.int64),
+        code_at, starts_at, address_at, outs_at, phase_at, nests[:found], sums_at, lanes_at, lanes, one, begins,
+        np.empty(3 * longest, np.int64),
     )  # fmt: skip
     return _Layout(table, begins[:entries], shared_end, lanes_end, room, places)
 

@@ -5,7 +5,7 @@ numbers shared by all rows, the second lanes: for each slot the numbers of a blo
 interpreter a lane is one more innermost loop.
 """
 
-from autodiff.compiler.kernels.vectors import call, entry, fused, get, integer, kernel, number, put, put_byte
+from autodiff.compiler.kernels.vectors import call, entry, fused, get, integer, kernel, number, part, put, put_byte
 from autodiff.compiler.opcodes import CODE
 
 FLAT, SUM = 1000, 1001  # kinds of entries of the table, beside the opcodes
@@ -71,7 +71,7 @@ _PRODUCTS, _STRONG_PRODUCTS = CODE["products"], CODE["strong_products"]
 _FIRST_VARIADIC = CODE["sum"]
 
 
-@kernel
+@part
 def _flat(h: int, p: int, t: int, pc: int) -> int:
     """Run single instructions, one after the other; return where the next entry begins."""
     count, o = entry(t, pc + 1), entry(t, pc + 2)
@@ -113,7 +113,7 @@ def _flat(h: int, p: int, t: int, pc: int) -> int:
     return pc
 
 
-@kernel
+@part
 def _single(h: int, p: int, t: int, pc: int, code: int, count: int, o: int) -> None:
     room = number(h, _ROOM)
     if _is_variadic(code):
@@ -138,7 +138,7 @@ def _is_variadic(code: int) -> bool:
     return code in _CODES
 
 
-@kernel
+@part
 def _nest(h: int, p: int, t: int, pc: int, code: int, room: int) -> int:
     """Run the element-wise nest at pc; return where the next entry begins."""
     count = entry(t, pc + 1)
@@ -229,7 +229,7 @@ def _guards_hold(h: int, p: int, lane: int) -> bool:
     return True
 
 
-@kernel
+@part
 def _run_one(h: int, p: int, given: int, out: int) -> bool:
     for i in range(number(h, _INPUTS)):
         put(p, i, get(given, i))
@@ -242,7 +242,7 @@ def _run_one(h: int, p: int, given: int, out: int) -> bool:
     return _guards_hold(h, p, integer(0))
 
 
-@kernel
+@part
 def _read_rows(h: int, p: int, given: int, row: int, active: int) -> None:
     """Put a block of rows into lanes, the last row again in those that are left."""
     at, lanes, width = number(h, _LANES_AT), number(h, _LANES), number(h, _VARYING)
@@ -252,13 +252,13 @@ def _read_rows(h: int, p: int, given: int, row: int, active: int) -> None:
             put(p, at + i * lanes + lane, get(given, source + i))
 
 
-@kernel
+@part
 def _run_block(h: int, p: int, given: int, row: int, active: int, careful: int) -> None:
     _read_rows(h, p, given, row, active)
     _interpret(h, p, number(h, _SHARED_END), number(h, _LANES_END), active, careful)
 
 
-@kernel
+@part
 def _write_block(h: int, p: int, row: int, active: int, out: int) -> bool:
     width, broken = number(h, _OUTPUT_WIDTH), False
     for lane in range(active):
@@ -291,7 +291,7 @@ def _run_chunk(h: int, p: int, given: int, out: int, chunk: int, careful: int) -
     return broken and strong != 0
 
 
-@kernel
+@part
 def _run_rows(h: int, p: int, given: int, out: int) -> bool:
     shared = number(h, _GIVEN_SHARED)
     for i in range(number(h, _INPUTS)):

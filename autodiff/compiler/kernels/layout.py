@@ -6,7 +6,7 @@ import numpy as np
 
 from autodiff.compiler.kernels.caching import cached
 from autodiff.compiler.kernels.sums import BOTH, DOT, PACK, SPREAD, UPDATE
-from autodiff.compiler.kernels.vectors import integer, kernel
+from autodiff.compiler.kernels.vectors import integer, kernel, number, part
 
 Array = Any
 FLAT, SUM = 1000, 1001  # kinds of entries of the table, beside the opcodes
@@ -77,7 +77,7 @@ def placed(
         free[phase[order[begin]]] = at
 
 
-@kernel
+@part
 def _sort_pairs(operands: Array, begin: int, end: int, places: Array, one: int, keys: Array) -> None:
     """Sort the pairs of a sum by the addresses of their factors, 1 * x first: what came from a loop is a run then.
 
@@ -103,21 +103,29 @@ def _sort_pairs(operands: Array, begin: int, end: int, places: Array, one: int, 
 
 
 @kernel
-def _alike(u: int, v: int, codes: Array, starts: Array, addresses: Array, lanes_at: int) -> bool:
+def _alike(u: int, v: int, codes: int, starts: int, addresses: int, lanes_at: int) -> bool:
     """Return whether two instructions could be steps of one loop."""
-    if codes[u] != codes[v] or starts[u + 1] - starts[u] != starts[v + 1] - starts[v]:
+    if number(codes, u) != number(codes, v) or number(starts, u + 1) - number(starts, u) != number(
+        starts, v + 1
+    ) - number(starts, v):
         return False
-    for j in range(starts[u + 1] - starts[u]):
-        if (addresses[starts[u] + j] >= lanes_at) != (addresses[starts[v] + j] >= lanes_at):
+    for j in range(number(starts, u + 1) - number(starts, u)):
+        if (number(addresses, number(starts, u) + j) >= lanes_at) != (
+            number(addresses, number(starts, v) + j) >= lanes_at
+        ):
             return False
     return True
 
 
 @kernel
-def _in_step(t: int, u: int, v: int, starts: Array, addresses: Array) -> bool:
+def _in_step(t: int, u: int, v: int, starts: int, addresses: int) -> bool:
     """Return whether the step from u to v is that from t to u."""
-    for j in range(starts[t + 1] - starts[t]):
-        a, b, c = addresses[starts[t] + j], addresses[starts[u] + j], addresses[starts[v] + j]
+    for j in range(number(starts, t + 1) - number(starts, t)):
+        a, b, c = (
+            number(addresses, number(starts, t) + j),
+            number(addresses, number(starts, u) + j),
+            number(addresses, number(starts, v) + j),
+        )
         if c - b != b - a:
             return False
     return True
@@ -125,16 +133,16 @@ def _in_step(t: int, u: int, v: int, starts: Array, addresses: Array) -> bool:
 
 @cached
 def looped(
-    codes: Array, starts: Array, addresses: Array, groups: Array, lanes_at: int, begins: Array, lengths: Array,
-    nests: Array,
+    codes: int, starts: int, addresses: int, groups: int, group_count: int, lanes_at: int, begins: Array,
+    lengths: Array, nests: Array,
 ) -> int:  # fmt: skip
     """Fill in the nests as rows (first instruction, inner count, outer count), of instructions in their order.
 
     Returns how many. `begins` and `lengths` are room for a number per instruction.
     """
     runs = 0
-    for g in range(len(groups) - 1):
-        t, end = groups[g], groups[g + 1]
+    for g in range(group_count):
+        t, end = number(groups, g), number(groups, g + 1)
         while t < end:
             length = 1
             if t + 1 < end and _alike(t, t + 1, codes, starts, addresses, lanes_at):
@@ -158,12 +166,12 @@ def looped(
             t += length
     count, r, g = 0, 0, 0
     while r < runs:
-        while groups[g + 1] <= begins[r]:
+        while number(groups, g + 1) <= begins[r]:
             g += 1
         outer = 1
         while (
             r + outer < runs
-            and begins[r + outer] < groups[g + 1]
+            and begins[r + outer] < number(groups, g + 1)
             and lengths[r + outer] == lengths[r]
             and _alike(begins[r], begins[r + outer], codes, starts, addresses, lanes_at)
             and (lengths[r] == 1 or _same_steps(begins[r], begins[r + outer], starts, addresses))
@@ -179,12 +187,12 @@ def looped(
     return count
 
 
-@kernel
-def _same_steps(t: int, u: int, starts: Array, addresses: Array) -> bool:
+@part
+def _same_steps(t: int, u: int, starts: int, addresses: int) -> bool:
     """Return whether t and u step alike to the instructions after them."""
-    for j in range(starts[t + 1] - starts[t]):
-        of_t = addresses[starts[t + 1] + j] - addresses[starts[t] + j]
-        of_u = addresses[starts[u + 1] + j] - addresses[starts[u] + j]
+    for j in range(number(starts, t + 1) - number(starts, t)):
+        of_t = number(addresses, number(starts, t + 1) + j) - number(addresses, number(starts, t) + j)
+        of_u = number(addresses, number(starts, u + 1) + j) - number(addresses, number(starts, u) + j)
         if of_t != of_u:
             return False
     return True
@@ -202,22 +210,23 @@ def _with_room(table: Array, used: int, more: int) -> Array:
 
 @cached
 def emitted(
-    codes: Array, starts: Array, addresses: Array, outs: Array, phases: Array, nests: Array, sums: Array,
+    codes: int, starts: int, addresses: int, outs: int, phases: int, nests: Array, sums: int,
     lanes_at: int, lanes: int, one: int, entries: Array, work: Array,
 ) -> tuple[Array, int, int, int, int]:  # fmt: skip
     """Return the table, how many entries it has, where the shared part and all of it end, and how much room it needs.
 
     Fills in where the entries begin. `sums` tells codes apart: 1 for products, 2 for strong ones, 3 and 4 for mul and
-    strong_mul, 5 for other common ones, 0 for the rest. `one` is the address of a constant 1; `work` is room.
+    strong_mul, 5 for other common ones, 0 for the rest. `one` is the address of a constant 1; `work` is room. Arrays
+    that are only read are given by their addresses, which takes less long to compile.
     """
     table, used = np.empty(1024, np.int32), integer(0)
     count, shared_end, room, open_flat = 0, -1, 0, -1
     for r in range(len(nests)):
         t, n1, n2 = nests[r, 0], nests[r, 1], nests[r, 2]
-        phase, operands = phases[t], starts[t + 1] - starts[t]
+        phase, operands = number(phases, t), number(starts, t + 1) - number(starts, t)
         if phase > 0 and shared_end < 0:
             shared_end, open_flat = used, -1
-        kind = sums[codes[t]]
+        kind = number(sums, number(codes, t))
         is_sum = kind == 1 or kind == 2 or phase == 2
         size = n1 * n2
         if phase == 0 and (size * operands <= 2 * _LONE_PAIRS if is_sum else size <= (_LONE if kind >= 3 else 3)):
@@ -227,12 +236,12 @@ def emitted(
                     open_flat = used
                     entries[count] = used
                     count += 1
-                    table[used], table[used + 1], table[used + 2] = FLAT, 0, outs[u]
+                    table[used], table[used + 1], table[used + 2] = FLAT, 0, number(outs, u)
                     used += 3
                 table[open_flat + 1] += 1
-                table[used] = codes[u] + 256 * operands
+                table[used] = number(codes, u) + 256 * operands
                 for j in range(operands):
-                    table[used + 1 + j] = addresses[starts[u] + j]
+                    table[used + 1 + j] = number(addresses, number(starts, u) + j)
                 used += 1 + operands
             continue
         open_flat = -1
@@ -245,7 +254,9 @@ def emitted(
             )
             room = max(room, needed)
         else:
-            used = _plain_entry(table, used, t, n1, n2, codes[t], phase, starts, addresses, outs, lanes_at, lanes, work)
+            used = _plain_entry(
+                table, used, t, n1, n2, number(codes, t), phase, starts, addresses, outs, lanes_at, lanes, work
+            )
             room = max(room, 3 * table[entries[count - 1] + 4])
     if shared_end < 0:
         shared_end = used
@@ -255,19 +266,22 @@ def emitted(
     return table[: used + 8], count, shared_end, used, room
 
 
-@kernel
+@part
 def _plain_entry(
-    table: Array, used: int, t: int, n1: int, n2: int, code: int, phase: int, starts: Array, addresses: Array,
-    outs: Array, lanes_at: int, lanes: int, steps: Array,
+    table: Array, used: int, t: int, n1: int, n2: int, code: int, phase: int, starts: int, addresses: int,
+    outs: int, lanes_at: int, lanes: int, steps: Array,
 ) -> int:  # fmt: skip
     """Write an element-wise nest; return where the table ends. `steps` is room for three numbers per operand."""
-    operands, s = starts[t + 1] - starts[t], starts[t]
-    inner, outer = starts[t + (1 if n1 > 1 else 0)], starts[t + (n1 if n2 > 1 else 0)]
+    operands, s = number(starts, t + 1) - number(starts, t), number(starts, t)
+    inner, outer = number(starts, t + (1 if n1 > 1 else 0)), number(starts, t + (n1 if n2 > 1 else 0))
     for j in range(operands):
-        d1, d2 = addresses[inner + j] - addresses[s + j], addresses[outer + j] - addresses[s + j]
+        d1, d2 = (
+            number(addresses, inner + j) - number(addresses, s + j),
+            number(addresses, outer + j) - number(addresses, s + j),
+        )
         in_lanes = phase == 1
         steps[3 * j], steps[3 * j + 1] = d2 if in_lanes else 0, d1 if in_lanes else d2
-        steps[3 * j + 2] = (addresses[s + j] >= lanes_at) if in_lanes else d1
+        steps[3 * j + 2] = (number(addresses, s + j) >= lanes_at) if in_lanes else d1
     m2, m1, m0 = (n2, n1, lanes) if phase == 1 else (1, n2, n1)
     o2, o1 = (lanes * n1, lanes) if phase == 1 else (0, n1)
     for _ in range(2):  # two loops become one where every step of the outer one goes on where the inner one ends
@@ -280,52 +294,67 @@ def _plain_entry(
             for j in range(operands):
                 steps[3 * j + 1], steps[3 * j] = steps[3 * j], 0
     table[used], table[used + 1], table[used + 2], table[used + 3] = code, operands, m2, m1
-    table[used + 4], table[used + 5], table[used + 6], table[used + 7] = m0, outs[t], o2, o1
+    table[used + 4], table[used + 5], table[used + 6], table[used + 7] = m0, number(outs, t), o2, o1
     used += 8
     for j in range(operands):
-        table[used] = addresses[s + j]
+        table[used] = number(addresses, s + j)
         table[used + 1], table[used + 2], table[used + 3] = steps[3 * j], steps[3 * j + 1], steps[3 * j + 2]
         used += 4
     return used
 
 
-@kernel
+@part
 def _sum_entry(
-    table: Array, used: int, t: int, n1: int, n2: int, kind: int, phase: int, starts: Array, addresses: Array,
-    outs: Array, lanes_at: int, lanes: int, one: int,
+    table: Array, used: int, t: int, n1: int, n2: int, kind: int, phase: int, starts: int, addresses: int,
+    outs: int, lanes_at: int, lanes: int, one: int,
 ) -> tuple[int, int]:  # fmt: skip
     """Write a nest of sums; return where the table ends, and how much room its runs need."""
-    s, inner, outer = starts[t], starts[t + (1 if n1 > 1 else 0)], starts[t + (n1 if n2 > 1 else 0)]
+    s, inner, outer = (
+        number(starts, t),
+        number(starts, t + (1 if n1 > 1 else 0)),
+        number(starts, t + (n1 if n2 > 1 else 0)),
+    )
     if n1 == 1 and phase != 1:  # one loop: the inner one
         n1, n2, inner, outer = n2, 1, outer, s
     pairs_at = 0 if kind > 2 else 1  # after the start
-    pairs = (starts[t + 1] - starts[t] - pairs_at) // 2
+    pairs = (number(starts, t + 1) - number(starts, t) - pairs_at) // 2
     table[used], table[used + 1] = SUM, kind == 2 or kind == 4
     if phase == 1:
         table[used + 2], table[used + 3], table[used + 4] = n2, n1, lanes
-        table[used + 5], table[used + 6], table[used + 7] = outs[t], lanes * n1, lanes
+        table[used + 5], table[used + 6], table[used + 7] = number(outs, t), lanes * n1, lanes
     else:
         table[used + 2], table[used + 3], table[used + 4] = 1, n2, n1
-        table[used + 5], table[used + 6], table[used + 7] = outs[t], 0, n1
+        table[used + 5], table[used + 6], table[used + 7] = number(outs, t), 0, n1
     # A term that is added as it is can be the start, unless that would let a -0.0 through.
     begin, first_pair = s, s + pairs_at
-    lone = kind == 1 and phase != 2 and pairs > 1 and addresses[s] == one - 2 and addresses[first_pair] == one
-    if lone and addresses[inner + 1] == one and addresses[outer + 1] == one:
+    lone = (
+        kind == 1
+        and phase != 2
+        and pairs > 1
+        and number(addresses, s) == one - 2
+        and number(addresses, first_pair) == one
+    )
+    if lone and number(addresses, inner + 1) == one and number(addresses, outer + 1) == one:
         begin, first_pair, pairs = s + 2, first_pair + 2, pairs - 1
     b = begin - s
-    d1, d2 = addresses[inner + b] - addresses[begin], addresses[outer + b] - addresses[begin]
-    table[used + 8] = addresses[begin] if phase != 2 else -1
+    d1, d2 = (
+        number(addresses, inner + b) - number(addresses, begin),
+        number(addresses, outer + b) - number(addresses, begin),
+    )
+    table[used + 8] = number(addresses, begin) if phase != 2 else -1
     if phase == 1:
-        table[used + 9], table[used + 10], table[used + 11] = d2, d1, addresses[begin] >= lanes_at
+        table[used + 9], table[used + 10], table[used + 11] = d2, d1, number(addresses, begin) >= lanes_at
     else:
         table[used + 9], table[used + 10], table[used + 11] = 0, d2, d1
     runs_at, runs, room = used + 12, 0, 0
     used += 13
     j, shift = 0, first_pair - s
-    if phase == 2 and kind <= 2 and addresses[s] != one - 1 and addresses[s] != one - 2:  # a start that counts
+    if (
+        phase == 2 and kind <= 2 and number(addresses, s) != one - 1 and number(addresses, s) != one - 2
+    ):  # a start that counts
         none = integer(0)
         used, needed = _run(
-            table, used, none, one, none, none, none, addresses[s], d1, d2, none, phase, n1, n2, lanes_at, lanes
+            table, used, none, one, none, none, none, number(addresses, s), d1, d2, none, phase, n1, n2, lanes_at, lanes
         )
         runs += 1
         room = max(room, needed)
@@ -346,11 +375,11 @@ def _sum_entry(
                 and _run_length(addresses, p + 2, pi + 2, po + 2, pairs - j - 1, lanes_at) > 2
             ):
                 length = 1
-        x, y = addresses[p], addresses[p + 1]
-        xk, yk = (addresses[p + 2] - x, addresses[p + 3] - y) if length > 1 else (0, 0)
+        x, y = number(addresses, p), number(addresses, p + 1)
+        xk, yk = (number(addresses, p + 2) - x, number(addresses, p + 3) - y) if length > 1 else (0, 0)
         used, needed = _run(
-            table, used, length, x, addresses[pi] - x, addresses[po] - x, xk,
-            y, addresses[pi + 1] - y, addresses[po + 1] - y, yk, phase, n1, n2, lanes_at, lanes,
+            table, used, length, x, number(addresses, pi) - x, number(addresses, po) - x, xk,
+            y, number(addresses, pi + 1) - y, number(addresses, po + 1) - y, yk, phase, n1, n2, lanes_at, lanes,
         )  # fmt: skip
         runs += 1
         room = max(room, needed)
@@ -360,7 +389,7 @@ def _sum_entry(
 
 
 @kernel
-def _run_length(addresses: Array, p: int, pi: int, po: int, most: int, lanes_at: int) -> int:
+def _run_length(addresses: int, p: int, pi: int, po: int, most: int, lanes_at: int) -> int:
     """Return how many pairs from p on advance alike: by the same steps, and from instruction to instruction too."""
     length = 1
     while length < most:
@@ -368,10 +397,11 @@ def _run_length(addresses: Array, p: int, pi: int, po: int, most: int, lanes_at:
             a, b = p + 2 * (length - 1) + side, p + 2 * length + side
             ai, bi, ao, bo = a - p + pi, b - p + pi, a - p + po, b - p + po
             if (
-                (addresses[a] >= lanes_at) != (addresses[b] >= lanes_at)
-                or addresses[ai] - addresses[a] != addresses[bi] - addresses[b]
-                or addresses[ao] - addresses[a] != addresses[bo] - addresses[b]
-                or addresses[b] - addresses[a] != addresses[p + 2 + side] - addresses[p + side]
+                (number(addresses, a) >= lanes_at) != (number(addresses, b) >= lanes_at)
+                or number(addresses, ai) - number(addresses, a) != number(addresses, bi) - number(addresses, b)
+                or number(addresses, ao) - number(addresses, a) != number(addresses, bo) - number(addresses, b)
+                or number(addresses, b) - number(addresses, a)
+                != number(addresses, p + 2 + side) - number(addresses, p + side)
             ):
                 return length
         length += 1
@@ -379,7 +409,7 @@ def _run_length(addresses: Array, p: int, pi: int, po: int, most: int, lanes_at:
 
 
 @kernel
-def _alike_pairs(addresses: Array, p: int, pi: int, po: int, most: int, lanes_at: int) -> tuple[int, int]:
+def _alike_pairs(addresses: int, p: int, pi: int, po: int, most: int, lanes_at: int) -> tuple[int, int]:
     """Return how many pairs from p on step alike from instruction to instruction, and how many affine runs they are."""
     length, parts, since = 1, 1, 1
     while length < most:
@@ -388,15 +418,18 @@ def _alike_pairs(addresses: Array, p: int, pi: int, po: int, most: int, lanes_at
         for side in range(2):
             x, y = a + side, b + side
             if (
-                (addresses[x] >= lanes_at) != (addresses[y] >= lanes_at)
-                or addresses[x - p + pi] - addresses[x] != addresses[y - p + pi] - addresses[y]
-                or addresses[x - p + po] - addresses[x] != addresses[y - p + po] - addresses[y]
+                (number(addresses, x) >= lanes_at) != (number(addresses, y) >= lanes_at)
+                or number(addresses, x - p + pi) - number(addresses, x)
+                != number(addresses, y - p + pi) - number(addresses, y)
+                or number(addresses, x - p + po) - number(addresses, x)
+                != number(addresses, y - p + po) - number(addresses, y)
             ):
                 return length, parts
         if since > 1:
-            goes_on = (
-                addresses[b] - addresses[a] == addresses[a] - addresses[a - 2]
-                and addresses[b + 1] - addresses[a + 1] == addresses[a + 1] - addresses[a - 1]
+            goes_on = number(addresses, b) - number(addresses, a) == number(addresses, a) - number(
+                addresses, a - 2
+            ) and number(addresses, b + 1) - number(addresses, a + 1) == number(addresses, a + 1) - number(
+                addresses, a - 1
             )
         since = since + 1 if goes_on else 1
         parts += not goes_on
@@ -404,15 +437,22 @@ def _alike_pairs(addresses: Array, p: int, pi: int, po: int, most: int, lanes_at
     return length, parts
 
 
-@kernel
+@part
 def _listed(
-    table: Array, used: int, addresses: Array, p: int, pi: int, po: int, count: int, phase: int, lanes_at: int
+    table: Array, used: int, addresses: int, p: int, pi: int, po: int, count: int, phase: int, lanes_at: int
 ) -> int:
     """Write pairs that follow no steps as a list; return where the table ends."""
-    x1, y1 = addresses[pi] - addresses[p], addresses[pi + 1] - addresses[p + 1]
-    x2, y2 = addresses[po] - addresses[p], addresses[po + 1] - addresses[p + 1]
+    x1, y1 = number(addresses, pi) - number(addresses, p), number(addresses, pi + 1) - number(addresses, p + 1)
+    x2, y2 = number(addresses, po) - number(addresses, p), number(addresses, po + 1) - number(addresses, p + 1)
     if phase == 1:
-        a2, a1, a0, b2, b1, b0 = x2, x1, 1 * (addresses[p] >= lanes_at), y2, y1, 1 * (addresses[p + 1] >= lanes_at)
+        a2, a1, a0, b2, b1, b0 = (
+            x2,
+            x1,
+            1 * (number(addresses, p) >= lanes_at),
+            y2,
+            y1,
+            1 * (number(addresses, p + 1) >= lanes_at),
+        )
     else:
         a2, a1, a0, b2, b1, b0 = 0, x2, x1, 0, y2, y1
     swapped = (a0 != 0 and b0 == 0) or (a0 != 0 and a0 != 1 and b0 == 1)
@@ -424,8 +464,8 @@ def _listed(
     table[used + 7], table[used + 8], table[used + 9], table[used + 10], table[used + 11] = 0, b2, b1, b0, 0
     used += 12
     for i in range(count):
-        table[used + 2 * i + swapped] = addresses[p + 2 * i]
-        table[used + 2 * i + 1 - swapped] = addresses[p + 2 * i + 1]
+        table[used + 2 * i + swapped] = number(addresses, p + 2 * i)
+        table[used + 2 * i + 1 - swapped] = number(addresses, p + 2 * i + 1)
     return used + 2 * count
 
 

@@ -26,6 +26,11 @@ def kernel(function: _F) -> _F:
     return cast(_F, njit(**options)(function))
 
 
+def part(function: _F) -> _F:
+    """Return the function as part of the only kernel that calls it: a kernel of its own would be compiled twice."""
+    return cast(_F, njit(error_model="numpy", inline="always")(function))
+
+
 class _Vector(types.Type):
     pass
 
