@@ -32,12 +32,14 @@ class Arguments(NamedTuple):
         shared: the numbers that all rows share: a list, or a float64 array.
         rows: a list of lists or a float64 matrix, a row of numbers for each row; None where no argument has rows.
         parts: the numbers that are shared, as they were found.
+        columns: those of rows, as they were found: matrices, or lists of rows.
     """
 
     key: Hashable
     shared: Any
     rows: Any
     parts: Parts
+    columns: Parts
 
     @classmethod
     def of(cls, args: Sequence[Any], kwargs: dict[str, Any], rows: Collection[int] = ()) -> "Arguments":
@@ -47,7 +49,7 @@ class Arguments(NamedTuple):
         different lengths or forms.
         """
         parts: Parts = []
-        matrix = None
+        matrix, found = None, Parts()
         if not rows:
             keys = [_take(x, parts, ("args", i)) for i, x in enumerate(args)]
         else:
@@ -61,10 +63,10 @@ class Arguments(NamedTuple):
             keys = [
                 columns.take(x, ("args", i)) if i in rows else _take(x, parts, ("args", i)) for i, x in enumerate(args)
             ]
-            matrix = columns.matrix()
+            matrix, found = columns.matrix(), columns.columns
         for name, x in kwargs.items():
             keys += [name, _take(x, parts, name)]
-        return cls(tuple(keys), joined(parts), matrix, parts)
+        return cls(tuple(keys), joined(parts), matrix, parts, found)
 
 
 def joined(parts: Parts) -> Any:
@@ -196,7 +198,7 @@ class _Rows:
             count = len(x)
             if count != self.count:
                 self._count(count, place)
-            self.columns.append(x if x.ndim == 2 else x.reshape(count, -1))
+            self.columns.append(x)
             return "rows", x.shape[1:]
         if is_array(x):
             _note_kind(type(x))
@@ -204,7 +206,7 @@ class _Rows:
                 raise ValueError(f"rows: {_text(place)} is an array without an axis, so it has no rows; give it one")
             array = _float_array(x, place)
             self._count(len(array), place)
-            self.columns.append(array.reshape(len(array), -1))
+            self.columns.append(array)
             return "rows", array.shape[1:]
         if isinstance(x, list):
             return "rows", self._listed(x, place)
@@ -248,10 +250,11 @@ class _Rows:
 
     def matrix(self) -> Any:
         """Return the numbers of all rows, side by side."""
-        if len(self.columns) == 1:
-            return self.columns[0]
-        if not all(type(column) is list for column in self.columns):
-            return sys.modules["numpy"].concatenate(self.columns, axis=1)
+        columns = [x if type(x) is list or x.ndim == 2 else x.reshape(len(x), -1) for x in self.columns]
+        if len(columns) == 1:
+            return columns[0]
+        if not all(type(column) is list for column in columns):
+            return sys.modules["numpy"].concatenate(columns, axis=1)
         return [[number for part in row for number in part] for row in zip(*self.columns, strict=True)]
 
 

@@ -1,6 +1,7 @@
 """A call of a compiled function that is repeated: bound to its arguments, with results in arrays that stay."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from autodiff.compiler.arguments import Arguments
@@ -42,17 +43,14 @@ class Prepared:
 class _Bound:
     """The arrays of one path: filled from the arguments, run, and seen as results."""
 
-    def __init__(self, runner: Any, numbers: Any, sources: Sequence[tuple[slice, Any]], out: Any, results: Any) -> None:
+    def __init__(self, run: Callable[[], bool], sources: Sequence[tuple[Any, Any]], results: Any) -> None:
         self.results = results
-        self._numbers, self._out, self._run = numbers, out, runner.run_into
-        self._sources = sources
+        self._run, self._sources = run, sources
 
     def run(self) -> bool:
-        numbers = self._numbers
-        for span, source in self._sources:
-            numbers[span] = source
-        holds: bool = self._run(numbers, self._out)
-        return holds
+        for place, source in self._sources:
+            place[...] = source
+        return self._run()
 
 
 def _in_arrays(result: Any) -> Any:
@@ -67,29 +65,56 @@ def _bound(compiled: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Bou
     """Return the call on bound arrays, or None where something has to be looked at each time."""
     import numpy
 
-    given = Arguments.of(args, kwargs, compiled.options.rows)
-    if given.rows is not None:
-        return None
-    path, outputs = compiled._run(given, given.key, args, kwargs)
-    runner, results = path.runner(compiled.options), path.results
+    options = compiled.options
+    given = Arguments.of(args, kwargs, options.rows)
+    compiled(*args, **kwargs)
+    paths = compiled._paths[given.key]
+    path = paths[0]
+    runner, results = path.runner(options, options.reduce if given.rows is not None else None), path.results
     items, structure = flatten_values((args, tuple(kwargs.values())))
-    arrays = [part for part in given.parts if is_array(part)]
-    originals = [x for x in items if is_array(x)]
-    are_originals = len(arrays) == len(originals) and all(x is y for x, y in zip(arrays, originals, strict=True))
-    if not hasattr(runner, "run_into") or path.leaves or results.others or results.conditions:
+    found = [part for part in [*given.parts, *given.columns] if is_array(part)]
+    originals = {id(x) for x in items if is_array(x)}
+    if (
+        runner.name != "numba"
+        or len(paths) > 1
+        or path.leaves
+        or (path.lines and given.rows is not None)
+        or results.others
+        or results.conditions
+        or _has_lists(structure)
+        or any(id(x) not in originals for x in found)
+    ):
         return None
-    if not are_originals or _has_lists(structure):
-        return None
-    out = numpy.array(outputs, float)
-    sources, start = [], 0
+    numbers, sources, start = numpy.array(given.shared, float), [], 0
     for part in given.parts:
         if is_array(part):
-            sources.append((slice(start, start + part.size), part.ravel()))
+            sources.append((numbers[start : start + part.size].reshape(part.shape), part))
         start += len(part) if not is_array(part) else part.size
-    views = results.structure.build_from(lambda leaf, span: _view(leaf, out[span]))
-    if len(given.parts) == 1 and sources and sources[0][1].flags.writeable:
-        return _Bound(runner, sources[0][1], [], out, views)
-    return _Bound(runner, numpy.array(given.shared, float), sources, out, views)
+    if given.rows is not None:
+        rows, start = numpy.array(given.rows, float), 0
+        for column in given.columns:
+            width = column.size // len(column)
+            sources.append((rows[:, start : start + width], column.reshape(len(column), width)))
+            start += width
+        out = numpy.empty((len(rows), len(results.numbers)) if options.reduce is None else len(results.numbers))
+
+        def run_rows() -> bool:
+            out[...] = runner.run_rows(numbers, rows)[0]
+            return True
+
+        views = results.stack(out, True) if options.reduce is None else results.structure.build_from(_viewing(out))
+        bound = _Bound(run_rows, sources, views)
+    else:
+        if len(given.parts) == 1 and sources and sources[0][1].flags.writeable:
+            numbers, sources = sources[0][1].reshape(-1), []
+        out = numpy.empty(len(results.numbers))
+        bound = _Bound(partial(runner.run_into, numbers, out), sources, results.structure.build_from(_viewing(out)))
+    bound.run()
+    return bound
+
+
+def _viewing(out: Any) -> Callable[[Structure, slice], Any]:
+    return lambda leaf, span: out[span].reshape(leaf.shape)
 
 
 def _has_lists(structure: Structure) -> bool:
@@ -97,7 +122,3 @@ def _has_lists(structure: Structure) -> bool:
     if structure.kind in (list, dict):
         return any(child.kind == "number" for child in structure.children)
     return any(map(_has_lists, structure.children))
-
-
-def _view(leaf: Structure, numbers: Any) -> Any:
-    return numbers.reshape(leaf.shape)

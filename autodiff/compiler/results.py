@@ -74,7 +74,7 @@ class Results(NamedTuple):
         if self.structure.has_arrays and is_array(outputs) and not self.others and not self.conditions:
             return _stacked(self.structure, outputs, 0)
         if is_array(outputs):
-            columns = [column.copy() if in_arrays else column.tolist() for column in outputs.T]
+            columns = [column if in_arrays else column.tolist() for column in outputs.T]
         else:
             columns = [list(column) for column in zip(*outputs, strict=True)] or [[] for _ in self.numbers]
             if in_arrays:
@@ -144,7 +144,7 @@ def builder(structure: Structure, start: int = 0) -> Callable[[Any], Any]:
 def _stacked(structure: Structure, outputs: Any, start: int) -> Any:
     """Return arrays with a first axis for the rows."""
     if structure.kind == "number":
-        return outputs[:, start].copy()
+        return outputs[:, start]
     if structure.kind == "array":
         return outputs[:, start : start + structure.size].reshape(len(outputs), *structure.shape)
     parts = []
