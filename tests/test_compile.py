@@ -819,6 +819,24 @@ def test_a_prepared_call_reads_and_fills_arrays(backend: str) -> None:
     assert (float(value), slope.tolist()) == (25.0, [6.0, 8.0])
 
 
+def test_a_prepared_call_sees_what_lists_and_dicts_hold_by_then(backend: str) -> None:
+    p, numbers = {"w": np.array([1.0, 2.0])}, [1.0, 2.0]
+    rows = np.array([[1.0, 1.0], [2.0, 0.0]])
+    call = compile(lambda p, x: p["w"] @ x, rows=1, reduce="sum", backend=backend).prepare(p, rows)
+    assert float(call.results) == 5.0
+    p["w"][0] = 2.0
+    rows[1] = 0.0
+    call()
+    assert float(call.results) == 4.0
+    p["w"] = np.array([5.0, 5.0])
+    call()
+    assert float(call.results) == 10.0
+    total = compile(lambda x: x[0] + x[1], backend=backend).prepare(numbers)
+    numbers[0] = 5.0
+    total()
+    assert float(total.results) == 7.0
+
+
 def test_a_prepared_call_takes_the_other_path_when_it_must(backend: str) -> None:
     x = np.array([1.0])
     call = compile(lambda x: x[0] * 2.0 if x[0] > 0 else x[0], backend=backend).prepare(x)

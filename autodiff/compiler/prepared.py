@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from operator import is_
 from typing import Any
 
-from autodiff.compiler.arguments import Arguments
+from autodiff.compiler.arguments import Arguments, is_static
 from autodiff.structures import Structure, flatten_values, is_array
 
 
@@ -43,11 +44,16 @@ class Prepared:
 class _Bound:
     """The arrays of one path: filled from the arguments, run, and seen as results."""
 
-    def __init__(self, run: Callable[[], bool], sources: Sequence[tuple[Any, Any]], results: Any) -> None:
+    def __init__(
+        self, run: Callable[[], bool], sources: Sequence[tuple[Any, Any]], results: Any, held: Callable[[], bool] | None
+    ) -> None:
         self.results = results
-        self._run, self._sources = run, sources
+        self._run, self._sources, self._held = run, sources, held
 
     def run(self) -> bool:
+        """Return whether the arguments hold what they held, and all guards hold; then the results are there."""
+        if self._held is not None and not self._held():
+            return False
         for place, source in self._sources:
             place[...] = source
         return self._run()
@@ -71,7 +77,7 @@ def _bound(compiled: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Bou
     paths = compiled._paths[given.key]
     path = paths[0]
     runner, results = path.runner(options, options.reduce if given.rows is not None else None), path.results
-    items, structure = flatten_values((args, tuple(kwargs.values())))
+    items, _ = flatten_values((args, tuple(kwargs.values())))
     found = [part for part in [*given.parts, *given.columns] if is_array(part)]
     originals = {id(x) for x in items if is_array(x)}
     if (
@@ -81,10 +87,17 @@ def _bound(compiled: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Bou
         or (path.lines and given.rows is not None)
         or results.others
         or results.conditions
-        or _has_lists(structure)
         or any(id(x) not in originals for x in found)
     ):
         return None
+    contents = list[Any]()
+    if not _note_arrays([args, kwargs], contents):
+        return None
+    held = (
+        None
+        if all(is_array(x) or not isinstance(x, (list, dict)) for x in args) and not kwargs
+        else _holding([args, kwargs], contents)
+    )
     numbers, sources, start = numpy.array(given.shared, float), [], 0
     for part in given.parts:
         if is_array(part):
@@ -103,12 +116,13 @@ def _bound(compiled: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Bou
             return True
 
         views = results.stack(out, True) if options.reduce is None else results.structure.build_from(_viewing(out))
-        bound = _Bound(run_rows, sources, views)
+        bound = _Bound(run_rows, sources, views, held)
     else:
         if len(given.parts) == 1 and sources and sources[0][1].flags.writeable:
             numbers, sources = sources[0][1].reshape(-1), []
         out = numpy.empty(len(results.numbers))
-        bound = _Bound(partial(runner.run_into, numbers, out), sources, results.structure.build_from(_viewing(out)))
+        views = results.structure.build_from(_viewing(out))
+        bound = _Bound(partial(runner.run_into, numbers, out), sources, views, held)
     bound.run()
     return bound
 
@@ -117,8 +131,24 @@ def _viewing(out: Any) -> Callable[[Structure, slice], Any]:
     return lambda leaf, span: out[span].reshape(leaf.shape)
 
 
-def _has_lists(structure: Structure) -> bool:
-    """Return whether there is a list or dict that holds numbers: they may be others at the next call."""
-    if structure.kind in (list, dict):
-        return any(child.kind == "number" for child in structure.children)
-    return any(map(_has_lists, structure.children))
+def _note_arrays(container: Any, found: list[Any]) -> bool:
+    """Append the arrays in a container; return False for a number in a list or dict, which may be another later."""
+    for x in container.values() if isinstance(container, dict) else container:
+        if is_array(x):
+            found.append(x)
+        elif isinstance(x, (list, tuple, dict)):
+            if not _note_arrays(x, found):
+                return False
+        elif not isinstance(container, tuple) and not is_static(x):
+            return False
+    return True
+
+
+def _holding(arguments: list[Any], contents: list[Any]) -> Callable[[], bool]:
+    """Return a function that tells whether lists and dicts hold the same arrays still."""
+
+    def held() -> bool:
+        now = list[Any]()
+        return _note_arrays(arguments, now) and len(now) == len(contents) and all(map(is_, now, contents))
+
+    return held
