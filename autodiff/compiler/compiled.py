@@ -352,12 +352,23 @@ class Compiled:
             )
         return paths
 
-    def listing(self, limit: int | None = 200) -> str:
+    def listing(self, limit: int | None = 200, nests: bool = False) -> str:
         """Return the programs as text, an instruction a line, no more than `limit` of each; None for all of them.
 
-        Raises RuntimeError before the first call.
+        With nests, that of the loops that numba's backend makes of the instructions. Raises RuntimeError before the
+        first call.
+
+        >>> double = compile(lambda xs: [x + x for x in xs])
+        >>> double([1.0, 2.0, 3.0])
+        [2.0, 4.0, 6.0]
+        >>> print(double.listing(limit=2))
+        inputs  x0 x1 x2
+        v3 = add x0 x0
+        v4 = add x1 x1
+        ... 1 more
+        outputs v3 v4 v5
         """
-        return "\n\n".join([path.listing(limit) for path in self._all_paths()])
+        return "\n\n".join([path.listing(limit, nests) for path in self._all_paths()])
 
     def stats(self) -> Stats:
         """Return what compiling took and made so far. Raises RuntimeError before the first call."""

@@ -9,7 +9,9 @@
 Runners are safe to share between threads: each run takes a block of memory from a pool and gives it back.
 """
 
+import os
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -38,6 +40,12 @@ _MODE = _FIELD["mode"]
 def _plain(numbers: Any) -> Array:
     made = np.ascontiguousarray(numbers, float)
     return made if made.flags.writeable else made.copy()  # machine code has no other type for arrays
+
+
+@cache
+def _workers(count: int, process: int) -> ThreadPoolExecutor:
+    """Return as many threads of this process, which stay: to start them takes as long as some hundred rows."""
+    return ThreadPoolExecutor(count, thread_name_prefix="autodiff")
 
 
 class _State:
@@ -150,8 +158,11 @@ class Runner:
         else:
             bounds = [i * chunks // threads for i in range(threads + 1)]
             calls = [[*call[:3], begin, end, *call[5:]] for begin, end in pairwise(bounds)]
-            with ThreadPoolExecutor(threads) as pool:
-                list(pool.map(lambda call: self._run_chunks(call, rows, out), calls))
+            workers = _workers(threads - 1, os.getpid())
+            others = [workers.submit(self._run_chunks, call, rows, out) for call in calls[1:]]
+            self._run_chunks(calls[0], rows, out)
+            for other in others:
+                other.result()
         return (out if self.reduce is None else self._reduced(out, count)), holds
 
     def _run_chunks(self, call: list[int], rows: Array, out: Array) -> None:

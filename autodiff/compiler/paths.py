@@ -92,8 +92,11 @@ class Path:
         """Return how many instructions each pass left, those of the backend's included."""
         return {**self._effects, **next((made.effects for made in self._runners.values()), {})}
 
-    def listing(self, limit: int | None) -> str:
-        """Return the program as text, with what is an input because f closes over it."""
+    def listing(self, limit: int | None, nests: bool) -> str:
+        """Return the program as text, with what is an input because f closes over it; or the nests of its runner."""
+        if nests:
+            made = [runner.listing(limit) for runner in self._runners.values() if hasattr(runner, "listing")]
+            return str(made[0]) if made else "no nests: it is run by Python"
         lines = [self.program.listing(limit)]
         if self.leaves:
             first = self.program.inputs - len(self.leaves)
