@@ -10,6 +10,7 @@ Runners are safe to share between threads: each run takes a block of memory from
 """
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import pairwise
@@ -40,6 +41,13 @@ _MODE = _FIELD["mode"]
 def _plain(numbers: Any) -> Array:
     made = np.ascontiguousarray(numbers, float)
     return made if made.flags.writeable else made.copy()  # machine code has no other type for arrays
+
+
+def _chunks(count: int, lanes: int) -> tuple[int, int]:
+    """Return how many blocks of rows are summed by themselves, and how often: by the number of rows alone."""
+    blocks = -(-count // lanes)
+    per_chunk = max(1, -(-blocks // _MOST_CHUNKS))
+    return per_chunk, -(-blocks // per_chunk)
 
 
 @cache
@@ -145,9 +153,7 @@ class Runner:
             narrow = self._inputs - self._varying
             raise ValueError(f"expected {narrow} numbers, rows of {self._varying}; got {shared.shape}, {rows.shape}")
         lanes = self.nests.fields["lanes"]
-        blocks = -(-count // lanes)
-        per_chunk = max(1, -(-blocks // _MOST_CHUNKS))
-        chunks = -(-blocks // per_chunk)
+        per_chunk, chunks = _chunks(count, lanes)
         holds = np.ones(count, bool)
         out = np.empty((count if self.reduce is None else chunks, self._outputs))
         mode = interpreter.ROWS if self.reduce is None else interpreter.REDUCED
@@ -165,6 +171,28 @@ class Runner:
                 other.result()
         return (out if self.reduce is None else self._reduced(out, count)), holds
 
+    def bound_rows(self, shared: Array, rows: Array) -> tuple[Callable[[], object], Array]:
+        """Return a function that runs these arrays as they then are, and the array of outputs that it fills anew.
+
+        That is `run_rows` without what it does beforehand, which takes half the time of 32 rows. It has a block of
+        memory of its own: one thread may call it at a time.
+        """
+        count, lanes = len(rows), self.nests.fields["lanes"]
+        per_chunk, chunks = _chunks(count, lanes)
+        out, holds = np.empty((count if self.reduce is None else chunks, self._outputs)), np.ones(count, bool)
+        mode = interpreter.ROWS if self.reduce is None else interpreter.REDUCED
+        state = _State(self)
+        state.header[_CALL] = [shared.ctypes.data, count, per_chunk * lanes, 0, chunks, holds.ctypes.data, mode]
+        given, flat = rows.reshape(-1), out.reshape(-1)
+
+        def run() -> object:
+            assert shared is not None  # lives as long as its address is used
+            assert holds is not None
+            self._execute(state.address, given, flat)
+            return None if self.reduce is None else self._reduced(out, count)
+
+        return run, out if self.reduce is None else out[0]
+
     def _run_chunks(self, call: list[int], rows: Array, out: Array) -> None:
         try:
             state = self._pool.pop()
@@ -178,10 +206,11 @@ class Runner:
     def _reduced(self, parts: Array, count: int) -> Array:
         """Return the sums or means of the outputs, from those of each chunk, added in their order."""
         total = parts[0]
-        same = total[self._same] * (count if self.reduce == "sum" else 1)
+        same = total[self._same] * (count if self.reduce == "sum" else 1) if len(self._same) else None
         for part in parts[1:]:
             total += part
         if self.reduce == "mean":
             total /= count
-        total[self._same] = same
+        if same is not None:
+            total[self._same] = same
         return total

@@ -109,14 +109,11 @@ def _bound(compiled: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Bou
             width = column.size // len(column)
             sources.append((rows[:, start : start + width], column.reshape(len(column), width)))
             start += width
-        out = numpy.empty((len(rows), len(results.numbers)) if options.reduce is None else len(results.numbers))
-
-        def run_rows() -> bool:
-            out[...] = runner.run_rows(numbers, rows)[0]
-            return True
-
+        if options.threads > 1:
+            return None
+        run_rows, out = runner.bound_rows(numbers, rows)
         views = results.stack(out, True) if options.reduce is None else results.structure.build_from(_viewing(out))
-        bound = _Bound(run_rows, sources, views, held)
+        bound = _Bound(lambda: run_rows() is not False, sources, views, held)
     else:
         if len(given.parts) == 1 and sources and sources[0][1].flags.writeable:
             numbers, sources = sources[0][1].reshape(-1), []
