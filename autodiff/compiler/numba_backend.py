@@ -115,8 +115,8 @@ class Runner:
         return listing(self.nests, limit)
 
     def numbers(self, numbers: Any) -> Array:
-        """Return numbers as `run` takes them: an array of float64, contiguous."""
-        return _plain(numbers)
+        """Return numbers, a list or a contiguous array of float64, as `run` takes them: as such an array."""
+        return numbers if type(numbers) is np.ndarray and numbers.flags.writeable else _plain(numbers)
 
     def rows(self, rows: Any) -> Array:
         """Return rows as `run_rows` takes them."""

@@ -96,7 +96,9 @@ class Path:
         """Return the program as text, with what is an input because f closes over it; or the nests of its runner."""
         if nests:
             made = [runner.listing(limit) for runner in self._runners.values() if hasattr(runner, "listing")]
-            return str(made[0]) if made else "no nests: it is run by Python"
+            lines = str(made[0]).splitlines() if made else ["no nests: it is run by Python"]
+            left = len(lines) - len(lines[:limit])
+            return "\n".join([*lines[:limit], *([f"... {left:,} more lines"] if left else [])])
         lines = [self.program.listing(limit)]
         if self.leaves:
             first = self.program.inputs - len(self.leaves)
