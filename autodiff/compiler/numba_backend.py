@@ -12,7 +12,7 @@ Runners are safe to share between threads: each run takes a block of memory from
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise
 from typing import Any
 
@@ -87,6 +87,7 @@ class Runner:
         self._execute = self._units.execute
         self.header = self._header()
         self._pool: list[_State] = []
+        self._bound: list[_State] = []
         self._inputs, self._varying = program.inputs, sum(program.varying)
         self._outputs = len(program.outputs)
         self._same = np.flatnonzero(self.nests.shared)  # outputs that do not vary from row to row
@@ -140,6 +141,16 @@ class Runner:
         holds = self._execute(state.address, numbers, out)
         self._pool.append(state)
         return holds != 0
+
+    def bound(self, numbers: Array, out: Array) -> Callable[[], Any]:
+        """Return a function that does what `run_into` does with these arrays, half a microsecond sooner.
+
+        It has a block of memory of its own: one thread may call it at a time.
+        """
+        self.run_into(numbers, out)  # checks them
+        state = _State(self)
+        self._bound.append(state)
+        return partial(self._execute, state.address, numbers, out)
 
     def run_rows(self, shared: Array, rows: Array) -> tuple[Array, Array]:
         """Return the outputs, and for each row whether all guards hold.

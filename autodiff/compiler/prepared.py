@@ -1,7 +1,6 @@
 """A call of a compiled function that is repeated: bound to its arguments, with results in arrays that stay."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from operator import is_
 from typing import Any
 
@@ -22,10 +21,11 @@ class Prepared:
         self._fast = _bound(compiled, args, kwargs)
         self.results = _in_arrays(self._call()) if self._fast is None else self._fast.results
         self._places, self._structure = flatten_values(self.results)
+        self._run = None if self._fast is None else self._fast.runs()
 
     def __call__(self) -> None:
         """Run with the numbers that the arrays hold now, and fill `results`."""
-        if self._fast is None or not self._fast.run():
+        if self._run is None or not self._run():
             self._slow()
 
     def _slow(self) -> None:
@@ -49,6 +49,10 @@ class _Bound:
     ) -> None:
         self.results = results
         self._run, self._sources, self._held = run, sources, held
+
+    def runs(self) -> Callable[[], bool]:
+        """Return what a call does: `run`, or no more than the program, where nothing is to be copied or looked at."""
+        return self._run if self._held is None and not self._sources else self.run
 
     def run(self) -> bool:
         """Return whether the arguments hold what they held, and all guards hold; then the results are there."""
@@ -119,7 +123,7 @@ def _bound(compiled: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Bou
             numbers, sources = sources[0][1].reshape(-1), []
         out = numpy.empty(len(results.numbers))
         views = results.structure.build_from(_viewing(out))
-        bound = _Bound(partial(runner.run_into, numbers, out), sources, views, held)
+        bound = _Bound(runner.bound(numbers, out), sources, views, held)
     bound.run()
     return bound
 

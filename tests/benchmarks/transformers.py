@@ -460,5 +460,5 @@ def adam_step(state: Any, gradient: Any, factors: Any) -> Any:
     mean = BETA1 * mean + (1 - BETA1) * gradient
     square = BETA2 * square + (1 - BETA2) * gradient * gradient
     scale, shrink = rate / correction1, correction2**-0.5
-    weights = weights - mean * scale / (square**0.5 * shrink + EPSILON)
+    weights = weights - mean * scale / (np.sqrt(square) * shrink + EPSILON)
     return np.array([weights, mean, square])
