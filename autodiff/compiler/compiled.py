@@ -28,7 +28,7 @@ from collections.abc import Callable, Hashable, Sequence
 from functools import update_wrapper
 from threading import RLock
 from types import MethodType
-from typing import Any, NamedTuple
+from typing import Any
 
 from autodiff import modes
 from autodiff.compiler.arguments import (
@@ -99,17 +99,22 @@ def compile(
     return (lambda f: Compiled(f, options)) if f is None else Compiled(f, options)
 
 
-class _Plan(NamedTuple):
-    """The program for one array of a shape, float64 and contiguous."""
+_OTHERWISE = object()
 
-    run: Callable[[Any], tuple[Any, bool]]
-    build: Callable[[Any], Any]
-    kind: type
-    dtype: Any
 
-    def fits(self, x: Any) -> bool:
-        """Return whether x is such an array."""
-        return type(x) is self.kind and x.dtype is self.dtype and bool(x.flags.carray)
+def _straight(runner: Any, path: Path, x: Any) -> Callable[[Any], Any]:
+    """Return a function from an array like x to the results, or to _OTHERWISE where there is more to do."""
+    numpy = sys.modules["numpy"]
+    kind, dtype, is_flat = numpy.ndarray, numpy.dtype(float), x.ndim == 1
+    run, build, current = runner.run, path.build, modes.current
+
+    def straight(x: Any) -> Any:
+        if type(x) is not kind or x.dtype is not dtype or not x.flags.carray or current() is not None:
+            return _OTHERWISE
+        outputs, holds = run(x if is_flat else x.reshape(-1))
+        return build(outputs) if holds else _OTHERWISE
+
+    return straight
 
 
 class Compiled:
@@ -123,7 +128,7 @@ class Compiled:
         self.name = getattr(f, "__name__", type(f).__name__)
         self.options = options
         self._paths: dict[Hashable, list[Path]] = {}
-        self._of_one_array: dict[Any, _Plan] = {}
+        self._of_one_array: dict[Any, Callable[[Any], Any]] = {}
         self._lock = RLock()
 
     # --- runs ---
@@ -131,18 +136,18 @@ class Compiled:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Return what f gives, in floats and arrays."""
         if len(args) == 1 and not kwargs and self._of_one_array:
-            plan = self._of_one_array.get(getattr(args[0], "shape", None))
-            if plan is not None and modes.current() is None and plan.fits(args[0]):
-                outputs, holds = plan.run(args[0].reshape(-1))
-                if holds:
-                    return plan.build(outputs)
+            straight = self._of_one_array.get(getattr(args[0], "shape", None))
+            if straight is not None and (result := straight(args[0])) is not _OTHERWISE:
+                return result
         given = self._taken(args, kwargs)
         if given is None:
             return self._eagerly(args, kwargs)
         if given.rows is None:
             path, outputs = self._run(given, given.key, args, kwargs)
-            if len(args) == 1 and not kwargs and is_array(args[0]):
-                self._plan(path, args[0])
+            if len(args) == 1 and not kwargs and is_array(args[0]) and not path.leaves:
+                runner = path.runner(self.options)
+                if runner.name == "numba":  # the next such call goes straight to the program, in a third of the time
+                    self._of_one_array[args[0].shape] = _straight(runner, path, args[0])
             return path.build(outputs)
         groups = self._by_path(given, given.key, args, kwargs)
         if self.options.reduce is None:
@@ -198,13 +203,6 @@ class Compiled:
         if given is None:
             raise TypeError(f"{self.name}.prepare takes numbers and arrays, got Values; call the function itself")
         return Prepared(self, args, kwargs)
-
-    def _plan(self, path: Path, x: Any) -> None:
-        """Have the next call with one array of this shape go straight to the program, in a third of the time."""
-        runner = path.runner(self.options)
-        numpy = sys.modules["numpy"]
-        if runner.name == "numba" and not path.leaves and type(x) is numpy.ndarray:
-            self._of_one_array[x.shape] = _Plan(runner.run, path.build, numpy.ndarray, numpy.dtype(float))
 
     def _taken(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments | None:
         """Return the numbers in the arguments; None where f itself is to be called."""
