@@ -68,8 +68,8 @@ def compile(
     it does to them is run from then on, without f. So f does the same to any numbers, but for its choices: `where`
     selects at every run, and an `if` on a Value is checked at every run, and another way through f traced when it goes
     the other way. Leaf Values that f closes over, such as the parameters of a model, are read at every run. Plain
-    numbers that f closes over, and what it draws at random, are what they were. It composes with transforms:
-    `compile(grad(f))`.
+    numbers that f closes over, the `.data` and `.grad` that it reads of a Value outside, what it draws at random, and
+    which Value a name or an attribute stands for, are what they were. It composes with transforms: `compile(grad(f))`.
 
     A compiled function that is given Values calls f itself, and so can be differentiated.
 
@@ -190,7 +190,7 @@ class Compiled:
 
     def prepare(self, *args: Any, **kwargs: Any) -> Prepared:
         """Return a call with these arguments that can be repeated: it reads arrays as they then are, and keeps its
-        results in arrays that are filled anew.
+        results in arrays that are filled anew. One thread may use it at a time.
 
         >>> import numpy as np
         >>> x = np.array([3.0, 4.0])
