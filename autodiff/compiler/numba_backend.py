@@ -12,7 +12,7 @@ Runners are safe to share between threads: each run takes a block of memory from
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache, partial
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -87,7 +87,6 @@ class Runner:
         self._execute = self._units.execute
         self.header = self._header()
         self._pool: list[_State] = []
-        self._bound: list[_State] = []
         self._inputs, self._varying = program.inputs, sum(program.varying)
         self._outputs = len(program.outputs)
         self._same = np.flatnonzero(self.nests.shared)  # outputs that do not vary from row to row
@@ -148,9 +147,8 @@ class Runner:
         It has a block of memory of its own: one thread may call it at a time.
         """
         self.run_into(numbers, out)  # checks them
-        state = _State(self)
-        self._bound.append(state)
-        return partial(self._execute, state.address, numbers, out)
+        state, execute = _State(self), self._execute
+        return lambda state=state, address=state.address: execute(address, numbers, out)  # the state lives as long
 
     def run_rows(self, shared: Array, rows: Array) -> tuple[Array, Array]:
         """Return the outputs, and for each row whether all guards hold.
@@ -196,9 +194,7 @@ class Runner:
         state.header[_CALL] = [shared.ctypes.data, count, per_chunk * lanes, 0, chunks, holds.ctypes.data, mode]
         given, flat = rows.reshape(-1), out.reshape(-1)
 
-        def run() -> object:
-            assert shared is not None  # lives as long as its address is used
-            assert holds is not None
+        def run(kept: Any = (shared, holds, state)) -> object:  # what it keeps lives as long as its addresses are used
             self._execute(state.address, given, flat)
             return None if self.reduce is None else self._reduced(out, count)
 
