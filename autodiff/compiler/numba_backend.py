@@ -148,7 +148,12 @@ class Runner:
         """
         self.run_into(numbers, out)  # checks them
         state, execute = _State(self), self._execute
-        return lambda state=state, address=state.address: execute(address, numbers, out)  # the state lives as long
+        address = state.address
+
+        def run(kept: Any = state) -> Any:  # what it keeps lives as long as its address is used
+            return execute(address, numbers, out)
+
+        return run
 
     def run_rows(self, shared: Array, rows: Array) -> tuple[Array, Array]:
         """Return the outputs, and for each row whether all guards hold.
