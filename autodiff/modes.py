@@ -191,6 +191,15 @@ def user_source() -> Source:
     return Source(innermost.f_code.co_filename, innermost.f_lineno, _names(owners))
 
 
+def user_line() -> Source:
+    """Return the same without the modules, a hundred times as fast."""
+    for frame in _stack():
+        ours = frame.f_globals.get("__name__", "").partition(".")[0] in ("autodiff", "nn")
+        if not ours and not frame.f_code.co_filename.startswith(_installed()):
+            return Source(frame.f_code.co_filename, frame.f_lineno)
+    return user_source()
+
+
 @cache
 def _installed() -> tuple[str, ...]:
     from sysconfig import get_paths  # takes some milliseconds, and only this needs it

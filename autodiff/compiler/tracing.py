@@ -168,7 +168,7 @@ class Trace:
     def guard(self, condition: Condition) -> bool:
         """Return what the condition is now; every run will rely on it."""
         expected = bool(condition.number != 0.0)
-        self.guards.append(Guard(condition, expected, modes.user_source()))
+        self.guards.append(Guard(condition, expected, modes.user_line()))
         return expected
 
     def chain(self, upstream: Any, local: Any, chooses: bool) -> Any:
