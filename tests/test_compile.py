@@ -276,6 +276,24 @@ def test_backward_over_rows_adds_their_mean(backend: str) -> None:
     assert w.grad == (2 * 1.0 * 1 + 2 * 3.0 * 2) / 2
 
 
+def test_a_constant_term_of_one_sum_among_others_counts(backend: str) -> None:
+    halves = compile(lambda v: [autodiff.sum(v[:8]), autodiff.sum(v[8:16]) + 1.0], backend=backend)
+    assert halves([1.0] * 16) == [8.0, 9.0]
+    windows = compile(lambda v: [v[0] + v[1] + v[2], v[1] + v[2] + v[3] + 1.0], rows=0, backend=backend)
+    assert [column.tolist() for column in windows(np.array([[0.0, 1.0, 2.0, 3.0]]))] == [[3.0], [7.0]]
+
+
+def test_a_constant_term_of_one_total_among_others_counts(backend: str) -> None:
+    def h(w: Any, x: Any) -> Any:
+        return x * w[0] ** 2 + x * w[1] ** 2 + 2 * x * w[0] + 3 * x * w[1] - w[1]
+
+    totals = compile(grad(h), rows=1, reduce="sum", backend=backend)([0.81, 0.18], np.array([0.42]))
+    assert totals == pytest.approx([1.5204, 0.4112], rel=1e-14)
+    w = [Value(0.81), Value(0.18)]
+    compile(lambda x: h(w, x), rows=0, reduce="sum", backend=backend).backward([0.42])
+    assert [x.grad for x in w] == pytest.approx([1.5204, 0.4112], rel=1e-14)
+
+
 def test_backward_of_anything_but_one_number_is_refused() -> None:
     w = Value(2.0)
     with pytest.raises(TypeError, match="backward expected f to return one Value"):

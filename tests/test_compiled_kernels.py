@@ -1,5 +1,6 @@
 """The numba backend: what it runs equals what the program means."""
 
+import itertools
 import math
 import random
 from array import array
@@ -290,6 +291,25 @@ def test_matrix_products_of_all_shapes_are_right():
             Program.of(slots, [0.0], transposed, range(slots + 1, slots + 1 + n * m)), [*weights.ravel(), *x.ravel()]
         )
         assert np.allclose(np.array(out).reshape(n, m), (weights * x.sum(0)).T, 1e-13, 1e-13)
+
+
+@pytest.mark.parametrize("kind", ["products", "strong_products"])
+@pytest.mark.parametrize("wide", [[], [0, 2, 4, 6, 8], [*range(8)]], ids=["single", "some", "rows"])
+def test_each_sum_of_a_nest_has_the_start_that_it_was_given(kind, wide):
+    """Sums of one shape, whatever their starts: a constant in some, -0.0 or 0.0 in others, a shared input in others."""
+    rows = np.random.default_rng(0).integers(0, 100, (3, 10)).astype(float)
+    varying = np.isin(np.arange(10), wide)
+    rows[:, ~varying] = rows[0, ~varying]
+    for starts in itertools.product([9, 10, 11, 12], repeat=3):  # an input that all rows share, -0.0, 0.0, 1.0
+        sums = [(kind, (start, *[x for k in range(6) for x in (12, i + k)])) for i, start in enumerate(starts)]
+        program = Program.of(10, [-0.0, 0.0, 1.0], sums, [13, 14, 15], varying=varying.tobytes())
+        expected = np.array([program.evaluate(row) for row in rows])
+        if not wide:
+            assert run(program, rows[0]) == expected[0].tolist(), starts
+            continue
+        for reduce in (None, "sum"):
+            found, _ = Runner(program, reduce).run_rows(rows[0, ~varying], rows[:, varying])
+            assert found.tolist() == (expected if reduce is None else expected.sum(0)).tolist(), (starts, reduce)
 
 
 def test_the_same_bits_for_any_split_of_rows():

@@ -327,14 +327,13 @@ def _sum_entry(
         table[used + 5], table[used + 6], table[used + 7] = number(outs, t), 0, n1
     # A term that is added as it is can be the start, unless that would let a -0.0 through.
     begin, first_pair = s, s + pairs_at
-    lone = (
+    if (
         kind == 1
         and phase != 2
         and pairs > 1
-        and number(addresses, s) == one - 2
-        and number(addresses, first_pair) == one
-    )
-    if lone and number(addresses, inner + 1) == one and number(addresses, outer + 1) == one:
+        and _all_at(addresses, s, inner, outer, one - 2)
+        and _all_at(addresses, s + 1, inner + 1, outer + 1, one)
+    ):
         begin, first_pair, pairs = s + 2, first_pair + 2, pairs - 1
     b = begin - s
     d1, d2 = (
@@ -349,9 +348,8 @@ def _sum_entry(
     runs_at, runs, room = used + 12, 0, 0
     used += 13
     j, shift = 0, first_pair - s
-    if (
-        phase == 2 and kind <= 2 and number(addresses, s) != one - 1 and number(addresses, s) != one - 2
-    ):  # a start that counts
+    zero = number(addresses, s)  # of either sign: added up over the rows, it is nothing
+    if phase == 2 and kind <= 2 and not (zero in (one - 2, one - 1) and _all_at(addresses, s, inner, outer, zero)):
         none = integer(0)
         used, needed = _run(
             table, used, none, one, none, none, none, number(addresses, s), d1, d2, none, phase, n1, n2, lanes_at, lanes
@@ -386,6 +384,12 @@ def _sum_entry(
         j += length
     table[runs_at] = runs
     return used, room
+
+
+@kernel
+def _all_at(addresses: int, s: int, inner: int, outer: int, place: int) -> bool:
+    """Return whether an operand is at this place in every sum of a nest: in the first, and no loop moves it."""
+    return number(addresses, s) == place and number(addresses, inner) == place and number(addresses, outer) == place
 
 
 @kernel
