@@ -27,7 +27,6 @@ import time
 from collections.abc import Callable, Hashable, Sequence
 from functools import update_wrapper
 from threading import RLock
-from types import MethodType
 from typing import Any
 
 from autodiff import modes
@@ -42,6 +41,7 @@ from autodiff.compiler.arguments import (
     same_containers,
 )
 from autodiff.compiler.eagerly import eagerly, lowered
+from autodiff.compiler.methods import Bindable, copied
 from autodiff.compiler.options import Options
 from autodiff.compiler.paths import Path, outside_leaves, traced, with_gradient
 from autodiff.compiler.prepared import Prepared
@@ -117,7 +117,7 @@ def _straight(runner: Any, path: Path, x: Any) -> Callable[[Any], Any]:
     return straight
 
 
-class Compiled:
+class Compiled(Bindable):
     """A compiled function: call it as the one it was made of. Made by `compile`."""
 
     def __init__(self, f: Callable[..., Any], options: Options) -> None:
@@ -405,14 +405,14 @@ class Compiled:
         count = sum(map(len, self._paths.values()))
         return f"<compiled {self.name}: {count} program{'s' * (count != 1)}>"
 
-    def __get__(self, instance: Any, owner: Any = None) -> Any:
-        return self if instance is None else MethodType(self, instance)
-
     def __copy__(self) -> "Compiled":
         return self
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Compiled":
-        return self  # as functions are: what f closes over is closed over still
+        """Return a function of the copies of what f is a method of, or closes over; itself where there is none."""
+        if self.f is None or (f := copied(self.f, memo)) is self.f:
+            return self
+        return Compiled(f, self.options)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the programs, without f, which may be a lambda, and without machine code."""
