@@ -25,7 +25,8 @@ def deep_copy(root: Any, memo: dict[int, Any]) -> Any:
     """Return a copy of the root on copies of all it was made from, but for what `memo` has already."""
     for node in (*leaves(root), *topological_order(root)):
         if id(node) not in memo:
-            memo[id(node)] = clone(node, tuple([x if type(x) is float else memo[id(x)] for x in node.operands]))
+            operands = node.operands and tuple([x if type(x) is float else memo[id(x)] for x in node.operands])
+            memo[id(node)] = clone(node, operands)
     return memo[id(root)]
 
 
@@ -35,7 +36,7 @@ def reduced(root: Any) -> tuple[Any, ...]:
     In a record an operand is its index among leaves and nodes, or a constant float.
     """
     if not root.operands:
-        return _restored_leaf, _state(root)
+        return _restored_leaf, (root.operands, *_state(root))
     inputs, order = leaves(root), topological_order(root)
     index = {node: i for i, node in enumerate([*inputs, *order])}
     records = [
@@ -58,8 +59,9 @@ def _state(node: Any) -> _State:
     return type(node), node.data, node.grad, node.label, node.source, getattr(node, "__dict__", None)
 
 
-def _restored_leaf(*state: Any) -> Any:
+def _restored_leaf(operands: tuple[()], *state: Any) -> Any:
     leaf = _blank(*state)
+    leaf.operands = operands
     log_leaves((leaf,))
     return leaf
 

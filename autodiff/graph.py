@@ -16,6 +16,22 @@ from collections.abc import Set as AbstractSet
 from typing import Any
 
 
+class _Forgotten(tuple[()]):
+    """The operands of a leaf that an operation made, by `detach()` or inside `no_grad()`: none, as of any leaf.
+
+    It equals any empty tuple; `x.operands is FORGOTTEN` tells such a leaf from one that someone wrote, and costs a node
+    nothing. Copies and pickles of it are itself.
+    """
+
+    __slots__ = ()
+
+    def __reduce__(self) -> str:
+        return "FORGOTTEN"
+
+
+FORGOTTEN = _Forgotten()
+
+
 def topological_order(*roots: Any, without: AbstractSet[Any] = frozenset()) -> list[Any]:
     """Return the interior nodes that `roots` were made from, and themselves, each after all of its operands.
 

@@ -24,7 +24,7 @@ from autodiff.graph import topological_order
 from autodiff.primitives import Primitive
 from autodiff.structures import Structure, flatten_values, is_array
 from autodiff.sweeps import from_elsewhere, made_from, read_again, reverse
-from autodiff.value import Value, node_of
+from autodiff.value import Value, node_of, result_leaf
 
 
 def preaccumulate(f: Callable[..., Any]) -> Callable[..., Any]:
@@ -141,7 +141,7 @@ class _Segment:
             operands = tuple([(*self.operands, *one.inputs[len(self.places) :])[j] for j in reached])
             slopes = tuple([one.slopes[j] for j in reached]) if keeping else _Recomputed(self, i, reached)
             op = self._primitive(names[i], i, reached)
-            results[i] = node_of(one.output.data, op, operands, slopes) if operands else Value(one.output.data)
+            results[i] = node_of(one.output.data, op, operands, slopes) if operands else result_leaf(one.output.data)
         return structure.build(results)
 
     def traced(self, nodes: Sequence[Value]) -> tuple[list[Any], Structure, dict[int, _Traced]]:

@@ -20,7 +20,7 @@ from autodiff import floats
 from autodiff.graph import topological_order
 from autodiff.modes import current_trace
 from autodiff.structures import flatten
-from autodiff.value import Value
+from autodiff.value import Value, result_leaf
 
 # Given a node and which of its operands count, all its local gradients; of the other operands they may be anything.
 LocalGradients = Callable[[Any, Sequence[bool]], Sequence[Any]]
@@ -54,7 +54,7 @@ def gradient(output: Value, inputs: Any) -> Any:
         if not isinstance(node, Value):
             raise TypeError(f"gradient differentiates with respect to Values, got {node!r} at {place}; make it a Value")
     slopes = reverse(topological_order(output), {output: 1.0}, nodes, read_again)
-    return structure.build([slope if isinstance(slope, Value) else Value(slope) for slope in slopes])
+    return structure.build([slope if isinstance(slope, Value) else result_leaf(slope) for slope in slopes])
 
 
 def reverse(

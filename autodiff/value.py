@@ -20,7 +20,7 @@ from operator import mul
 from typing import Any, NoReturn, Self, cast
 
 from autodiff import copying, floats, modes, primitives
-from autodiff.graph import leaves, topological_order
+from autodiff.graph import FORGOTTEN, leaves, topological_order
 from autodiff.primitives import TABLE, Primitive
 from autodiff.suggestions import ELSEWHERE_ON_VALUES, Elsewhere, missing
 
@@ -113,7 +113,7 @@ class Value(metaclass=_Listed):
 
     def __init__(self, data: Any, label: str = "") -> None:
         if isinstance(data, Value):
-            raise TypeError(f"Value(...) takes a number, got {data!r}; use it as it is, or .detach() for a new leaf")
+            raise TypeError(f"Value(...) takes a number, got {data!r}; use it as it is, or .detach() to cut its gradient")
         self.data = floats.as_float(data)
         self.grad = 0.0
         self.op = None
@@ -134,8 +134,18 @@ class Value(metaclass=_Listed):
             raise TypeError(f"a label is a string, got {type(label).__name__} {label!r}; write label={str(label)!r}")
         self._label = label
 
+    @property
+    def is_result(self) -> bool:
+        """Whether an operation gave it, even if as a leaf: by `detach()`, or inside `no_grad()`.
+
+        >>> x = Value(3.0)
+        >>> x.is_result, (x * x).is_result, (x * x).detach().is_result, Value((x * x).data).is_result
+        (False, True, True, False)
+        """
+        return self.op is not None or self.operands is FORGOTTEN
+
     def detach(self) -> Value:
-        """Return a leaf with the same data: no gradient flows through it.
+        """Return a leaf with the same data: no gradient flows through it, and no model trains it.
 
         >>> x = Value(3.0)
         >>> y = x * x.detach()
@@ -144,7 +154,7 @@ class Value(metaclass=_Listed):
         3.0
         """
         trace = modes.current_trace()
-        return Value(self.data) if trace is None else cast(Value, trace.detached(self))
+        return result_leaf(self.data) if trace is None else cast(Value, trace.detached(self))
 
     # --- the backward pass ---
 
@@ -191,7 +201,7 @@ class Value(metaclass=_Listed):
         if mode.checking and data - data != 0.0:
             raise FloatingPointError(f"{modes.made_from(primitive, data, operands)}\n  at {modes.user_source()}")
         if not mode.recording:
-            return Value(data)
+            return result_leaf(data)
         return node_of(data, primitive, operands, _local_gradients(primitive, data, numbers))
 
     # --- arithmetic ---
@@ -497,6 +507,13 @@ def node_of(data: float, op: Primitive, operands: tuple[Any, ...], local_gradien
     node.op, node.operands = op, operands
     node.local_gradients = cast(tuple[float, ...], local_gradients)
     return node
+
+
+def result_leaf(data: float) -> Value:
+    """Return a leaf that holds the result of an operation, which is not recorded."""
+    leaf = Value(data)
+    leaf.operands = FORGOTTEN
+    return leaf
 
 
 def leaves_of(numbers: Iterable[float]) -> list[Value]:

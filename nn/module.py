@@ -1,21 +1,36 @@
-"""Module: something with parameters. Every leaf Value that an attribute holds is one, in lists, tuples, dicts and
-modules, too.
+"""Module: something with parameters. Every Value that an attribute holds is one, also in lists, dicts, arrays, modules.
 
     >>> class Scale(Module):
     ...     def __init__(self): self.factor = Value(2.0)
     ...     def __call__(self, x): return self.factor * x
     >>> Scale().state_dict()
     {'factor': 2.0}
+
+Results of operations are no parameters, not even as leaves, by `detach()` or inside `no_grad()`: a module may keep what
+it computed. State that is to be saved with the parameters, and not trained, is a buffer:
+
+    >>> class RunningMean(Module):
+    ...     def __init__(self): self.register_buffer("mean", 0.0)
+    ...     def __call__(self, x):
+    ...         self.mean = 0.9 * self.mean + 0.1 * x.data
+    ...         return x - self.mean
+    >>> centred = RunningMean()
+    >>> centred(Value(1.0)).data, centred.state_dict(), centred.parameters()
+    (0.9, {'mean': 0.1}, [])
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from autodiff import Value
+from nn.holding import Path, buffers, children, dotted, is_module, numbers, refilled, walk
 
 
 class Module:
     """A base class that finds the parameters in its attributes; subclasses define `__init__` and `__call__`.
+
+    A parameter is a Value that was written, as `Value(0.5)`, and not computed (`x.is_result` tells); an attribute holds
+    it, or lists, tuples, dicts, numpy arrays or modules in an attribute do. Buffers hold none.
 
     >>> class Shift(Module):
     ...     def __init__(self): self.by = Value(2.0, "by")
@@ -27,6 +42,8 @@ class Module:
     def parameters(self) -> list[Value]:
         """Return the parameters, each once, in the order of the attributes.
 
+        Raises TypeError if they stand in a set, which has no order.
+
         >>> from nn import Neuron
         >>> len(Neuron(2, seed=0).parameters())
         3
@@ -36,11 +53,45 @@ class Module:
     def named_parameters(self) -> list[tuple[str, Value]]:
         """Return (name, parameter) pairs; the name is the path of attributes, indices and keys to it.
 
+        Raises TypeError if they stand in a set, which has no order.
+
         >>> from nn import MLP
         >>> [name for name, _ in MLP(2, [1], seed=0).named_parameters()]
         ['layers.0.neurons.0.w.0', 'layers.0.neurons.0.w.1', 'layers.0.neurons.0.b']
         """
-        return [(_dotted(path), parameter) for parameter, path in _found(self).items()]
+        return [(dotted(path), parameter) for parameter, path in _found(self).items()]
+
+    def register_buffer(self, name: str, value: Any) -> None:
+        """Set an attribute that is state: saved by `state_dict`, and never trained, whatever is assigned to it later.
+
+        Args:
+            name: of the attribute.
+            value: a number or a Value, or lists, tuples, dicts or numpy arrays of them; None while there is none yet.
+
+        Raises TypeError for something else.
+
+        >>> module = Module()
+        >>> module.register_buffer("hidden", [Value(0.0), Value(0.0)])
+        >>> module.state_dict(), module.parameters()
+        ({'hidden.0': 0.0, 'hidden.1': 0.0}, [])
+        """
+        numbers(value, (None, name))
+        vars(self).setdefault("_buffers", {})[name] = None
+        setattr(self, name, value)
+
+    def named_buffers(self) -> list[tuple[str, Any]]:
+        """Return (name, number) pairs of all that buffers hold, floats and Values, named as parameters are.
+
+        Raises TypeError if something was assigned to a buffer that holds no numbers.
+
+        >>> module = Module()
+        >>> module.register_buffer("count", 3)
+        >>> module.named_buffers()
+        [('count', 3)]
+        """
+        return [
+            (dotted(at), x) for holder, name, path in _buffers(self) for at, x in numbers(getattr(holder, name), path)
+        ]
 
     def zero_grad(self) -> None:
         """Set the grad of every parameter to 0.0.
@@ -56,23 +107,25 @@ class Module:
             parameter.grad = 0.0
 
     def state_dict(self) -> dict[str, float]:
-        """Return the parameters' data by name. Raises ValueError if two have the same, by a key with a dot in it.
+        """Return the numbers of the parameters, then of the buffers, by name.
+
+        Raises ValueError if two have the same name, by a key with a dot in it.
 
         >>> from nn import Neuron
         >>> sorted(Neuron(1, seed=0).state_dict())
         ['b', 'w.0']
         """
-        named = self.named_parameters()
-        state = {name: parameter.data for name, parameter in named}
+        named = [*self.named_parameters(), *self.named_buffers()]
+        state = {name: x.data if isinstance(x, Value) else Value(x).data for name, x in named}
         if len(state) < len(named):
             twice = next(name for name in state if sum(other == name for other, _ in named) > 1)
             raise ValueError(
-                f"two parameters of {type(self).__name__} are called {twice!r}; keep dots out of dict keys"
+                f"two parameters of {type(self).__name__} are called {twice!r}, or buffers; keep dots out of dict keys"
             )
         return state
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Set the parameters' data by name. Nothing changes unless every entry fits.
+        """Set the numbers of parameters and buffers by name. Nothing changes unless every entry fits.
 
         Raises KeyError for missing or unexpected names, TypeError for an entry that is no number.
 
@@ -82,22 +135,25 @@ class Module:
         >>> neuron.state_dict()
         {'w.0': 0.5, 'b': -1.0}
         """
-        parameters = dict(self.named_parameters())
-        missing = [name for name in parameters if name not in state]
-        unexpected = [name for name in state if name not in parameters]
+        names = self.state_dict()
+        missing = [name for name in names if name not in state]
+        unexpected = [name for name in state if name not in names]
         if missing or unexpected:
             raise KeyError(
                 f"state_dict does not fit {type(self).__name__}: {_count('missing', missing)}, "
-                f"{_count('unexpected', unexpected)}; it has the names that named_parameters() lists"
+                f"{_count('unexpected', unexpected)}; it has the names that named_parameters() and named_buffers() list"
             )
-        numbers = {}
+        loaded = {}
         for name, entry in state.items():
             try:
-                numbers[name] = Value(entry).data
+                loaded[name] = Value(entry).data
             except (TypeError, OverflowError) as error:
                 raise TypeError(f"state_dict entry {name!r}: {error}") from None
-        for name, number in numbers.items():
-            parameters[name].data = number
+        for name, parameter in self.named_parameters():
+            parameter.data = loaded[name]
+        for holder, name, path in _buffers(self):
+            held = getattr(holder, name)
+            setattr(holder, name, refilled(held, iter([loaded[dotted(at)] for at, _ in numbers(held, path)])))
 
     def child_name(self, child: object) -> str | None:
         """Return the path to a module that this one holds, None if it holds no such one; drawings show it.
@@ -109,7 +165,7 @@ class Module:
         """
         for path, module in _submodules(self, None, set()):
             if module is child:
-                return _dotted(path)
+                return dotted(path)
         return None
 
     def __repr__(self) -> str:
@@ -117,50 +173,27 @@ class Module:
         return f"{type(self).__name__}({count:,} parameter{'s' * (count != 1)})"
 
 
-_Path = tuple[Any, Any] | None  # (path of the holder, key), outermost None; joined only when a name is asked for
-
-
-def _dotted(path: _Path) -> str:
-    keys = []
-    while path is not None:
-        path, key = path
-        keys.append(str(key))
-    return ".".join(reversed(keys))
-
-
-def _children(thing: object) -> Any:
-    """Return (key, child) pairs of a module or container, None of anything else."""
-    if isinstance(thing, Module):
-        return vars(thing).items()
-    if isinstance(thing, dict):
-        return thing.items()
-    return enumerate(thing) if isinstance(thing, (list, tuple)) else None
-
-
-def _found(module: Module) -> dict[Value, _Path]:
-    """Return the path to each parameter; a thing held twice, or holding its holder, is visited once."""
-    found: dict[Value, _Path] = {}
-    visited = {id(module)}
-    stack: list[tuple[_Path, Any]] = [(None, iter(_children(module)))]
-    while stack:
-        path, children = stack[-1]
-        for key, child in children:
-            if isinstance(child, Value):
-                if child.op is None:
-                    found.setdefault(child, (path, key))
-            elif id(child) not in visited and (inner := _children(child)) is not None:
-                visited.add(id(child))
-                stack.append(((path, key), iter(inner)))
-                break  # down into the child; the rest of these children has its turn afterwards
-        else:
-            stack.pop()
+def _found(module: Module) -> dict[Value, Path]:
+    """Return the path to each parameter, the first one where there are several."""
+    found: dict[Value, Path] = {}
+    for path, thing in walk(module):
+        if isinstance(thing, Value) and not thing.is_result:
+            found.setdefault(thing, path)
     return found
 
 
-def _submodules(thing: object, path: _Path, visited: set[int]) -> Any:
+def _buffers(module: Module) -> Iterator[tuple[Module, str, Path]]:
+    """Yield (module, name, path) for each buffer of the module and those in it."""
+    for path, holder in walk(module):
+        if is_module(holder):
+            for name in buffers(holder):
+                yield holder, name, (path, name)
+
+
+def _submodules(thing: object, path: Path, visited: set[int]) -> Iterator[tuple[Path, Module]]:
     """Yield (path, module) for the modules held directly, in containers or not."""
     visited.add(id(thing))
-    for key, child in _children(thing) or ():
+    for key, child in children(thing) or ():
         if isinstance(child, Module):
             yield (path, key), child
         elif id(child) not in visited:

@@ -1,5 +1,6 @@
 """nn: modules, layers, initialisers, losses, SGD."""
 
+import collections
 import copy
 import math
 import pickle
@@ -236,6 +237,204 @@ def test_parameters_of_one_name_are_refused_by_state_dict() -> None:
     module.parts = {"a.b": Value(1.0), "a": {"b": Value(2.0)}}  # type: ignore[attr-defined]
     with pytest.raises(ValueError, match=r"two parameters of Module are called 'parts\.a\.b'"):
         module.state_dict()
+
+
+class Recurrent(nn.Module):
+    """A cell that keeps its state from call to call, detached."""
+
+    def __init__(self) -> None:
+        self.w, self.u = Value(0.5), Value(-0.3)
+        self.h: Any = 0.0
+
+    def __call__(self, x: float) -> Value:
+        h = ad.tanh(self.w * x + self.u * self.h)
+        self.h = h.detach()
+        return h
+
+
+def no_grad_result(x: Value) -> Any:
+    with ad.no_grad():
+        return x * x
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        lambda x: x * x,
+        lambda x: (x * x).detach(),
+        lambda x: x.detach(),
+        no_grad_result,
+        lambda x: ad.no_grad()(ad.dot)([x, x], [x, 2.0]),
+        lambda x: ad.no_grad()(ad.softmax)([x, x])[0],
+        lambda x: ad.gradient(x * 3.0, x),
+        lambda x: ad.no_grad()(ad.checkpoint(lambda y: y * y))(x),
+        lambda x: copy.copy(x.detach()),
+        lambda x: copy.deepcopy([x.detach()])[0],
+        lambda x: pickle.loads(pickle.dumps({"h": x.detach()}))["h"],
+    ],
+)
+def test_results_of_operations_are_no_parameters(result: Any) -> None:
+    module: Any = nn.Module()
+    module.w = Value(2.0)
+    module.kept = [result(module.w)]
+    assert module.kept[0].is_result
+    assert module.parameters() == [module.w]
+    assert module.state_dict() == {"w": 2.0}
+
+
+def test_leaves_that_were_written_are_parameters_also_as_copies() -> None:
+    module: Any = nn.Module()
+    x = Value(2.0)
+    module.parts = [x, Value((x * x).data), copy.copy(x), copy.deepcopy(x), pickle.loads(pickle.dumps(x)), +x]
+    assert not any(part.is_result for part in module.parts)
+    assert [name for name, _ in module.named_parameters()] == [f"parts.{i}" for i in range(5)]  # +x is x
+
+
+def test_state_kept_between_calls_is_not_trained_and_not_saved() -> None:
+    cell = Recurrent()
+    sgd = nn.SGD(cell.parameters(), lr=0.1)
+    for x in (1.0, -0.5):
+        sgd.zero_grad()
+        ((cell(x) - 0.2) ** 2).backward()
+        sgd.step()
+    assert cell.state_dict().keys() == {"w", "u"}
+    state = cell.h.data
+    nn.SGD(cell.parameters()).step()
+    assert cell.h.data == state
+    Recurrent().load_state_dict(cell.state_dict())  # one that has not been called yet
+    for twin in (copy.deepcopy(cell), pickle.loads(pickle.dumps(cell))):
+        assert twin.state_dict() == cell.state_dict()
+        assert twin.h.data == state
+
+
+# --- buffers ---
+
+
+class Normalised(nn.Module):
+    """Has buffers of every form beside one parameter, in a module that it holds."""
+
+    def __init__(self) -> None:
+        self.scale = Value(2.0)
+        inner: Any = nn.Module()
+        inner.register_buffer("mean", 0.0)
+        inner.register_buffer("count", 0)
+        inner.register_buffer("window", np.zeros((2, 2)))
+        self.inner = inner
+        self.register_buffer("state", ([Value(0.0), 1.0], {"c": Value(3.0)}))
+        self.register_buffer("later", None)
+
+
+def test_buffers_are_saved_and_not_trained() -> None:
+    module = Normalised()
+    assert module.parameters() == [module.scale]
+    assert list(module.state_dict()) == [
+        "scale",
+        "state.0.0",
+        "state.0.1",
+        "state.1.c",
+        "inner.mean",
+        "inner.count",
+        *[f"inner.window.{i}.{j}" for i in range(2) for j in range(2)],
+    ]
+
+
+def test_a_buffer_stays_one_whatever_is_assigned_to_it() -> None:
+    module: Any = Normalised()
+    module.later = Value(7.0)
+    module.state = 0.5
+    assert module.parameters() == [module.scale]
+    assert module.state_dict()["later"] == 7.0
+    assert [name for name, _ in module.named_buffers()][:2] == ["state", "later"]
+
+
+def test_buffers_load_in_place_and_keep_their_kind() -> None:
+    module: Any = Normalised()
+    state = {name: float(i) for i, name in enumerate(module.state_dict())}
+    leaf, window, listed = module.state[0][0], module.inner.window, module.state[0]
+    for twin in (copy.deepcopy(module), pickle.loads(pickle.dumps(module)), module):
+        twin.load_state_dict(state)
+        assert twin.state_dict() == state
+        assert (type(twin.inner.count), type(twin.inner.mean)) == (int, float)
+    assert module.state[0] is listed
+    assert module.inner.window is window
+    assert module.state[0][0] is leaf
+    assert leaf.data == 1.0
+
+
+def test_a_result_in_a_buffer_is_loaded_as_a_new_leaf() -> None:
+    module: Any = nn.Module()
+    module.register_buffer("h", Value(2.0) * 3.0)
+    kept = module.h
+    module.load_state_dict({"h": 5.0})
+    assert (module.h.data, module.h.op, kept.data) == (5.0, None, 6.0)
+
+
+@pytest.mark.parametrize("wrong", ["text", [1.0, "text"], {Value(1.0)}, nn.Neuron(1), 1j])
+def test_what_is_no_number_is_refused_as_a_buffer(wrong: Any) -> None:
+    module = nn.Module()
+    with pytest.raises(TypeError, match=r"a buffer holds numbers and Values, in lists.*; got \w+ at state"):
+        module.register_buffer("state", wrong)
+    assert module.state_dict() == {}
+
+
+def test_state_without_its_buffers_loads_nothing() -> None:
+    module: Any = Normalised()
+    state = dict.fromkeys(module.state_dict(), 9.0)
+    del state["inner.mean"]
+    with pytest.raises(KeyError, match=r"1 missing \('inner\.mean'\), 0 unexpected"):
+        module.load_state_dict(state)
+    assert 9.0 not in module.state_dict().values()
+
+
+# --- containers ---
+
+
+def test_parameters_in_numpy_arrays_are_found() -> None:
+    module: Any = nn.Module()
+    module.w = np.array([[Value(1.0), Value(2.0)], [Value(3.0), 4.0]], dtype=object)
+    module.single = np.array(Value(5.0), dtype=object)
+    module.parts = np.array([nn.Neuron(1, seed=0), None], dtype=object)
+    module.data = np.zeros((1000, 3))
+    assert [name for name, _ in module.named_parameters()] == [
+        *["w.0.0", "w.0.1", "w.1.0", "single.0"],
+        *["parts.0.w.0", "parts.0.b"],
+    ]
+    assert module.child_name(module.parts[0]) == "parts.0"
+    (np.sum(module.w @ np.ones(2)) ** 2).backward()
+    assert [p.grad for p in module.w.ravel()[:3]] == [20.0, 20.0, 20.0]
+    module.zero_grad()
+    assert {p.grad for p in module.parameters()} == {0.0}
+
+
+def test_parameters_in_a_deque_are_found() -> None:
+    module: Any = nn.Module()
+    module.window = collections.deque([Value(1.0), Value(2.0)])
+    assert module.state_dict() == {"window.0": 1.0, "window.1": 2.0}
+
+
+@pytest.mark.parametrize(
+    "unordered",
+    [
+        {Value(1.0)},
+        frozenset({Value(1.0)}),
+        {("w", Value(1.0))},
+        {nn.Neuron(1)},
+        {frozenset({(Value(1.0),)})},
+    ],
+)
+@pytest.mark.parametrize("use", [nn.Module.parameters, nn.Module.state_dict, nn.Module.zero_grad, repr])
+def test_parameters_in_a_set_are_refused(unordered: Any, use: Any) -> None:
+    module: Any = nn.Module()
+    module.inner = {"those": [unordered]}
+    with pytest.raises(TypeError, match=r"Module\.inner\.those\.0 is a set, whose order differs .*; make it a list"):
+        use(module)
+
+
+def test_a_set_of_other_things_is_no_matter() -> None:
+    module: Any = nn.Module()
+    module.edges = {("a", "b"), ("b", "c"), frozenset({1})}
+    module.w = Value(1.0)
+    assert module.parameters() == [module.w]
 
 
 def test_modules_nest_to_any_depth() -> None:

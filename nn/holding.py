@@ -1,0 +1,150 @@
+"""What a module holds: a walk through its attributes, and the lists, tuples, dicts, arrays and modules in them.
+
+>>> from nn import Neuron
+>>> [dotted(path) for path, thing in walk(Neuron(2, seed=0)) if isinstance(thing, Value)]
+['w.0', 'w.1', 'b']
+"""
+
+import sys
+from collections import deque
+from collections.abc import Iterable, Iterator
+from itertools import product
+from numbers import Real
+from typing import Any
+
+from autodiff import Value
+
+Path = tuple[Any, Any] | None  # (path of the holder, key), outermost None; joined only when a name is asked for
+
+
+def dotted(path: Path) -> str:
+    """The keys of a path, as a name: `layers.0.w`."""
+    keys = []
+    while path is not None:
+        path, key = path
+        keys.append(str(key))
+    return ".".join(reversed(keys))
+
+
+def is_module(thing: object) -> bool:
+    """Whether it is a Module: this one knows what each of its own is called."""
+    return hasattr(type(thing), "child_name")
+
+
+def walk(module: Any) -> Iterator[tuple[Path, Any]]:
+    """Yield (path, thing) for the module, and the modules and Values under it, as deep as they nest, in order.
+
+    A module or container held twice, or holding its holder, is visited once; what buffers hold is left out. Raises
+    TypeError for modules or Values in a set, whose order would differ from run to run.
+    """
+    yield None, module
+    visited = {id(module)}
+    stack: list[tuple[Path, Any]] = [(None, iter(children(module) or ()))]
+    while stack:
+        path, those = stack[-1]
+        for key, child in those:
+            if isinstance(child, Value):
+                yield (path, key), child
+            elif id(child) not in visited and (inner := children(child)) is not None:
+                visited.add(id(child))
+                if isinstance(child, (set, frozenset)):
+                    _refuse_to_order(module, (path, key), child)
+                    continue
+                if is_module(child):
+                    yield (path, key), child
+                stack.append(((path, key), iter(inner)))
+                break  # down into the child; the rest of these children has its turn afterwards
+        else:
+            stack.pop()
+
+
+def children(thing: Any) -> Iterable[tuple[Any, Any]] | None:
+    """Return (key, child) pairs of a module or container, None of anything else."""
+    if is_module(thing):
+        return [(name, child) for name, child in vars(thing).items() if name not in buffers(thing)]
+    if isinstance(thing, dict):
+        return thing.items()
+    if isinstance(thing, (list, tuple, deque, set, frozenset)):
+        return enumerate(thing)
+    if is_array(thing) and thing.dtype == object:
+        return _elements(thing)
+    return None
+
+
+def buffers(module: Any) -> dict[str, None]:
+    """Return the names of the attributes of a module that are buffers, in order."""
+    names: dict[str, None] = vars(module).get("_buffers", {})
+    return names
+
+
+def is_array(thing: object) -> bool:
+    """Whether it is an array of numpy, which is not loaded for that."""
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(thing, numpy.ndarray)
+
+
+def _elements(array: Any) -> Iterable[tuple[str, Any]]:
+    """Return the elements of an array with their indices, such as "0.2"."""
+    indices = product(*map(range, array.shape or (1,)))
+    return zip([".".join(map(str, index)) for index in indices], array.ravel().tolist(), strict=True)
+
+
+def _refuse_to_order(module: Any, path: Path, unordered: Iterable[Any]) -> None:
+    for thing in unordered:
+        if isinstance(thing, Value) or is_module(thing):
+            raise TypeError(
+                f"{type(module).__name__}.{dotted(path)} is a set, whose order differs from run to run, so that its "
+                "parameters could have no names; make it a list or a dict"
+            )
+        if isinstance(thing, (tuple, frozenset)):
+            _refuse_to_order(module, path, thing)
+
+
+# --- the numbers of a buffer ---
+
+
+def numbers(thing: Any, path: Path) -> list[tuple[Path, Any]]:
+    """Return (path, number) pairs of all numbers and Values in a buffer; of None, which holds none yet, no pair.
+
+    Raises TypeError, with its place, for something else.
+    """
+    if isinstance(thing, (Value, Real)) or (hasattr(type(thing), "__float__") and not is_array(thing)):
+        return [(path, thing)]
+    if is_array(thing):
+        held: Any = _elements(thing)
+    elif isinstance(thing, (list, tuple, deque, dict)):
+        held = children(thing)
+    elif thing is None:
+        held = ()
+    else:
+        raise TypeError(
+            f"a buffer holds numbers and Values, in lists, tuples, dicts or arrays; got {type(thing).__name__} "
+            f"at {dotted(path)}"
+        )
+    return [pair for key, child in held for pair in numbers(child, (path, key))]
+
+
+def refilled(thing: Any, loaded: Iterator[float]) -> Any:
+    """Return what a buffer holds with the next loaded numbers in the place of those that `numbers` lists.
+
+    Lists, dicts, arrays and leaf Values stay the objects that they are.
+    """
+    if isinstance(thing, Value):
+        leaf = thing if thing.op is None else thing.detach()
+        leaf.data = next(loaded)
+        return leaf
+    if isinstance(thing, tuple):
+        parts = [refilled(child, loaded) for child in thing]
+        return type(thing)._make(parts) if hasattr(thing, "_make") else type(thing)(parts)
+    if isinstance(thing, (list, deque, dict)) or is_array(thing):
+        places = thing.flat if is_array(thing) else thing
+        for key, child in list(places.items() if isinstance(places, dict) else enumerate(places)):
+            places[key] = refilled(child, loaded)
+        return thing
+    return thing if thing is None else _of_kind(type(thing), next(loaded))
+
+
+def _of_kind(kind: Any, number: float) -> Any:
+    """Return the number as that kind of number, a count as an int, if it can be one."""
+    same = kind(number)
+    return same if same == number else number
