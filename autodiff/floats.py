@@ -12,7 +12,7 @@ here knows of gradients.
 import builtins
 import math
 import numbers
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from math import copysign, inf, nan
 from operator import mul
 from typing import Any
@@ -34,9 +34,9 @@ NEVER_NUMBERS = (*_ADVICE, complex)
 def as_float(x: Any) -> float:
     """Return the number `x` as a Python float.
 
-    A number is an int, float, bool, Fraction, Decimal, numpy scalar, or anything with a `__float__` that is not a
-    sequence. Raises TypeError, naming the type and the way out, for everything else; OverflowError for an int too
-    large for a float.
+    A number is an int, float, bool, Fraction, Decimal, numpy scalar, array without an axis, or anything with a
+    `__float__` that is not a sequence. Raises TypeError, naming the type and the way out, for everything else;
+    OverflowError for an int too large for a float.
 
     >>> as_float(True), as_float(3)
     (1.0, 3.0)
@@ -48,9 +48,21 @@ def as_float(x: Any) -> float:
         raise TypeError(
             f"expected a real number, got {kind.__name__} {x!r}; use its real and imaginary parts as two numbers"
         )
-    if not hasattr(kind, "__float__") or hasattr(kind, "__len__"):
+    # Sized, not hasattr(kind, "__len__"): the class of an IntEnum has a length, its members have none.
+    if not hasattr(kind, "__float__") or (issubclass(kind, Sized) and not _has_no_axis(x)):
         raise TypeError(f"expected a number, got {_described(x)}; {_advice(kind)}")
-    return float(x)
+    return as_float(x.item()) if issubclass(kind, Sized) else float(x)
+
+
+def _has_no_axis(x: Any) -> bool:
+    """Return whether x is an array without an axis; a masked one may hold nothing."""
+    shape = getattr(x, "shape", None)
+    return isinstance(shape, tuple) and not shape and not hasattr(x, "mask")
+
+
+def unboxed(x: Any) -> Any:
+    """Return the object in an array of objects without an axis, as np.asarray(value) is; anything else as it is."""
+    return x.item() if getattr(x, "shape", None) == () and getattr(x.dtype, "kind", None) == "O" else x
 
 
 def _described(x: Any) -> str:
@@ -62,7 +74,7 @@ def _advice(kind: type) -> str:
     for known, advice in _ADVICE.items():
         if issubclass(kind, known):
             return advice
-    if hasattr(kind, "__len__"):
+    if issubclass(kind, Sized):
         return "use its numbers one by one; an array of Values is np.array([Value(v) for v in array.ravel()])"
     return "a number is an int, float, bool, Fraction, Decimal or numpy scalar"
 

@@ -139,7 +139,7 @@ def where(condition: Any, x: Any, y: Any) -> Any:
 
 def _listed(name: str, values: Iterable[Any], at_least: int = 0) -> list[Any]:
     """Return the numbers as a list; raise for what is no list of numbers, or too short for `name`."""
-    if isinstance(values, (str, bytes, dict)) or not hasattr(type(values), "__iter__"):
+    if isinstance(values, (str, bytes, dict)) or not isinstance(values, Iterable):
         two = {"max": "; of two numbers, use maximum", "min": "; of two numbers, use minimum"}.get(name, "")
         raise TypeError(f"{name} takes a list of numbers, got {type(values).__name__}{two}")
     numbers = list(values)

@@ -104,6 +104,8 @@ class Primitive:
                 apply = getattr(kind, "__apply__", None)
                 if apply is not None:
                     return apply(self, operands)
+                if hasattr(kind, "dtype") and floats.unboxed(operand) is not operand:
+                    return self(*map(floats.unboxed, operands))
         return self.evaluate(*[x if type(x) is float else floats.as_float(x) for x in operands])
 
     def example(self) -> tuple[float, ...]:

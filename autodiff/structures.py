@@ -120,7 +120,7 @@ def flatten(whole: Any, name: str = "the argument") -> tuple[list[Any], Structur
     it.
     """
     numbers: list[Any] = []
-    return numbers, _take_apart(whole, name, numbers, _number)
+    return numbers, _take_apart(whole, name, numbers, checked_number)
 
 
 def flatten_values(whole: Any) -> tuple[list[Any], Structure]:
@@ -186,7 +186,7 @@ def _take_apart(whole: Any, name: str, numbers: list[Any], number: Callable[[Any
     if isinstance(whole, dict):
         children = [_take_apart(x, f"{name}[{key!r}]", numbers, number) for key, x in whole.items()]
         return Structure(dict, keys=tuple(whole), children=tuple(children), size=_size(children))
-    if is_array(whole) and (number is _number or whole.dtype == object):
+    if is_array(whole) and (number is checked_number or whole.dtype == object):
         check_array(whole, name)
         flat = sys.modules["numpy"].asarray(whole).ravel().tolist()
         plain = set(map(type, flat)) <= _PLAIN
@@ -211,7 +211,8 @@ def check_array(whole: Any, name: str) -> None:
         raise TypeError(f"expected numbers, got an array of {whole.dtype} at {name}; {_advice(whole.dtype.kind)}")
 
 
-def _number(x: Any, name: str) -> Any:
+def checked_number(x: Any, name: str) -> Any:
+    """Return the number as a float, a Value as it is; raise TypeError, with its place, for anything else."""
     if isinstance(x, Value):
         return x
     kind = type(x)

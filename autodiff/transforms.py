@@ -18,7 +18,7 @@ Inner and outer derivatives cannot be confused: each transform differentiates wi
 """
 
 import operator
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from functools import wraps
@@ -455,8 +455,8 @@ def _check_function(name: str, f: Any) -> None:
 
 def _indices(name: str, argnums: Any, count: int) -> tuple[list[int], bool]:
     """Return the indices of the arguments to differentiate, counted from 0, and whether just one was asked for."""
-    is_one = hasattr(type(argnums), "__index__") and not hasattr(type(argnums), "__iter__")
-    if isinstance(argnums, (bool, str)) or not (is_one or hasattr(type(argnums), "__iter__")):
+    is_one = hasattr(type(argnums), "__index__") and not isinstance(argnums, Iterable)
+    if isinstance(argnums, (bool, str)) or not (is_one or isinstance(argnums, Iterable)):
         raise TypeError(f"argnums of {name} is the index of an argument, or a list of them, got {argnums!r}")
     indices = []
     for i in [argnums] if is_one else argnums:

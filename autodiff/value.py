@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Sized
 from operator import mul
 from typing import Any, NoReturn, Self, cast
 
@@ -193,7 +193,7 @@ class Value(metaclass=_Listed):
             return cast(Value, mode.trace.apply(primitive, operands))
         numbers = [x.data if type(x) is Value else x for x in operands]
         if set(map(type, numbers)) != {float}:  # other kinds of numbers, Values of a subclass, or a mistake
-            operands = tuple([x if isinstance(x, Value) else floats.as_float(x) for x in operands])
+            operands = tuple([x if isinstance(x, Value) else floats.as_float(x) for x in map(floats.unboxed, operands)])
             numbers = [data_of(x) if isinstance(x, Value) else x for x in operands]
         data = primitive.evaluate(*numbers)
         if mode is None:
@@ -606,7 +606,7 @@ def _operator(primitive: Primitive, left: Any, right: Any, other: Any) -> Value:
     how to combine itself with a Value.
     """
     kind = type(other)
-    is_array = hasattr(kind, "__array__") and hasattr(kind, "__len__")
+    is_array = hasattr(kind, "__array__") and issubclass(kind, Sized)
     if is_array or not (hasattr(kind, "__float__") or issubclass(kind, floats.NEVER_NUMBERS)):
         return cast(Value, NotImplemented)
     return cast(Value, primitive(left, right))

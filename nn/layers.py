@@ -5,7 +5,7 @@ same inputs; an MLP is a chain of layers, the last one linear.
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from operator import index
 from typing import Any
 
@@ -152,7 +152,7 @@ class MLP(Module):
         rng: random.Random | None = None,
         init: Initializer | None = None,
     ) -> None:
-        widths = list(nouts) if hasattr(type(nouts), "__iter__") else []
+        widths = list(nouts) if isinstance(nouts, Iterable) else []
         if not widths:
             raise ValueError(f"nouts is a list with the width of each layer, got {nouts!r}; write [16, 16, 1]")
         rng = _generator(seed, rng)
@@ -196,7 +196,17 @@ def _generator(seed: int | None, rng: random.Random | None) -> random.Random:
         raise ValueError("give either seed or rng, not both")
     if rng is not None and not isinstance(rng, random.Random):
         raise TypeError(f"rng is a random.Random, got {type(rng).__name__}; give a number as seed")
-    return rng or random.Random(seed)
+    return rng or random.Random(_seed(seed))
+
+
+def _seed(seed: Any) -> Any:
+    """Return the seed as random.Random takes it; a numpy integer is seeded with as the int that it equals."""
+    if seed is None or isinstance(seed, (int, float, str, bytes, bytearray)):
+        return seed
+    try:
+        return index(seed)
+    except TypeError:
+        raise TypeError(f"seed is a number or a text, got {type(seed).__name__} {seed!r}") from None
 
 
 def _width(name: str, width: Any) -> int:

@@ -3,7 +3,7 @@
 Outputs are a Value or a list of Values, as a model gives them; targets are numbers in the same shape.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from numbers import Real
 from typing import Any
 
@@ -61,7 +61,7 @@ def cross_entropy(logits: Sequence[Any], target: Any) -> Any:
     (1000.0, 1000.0)
     """
     logits = _listed(logits)
-    if hasattr(type(target), "__len__") and not isinstance(target, str):
+    if isinstance(target, Iterable) and not isinstance(target, str):
         weights = list(target)
         if len(weights) != len(logits) or min(weights) < 0 or not 1 - 1e-6 <= sum(weights) <= 1 + 1e-6:
             raise ValueError(
@@ -103,7 +103,7 @@ def _pairs(name: str, outputs: Any, targets: Any) -> list[tuple[Any, Any]]:
 
 
 def _listed(numbers: Any) -> list[Any]:
-    return list(numbers) if hasattr(type(numbers), "__iter__") else [numbers]
+    return list(numbers) if isinstance(numbers, Iterable) else [numbers]
 
 
 def _is_number(x: Any) -> bool:

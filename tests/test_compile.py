@@ -12,6 +12,7 @@ import threading
 import warnings
 from collections.abc import Callable
 from decimal import Decimal
+from enum import IntEnum
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -745,6 +746,22 @@ def test_arrays_of_integers_and_objects_are_numbers_and_others_are_refused(backe
     for bad in (np.array([True]), np.array(["a"]), np.array([1j])):
         with pytest.raises(TypeError, match="expected numbers, got an array"):
             double(bad)
+    for holding, message in (
+        (np.array([2.0, True], object), "the bool True at args"),
+        (np.array(["a"], object), "str"),
+    ):
+        with pytest.raises(TypeError, match=f"expected a number, got {message}"):
+            double(holding)
+
+
+def test_members_of_enums_and_arrays_without_an_axis_are_numbers(backend: str) -> None:
+    class Level(IntEnum):
+        LOW = 1
+        HIGH = 2
+
+    f = compile(lambda x, y: x * autodiff.exp(y), backend=backend)
+    assert [f(2.0, level) for level in Level] == [2.0 * math.exp(1.0), 2.0 * math.exp(2.0)]
+    assert f(2.0, np.array(1.0)) == f(np.array(2), np.array(1, object)) == 2.0 * math.exp(1.0)
 
 
 def test_another_structure_has_a_program_of_its_own(backend: str) -> None:

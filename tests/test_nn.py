@@ -2,6 +2,7 @@
 
 import collections
 import copy
+import enum
 import math
 import pickle
 import random
@@ -460,6 +461,22 @@ def test_repr_says_what_a_module_is() -> None:
 
 
 # --- randomness ---
+
+
+def test_a_seed_of_numpys_seeds_as_the_number_that_it_equals() -> None:
+    for seed in (np.int64(3), np.uint8(3), np.array(3)):
+        assert nn.MLP(2, [2, 1], seed=seed).state_dict() == nn.MLP(2, [2, 1], seed=3).state_dict()
+    with pytest.raises(TypeError, match="seed is a number or a text, got list"):
+        nn.Neuron(2, seed=[1])  # type: ignore[arg-type]
+
+
+def test_the_class_of_an_output_may_be_a_member_of_an_enum() -> None:
+    class Class(enum.IntEnum):
+        CAT = 0
+        DOG = 1
+
+    logits = [Value(1.0), Value(3.0)]
+    assert nn.cross_entropy(logits, Class.DOG).data == nn.cross_entropy(logits, 1).data
 
 
 def test_seed_or_generator_decides_every_weight() -> None:

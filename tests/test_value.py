@@ -9,6 +9,7 @@ import threading
 import time
 import weakref
 from decimal import Decimal
+from enum import Enum, IntEnum
 from fractions import Fraction
 from itertools import chain
 from typing import Any
@@ -22,6 +23,14 @@ import autodiff as ad
 from autodiff import Value, primitives
 
 cube = ad.primitive("cube", evaluate=lambda x: x * x * x, partials=[lambda out, x: 3 * x * x])
+
+
+class _Level(IntEnum):  # a class with a length, whose members have none
+    HIGH = 2
+
+
+class _Constant(float, Enum):
+    HALF = 0.5
 
 
 # --- how a node is made ---
@@ -69,7 +78,11 @@ def test_augmented_assignment_makes_a_new_node() -> None:
 
 
 @pytest.mark.parametrize(
-    "number", [True, 2, Fraction(1, 2), Decimal("0.5"), np.float64(0.5), np.float32(0.5), np.int64(2), np.bool_(True)]
+    "number",
+    [
+        *[True, 2, Fraction(1, 2), Decimal("0.5"), np.float64(0.5), np.float32(0.5), np.int64(2), np.bool_(True)],
+        *[_Level.HIGH, _Constant.HALF, np.array(0.5), np.array(2), np.array(True)],
+    ],
 )
 def test_any_number_is_an_operand(number: Any) -> None:
     x = Value(3.0)
@@ -79,6 +92,10 @@ def test_any_number_is_an_operand(number: Any) -> None:
     assert (x - number).data == -(number - x).data
     assert ad.hypot(x, number).operands[1] == float(number)
     assert Value(number).data == float(number)
+    assert ad.exp(number) == math.exp(number)
+    assert ad.where(number, x, number).operands == (float(number), x, float(number))
+    assert ad.grad(lambda y: y * number)(2.0) == float(number)
+    assert (x > number) == (x.data > float(number))
 
 
 def test_other_numbers_assigned_to_data_become_floats_at_the_next_use() -> None:
@@ -407,6 +424,28 @@ BAD: list[tuple[Any, str]] = [
 def test_what_is_no_number_is_named_with_the_way_out(use: Any, bad: Any, message: str) -> None:
     with pytest.raises(TypeError, match=message):
         use(Value(2.0), bad)
+
+
+def test_an_array_without_an_axis_is_the_number_or_the_value_that_it_holds() -> None:
+    x = Value(0.5)
+    boxed = np.asarray(x)
+    for y in (ad.exp(boxed), ad.maximum(0.0, boxed), ad.where(True, boxed, 1.0), ad.sum([1.0, boxed])):
+        y.backward()
+    assert math.isclose(x.grad, math.exp(0.5) + 3.0)
+    for bad, message in (
+        (np.array("2"), "got str '2'"),
+        (np.array(1j), "got complex"),
+        (np.ma.array(0.5), "got Masked"),
+    ):
+        for use in (Value, ad.exp, lambda y: ad.maximum(x, y)):
+            with pytest.raises(TypeError, match=message):
+                use(bad)
+
+
+def test_a_member_of_an_enum_is_no_list() -> None:
+    with pytest.raises(TypeError, match="sum takes a list of numbers, got _Level"):
+        ad.sum(_Level.HIGH)  # type: ignore[arg-type]
+    assert ad.grad(lambda a, b, c: a * b * c, argnums=_Level.HIGH)(2.0, 3.0, 4.0) == 6.0
 
 
 def test_arrays_are_no_numbers_to_functions_and_leaves() -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from typing import Any, NamedTuple, cast
 
 from autodiff import floats
-from autodiff.structures import check_array, flatten_values, is_array
+from autodiff.structures import check_array, checked_number, flatten_values, is_array
 from autodiff.value import Value
 
 Parts = list[Any]  # lists of floats, and float64 arrays
@@ -173,7 +173,7 @@ def _float_array(x: Any, place: _Place) -> Any:
         flat = x.ravel().tolist()
         if any(isinstance(item, Value) for item in flat):
             raise HoldsValuesError
-        return numpy.array([_number(item, place) for item in flat]).reshape(x.shape)
+        return numpy.array([checked_number(item, _text(place)) for item in flat]).reshape(x.shape)
     return numpy.ascontiguousarray(x, dtype=float)
 
 

@@ -23,7 +23,7 @@ graph could be stale at the next run, so that is an error here.
 """
 
 import operator
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Sized
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self, cast
@@ -122,7 +122,7 @@ class Trace:
 
     def apply(self, primitive: Primitive, operands: Sequence[Any]) -> Any:
         """Return what the primitive makes of the operands: the hook of Value."""
-        taken = tuple([x if isinstance(x, Value) else floats.as_float(x) for x in operands])
+        taken = tuple([x if isinstance(x, Value) else floats.as_float(x) for x in map(floats.unboxed, operands)])
         if all(map(self.is_constant, taken)):
             return self._plain(primitive, taken)
         return self.noted(Tracer, primitive, taken)
@@ -150,7 +150,7 @@ class Trace:
         """Return the condition that a comparison makes, or a bool, where nothing in it depends on an input."""
         primitive, swapped, plain = _COMPARISONS[symbol]
         if not isinstance(right, Value):
-            if hasattr(type(right), "__len__") and hasattr(type(right), "__array__"):
+            if isinstance(right, Sized) and hasattr(type(right), "__array__"):
                 return NotImplemented  # numpy compares with each of its elements
             if not isinstance(right, _PLAIN) and not hasattr(type(right), "__float__"):
                 return plain(self._number(left), right)  # x == None, x < "text"
