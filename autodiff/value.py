@@ -20,6 +20,7 @@ from operator import mul
 from typing import Any, NoReturn, Self, cast
 
 from autodiff import copying, floats, modes, primitives
+from autodiff.forks import waited_for
 from autodiff.graph import FORGOTTEN, leaves, topological_order
 from autodiff.primitives import TABLE, Primitive
 from autodiff.suggestions import ELSEWHERE_ON_VALUES, Elsewhere, missing
@@ -27,7 +28,7 @@ from autodiff.suggestions import ELSEWHERE_ON_VALUES, Elsewhere, missing
 _new = object.__new__
 _PLAIN = frozenset((float, int, bool))  # isinstance(x, Value) takes twice as long for these, below Python 3.12
 # One backward pass at a time: `leaf.grad += ...` reads, adds and writes, and two threads could both read first.
-one_pass_at_a_time = threading.RLock()
+one_pass_at_a_time = waited_for(threading.RLock())
 
 
 def _method(primitive: Primitive) -> Callable[[Value], Value]:
@@ -71,7 +72,8 @@ class Value(metaclass=_Listed):
         source: where it was made, inside `record_source()`; else None.
 
     Comparisons (== != < <= > >=) compare data, with numbers or Values, and give a bool; `bool(x)` is `x.data != 0`. The
-    hash is identity, as with tensors, so that Values can be keys of dicts and members of sets.
+    hash is identity, as with tensors, so that Values can be keys of dicts and members of sets. They take no weak
+    references, which would cost every node 8 bytes: Python's TypeError says so. Instances of a subclass do.
 
     Any number is an operand: int, float, bool, Fraction, Decimal, numpy scalars. A constant operand is no node.
 

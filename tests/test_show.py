@@ -1,8 +1,11 @@
 """Drawings: what is in them, as SVG, text and files, and what happens where nothing can draw."""
 
+import os
 import re
 import shutil
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -610,3 +613,68 @@ def test_notebook_shows_a_very_large_graph_as_the_first_lines_of_its_text_and_sa
         "",
         'A picture of 3,001 boxes may take minutes: graph.save("graph.svg") makes it all the same.',
     ]
+
+
+# --- files ---
+
+
+@needs_svg
+@pytest.mark.parametrize("ending", [".svg", ".html", ".dot"])
+@pytest.mark.parametrize("room", [0, 100])
+def test_save_to_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path, ending: str, room: int) -> None:
+    resource = pytest.importorskip("resource")
+    path = tmp_path / f"graph{ending}"
+    old = draw(Value(1.0)).save(path).read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a write beyond the limit raises OSError then
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            draw(circuit()).save(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert path.read_bytes() == old
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_save_is_interrupted_at_the_sync_and_leaves_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(descriptor: int) -> None:
+        raise KeyboardInterrupt
+
+    path = tmp_path / "graph.dot"
+    path.write_text("as it was")
+    monkeypatch.setattr("os.fsync", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        draw(circuit()).save(path)
+    assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("graph.dot", "as it was")]
+
+
+def test_save_keeps_links_and_permissions_and_gives_new_files_the_usual_ones(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    path = tmp_path / "there" / "graph.dot"
+    path.write_text("as it was")
+    path.chmod(0o640)
+    link = tmp_path / "link.dot"
+    link.symlink_to(path)
+    draw(circuit()).save(link)
+    assert link.is_symlink()
+    assert path.read_text().startswith("digraph")
+    assert path.stat().st_mode & 0o777 == 0o640
+    (tmp_path / "plain").write_text("")
+    usual = (tmp_path / "plain").stat().st_mode
+    assert draw(circuit()).save(tmp_path / "new.dot").stat().st_mode == usual
+
+
+def test_save_writes_into_a_pipe(tmp_path: Path) -> None:
+    pipe = tmp_path / "graph.dot"
+    os.mkfifo(pipe)
+    read: list[bytes] = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()))
+    reader.start()
+    draw(circuit()).save(pipe)
+    reader.join()
+    assert read[0].startswith(b"digraph")
+    assert pipe.is_fifo()

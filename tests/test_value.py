@@ -607,6 +607,22 @@ def test_subclass_of_value_may_take_arguments_of_its_own() -> None:
         assert (type(twin), twin.data, twin.label, twin.bound) == (Parameter, 2.0, "w", 1.0)
 
 
+def test_values_take_no_weak_references_and_instances_of_a_subclass_do() -> None:
+    class Watched(Value):
+        pass
+
+    for x in (Value(1.0), Value(1.0) * 2.0):
+        with pytest.raises(TypeError, match="cannot create weak reference to 'Value' object"):
+            weakref.ref(x)
+    assert "no weak" in str(Value.__doc__)
+    x = Watched(1.0)
+    seen = weakref.ref(x)
+    y = x * 2.0
+    assert seen() is x
+    del x, y
+    assert seen() is None
+
+
 # --- copies and pickles ---
 
 

@@ -48,6 +48,7 @@ from autodiff.compiler.prepared import Prepared
 from autodiff.compiler.stats import Stats
 from autodiff.compiler.tracers import TracingError
 from autodiff.compiler.tracing import Trace
+from autodiff.forks import renewed
 from autodiff.structures import flatten_values, is_array
 from autodiff.value import Value, data_of, one_pass_at_a_time
 
@@ -129,6 +130,11 @@ class Compiled(Bindable):
         self.options = options
         self._paths: dict[Hashable, list[Path]] = {}
         self._of_one_array: dict[Any, Callable[[Any], Any]] = {}
+        self.renew_locks()
+        renewed(self)
+
+    def renew_locks(self) -> None:
+        """Let go of what other threads held: they are not there in the child of a fork."""
         self._lock = RLock()
 
     # --- runs ---
@@ -423,7 +429,9 @@ class Compiled(Bindable):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self.f, self._lock, self._of_one_array = None, RLock(), {}
+        self.f, self._of_one_array = None, {}
+        self.renew_locks()
+        renewed(self)
 
 
 def _shared(given: Arguments, path: Path, runner: Any) -> Any:

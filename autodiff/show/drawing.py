@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from autodiff.show import render, svg
+from autodiff.show import files, render, svg
 from autodiff.show.page import page
 from autodiff.show.theme import Theme
 
@@ -35,11 +35,11 @@ class Drawing(ABC):
         """Write the drawing to a file, by the ending of its name, and return the path.
 
         `.svg`, `.png` and `.pdf` are pictures, `.html` is a page that holds the picture, `.dot` is Graphviz's language.
-        PNG and PDF are light unless the theme is dark. The file is opened when the drawing is done: what fails before
-        leaves it as it was.
+        PNG and PDF are light unless the theme is dark. The file is written beside the old one, which it replaces in one
+        step, when all of it is on the disk: whatever fails leaves the old one as it was.
 
-        Raises ValueError for another ending, FileNotFoundError if there is no such directory, RuntimeError if nothing
-        that is installed can make the picture.
+        Raises ValueError for another ending, FileNotFoundError if there is no such directory, OSError if the disk is
+        full or the directory takes no files, RuntimeError if nothing that is installed can make the picture.
         """
         path = Path(path)
         written = self._formats()
@@ -49,7 +49,7 @@ class Drawing(ABC):
             raise FileNotFoundError(
                 f"there is no directory {str(path.parent)!r} to save {path.name!r} in; make it first"
             )
-        path.write_bytes(written[path.suffix.lower()]())
+        files.write(path, written[path.suffix.lower()]())
         return path
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:

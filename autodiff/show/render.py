@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from autodiff.forks import waited_for
 from autodiff.show.dot import FONT
 
 TOO_DEEP = (
@@ -28,7 +29,7 @@ INSTALL_PDF = 'To write a PDF: pip install "scalar-autodiff[pdf]", or install Gr
 FONTS = f"{FONT},DejaVu Sans,Geneva,sans-serif"
 _SANS_SERIF = ("DejaVu Sans", "Verdana", "Liberation Sans", "Noto Sans", "Arial", "Helvetica")
 _LARGEST_SIDE, _LARGEST_AREA = 32_000, 1e8  # of a PNG, in pixels; the area is 400 MB while it is drawn
-_one_render_at_a_time = threading.Lock()  # the WebAssembly build keeps one memory
+_one_render_at_a_time = waited_for(threading.RLock())  # the WebAssembly build keeps one memory
 
 
 class RenderError(RuntimeError):
