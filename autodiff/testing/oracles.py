@@ -228,9 +228,10 @@ def _slope(output: Value, x: Value, digits: int, functions: Mapping[str, Callabl
     """Return d(output)/d(x) by differences of shrinking steps; the error is about the square of the step."""
     before: Any = None
     gap_before: Any = None
+    beyond = digits + _BELOW + _places_before(x, output, functions)
     for places in (digits // 2 + k for k in (10, 20, 80, 200, 400, 800)):
-        with mp.workdps(digits + _BELOW + 2 * places):
-            replay = _replay(output, functions, digits + _BELOW + 2 * places)
+        with mp.workdps(beyond + 2 * places):
+            replay = _replay(output, functions, beyond + 2 * places)
             if x not in replay.numbers:
                 return mp.zero
             here, middle = replay.numbers[x], _real(replay.value)
@@ -251,6 +252,16 @@ def _slope(output: Value, x: Value, digits: int, functions: Mapping[str, Callabl
         f"{output!r} has no derivative in {x!r} that differences of mpmath find: a kink, a jump or a pole lies there, "
         "or it is not finite; move the point away from it"
     )
+
+
+def _places_before(x: Value, output: Value, functions: Mapping[str, Callable[..., Any]]) -> int:
+    """Return how many zeros follow the point of x: a step is a part of x, so differences lie as many places lower.
+
+    With fewer digits cos(1e-200) and its neighbours would be 1 alike, and its slope 0.
+    """
+    with mp.workdps(_BELOW):
+        here = _replay(output, functions, _BELOW).numbers.get(x, mp.one)
+    return min(max(0, -int(mp.mag(here)) * 3 // 10), _LARGE) if mp.isfinite(here) and here else 0
 
 
 def _functions(output: Value, oracles: Mapping[str, Callable[..., Any]] | None) -> dict[str, Callable[..., Any]]:
