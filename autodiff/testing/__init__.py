@@ -19,6 +19,7 @@ complex numbers, or with mpmath, to as many digits as you like.
     '1.41742422465939123452489131384'
 
 Strategies draw Values, operands in the domain of a primitive (`points`), and whole programs, which print as Python:
+graphs of single operations (`programs`), and loops over lists (`loop_programs`).
 
     >>> from hypothesis import given
     >>> @given(values(-5.0, 5.0))
@@ -49,12 +50,14 @@ if TYPE_CHECKING:
     from autodiff.testing.checks import assert_gradients_close, check_grads
     from autodiff.testing.complexes import complex_step
     from autodiff.testing.differences import Estimate, finite_differences, richardson
+    from autodiff.testing.loops import LoopProgram, loop_programs
     from autodiff.testing.machine import ValueMachine
     from autodiff.testing.oracles import error_in_ulps, mpmath_gradient, mpmath_value
     from autodiff.testing.strategies import Program, Step, points, programs, values
 
 __all__ = [
     "Estimate",
+    "LoopProgram",
     "Program",
     "Step",
     "ValueMachine",
@@ -63,6 +66,7 @@ __all__ = [
     "complex_step",
     "error_in_ulps",
     "finite_differences",
+    "loop_programs",
     "mpmath_gradient",
     "mpmath_value",
     "points",
@@ -73,6 +77,7 @@ __all__ = [
 
 _LAZY = {
     "Estimate": "autodiff.testing.differences",
+    "LoopProgram": "autodiff.testing.loops",
     "Program": "autodiff.testing.strategies",
     "Step": "autodiff.testing.strategies",
     "ValueMachine": "autodiff.testing.machine",
@@ -81,6 +86,7 @@ _LAZY = {
     "complex_step": "autodiff.testing.complexes",
     "error_in_ulps": "autodiff.testing.oracles",
     "finite_differences": "autodiff.testing.differences",
+    "loop_programs": "autodiff.testing.loops",
     "mpmath_gradient": "autodiff.testing.oracles",
     "mpmath_value": "autodiff.testing.oracles",
     "points": "autodiff.testing.strategies",

@@ -95,7 +95,7 @@ def points(
     >>> find(points("div"), lambda operands: operands[0] > operands[1])
     (0.0, -1.0)
     """
-    primitive = _primitive(primitive)
+    primitive = named(primitive)
     name, kinks = primitive.name, primitive.domain.kinks
     smallest = 1e-300 if primitive.arity == 1 else _SMALLEST.get(name, 1e-100)
     each = [numbers(low, high, smallest) for low, high in primitive.domain.intervals]
@@ -112,7 +112,8 @@ def points(
     return drawn if kinks is None else drawn.filter(lambda operands: abs(kinks(*operands)) >= margin)
 
 
-def _primitive(primitive: Primitive | str) -> Primitive:
+def named(primitive: Primitive | str) -> Primitive:
+    """Return the primitive of that name. Raises ValueError where the table has none."""
     if isinstance(primitive, Primitive):
         return primitive
     if primitive not in TABLE:
@@ -265,7 +266,7 @@ def programs(
     v1.backward()
     <BLANKLINE>
     """
-    chosen = list(TABLE.values()) if primitives is None else [_primitive(p) for p in primitives]
+    chosen = list(TABLE.values()) if primitives is None else [named(p) for p in primitives]
     if not chosen:
         raise ValueError("programs got no primitives; leave them out for all of the table")
     return _programs(chosen, leaves, [float(x) for x in constants], max_leaves, max_steps, margin, max_abs)
