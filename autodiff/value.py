@@ -115,7 +115,7 @@ class Value(metaclass=_Listed):
 
     def __init__(self, data: Any, label: str = "") -> None:
         if isinstance(data, Value):
-            raise TypeError(f"Value(...) takes a number, got {data!r}; use it as it is, or .detach() to cut its gradient")
+            raise TypeError(f"Value(...) takes a number, got {data!r}; use it as it is, or .detach() without gradient")
         self.data = floats.as_float(data)
         self.grad = 0.0
         self.op = None
