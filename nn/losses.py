@@ -1,21 +1,30 @@
 """Losses: one Value from outputs and targets, the mean over them where there are several.
 
-Outputs are a Value or a list of Values, as a model gives them; targets are numbers in the same shape.
+Outputs are a Value or a list of Values, as a model gives them; targets are numbers in the same shape. A target that a
+loss cannot take is an error. In a compiled function whose arguments hold the targets, one program serves all of them,
+without a guard, and cannot raise: there, such a target makes the loss and its gradients nan.
+
+    >>> one_of_two = autodiff.compile(lambda logits, target: cross_entropy(logits, target))
+    >>> one_of_two([1000.0, 0.0], 0), one_of_two([1000.0, 0.0], 1), one_of_two([1000.0, 0.0], 2)
+    (0.0, 1000.0, nan)
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sized
+from functools import reduce
+from math import inf, nan
 from numbers import Real
+from operator import and_
 from typing import Any
 
 import autodiff
+from autodiff import Value
 
 
 def mse(outputs: Any, targets: Any) -> Any:
     """Return the mean squared error, the mean of (output - target)².
 
-    Raises ValueError if outputs and targets differ in number.
+    Raises ValueError if outputs and targets differ in number, TypeError for lists of lists.
 
-    >>> from autodiff import Value
     >>> mse([Value(1.0), Value(3.0)], [0.0, 1.0]).data
     2.5
     """
@@ -28,21 +37,26 @@ def binary_cross_entropy(logits: Any, targets: Any) -> Any:
     The targets t are probabilities, mostly 0 and 1. It is written on logits, because log(sigmoid(z)) loses its digits
     where the sigmoid saturates.
 
-    Raises ValueError if logits and targets differ in number, or for a target outside [0, 1].
+    Raises ValueError if logits and targets differ in number, or for a target outside [0, 1]; TypeError for lists of
+    lists.
 
-    >>> from autodiff import Value
     >>> round(binary_cross_entropy(Value(0.0), 1).data, 12)
     0.69314718056
     """
     pairs = _pairs("binary_cross_entropy", logits, targets)
-    for _, t in pairs:
-        if not (_is_number(t) and 0 <= t <= 1):
-            raise ValueError(f"binary_cross_entropy takes targets from 0 to 1, got {t!r}; for -1 and 1, use hinge")
-    return autodiff.mean([_surprise(z, t) for z, t in pairs])
+    valid = _all_valid(
+        [t for _, t in pairs],
+        lambda t: (t >= 0) & (t <= 1),
+        "binary_cross_entropy takes targets from 0 to 1, got {!r}; for -1 and 1, use hinge",
+    )
+    return _nan_unless(valid, autodiff.mean([_surprise(z, t) for z, t in pairs]))
 
 
 def _surprise(logit: Any, probability: Any) -> Any:
     """Return the cross-entropy of one logit; of a certain target, the one term that counts."""
+    if isinstance(probability, Value):
+        certain, opposite = autodiff.softplus(-logit), autodiff.softplus(logit)
+        return _weighted(probability, certain) + _weighted(1.0 - probability, opposite)
     if probability == 0:
         return autodiff.softplus(logit)
     if probability == 1:
@@ -50,50 +64,114 @@ def _surprise(logit: Any, probability: Any) -> Any:
     return probability * autodiff.softplus(-logit) + (1 - probability) * autodiff.softplus(logit)
 
 
-def cross_entropy(logits: Sequence[Any], target: Any) -> Any:
+def cross_entropy(logits: Iterable[Any], target: Any) -> Any:
     """Return -log softmax(logits)[target], for a class index; for a list of probabilities (one-hot), their mean of it.
 
-    Raises ValueError for an index that is no class, or probabilities that are too few, too many, negative, or do not
-    sum to 1.
+    Raises ValueError for no logits, for an index that is no class, or probabilities that are too few, too many,
+    negative, or do not sum to 1; TypeError for the logits of several rows.
 
-    >>> from autodiff import Value
     >>> cross_entropy([Value(1000.0), Value(0.0)], 1).data, cross_entropy([Value(1000.0), Value(0.0)], [0, 1]).data
     (1000.0, 1000.0)
     """
-    logits = _listed(logits)
+    logits = _flat("cross_entropy", logits)
+    if not logits:
+        raise ValueError("cross_entropy takes at least one logit, got none")
+    target = _unboxed(target)
     if isinstance(target, Iterable) and not isinstance(target, str):
-        weights = list(target)
-        if len(weights) != len(logits) or min(weights) < 0 or not 1 - 1e-6 <= sum(weights) <= 1 + 1e-6:
-            raise ValueError(
-                f"cross_entropy takes {len(logits)} target probabilities that sum to 1, one for each logit, "
-                f"got {len(weights)} with sum {sum(weights)}: {weights}"
-            )
-        taken = [(w, z) for w, z in zip(weights, logits, strict=True) if w]  # 0 * -inf, a masked logit, would be nan
-        return autodiff.logsumexp(logits) - autodiff.dot([w for w, _ in taken], [z for _, z in taken])
-    if not _is_number(target) or target not in range(len(logits)):
+        return _against_probabilities(logits, list(target))
+    valid = _is_class(target, len(logits))
+    if valid is False:
         raise ValueError(f"cross_entropy takes a class from 0 to {len(logits) - 1}, got {target!r}")
-    return autodiff.logsumexp(logits) - logits[int(target)]
+    return _nan_unless(valid, autodiff.logsumexp(logits) - _chosen(logits, target))
+
+
+def _is_class(target: Any, classes: int) -> Any:
+    if isinstance(target, Value):
+        return (target >= 0.0) & (target < float(classes)) & (target == autodiff.floor(target))
+    return _is_number(target) and target in range(classes)
+
+
+def _chosen(logits: list[Any], index: Any) -> Any:
+    """Return logits[index]; where compile traces the index, each run selects."""
+    if isinstance(index, Value):
+        return autodiff.sum([autodiff.where(index == float(i), z, 0.0) for i, z in enumerate(logits)])
+    return logits[int(index)]
+
+
+def _against_probabilities(logits: list[Any], weights: list[Any]) -> Any:
+    has_values = any(issubclass(kind, Value) for kind in set(map(type, weights)))
+    valid = len(weights) == len(logits) and _are_probabilities(weights, has_values)
+    if valid is False:
+        raise ValueError(
+            f"cross_entropy takes {len(logits)} target probabilities that sum to 1, one for each logit, "
+            f"got {len(weights)} with sum {sum(weights)}: {weights}"
+        )
+    return _nan_unless(valid, autodiff.logsumexp(logits) - _expected(logits, weights, has_values))
+
+
+def _are_probabilities(weights: list[Any], has_values: bool) -> Any:
+    if not has_values:
+        return bool(min(weights) >= 0 and 1 - 1e-6 <= sum(weights) <= 1 + 1e-6)
+    total = autodiff.sum(weights)
+    return (autodiff.min(weights) >= 0.0) & (total >= 1 - 1e-6) & (total <= 1 + 1e-6)
+
+
+def _expected(logits: list[Any], weights: list[Any], has_values: bool) -> Any:
+    """Return the sum of weight * logit, where a weight of 0 rules out a logit of -inf, a masked one."""
+    if has_values:
+        return autodiff.sum([_weighted(w, z) for w, z in zip(weights, logits, strict=True)])
+    taken = [(w, z) for w, z in zip(weights, logits, strict=True) if w]
+    return autodiff.dot([w for w, _ in taken], [z for _, z in taken])
 
 
 def hinge(outputs: Any, targets: Any) -> Any:
     """Return the mean of max(0, 1 - t y), for targets t of -1 and 1.
 
-    Raises ValueError if outputs and targets differ in number, or for another target.
+    Raises ValueError if outputs and targets differ in number, or for another target; TypeError for lists of lists.
 
-    >>> from autodiff import Value
     >>> hinge([Value(2.0), Value(0.5)], [1, -1]).data
     0.75
     """
     pairs = _pairs("hinge", outputs, targets)
-    for _, t in pairs:
-        if t not in (-1, 1):
-            raise ValueError(f"hinge takes targets -1 and 1, got {t!r}; for 0 and 1, use binary_cross_entropy")
-    return autodiff.mean([autodiff.relu(1.0 - t * y) for y, t in pairs])
+    valid = _all_valid(
+        [t for _, t in pairs],
+        lambda t: (t == -1) | (t == 1),
+        "hinge takes targets -1 and 1, got {!r}; for 0 and 1, use binary_cross_entropy",
+    )
+    return _nan_unless(valid, autodiff.mean([autodiff.relu(1.0 - t * y) for y, t in pairs]))
+
+
+# --- targets ---
+
+
+def _weighted(weight: Any, x: Any) -> Any:
+    """Return weight * x, where a weight of 0 counts also against an infinite x: IEEE 754 has nan for that."""
+    return autodiff.where((weight == 0.0) & (autodiff.abs(x) == inf), 0.0, weight * x)
+
+
+def _all_valid(targets: list[Any], is_valid: Callable[[Any], Any], message: str) -> Any:
+    """Return whether all targets are valid, True or a condition of compile; raise ValueError for one that is not."""
+    conditions = []
+    for target in targets:
+        holds = _is_number(target) and is_valid(target)
+        if not isinstance(holds, bool) and isinstance(target, Value):
+            conditions.append(holds)
+        elif not holds:
+            raise ValueError(message.format(target))
+    return reduce(and_, conditions) if conditions else True
+
+
+def _nan_unless(valid: Any, loss: Any) -> Any:
+    """Return the loss; where a condition of compile does not hold, nan in it and in its gradients."""
+    return loss if valid is True else loss * autodiff.where(valid, 1.0, nan)
+
+
+# --- lists ---
 
 
 def _pairs(name: str, outputs: Any, targets: Any) -> list[tuple[Any, Any]]:
     """Return (output, target) pairs of two lists, or of two numbers."""
-    outputs, targets = _listed(outputs), _listed(targets)
+    outputs, targets = _flat(name, outputs), _flat(name, targets)
     if len(outputs) != len(targets) or not outputs:
         raise ValueError(
             f"{name} takes one target for each output, at least one; got {len(outputs)} outputs and "
@@ -102,9 +180,23 @@ def _pairs(name: str, outputs: Any, targets: Any) -> list[tuple[Any, Any]]:
     return list(zip(outputs, targets, strict=True))
 
 
-def _listed(numbers: Any) -> list[Any]:
-    return list(numbers) if isinstance(numbers, Iterable) else [numbers]
+def _flat(name: str, numbers: Any) -> list[Any]:
+    """Return a list of numbers, or a single one, as a list."""
+    numbers = _unboxed(numbers)
+    listed = list(numbers) if isinstance(numbers, Iterable) else [numbers]
+    for kind in set(map(type, listed)):
+        if issubclass(kind, Sized) and kind is not str:
+            raise TypeError(
+                f"{name} takes a number or a list of numbers, one row, got a list of {kind.__name__}s; "
+                f"take the mean over rows: autodiff.mean([nn.{name}(y, t) for y, t in zip(outputs, targets)])"
+            )
+    return listed
+
+
+def _unboxed(x: Any) -> Any:
+    """Return the number in an array without an axis, anything else as it is."""
+    return x.item() if isinstance(x, Iterable) and getattr(x, "shape", None) == () else x
 
 
 def _is_number(x: Any) -> bool:
-    return isinstance(x, Real) or hasattr(type(x), "item")  # numpy's bool is no Real
+    return isinstance(x, (int, float, Real, Value)) or hasattr(type(x), "item")  # numpy's bool is no Real
