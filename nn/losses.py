@@ -195,7 +195,8 @@ def _flat(name: str, numbers: Any) -> list[Any]:
 
 def _unboxed(x: Any) -> Any:
     """Return the number in an array without an axis, anything else as it is."""
-    return x.item() if isinstance(x, Iterable) and getattr(x, "shape", None) == () else x
+    has_no_axis = isinstance(x, Iterable) and getattr(x, "shape", None) == ()
+    return x.item() if has_no_axis else x
 
 
 def _is_number(x: Any) -> bool:
