@@ -131,7 +131,7 @@ def _aligned(address: int) -> int:
 
 def _laid_out(flat: _Flat, memory: _Memory, extra: Array) -> _Layout:
     """Return the nests of instructions sorted by level, by class, and by what else is given."""
-    codes, starts, operands, phase = flat.codes, flat.starts, flat.operands.copy(), flat.phase
+    codes, starts, operands, phase = flat.codes, flat.starts, flat.operands, flat.phase
     count, first, lanes_at, lanes, one = len(codes), flat.first, memory.lanes_at, memory.lanes, memory.one
     sums = _by_code(_SUMS)
     classes = np.where(codes == CODE["strong_products"], CODE["products"], codes)
@@ -144,8 +144,7 @@ def _laid_out(flat: _Flat, memory: _Memory, extra: Array) -> _Layout:
     longest = int(np.max(np.diff(starts), initial=1))
 
     def place(of: Array) -> None:
-        keys = np.empty(longest, np.int64)
-        layout.placed(codes, starts, operands, order, of, phase, places, free, sums, lanes_at, lanes, one, keys)
+        layout.placed(codes, starts, operands, order, of, phase, places, free, lanes_at, lanes)
 
     until = np.searchsorted(groups, count - memory.totals)
     place(groups[: until + 1])

@@ -1,9 +1,9 @@
 """Additions made into few long sums: passes from program to program, for the backend that runs sums as loops.
 
-A chain or tree of additions whose parts are used nowhere else becomes one instruction, `products`: a start, and pairs
-to be multiplied and added. Products that are used nowhere else become pairs of it, and what came from loops is ready to
-be a loop again: every matrix product, written in scalars, is a set of such sums. Sums are reordered here, so only last
-bits differ; signed zeros, infinities and nan stay what they are. The passes are arrays in, arrays out, and their loops
+A chain of additions whose parts are used nowhere else becomes one instruction, `products`: a start, and pairs to be
+multiplied and added, in the order that was written. Products that are used nowhere else become pairs of it, and what
+came from loops is ready to be a loop again: every matrix product, written in scalars, is a set of such sums. Not a bit
+changes. The passes are arrays in, arrays out, and their loops
 machine code: in Python they took 1.7 s for the 155,000 instructions of a small transformer, instead of 0.03 s.
 
     >>> program = Program.of(4, [], [("mul", (0, 1)), ("mul", (2, 3)), ("add", (4, 5))], [6])
@@ -41,19 +41,19 @@ def multiply_out_powers(program: Program) -> Program:
 
 
 def flatten_sums(program: Program) -> Program:
-    """Return the program with its additions as `products`: each x as the pair 1.0 x, each -x as -1.0 x.
+    """Return the program with its sums as `products`: each term x as the pair 1.0 x. A mean is a sum, divided.
 
-    A sum that is subtracted stays a sum of its own: -(1 - 1) is -0.0, but -1 + 1 is 0.0. A mean is a sum times 1 / n.
+    One long sum is what one `sum`, `dot` or chain of additions from left to right wrote, in that order, and what
+    reverse mode accumulated. What stood in parentheses, as the right operand of an addition or a term of a `sum`, stays
+    a sum of its own, and a subtraction stays what it is: the error terms of compensated arithmetic live by that.
     """
     lengths = np.diff(_ints(program.starts))[_codes(program) == CODE["mean"]]
-    counts = np.unique(lengths).tolist()
-    given, slots = _with_constants(program, [1.0, -1.0, -0.0, *[1.0 / n for n in counts]])
-    inverse = np.zeros(max([0, *counts]) + 1, np.int64)
-    inverse[counts] = slots[3:]
-    one, minus, nothing = slots[:3]
-    return _rewritten(
-        given, adding.flattened(*_arrays(given), _uses(given), given.inputs, one, minus, nothing, inverse)
-    )
+    widths = np.unique(lengths).tolist()
+    given, slots = _with_constants(program, [1.0, -0.0, *map(float, widths)])
+    counts = np.zeros(max([0, *widths]) + 1, np.int64)
+    counts[widths] = slots[2:]
+    one, nothing = slots[:2]
+    return _rewritten(given, adding.flattened(*_arrays(given), _uses(given), given.inputs, one, nothing, counts))
 
 
 def fold_products(program: Program) -> Program:

@@ -14,47 +14,45 @@ from autodiff.compiler.opcodes import CODE
 
 Array = Any
 Arrays = tuple[Array, Array, Array, Array]
-_ADD, _SUB, _NEG, _MUL, _STRONG_MUL = CODE["add"], CODE["sub"], CODE["neg"], CODE["mul"], CODE["strong_mul"]
+_ADD, _SUB, _MUL, _DIV, _NEG = CODE["add"], CODE["sub"], CODE["mul"], CODE["div"], CODE["neg"]
+_STRONG_MUL = CODE["strong_mul"]
 _SUM, _MEAN, _DOT = CODE["sum"], CODE["mean"], CODE["dot"]
 _PRODUCTS, _STRONG_PRODUCTS = CODE["products"], CODE["strong_products"]
 
 
 @kernel
 def _is_sum(code: int) -> bool:
-    return code in (_ADD, _SUB, _NEG, _SUM, _MEAN, _DOT)
+    return code in (_ADD, _SUM, _MEAN, _DOT)
 
 
 @kernel
 def _taken_over(codes: Array, starts: Array, operands: Array, first: int, uses: Array) -> Array:
-    """Return for each slot whether it is a sum that its only user, a sum too, takes over."""
+    """Return for each slot whether it is a sum that goes on: the left operand of one addition, and nothing else."""
     taken = np.zeros(first + len(codes), np.uint8)
     for i in range(len(codes)):
-        if codes[i] in (_ADD, _SUM, _MEAN, _SUB):
-            end = starts[i] + 1 if codes[i] == _SUB else starts[i + 1]
-            for j in range(starts[i], end):
-                x = operands[j]
-                if x >= first and uses[x] == 1 and _is_sum(codes[x - first]):
-                    taken[x] = 1
+        x = operands[starts[i]] if codes[i] == _ADD else 0
+        if x >= first and uses[x] == 1 and codes[x - first] in (_ADD, _SUM, _DOT):
+            taken[x] = 1
     return taken
 
 
 @cached
 def flattened(
-    codes: Array, starts: Array, operands: Array, first: int, uses: Array, inputs: int, one: int, minus: int,
-    nothing: int, inverse: Array,
+    codes: Array, starts: Array, operands: Array, first: int, uses: Array, inputs: int, one: int, nothing: int,
+    counts: Array,
 ) -> Arrays:  # fmt: skip
-    """Return the program with its additions as `products`; `inverse[n]` is the slot of the constant 1 / n.
+    """Return the program with its additions as `products`; `counts[n]` is the slot of the constant n.
 
-    The pairs of a sum that is taken over are a linked list, which its user appends as a whole.
+    The pairs of a sum that goes on are a linked list, whose end is its user's beginning.
     """
     n = len(codes)
     taken = _taken_over(codes, starts, operands, first, uses)
     place = np.arange(first + n)
-    most = len(operands) + n
-    x_of, y_of, following = np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most, np.int64)
+    most = len(operands)
+    x_of, y_of, following = np.empty(most, np.int64), np.empty(most, np.int64), np.full(most, -1)
     heads, tails, pairs = np.full(n, -1), np.full(n, -1), 0
     new_codes, new_starts = np.empty(2 * n, np.int64), np.zeros(2 * n + 1, np.int64)
-    new_operands = np.empty(3 * len(operands) + 4 * n, np.int64)
+    new_operands = np.empty(2 * len(operands) + 3 * n, np.int64)
     count, used = 0, 0
     for i in range(n):
         code, s, e = codes[i], starts[i], starts[i + 1]
@@ -71,50 +69,38 @@ def flattened(
         width = (e - s) // 2 if code == _DOT else e - s
         for j in range(width):
             x = operands[s + j]
-            if taken[x] and not (code in (_SUB, _NEG, _DOT) and j == (1 if code == _SUB else 0)):
-                link, last = heads[x - first], tails[x - first]
-            else:
-                link = last = pairs
-                following[pairs] = -1
-                pairs += 1
-                if code == _DOT:
-                    x_of[link], y_of[link] = place[x], place[operands[s + width + j]]
-                else:
-                    subtracted = code == _NEG or (code == _SUB and j == 1)
-                    x_of[link], y_of[link] = minus if subtracted else one, place[x]
-            if head < 0:
-                head = link
-            else:
-                following[tail] = link
-            tail = last
-        for writing in range(2):
-            if writing == 0 and code != _MEAN:
+            if j == 0 and code == _ADD and taken[x]:
+                head, tail = heads[x - first], tails[x - first]
                 continue
-            if writing == 1 and taken[first + i]:
-                heads[i], tails[i] = head, tail
-                break
-            start, link, skipped = nothing, head, -1
-            while link >= 0:
-                if x_of[link] == one and inputs <= y_of[link] < first:
-                    start, skipped = y_of[link], link
-                    break
-                link = following[link]
-            new_operands[used] = start
-            used += 1
-            link = head
-            while link >= 0:
-                if link != skipped:
-                    new_operands[used], new_operands[used + 1] = x_of[link], y_of[link]
-                    used += 2
-                link = following[link]
-            new_codes[count] = _PRODUCTS
+            x_of[pairs] = place[x] if code == _DOT else one
+            y_of[pairs] = place[operands[s + width + j] if code == _DOT else x]
+            if head < 0:
+                head = pairs
+            else:
+                following[tail] = pairs
+            tail = pairs
+            pairs += 1
+        if taken[first + i]:
+            heads[i], tails[i] = head, tail
+            continue
+        new_operands[used] = nothing
+        if x_of[head] == one and inputs <= y_of[head] < first:
+            new_operands[used], head = y_of[head], following[head]
+        used += 1
+        while head >= 0:
+            new_operands[used], new_operands[used + 1] = x_of[head], y_of[head]
+            used += 2
+            head = following[head]
+        new_codes[count] = _PRODUCTS
+        place[first + i] = first + count
+        count += 1
+        new_starts[count] = used
+        if code == _MEAN:
+            new_operands[used], new_operands[used + 1] = first + count - 1, counts[width]
+            new_codes[count] = _DIV
             place[first + i] = first + count
-            count += 1
+            count, used = count + 1, used + 2
             new_starts[count] = used
-            if writing == 0:  # the mean: that sum times 1 / n
-                x_of[pairs], y_of[pairs], following[pairs] = inverse[width], first + count - 1, -1
-                head = tail = pairs
-                pairs += 1
     return new_codes[:count], new_starts[: count + 1], new_operands[:used], place
 
 

@@ -5,7 +5,7 @@ numbers shared by all rows, the second lanes: for each slot the numbers of a blo
 interpreter a lane is one more innermost loop.
 """
 
-from autodiff.compiler.kernels.vectors import call, entry, fused, get, integer, kernel, number, part, put, put_byte
+from autodiff.compiler.kernels.vectors import call, entry, get, integer, kernel, number, part, put, put_byte
 from autodiff.compiler.opcodes import CODE
 
 FLAT, SUM = 1000, 1001  # kinds of entries of the table, beside the opcodes
@@ -66,7 +66,7 @@ _OUTPUT_WIDTH, _UNARY, _BINARY, _TERNARY = _F["output_width"], _F["unary"], _F["
 _VARIADIC, _SUMS = _F["variadic"], _F["sums"]
 
 _ADD, _SUB, _MUL, _DIV = (CODE[name] + 256 * 2 for name in ("add", "sub", "mul", "div"))
-_STRONG_MUL, _FUSED = CODE["strong_mul"] + 256 * 2, CODE["products"] + 256 * 3
+_STRONG_MUL, _ONE_PAIR = CODE["strong_mul"] + 256 * 2, CODE["products"] + 256 * 3
 _PRODUCTS, _STRONG_PRODUCTS = CODE["products"], CODE["strong_products"]
 _FIRST_VARIADIC = CODE["sum"]
 
@@ -91,8 +91,8 @@ def _flat(h: int, p: int, t: int, pc: int) -> int:
             y = get(p, a)
             x = 0.0 + y * get(p, b) if y != 0.0 else 0.0
             pc += 3
-        elif word == _FUSED:
-            x = fused(get(p, b), get(p, entry(t, pc + 3)), get(p, a))
+        elif word == _ONE_PAIR:
+            x = get(p, a) + get(p, b) * get(p, entry(t, pc + 3))
             pc += 4
         elif word == _DIV:
             x = get(p, a) / get(p, b)
@@ -103,7 +103,7 @@ def _flat(h: int, p: int, t: int, pc: int) -> int:
             for j in range(pc + 2, pc + 1 + count, 2):
                 y = get(p, entry(t, j))
                 if not strong or y != 0.0:
-                    x = fused(y, get(p, entry(t, j + 1)), x)
+                    x += y * get(p, entry(t, j + 1))
             pc += 1 + count
         else:
             _single(h, p, t, pc, word & 255, word >> 8, i)

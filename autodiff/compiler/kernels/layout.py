@@ -46,7 +46,7 @@ def analysed(
 @cached
 def placed(
     codes: Array, starts: Array, operands: Array, order: Array, groups: Array, phase: Array, places: Array, free: Array,
-    sums: Array, lanes_at: int, lanes: int, one: int, keys: Array,
+    lanes_at: int, lanes: int,
 ) -> None:  # fmt: skip
     """Fill in the address of each result, group by group, and the order of the instructions.
 
@@ -55,9 +55,6 @@ def placed(
     first = len(places) - len(codes)
     for g in range(len(groups) - 1):
         begin, end = groups[g], groups[g + 1]
-        for t in range(begin, end):
-            if sums[codes[order[t]]] in (1, 2):
-                _sort_pairs(operands, starts[order[t]] + 1, starts[order[t] + 1], places, one, keys)
         votes = 0
         for t in range(begin, end - 1):
             u, v = starts[order[t]], starts[order[t + 1]]
@@ -75,31 +72,6 @@ def placed(
             places[first + order[t]] = at
             at += unit
         free[phase[order[begin]]] = at
-
-
-@part
-def _sort_pairs(operands: Array, begin: int, end: int, places: Array, one: int, keys: Array) -> None:
-    """Sort the pairs of a sum by the addresses of their factors, 1 * x first: what came from a loop is a run then.
-
-    Shell's method, in place; nearly all are in order already. `keys` is room for a number per pair.
-    """
-    count, ordered = (end - begin) // 2, True
-    for i in range(count):
-        x = places[operands[begin + 2 * i]]
-        keys[i] = ((0 if x == one else x + 1) << 31) + places[operands[begin + 2 * i + 1]]
-        ordered = ordered and (i == 0 or keys[i - 1] <= keys[i])
-    gap = 0 if ordered else count // 2
-    while gap > 0:
-        for i in range(gap, count):
-            key, x, y = keys[i], operands[begin + 2 * i], operands[begin + 2 * i + 1]
-            j = i
-            while j >= gap and keys[j - gap] > key:
-                keys[j] = keys[j - gap]
-                operands[begin + 2 * j] = operands[begin + 2 * (j - gap)]
-                operands[begin + 2 * j + 1] = operands[begin + 2 * (j - gap) + 1]
-                j -= gap
-            keys[j], operands[begin + 2 * j], operands[begin + 2 * j + 1] = key, x, y
-        gap = 1 if gap == 2 else gap * 5 // 11
 
 
 @kernel

@@ -1,8 +1,12 @@
 """Sums of products over affine slots, eight numbers at a time: where nearly all the time of a program goes.
 
 A run adds `v[a + i*a0 + k*ak] * v[b + i*b0 + k*bk]`, over k, to `v[o + i]`. How it loops depends on its steps: outputs
-side by side are updated as vectors that stay in registers over all k; a single output is an inner product; where the
-numbers of b stand side by side in k only, and are used for many rows of outputs, they are transposed first.
+side by side are updated as vectors that stay in registers over all k, others eight at a time; where the numbers of b
+stand side by side in k only, and are used for many rows of outputs, they are transposed first.
+
+Each output is added up in the order of its terms, and products are rounded before they are added, so that sums have the
+bits that eager code gives them, overflow and all. A fused multiply-add makes another number of x*x - y*y, and finite
+ones where a product overflows.
 """
 
 from autodiff.compiler.kernels.vectors import (
@@ -10,19 +14,16 @@ from autodiff.compiler.kernels.vectors import (
     apart,
     entry,
     first,
-    fused,
     get,
     integer,
     kernel,
     load,
     load_some,
     muladd,
-    plus,
     put,
     splat,
     store,
     store_some,
-    total,
 )
 
 UPDATE, BOTH, DOT, PACK, SPREAD = range(5)  # the forms of a run
@@ -147,28 +148,43 @@ def both(
 
 
 @kernel
-def inner(p: int, a: int, ak: int, b: int, bk: int, length: int) -> float:
-    """Return the sum of v[a + k*ak] * v[b + k*bk]."""
+def dots(p: int, n: int, o: int, a: int, a0: int, ak: int, b: int, b0: int, bk: int, length: int) -> None:
+    """Add v[a + i*a0 + k*ak] * v[b + i*b0 + k*bk] to v[o + i], for i < n.
+
+    A sum in order waits four cycles for each addition: eight of them go on side by side.
+    """
     apart()
-    if ak == 1 and bk == 1 and length > 2:
-        x0 = splat(-0.0)
-        k = 0
-        if length >= 2 * WIDTH:
-            x1 = splat(-0.0)
-            while k + 2 * WIDTH <= length:
-                x0 = muladd(load(p, a + k), load(p, b + k), x0)
-                x1 = muladd(load(p, a + k + WIDTH), load(p, b + k + WIDTH), x1)
-                k += 2 * WIDTH
-            x0 = plus(x0, x1)
-        while k < length:
-            which = first(length - k)
-            x0 = muladd(load_some(p, a + k, which), load_some(p, b + k, which), x0)
-            k += WIDTH
-        return total(x0)
-    x = -0.0
-    for k in range(length):
-        x = fused(get(p, a + k * ak), get(p, b + k * bk), x)
-    return x
+    i = 0
+    while i + 8 <= n:
+        x0, x1, x2, x3 = get(p, o + i), get(p, o + i + 1), get(p, o + i + 2), get(p, o + i + 3)
+        x4, x5, x6, x7 = get(p, o + i + 4), get(p, o + i + 5), get(p, o + i + 6), get(p, o + i + 7)
+        at, bt = a + i * a0, b + i * b0
+        for _ in range(length):
+            x0 += get(p, at) * get(p, bt)
+            x1 += get(p, at + a0) * get(p, bt + b0)
+            x2 += get(p, at + 2 * a0) * get(p, bt + 2 * b0)
+            x3 += get(p, at + 3 * a0) * get(p, bt + 3 * b0)
+            x4 += get(p, at + 4 * a0) * get(p, bt + 4 * b0)
+            x5 += get(p, at + 5 * a0) * get(p, bt + 5 * b0)
+            x6 += get(p, at + 6 * a0) * get(p, bt + 6 * b0)
+            x7 += get(p, at + 7 * a0) * get(p, bt + 7 * b0)
+            at += ak
+            bt += bk
+        put(p, o + i, x0)
+        put(p, o + i + 1, x1)
+        put(p, o + i + 2, x2)
+        put(p, o + i + 3, x3)
+        put(p, o + i + 4, x4)
+        put(p, o + i + 5, x5)
+        put(p, o + i + 6, x6)
+        put(p, o + i + 7, x7)
+        i += 8
+    while i < n:
+        x = get(p, o + i)
+        for k in range(length):
+            x += get(p, a + i * a0 + k * ak) * get(p, b + i * b0 + k * bk)
+        put(p, o + i, x)
+        i += 1
 
 
 @kernel
@@ -182,7 +198,7 @@ def carefully(
         for k in range(length):
             y, z = get(p, a + i * a0 + k * ak), get(p, b + i * b0 + k * bk)
             if (z if swapped else y) != 0.0:
-                x = fused(y, z, x)
+                x += y * z
         put(p, o + i, x)
 
 
@@ -216,15 +232,10 @@ def listed(p: int, t: int, q: int, n: int, o: int, a: int, a0: int, b: int, b0: 
         store_some(p, o + i, x0, which)
         i += WIDTH
     while i < n:
-        x, y = get(p, o + i), -0.0
-        for k in range(0, length - 1, 2):
-            at, bt = a + i * a0, b + i * b0
-            x = fused(get(p, at + entry(t, q + 2 * k)), get(p, bt + entry(t, q + 2 * k + 1)), x)
-            y = fused(get(p, at + entry(t, q + 2 * k + 2)), get(p, bt + entry(t, q + 2 * k + 3)), y)
-        if length & 1:
-            last = q + 2 * length - 2
-            x = fused(get(p, a + i * a0 + entry(t, last)), get(p, b + i * b0 + entry(t, last + 1)), x)
-        put(p, o + i, x + y)
+        x, at, bt = get(p, o + i), a + i * a0, b + i * b0
+        for k in range(length):
+            x += get(p, at + entry(t, q + 2 * k)) * get(p, bt + entry(t, q + 2 * k + 1))
+        put(p, o + i, x)
         i += 1
 
 
@@ -259,9 +270,13 @@ def _start(p: int, n: int, o: int, start: int, step: int) -> None:
 
 
 @kernel
-def _spread(p: int, n: int, o: int, x: float) -> None:
-    for i in range(n):
-        put(p, o + i, get(p, o + i) + x)
+def _spread(p: int, n: int, o: int, a: int, ak: int, b: int, bk: int, length: int) -> None:
+    """Add v[a + k*ak] * v[b + k*bk] to v[o + i], for i < n: the same products to all."""
+    apart()
+    for k in range(length):
+        x = get(p, a + k * ak) * get(p, b + k * bk)
+        for i in range(n):
+            put(p, o + i, get(p, o + i) + x)
 
 
 @kernel
@@ -317,10 +332,9 @@ def sum_nest(p: int, t: int, pc: int, room: int, active: int, careful: int) -> i
                 elif checked:
                     carefully(p, n0, to, at, a0, ak, bt, b0, bk, length, swapped)
                 elif form == SPREAD:
-                    _spread(p, n0, to, inner(p, at, ak, bt, bk, length))
+                    _spread(p, n0, to, at, ak, bt, bk, length)
                 else:
-                    for i in range(n0):
-                        put(p, to + i, get(p, to + i) + inner(p, at + i * a0, ak, bt + i * b0, bk, length))
+                    dots(p, n0, to, at, a0, ak, bt, b0, bk, length)
                 to, at, bt = to + o1, at + a1, bt + b1
         if is_listed:
             pc += 2 * length

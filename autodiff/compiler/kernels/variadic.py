@@ -3,7 +3,7 @@
 import math
 from math import inf
 
-from autodiff.compiler.kernels.vectors import apart, entry, fused, get, integer, kernel, put
+from autodiff.compiler.kernels.vectors import apart, entry, exact_product_error, get, integer, kernel, put
 from autodiff.compiler.opcodes import CODE
 
 _PROD, _NORM, _LOGSUMEXP, _MAX, _MIN = (CODE[name] for name in ("prod", "norm", "logsumexp", "max", "min"))
@@ -29,7 +29,7 @@ def variadic_of(code: int, p: int, t: int, q: int, count: int, width: int, i2: i
         for j in range(1, count, 2):
             y = _operand(p, t, q, j, width, i2, i1, i0)
             if code == _PRODUCTS or y != 0.0:
-                x = fused(y, _operand(p, t, q, j + 1, width, i2, i1, i0), x)
+                x += y * _operand(p, t, q, j + 1, width, i2, i1, i0)
         return x
     if code == _PROD:
         for j in range(1, count):
@@ -88,7 +88,7 @@ def _norm(p: int, t: int, q: int, count: int, width: int, i2: int, i1: int, i0: 
     for j in range(count):
         y = math.ldexp(_operand(p, t, q, j, width, i2, i1, i0), -exponent)
         square = y * y
-        low = fused(y, y, -square)
+        low = exact_product_error(y, y, square)
         total = squares + square
         error += (square - (total - squares)) + low if squares >= square else (squares - (total - square)) + low
         squares = total

@@ -17,7 +17,6 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 _DOUBLE, _INT, _INT32, _BYTE = ir.DoubleType(), ir.IntType(64), ir.IntType(32), ir.IntType(8)
 _EIGHT, _MASK = ir.VectorType(_DOUBLE, WIDTH), ir.VectorType(ir.IntType(1), WIDTH)
-_CONTRACT = ("contract",)
 
 
 def kernel(function: _F) -> _F:
@@ -114,13 +113,7 @@ def _masked_store(builder: Any, address: Any, index: Any, value: Any, which: Any
 
 
 def _muladd(builder: Any, x: Any, y: Any, z: Any) -> Any:
-    return builder.fadd(builder.fmul(x, y, flags=_CONTRACT), z, flags=_CONTRACT)
-
-
-def _total(builder: Any, x: Any) -> Any:
-    kind = ir.FunctionType(_DOUBLE, [_DOUBLE, _EIGHT])
-    function = _declared(builder.module, kind, "llvm.vector.reduce.fadd.v8f64")
-    return builder.call(function, [ir.Constant(_DOUBLE, -0.0), x], fastmath=("reassoc",))
+    return builder.fadd(builder.fmul(x, y), z)  # two roundings, as eager code has them
 
 
 def _call(builder: Any, address: Any, arguments: Any) -> Any:
@@ -162,10 +155,7 @@ load_some = _operation(vector(_N, _N, mask), _masked_load, 3)
 store_some = _operation(_NONE(_N, _N, vector, mask), _masked_store, 4)
 first = _operation(mask(_N), _first, 1)
 splat = _operation(vector(_X), _splat, 1)
-plus = _operation(vector(vector, vector), lambda b, x, y: b.fadd(x, y), 2)
 muladd = _operation(vector(vector, vector, vector), _muladd, 3)
-fused: Callable[[float, float, float], float] = _operation(_X(_X, _X, _X), _muladd, 3)  # x * y + z, of numbers
-total: Callable[[Any], float] = _operation(_X(vector), _total, 1)
 
 
 def _product_error(builder: Any, x: Any, y: Any, product: Any) -> Any:
