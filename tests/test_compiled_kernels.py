@@ -1,10 +1,13 @@
 """The numba backend: what it runs equals what the program means."""
 
+import functools
 import itertools
 import math
 import random
+import sys
 from array import array
 from math import inf, nan
+from operator import add, mul
 
 import pytest
 from hypothesis import given, settings
@@ -21,16 +24,23 @@ from autodiff.compiler.numba_backend import Runner  # noqa: E402
 
 SPECIAL = [nan, inf, -inf, 0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 2.5, 1e308, -1e308, 5e-324, -5e-324, 3.0, -7.25, 0.1]
 FAST = [primitive for primitive in OPCODES if primitive.name != "detach"]
-REORDERED = {"sum", "mean", "dot", "products", "strong_products", "norm", "logsumexp", "hypot", "softplus", "prod"}
+# What rounds as IEEE 754 has it, term by term: the bits of the table. Elementary functions may be another library's.
+EXACT = {primitive.name for primitive in FAST if primitive.ulps <= 4} | {"sum", "mean", "dot", "prod"}
+# From Python 3.12 on its own sum, which the table calls, is compensated.
+IN_ORDER = {
+    "sum": lambda *xs: functools.reduce(add, xs, -0.0),
+    "mean": lambda *xs: functools.reduce(add, xs, -0.0) / len(xs),
+    "dot": lambda *wx: functools.reduce(add, map(mul, wx[: len(wx) // 2], wx[len(wx) // 2 :]), -0.0),
+}
 
 
-def same(x: float, y: float, ulps: float = 0.0, size: float = 0.0) -> bool:
-    """Return whether two numbers are equal, signs of zeros too, or within ulps of the larger of x and `size`."""
+def same(x: float, y: float, ulps: float = 0.0) -> bool:
+    """Return whether two numbers are equal, signs of zeros too, or within ulps of x."""
     if x != x or y != y:
         return x != x and y != y
     if x == y:
         return math.copysign(1.0, x) == math.copysign(1.0, y)
-    return abs(x - y) <= ulps * math.ulp(max(abs(x), size))
+    return abs(x - y) <= ulps * math.ulp(x)
 
 
 def operands_of(primitive, rng):
@@ -61,21 +71,13 @@ def test_opcode_is_its_evaluate_at_points_of_its_domain_and_special_ones(primiti
     program = Program.of(count, [], [(CODE[primitive.name], tuple(range(count)))], [count], varying=bytes([1] * count))
     one = Runner(program._replace(varying=bytes(count)))
     lanes, _ = Runner(program).run_rows(np.zeros(0), np.array(points))
+    ulps = 0 if primitive.name in EXACT else 2
     for point, (lane,) in zip(points, lanes.tolist(), strict=True):
-        expected = primitive.evaluate(*point)
-        finite = [abs(x) for x in point if x - x == 0.0]
-        size = (
-            max([abs(expected) if expected - expected == 0.0 else 0.0, *finite]) if primitive.name in REORDERED else 0.0
-        )
-        if "products" in primitive.name or primitive.name == "dot":
-            size = max([size, *[abs(x * y) for x in finite for y in finite if x * y < inf]])
-        ulps = 8 if primitive.name in REORDERED else 2
+        expected = IN_ORDER.get(primitive.name, primitive.evaluate)(*point)
         (single,), holds = one.run(np.array(point))
         assert holds
-        if primitive.name in REORDERED and size > 1e300:
-            continue  # a sum that overflows in one order need not in another
-        assert same(single, expected, ulps, size), (primitive.name, point, single, expected)
-        assert same(lane, expected, ulps, size), (primitive.name, point, lane, expected)
+        assert same(single, expected, ulps), (primitive.name, point, single, expected)
+        assert same(lane, expected, ulps), (primitive.name, point, lane, expected)
 
 
 def test_round_decides_halves_by_the_exact_expansion():
@@ -132,30 +134,18 @@ def close(x: float, y: float) -> bool:
 
 
 def well_scaled(program, numbers):
-    """Return whether no sum on the way cancels or overflows, so that reordering shows in last bits only."""
+    """Return whether nothing on the way is so large that last bits, magnified, show in all digits."""
     slots = program.evaluate_slots(numbers)
     return all(x - x == 0.0 and abs(x) < 1e6 for x in slots)
 
 
-@settings(max_examples=150, deadline=None)
-@given(flat_programs(), st.data())
-def test_each_pass_keeps_the_meaning(program, data):
-    numbers = [data.draw(NUMBERS) for _ in range(program.inputs)]
-    if not well_scaled(program, numbers):
-        return
-    expected = program.evaluate(numbers)
-    for improve in (multiply_out_powers, flatten_sums, fold_products, shorten_sums):
-        program = improve(program)
-        assert all(map(close, program.evaluate(numbers), expected)), improve.__name__
-
-
-SUMS = ["add", "sub", "neg", "sum", "mul", "strong_mul", "relu"]
+SUMS = ["add", "sub", "neg", "mul", "strong_mul", "relu", *([] if sys.version_info >= (3, 12) else IN_ORDER)]
 
 
 @settings(max_examples=150, deadline=None)
 @given(flat_programs(SUMS, 12), st.data())
-def test_sums_of_integers_keep_signed_zeros_infinities_and_nan(program, data):
-    numbers = [data.draw(st.sampled_from([0.0, -0.0, 1.0, -1.0, 2.0, inf, -inf, nan])) for _ in range(program.inputs)]
+def test_passes_over_sums_change_no_bit(program, data):
+    numbers = [data.draw(st.sampled_from(SPECIAL)) for _ in range(program.inputs)]
     expected = program.evaluate(numbers)
     for improve in (multiply_out_powers, flatten_sums, fold_products, shorten_sums):
         program = improve(program)

@@ -19,8 +19,8 @@ from autodiff.compiler.opcodes import CODE, OPCODES
 from autodiff.compiler.program import Program, rebuilt
 
 Array = Any
-_PRODUCTS = {"products": 1, "strong_products": 2, "mul": 3, "strong_mul": 4}
-_SUMS = {**_PRODUCTS, "add": 5, "sub": 5, "div": 5}
+_TOTALS = {"mul": 3, "strong_mul": 4}  # what may be added up over the rows in the same pass: one product a row
+_SUMS = {"products": 1, "strong_products": 2, **_TOTALS, "add": 5, "sub": 5, "div": 5}
 _KILLING = {"less": 1, "less_equal": 1, "equal": 1, "not_equal": 1, "pow": 1, "hypot": 1, "norm": 1, "where": 2}
 _MOST_BYTES = 256 * 2**20  # of lanes; beyond it they are made narrower
 _ALIGNED = 8  # numbers in a line of the cache
@@ -87,7 +87,7 @@ class _Layout(NamedTuple):
 def reroll(program: Program, reduce: bool = False, lanes: int = 32) -> Nests:
     """Return the nests of a program; with `reduce` its outputs are added up over the rows."""
     if reduce:
-        program = _with_products(program)
+        program = _with_totals(program)
     flat = _flattened(program, reduce)
     memory = _memory(flat, lanes)
     # Sums of different lengths may come from one loop or from several; the shorter table tells.
@@ -107,7 +107,7 @@ def _flattened(program: Program, reduce: bool) -> _Flat:
     layout.analysed(codes, starts, operands, program.first, killing, strong, lane, level, tainted, watched)
     phase = lane[program.first :].astype(np.int64)
     if reduce:
-        phase[_is_total(program, operands) & (phase == 1) & (_by_code(_PRODUCTS)[codes] > 0)] = 2
+        phase[_is_total(program, operands) & (phase == 1) & (_by_code(_TOTALS)[codes] > 0)] = 2
     constants = [*program.constants, -0.0, 0.0, 1.0]
     return _Flat(codes, starts, operands, varying, constants, lane, level, watched, phase, program.first)
 
@@ -150,8 +150,7 @@ def _laid_out(flat: _Flat, memory: _Memory, extra: Array) -> _Layout:
     place(groups[: until + 1])
     if memory.totals:  # nobody reads these but the caller, so their order is free
         last = order[count - memory.totals :]
-        factors = starts[last] + np.where(sums[codes[last]] > 2, 0, np.minimum(1, np.diff(starts)[last] - 1))
-        keys = (places[operands[factors + 1]], places[operands[factors]], np.diff(starts)[last], codes[last])
+        keys = (places[operands[starts[last] + 1]], places[operands[starts[last]]], codes[last])
         order[count - memory.totals :] = last[np.lexsort(keys)]
         place(groups[until:])
 
@@ -189,7 +188,7 @@ def _assembled(program: Program, flat: _Flat, memory: _Memory, chosen: _Layout) 
     outputs, guards = np.array(program.outputs, np.int64), np.array(program.guards, np.int64)
     totals_at, totals, one = memory.totals_at, memory.totals, memory.one
     total = np.flatnonzero(flat.phase == 2)
-    strong = np.isin(flat.codes[total], (CODE["strong_mul"], CODE["strong_products"]))
+    strong = flat.codes[total] == CODE["strong_mul"]
     starts = np.empty(totals)
     starts[places[flat.first + total] - totals_at] = np.where(strong, 0.0, -0.0)
     numbers = np.zeros(memory.room_at + chosen.room + _ALIGNED)
@@ -235,30 +234,30 @@ def _is_total(program: Program, operands: Array) -> Array:
     return (_among(np.array(program.outputs, np.int64), program.slots) & ~used)[program.first :]
 
 
-def _with_products(program: Program) -> Program:
-    """Return the program with outputs that vary from row to row as products of nothing else: 1 times what they were."""
+def _with_totals(program: Program) -> Program:
+    """Return the program with each output that varies from row to row as a product, of 1 and what it was if need be.
+
+    A sum is one term of the total, as if in parentheses: over the rows its own terms could cancel or overflow.
+    """
     varying = program.varying_slots()
     used = bytearray(program.slots)
     for x in (*program.operands, *program.guards):
         used[x] = 1
     instructions = list(program.instructions())
-    kinds = {CODE[name] for name in _PRODUCTS}
-    constants = [*program.constants, -0.0, 1.0]
-    shift, made = 2, len(instructions)
-    moved = [(code, tuple([x if x < program.first else x + shift for x in xs])) for code, xs in instructions]
+    kinds = {CODE[name] for name in _TOTALS}
+    moved = [(code, tuple([x if x < program.first else x + 1 for x in xs])) for code, xs in instructions]
     outputs, replaced = array("i"), dict[int, int]()
     for x in program.outputs:
+        new = x if x < program.first else x + 1
         lone = x >= program.first and not used[x] and instructions[x - program.first][0] in kinds
-        new = x if x < program.first else x + shift
         if varying[x] and not lone:
             if x not in replaced:
-                replaced[x] = program.first + shift + len(moved)
-                moved.append((CODE["products"], (program.first, program.first + 1, new)))
+                replaced[x] = program.first + 1 + len(moved)
+                moved.append((CODE["mul"], (program.first, new)))
             new = replaced[x]
         outputs.append(new)
-    assert made <= len(moved)
-    guards = array("i", [x if x < program.first else x + shift for x in program.guards])
-    return rebuilt(program, moved, constants, outputs=outputs, guards=guards)
+    guards = array("i", [x if x < program.first else x + 1 for x in program.guards])
+    return rebuilt(program, moved, [*program.constants, 1.0], outputs=outputs, guards=guards)
 
 
 def _affine(places: Array, lane: Array) -> tuple[Array, int]:

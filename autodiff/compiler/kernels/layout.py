@@ -301,7 +301,6 @@ def _sum_entry(
     begin, first_pair = s, s + pairs_at
     if (
         kind == 1
-        and phase != 2
         and pairs > 1
         and _all_at(addresses, s, inner, outer, one - 2)
         and _all_at(addresses, s + 1, inner + 1, outer + 1, one)
@@ -320,31 +319,17 @@ def _sum_entry(
     runs_at, runs, room = used + 12, 0, 0
     used += 13
     j, shift = 0, first_pair - s
-    zero = number(addresses, s)  # of either sign: added up over the rows, it is nothing
-    if phase == 2 and kind <= 2 and not (zero in (one - 2, one - 1) and _all_at(addresses, s, inner, outer, zero)):
-        none = integer(0)
-        used, needed = _run(
-            table, used, none, one, none, none, none, number(addresses, s), d1, d2, none, phase, n1, n2, lanes_at, lanes
-        )
-        runs += 1
-        room = max(room, needed)
     while j < pairs:
         p, pi, po = s + shift + 2 * j, inner + shift + 2 * j, outer + shift + 2 * j
         alike, parts = _alike_pairs(addresses, p, pi, po, pairs - j, lanes_at)
-        if phase != 2 and parts > 2 and alike < 6 * parts:
+        if parts > 2 and alike < 6 * parts:
             used = _listed(table, used, addresses, p, pi, po, alike, phase, lanes_at)
             runs += 1
             j += alike
             continue
-        length = 1
-        if phase != 2:
-            length = _run_length(addresses, p, pi, po, pairs - j, lanes_at)
-            if (
-                length == 2
-                and j + 3 < pairs
-                and _run_length(addresses, p + 2, pi + 2, po + 2, pairs - j - 1, lanes_at) > 2
-            ):
-                length = 1
+        length = _run_length(addresses, p, pi, po, pairs - j, lanes_at)
+        if length == 2 and j + 3 < pairs and _run_length(addresses, p + 2, pi + 2, po + 2, pairs - j - 1, lanes_at) > 2:
+            length = 1
         x, y = number(addresses, p), number(addresses, p + 1)
         xk, yk = (number(addresses, p + 2) - x, number(addresses, p + 3) - y) if length > 1 else (0, 0)
         used, needed = _run(
