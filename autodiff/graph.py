@@ -12,6 +12,7 @@ nothing else of it.
     (True, True)
 """
 
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -42,8 +43,15 @@ def topological_order(*roots: Any, without: AbstractSet[Any] = frozenset()) -> l
     from has been. Placing nodes as they are met, and walking back in that order, would be wrong: in `b = a * a;
     c = b * b; d = b * c` it could leave `b` before `c` has passed on its gradient, and lose that part.
     """
+    return extended_order(roots, set(without))
+
+
+def extended_order(roots: Sequence[Any], entered: set[Any]) -> list[Any]:
+    """Return the same for what is not in `entered` yet, and add it to that.
+
+    Called for one root after the other, it costs as much as one order of all.
+    """
     order: list[Any] = []
-    entered = set(without)
     stack = [root for root in reversed(roots) if root.operands]
     place, enter, push, pop = order.append, entered.add, stack.append, stack.pop
     while stack:

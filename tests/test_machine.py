@@ -11,7 +11,7 @@ from hypothesis import Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 import autodiff as ad
-from autodiff import Value
+from autodiff import Value, copying
 from autodiff.graph import leaves, topological_order
 from autodiff.primitives import TABLE
 from autodiff.testing import ValueMachine
@@ -106,14 +106,22 @@ def forgetting_the_memo(self: Value, memo: dict[int, Any]) -> Any:
 
 
 def each_on_its_own(self: Value) -> tuple[Any, ...]:
-    """A pickle within the pickle: roots share no leaves."""
-    function, arguments = right_reduce(self)
+    """A pickle within the pickle: roots share nothing."""
+    function, arguments, *_ = right_reduce(self)
     return _loaded, (pickle.dumps((function, arguments)),)
 
 
 def _loaded(stored: bytes) -> Any:
     function, arguments = pickle.loads(stored)
     return function(*arguments)
+
+
+def each_with_its_own_nodes(self: Value) -> tuple[Any, ...]:
+    """Roots share their leaves alone."""
+    if not self.operands:
+        return right_reduce(self)
+    parts = copying._Parts()
+    return copying._placed, (parts, copying._Place(parts, self))
 
 
 def without_grad(self: Value) -> tuple[Any, ...]:
@@ -137,6 +145,7 @@ MISTAKES: list[tuple[str, Callable[..., Any]]] = [
     ("__copy__", copy.deepcopy),
     ("__copy__", lambda self: Value(self.data, self.label)),
     ("__reduce__", each_on_its_own),
+    ("__reduce__", each_with_its_own_nodes),
     ("__reduce__", without_grad),
     ("detach", lambda self: self),
     ("detach", lambda self: self + 0.0),

@@ -225,23 +225,19 @@ class ValueMachine(RuleBasedStateMachine):
     @rule(target=_VALUES, originals=st.lists(_VALUES, min_size=1, max_size=2))
     def deep_copy(self, originals: list[Value]) -> Any:
         """Copy graphs whole: what they share, their copies share."""
-        if len(self.shadows) > _MOST_VALUES:
-            return multiple()
-        copies = copy.deepcopy(originals)
-        twins: dict[Shadow, Shadow] = {}
-        for original, twin in zip(originals, copies, strict=True):
-            self._pair(self.shadows[original], twin, twins)
-        return multiple(*copies)
+        return self._copied(originals, copy.deepcopy)
 
-    @rule(target=_VALUES, originals=st.lists(_VALUES, min_size=1, max_size=2, unique=True))
+    @rule(target=_VALUES, originals=st.lists(_VALUES, min_size=1, max_size=2))
     def pickle(self, originals: list[Value]) -> Any:
-        """Pickle and load graphs: they share their leaves, as before; of shared interior nodes each has its own."""
+        """Pickle and load graphs: what they share, those that are loaded share."""
+        return self._copied(originals, lambda values: pickle.loads(pickle.dumps(values)))
+
+    def _copied(self, originals: list[Value], way: Callable[[list[Value]], list[Value]]) -> Any:
         if len(self.shadows) > _MOST_VALUES:
             return multiple()
-        copies = pickle.loads(pickle.dumps(originals))
+        copies = way(originals)
         twins: dict[Shadow, Shadow] = {}
         for original, twin in zip(originals, copies, strict=True):
-            twins = {shadow: known for shadow, known in twins.items() if not shadow.operands}
             self._pair(self.shadows[original], twin, twins)
         return multiple(*copies)
 
