@@ -22,6 +22,7 @@ What there is, by use; help() of each shows an example:
 - Choices and steps: `where` `maximum` `minimum` `clip` `sign` `floor` `ceil`.
 - Lists: `sum` `mean` `prod` `dot` `norm` `max` `min` `logsumexp` `softmax` `log_softmax`.
 - Derivatives of functions: `grad` `value_and_grad` `jacobian` `hessian` `hvp` `jvp` `vjp`; of a graph: `gradient`.
+- Arrays of Values on which numpy's functions are these: `array`.
 - Speed: `compile`, which runs a function of Values as fast as numerical code written by hand.
 - Memory: `checkpoint`, `preaccumulate`. How graphs are recorded: `no_grad`, `detect_anomaly`, `record_source`.
 - A function of your own as one operation: `primitive`, which returns a `Primitive`, smooth on its `Domain`.
@@ -101,6 +102,7 @@ from autodiff.transforms import grad, gradient, hessian, hvp, jacobian, jvp, val
 from autodiff.value import Value
 
 if TYPE_CHECKING:
+    from autodiff.arrays import array
     from autodiff.compiler import compile
     from autodiff.show import Graph, draw
     from autodiff.show.animate import animate
@@ -124,6 +126,7 @@ __all__ = [
     "arctan",
     "arctan2",
     "arctanh",
+    "array",
     "backward_steps",
     "cbrt",
     "ceil",
@@ -200,7 +203,7 @@ __all__ = [
 
 # What stands beside the engine is loaded at its first use: `import autodiff` itself loads the standard library alone.
 _SHOW = ["Graph", "animate", "backward_steps", "draw", "explain", "formula", "forward_steps", "what_if"]
-_LAZY = {**dict.fromkeys(_SHOW, "autodiff.show"), "compile": "autodiff.compiler"}
+_LAZY = {**dict.fromkeys(_SHOW, "autodiff.show"), "compile": "autodiff.compiler", "array": "autodiff.arrays"}
 
 
 def __getattr__(name: str) -> Any:

@@ -60,6 +60,14 @@ def _has_no_axis(x: Any) -> bool:
     return isinstance(shape, tuple) and not shape and not hasattr(x, "mask")
 
 
+def check_kind_of_array(x: Any, place: str = "") -> None:
+    """Raise TypeError for a masked array, which lacks numbers, and for a numpy.matrix, whose operators are its own."""
+    if hasattr(x, "mask"):
+        raise TypeError(f"expected numbers, got a masked array{place}; fill it with .filled(...), or leave them out")
+    if any(base.__name__ == "matrix" for base in type(x).__mro__):
+        raise TypeError(f"expected an array, got a numpy.matrix{place}, whose * is @; use np.asarray(...)")
+
+
 def unboxed(x: Any) -> Any:
     """Return the object in an array of objects without an axis, as np.asarray(value) is; anything else as it is."""
     return x.item() if getattr(x, "shape", None) == () and getattr(x.dtype, "kind", None) == "O" else x

@@ -150,12 +150,15 @@ def in_blocks(outputs: Structure, inputs: Structure, rows: Sequence[Sequence[Any
 
 
 def array(numbers: Sequence[Any], shape: tuple[int, ...]) -> Any:
-    """Return a numpy array of that shape: float64 if all are floats, else of objects."""
+    """Return a numpy array of that shape: float64 if all are floats, of bools if all are such, else of objects."""
+    from autodiff import arrays
+
     numpy = sys.modules["numpy"]
-    kind = float if all(type(x) is float for x in numbers) else object
-    made = numpy.empty(len(numbers), dtype=kind)
+    kinds = set(map(type, numbers))
+    made = numpy.empty(len(numbers), dtype=float if kinds <= {float} else bool if kinds == {bool} else object)
     made[:] = numbers
-    return made.reshape(shape)
+    made = made.reshape(shape)
+    return arrays.of_objects(made) if made.dtype == object else made
 
 
 def is_array(x: Any) -> bool:
@@ -205,8 +208,7 @@ def _size(children: Sequence[Structure]) -> int:
 
 def check_array(whole: Any, name: str) -> None:
     """Raise TypeError for an array of something else than real numbers or objects."""
-    if hasattr(whole, "mask"):
-        raise TypeError(f"expected numbers, got a masked array at {name}; fill it with .filled(...), or leave them out")
+    floats.check_kind_of_array(whole, f" at {name}")
     if whole.dtype.kind not in "iufO":
         raise TypeError(f"expected numbers, got an array of {whole.dtype} at {name}; {_advice(whole.dtype.kind)}")
 

@@ -13,9 +13,11 @@ and multiplies each node's upstream gradient by its local gradients:
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence, Sized
+from functools import cache
 from operator import mul
 from typing import Any, NoReturn, Self, cast
 
@@ -320,6 +322,9 @@ class Value(metaclass=_Listed):
     __floor__ = _method(primitives.floor)
     __ceil__ = _method(primitives.ceil)
 
+    def __trunc__(self) -> Value:
+        return cast(Value, primitives.where(self < 0.0, self.ceil(), self.floor()))
+
     def __round__(self, digits: int | None = None) -> Value:
         return self.__apply__(primitives.round, (self, digits or 0))
 
@@ -353,6 +358,32 @@ class Value(metaclass=_Listed):
         Value(2.5, grad=0.0)
         """
         return self
+
+    def fabs(self) -> Value:
+        """Return the absolute value; np.fabs asks for it.
+
+        >>> Value(-2.5).fabs()
+        Value(2.5, grad=0.0, op=abs)
+        """
+        return abs(self)
+
+    def radians(self) -> Value:
+        """Return the angle in radians, self in degrees; np.radians and np.deg2rad ask for it.
+
+        >>> Value(180.0).radians()
+        Value(3.141592653589793, grad=0.0, op=mul)
+        """
+        return self * (math.pi / 180.0)
+
+    def degrees(self) -> Value:
+        """Return the angle in degrees, self in radians; np.degrees and np.rad2deg ask for it.
+
+        >>> Value(math.pi).degrees()
+        Value(180.0, grad=0.0, op=mul)
+        """
+        return self * (180.0 / math.pi)
+
+    deg2rad, rad2deg = radians, degrees
 
     def arctan2(self, x: Any) -> Value:
         """Return the angle of the point (x, self), from -pi to pi.
@@ -437,6 +468,23 @@ class Value(metaclass=_Listed):
             "with math.floor(x), round(x) or autodiff.floor(x)"
         )
 
+    def as_integer_ratio(self) -> NoReturn:
+        raise TypeError(
+            "the exact ratio of a Value, which statistics.mean and Fraction ask for, would lose its gradient: take "
+            "x.data to leave the graph on purpose, or stay in it, with autodiff.mean(values)"
+        )
+
+    # --- numpy's protocol: single Values among its functions' arguments ---
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        return _arrays().boxed(self, dtype)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        return _arrays().of_ufunc(ufunc, method, inputs, kwargs)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        return _arrays().of_function(function, args, kwargs)
+
     # --- copies, without recursion ---
 
     def __copy__(self) -> Value:
@@ -457,6 +505,14 @@ class SourcedValue(Value):
     __slots__ = ("source",)
 
     source: modes.Source | None
+
+
+@cache
+def _arrays() -> Any:
+    """Return the module that knows numpy, which is loaded by then: numpy has called."""
+    from autodiff import arrays
+
+    return arrays
 
 
 def _number(x: Any) -> Any:

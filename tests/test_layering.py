@@ -10,7 +10,7 @@ import pytest
 import autodiff
 
 ROOT = Path(__file__).parent.parent
-ENGINE = ["suggestions", "forks", "floats", "primitives", "graph", "modes", "copying", "value", "functions"]
+ENGINE = ["suggestions", "forks", "floats", "primitives", "graph", "modes", "copying", "arrays", "value", "functions"]
 LAYERS = [*ENGINE, "structures", "sweeps", "segments", "transforms", "testing"]
 # Beside transforms: they may import what is below, nothing below imports them.
 BESIDE = ["show", "expression", "compiler"]

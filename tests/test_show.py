@@ -209,7 +209,7 @@ def test_what_is_changed_in_the_digraph_shows() -> None:
 
 
 def test_draw_of_no_value_says_what_it_takes() -> None:
-    takes = "draw takes a Value, a list of Values or a model, got"
+    takes = "draw takes a Value, a list or an array of Values or a model, got"
     with pytest.raises(TypeError, match=rf"^{takes} float 3\.0; only Values have a graph$"):
         draw(3.0)  # type: ignore[call-overload]
     with pytest.raises(TypeError, match=rf"^{takes} list \[3\.0, 3\.0"):

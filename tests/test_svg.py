@@ -306,7 +306,7 @@ def test_a_module_without_layers_is_refused() -> None:
         def __init__(self) -> None:
             self.factor = Value(2.0)
 
-    with pytest.raises(TypeError, match=r"^draw takes a Value, a list of Values or a model, got Scale"):
+    with pytest.raises(TypeError, match=r"^draw takes a Value, a list or an array of Values or a model, got Scale"):
         draw(Scale())
 
 

@@ -264,11 +264,13 @@ class _Rows:
 def replaced(x: Any, make: Callable[[float], Any]) -> Any:
     """Return x with what `make` gives in the place of each number, in the order in which they are taken."""
     if is_array(x):
+        from autodiff import arrays
+
         numpy = sys.modules["numpy"]
         made = numpy.empty(x.size, object)
         for i, number in enumerate(numpy.asarray(x).ravel().tolist()):
             made[i] = replaced(number, make)
-        return made.reshape(x.shape)
+        return arrays.of_objects(made.reshape(x.shape))
     if isinstance(x, (list, tuple)):
         parts = [replaced(child, make) for child in x]
         kind: Any = type(x)

@@ -334,8 +334,9 @@ class Compiled(Bindable):
         if len(paths) >= MOST_PATHS:
             raise RuntimeError(
                 f"{self.name} takes more than {MOST_PATHS} ways through its choices; the last was chosen by a Value at "
-                f"{paths[-1].lines[-1]}: choose with where(...), which is one program for both, or make what decides a "
-                "plain argument"
+                f"{paths[-1].lines[-1]}: choose with where(...), maximum, minimum or clip, which are one program for "
+                "both, in the place of if, max and min; np.array(...) in the function is numpy's own, which compares: "
+                "autodiff.array(...) selects; or make what decides a plain argument"
             )
         f, varying, differentiated = self.f, bytearray(), list[Value]()
 

@@ -16,6 +16,7 @@ from autodiff.show.model import ModelDrawing, layers_of
 from autodiff.show.parts import Parts, parts_of
 from autodiff.show.theme import Theme
 from autodiff.show.tree import tree
+from autodiff.structures import is_array
 from autodiff.value import Value
 
 LARGEST_SHOWN = 2_000  # boxes that a notebook lays out of its own accord, in some seconds at the worst
@@ -67,8 +68,8 @@ def draw(
     module, and each structure that repeats, becomes one box, which says what is in it.
 
     Args:
-        value: the root, drawn last; or a list of them. Or a model of `nn`, drawn as columns of units: layers and
-            weights.
+        value: the root, drawn last; or a list or an array of them. Or a model of `nn`, drawn as columns of units:
+            layers and weights.
         show: which numbers: "data" and "grad" in the boxes; on the edges "local", the local gradient, or
             "contribution", upstream x local gradient = what the operand's grad gained.
         depth: how many levels of folded modules, or of repeated structure, are opened; by default as many as are clear.
@@ -78,8 +79,8 @@ def draw(
         direction: from operands to results, "LR" left to right or "TB" top to bottom.
         theme: "light", "dark", or "auto", which follows the reader's preference.
 
-    Raises TypeError if `value` is no Value, list of Values or model, ValueError for another direction, theme, ..., or
-    if `focus` is not in the graph.
+    Raises TypeError if `value` is no Value, list or array of Values or model, ValueError for another direction, theme,
+    ..., or if `focus` is not in the graph.
 
     >>> from autodiff import Value
     >>> a, b = Value(2.0, "a"), Value(-3.0, "b")
@@ -96,7 +97,7 @@ def draw(
         if layers:
             return ModelDrawing(value, layers, theme)
         raise TypeError(
-            f"draw takes a Value, a list of Values or a model, got {type(value).__name__} {short(value)}; "
+            f"draw takes a Value, a list or an array of Values or a model, got {type(value).__name__} {short(value)}; "
             "only Values have a graph"
         )
     if focus is not None and not isinstance(focus, Value):
@@ -225,9 +226,11 @@ class Graph(Drawing):
 
 
 def _roots(value: Any) -> list[Value] | None:
-    """Return the roots that are to be drawn, None if `value` is neither a Value nor a list of them."""
+    """Return the roots that are to be drawn, None if `value` is neither a Value nor a list or an array of them."""
     if isinstance(value, Value):
         return [value]
+    if is_array(value):
+        value = value.ravel().tolist()
     several = isinstance(value, (list, tuple)) and value and all(isinstance(root, Value) for root in value)
     return list(dict.fromkeys(value)) if several else None
 
