@@ -25,7 +25,7 @@ What it does to them is a program (`program`), which is made smaller (`passes`) 
 import sys
 import time
 from collections.abc import Callable, Hashable, Sequence
-from functools import update_wrapper
+from functools import partial, update_wrapper
 from threading import RLock
 from typing import Any
 
@@ -233,14 +233,30 @@ class Compiled(Bindable):
         with self._lock:
             if len(self._paths.get(key, ())) > len(paths):  # another thread has traced meanwhile
                 return self._run(given, key, args, kwargs, backward)
-            path = self._trace(key, args, kwargs, None, backward)
+            return self._new_path(given, key, args, kwargs, None, backward)
+
+    def _new_path(
+        self, given: Arguments, key: Hashable, args: tuple[Any, ...], kwargs: dict[str, Any], row: int | None,
+        backward: bool,
+    ) -> tuple[Path, Any]:  # fmt: skip
+        """Trace the path that is right for this row, None without rows; return it, and without rows its outputs.
+
+        A choice at a tie may be decided one way by the arithmetic of Values, and the other way by the program's, which
+        rounds otherwise. The program's decision counts, at this call as at every other: f is traced as it has it.
+        """
+        decided = list[bool]()
+        while True:
+            path, before = self._trace(key, args, kwargs, row, backward, decided), decided
             start = time.perf_counter()
-            runner = path.runner(self.options)
-            outputs, holds = runner.run(_shared(given, path, runner))
-            path.facts.setdefault("first run", time.perf_counter() - start)
-        if not holds and path not in paths:  # a leaf was assigned in between, or a tie: traced once more, it is known
-            return self._run(given, key, args, kwargs, backward)
-        return path, outputs
+            runner = path.runner(self.options) if row is None else path.guard_runner(self.options)
+            outputs, holds = _run_one(given, path, row, runner)
+            if row is None:
+                path.facts.setdefault("first run", time.perf_counter() - start)
+            if holds:
+                return path, outputs
+            decided = path.decided(self.options, partial(_run_one, given, path, row))
+            if decided == before:  # nothing is left to decide
+                return path, outputs
 
     # --- rows ---
 
@@ -257,16 +273,17 @@ class Compiled(Bindable):
         pending, groups, tried = list(range(len(given.rows))), list[tuple[Path, list[int]]](), 0
         while pending:
             with self._lock:
-                paths = self._paths[key]
-                path = paths[tried] if tried < len(paths) else self._trace(key, args, kwargs, pending[0], backward)
-                is_known = tried >= len(paths) and path in paths
-            tried += 1
+                if is_new := tried >= len(self._paths[key]):
+                    path, _ = self._new_path(given, key, args, kwargs, pending[0], backward)
+                else:
+                    path = self._paths[key][tried]
+            tried += not is_new  # others may have been traced on the way
             runner = path.guard_runner(self.options)
             rows = _rows(given, runner, pending)
             _, holding = runner.run_rows(_shared(given, path, runner), rows)
             mine = [i for i, holds in zip(pending, holding, strict=True) if holds]
-            if is_known and not mine:
-                mine = pending[:1]  # a tie, which the trace has decided
+            if is_new and not mine:
+                mine = pending[:1]  # a leaf was assigned in between
             if mine:
                 groups.append((path, mine))
                 taken = set(mine)
@@ -322,9 +339,10 @@ class Compiled(Bindable):
     # --- traces ---
 
     def _trace(
-        self, key: Hashable, args: tuple[Any, ...], kwargs: dict[str, Any], row: int | None, backward: bool
-    ) -> Path:
-        """Return another path, the one of this row, for arguments with this key."""
+        self, key: Hashable, args: tuple[Any, ...], kwargs: dict[str, Any], row: int | None, backward: bool,
+        decided: Sequence[bool] = (),
+    ) -> Path:  # fmt: skip
+        """Return another path, the one of this row, for arguments with this key; its first choices may be decided."""
         paths = self._paths.get(key, [])
         if self.f is None:
             raise RuntimeError(
@@ -360,11 +378,11 @@ class Compiled(Bindable):
             differentiated.extend(outside_leaves(result, self.name))
             return with_gradient(result, differentiated)
 
-        path = traced(call, varying, self.options)
+        path = traced(call, varying, self.options, decided)
         path.differentiated = differentiated
         for known in paths:
             if path.program == known.program and path.leaves == known.leaves:
-                return known  # its guards fail by a rounding: the numbers are at a tie
+                return known
         self._paths[key] = [*paths, path]
         return path
 
@@ -442,6 +460,15 @@ def _shared(given: Arguments, path: Path, runner: Any) -> Any:
         data = [leaf.data if type(leaf.data) is float else data_of(leaf) for leaf in path.leaves]
         numbers = joined([*given.parts, data])
     return runner.numbers(numbers)
+
+
+def _run_one(given: Arguments, path: Path, row: int | None, runner: Any) -> tuple[Any, bool]:
+    """Return the outputs of a runner for one row, None without rows, and whether its guards hold."""
+    if row is None:
+        outputs, holds = runner.run(_shared(given, path, runner))
+        return outputs, holds
+    (outputs,), (holds,) = runner.run_rows(_shared(given, path, runner), _rows(given, runner, [row]))
+    return outputs, bool(holds)
 
 
 def _rows(given: Arguments, runner: Any, mine: Any) -> Any:

@@ -84,6 +84,17 @@ class Path:
             made = self._runners["guards"] = runner(guards, options.backend, None, options.threads)
         return made
 
+    def decided(self, options: Options, run: Callable[[Any], tuple[Sequence[float], bool]]) -> list[bool]:
+        """Return what its conditions are, as far as the first that is not as expected; `run` runs a runner.
+
+        The arithmetic of a backend may round otherwise than that of Values, from which f was traced.
+        """
+        conditions = self.program._replace(outputs=self.program.guards, guards=array("i"), expected=b"")
+        outputs, _ = run(runner(drop_dead(conditions), options.backend, None, 1))
+        found = [bool(x != 0.0) for x in outputs]
+        others = [i for i, expected in enumerate(self.program.expected) if found[i] != bool(expected)]
+        return found[: others[0] + 1] if others else found
+
     def backend(self, backend: str) -> str:
         """Return the name of the backend that runs it, when this one is asked for."""
         return "python" if backend == "python" or self.program.primitives or not has_numba() else "numba"
@@ -107,15 +118,16 @@ class Path:
         return "\n".join(lines)
 
 
-def traced(call: Callable[[Trace], Any], varying: bytearray, options: Options) -> Path:
+def traced(call: Callable[[Trace], Any], varying: bytearray, options: Options, decisions: Sequence[bool] = ()) -> Path:
     """Return the path that `call` takes: it gives f's result for inputs that it makes of the trace.
 
-    By then `varying` says of each input whether it differs from row to row. Raises TracingError when f keeps a number
-    of the program: it would be what it was at the first call for ever.
+    Its first choices are the decisions, if there are any. By then `varying` says of each input whether it differs from
+    row to row. Raises TracingError when f keeps a number of the program: it would be what it was at the first call for
+    ever.
     """
     owner = Owner()
     # In a context of its own: an interrupt, wherever it comes, leaves no trace under way.
-    path = copy_context().run(_traced, Trace(owner), call, varying, options)
+    path = copy_context().run(_traced, Trace(owner, decisions), call, varying, options)
     if owner.has_tracers():
         raise TracingError(
             "the function keeps a number of its program, in an attribute, a global or a container outside, or returns "

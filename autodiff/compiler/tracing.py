@@ -86,10 +86,14 @@ class Trace:
         nodes: the tracers that operations made, in order.
         guards: the conditions that were used as bools.
         leaves: the leaf Values from outside; known once there is a program.
+
+    `decisions` are what the first conditions are to be, whatever the numbers say: how a program decided that rounds
+    otherwise than Values do.
     """
 
-    def __init__(self, owner: Owner | None = None) -> None:
+    def __init__(self, owner: Owner | None = None, decisions: Sequence[bool] = ()) -> None:
         self.owner = owner or Owner()
+        self._decisions = decisions
         self.inputs: list[Tracer] = []
         self.nodes: list[Tracer] = []
         self.guards: list[Guard] = []
@@ -166,8 +170,9 @@ class Trace:
             return cast(Condition, self.noted(Condition, primitive, operands))
 
     def guard(self, condition: Condition) -> bool:
-        """Return what the condition is now; every run will rely on it."""
-        expected = bool(condition.number != 0.0)
+        """Return what the condition is now, unless that is decided already; every run will rely on it."""
+        decided = self._decisions[len(self.guards) : len(self.guards) + 1]
+        expected = decided[0] if decided else bool(condition.number != 0.0)
         self.guards.append(Guard(condition, expected, modes.user_line()))
         return expected
 
