@@ -23,7 +23,9 @@ _TOTALS = {"mul": 3, "strong_mul": 4}  # what may be added up over the rows in t
 _SUMS = {"products": 1, "strong_products": 2, **_TOTALS, "add": 5, "sub": 5, "div": 5}
 _KILLING = {"less": 1, "less_equal": 1, "equal": 1, "not_equal": 1, "pow": 1, "hypot": 1, "norm": 1, "where": 2}
 _MOST_BYTES = 256 * 2**20  # of lanes; beyond it they are made narrower
+_MOST_INSTRUCTIONS = 2**28  # `_laid_out` sorts by levels of 28 bits
 _ALIGNED = 8  # numbers in a line of the cache
+assert len(OPCODES) <= 256, "a flat list has eight bits for an opcode"
 
 
 class Nests(NamedTuple):
@@ -122,7 +124,20 @@ def _memory(flat: _Flat, lanes: int) -> _Memory:
     while lanes > _ALIGNED and wide * lanes * 8 > _MOST_BYTES:
         lanes //= 2
     one = inputs + len(flat.constants) - 1
-    return _Memory(inputs, one, totals_at, totals, lanes_at, lanes, _aligned(lanes_at + wide * lanes))
+    room_at = _aligned(lanes_at + wide * lanes)
+    _check_size("numbers in memory", room_at, layout.MOST_ADDRESSES)
+    _check_size("operands of one operation", int(np.max(np.diff(flat.starts), initial=0)), layout.MOST_ADDRESSES)
+    _check_size("operations", len(flat.codes), _MOST_INSTRUCTIONS)
+    return _Memory(inputs, one, totals_at, totals, lanes_at, lanes, room_at)
+
+
+def _check_size(what: str, needed: int, limit: int) -> None:
+    """Raise ValueError for what would not fit into the numbers of a table."""
+    if needed >= limit:
+        raise ValueError(
+            f'the program needs {needed:,} {what}; backend="numba" takes fewer than {limit:,}: compile smaller parts '
+            'of it, or use backend="python"'
+        )
 
 
 def _aligned(address: int) -> int:

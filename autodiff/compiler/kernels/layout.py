@@ -1,4 +1,10 @@
-"""The loops of re-rolling in machine code: levels, slots, and the table of nests; `reroll` says what they are for."""
+"""The loops of re-rolling in machine code: levels, slots, and the table of nests; `reroll` says what they are for.
+
+A number of the table has 32 bits, and machine code writes it without a look. What makes it fit: `reroll` takes no
+program whose addresses, or operands of one operation, are `MOST_ADDRESSES` or more; steps are between addresses, and
+what else is counted has addresses of its own. An opcode is below 256; where it shares a number with how many operands
+there are, in a flat list, they are fewer than `_MOST_LISTED`.
+"""
 
 from typing import Any
 
@@ -10,6 +16,8 @@ from autodiff.compiler.kernels.vectors import integer, kernel, number, part
 
 Array = Any
 FLAT, SUM = 1000, 1001  # kinds of entries of the table, beside the opcodes
+MOST_ADDRESSES = 2**31  # numbers in a block of memory; `reroll` refuses what needs more
+_MOST_LISTED = 2**23
 _LONE = 12  # instructions of the commonest kinds take as long in a flat list as in a nest
 _LONE_PAIRS = 12  # a nest of sums costs as much as a flat list of about so many pairs
 
@@ -201,7 +209,8 @@ def emitted(
         kind = number(sums, number(codes, t))
         is_sum = kind == 1 or kind == 2 or phase == 2
         size = n1 * n2
-        if phase == 0 and (size * operands <= 2 * _LONE_PAIRS if is_sum else size <= (_LONE if kind >= 3 else 3)):
+        few = size * operands <= 2 * _LONE_PAIRS if is_sum else size <= (_LONE if kind >= 3 else 3)
+        if phase == 0 and few and operands < _MOST_LISTED:
             for u in range(t, t + size):
                 table = _with_room(table, used, 5 + operands)
                 if open_flat < 0:
@@ -219,7 +228,7 @@ def emitted(
         open_flat = -1
         entries[count] = used
         count += 1
-        table = _with_room(table, used, 40 + 12 * (operands + 2))
+        table = _with_room(table, used, 40 + 6 * (operands + 2))  # 12 for a run of one pair
         if is_sum:
             used, needed = _sum_entry(
                 table, used, t, n1, n2, kind, phase, starts, addresses, outs, lanes_at, lanes, one
@@ -319,17 +328,20 @@ def _sum_entry(
     runs_at, runs, room = used + 12, 0, 0
     used += 13
     j, shift = 0, first_pair - s
+    alike, parts = 0, 0  # pairs ahead that step alike, and in how many runs: counted once for all of them
     while j < pairs:
         p, pi, po = s + shift + 2 * j, inner + shift + 2 * j, outer + shift + 2 * j
-        alike, parts = _alike_pairs(addresses, p, pi, po, pairs - j, lanes_at)
+        if alike == 0:
+            alike, parts = _alike_pairs(addresses, p, pi, po, pairs - j, lanes_at)
         if parts > 2 and alike < 6 * parts:
             used = _listed(table, used, addresses, p, pi, po, alike, phase, lanes_at)
             runs += 1
-            j += alike
+            j, alike = j + alike, 0
             continue
         length = _run_length(addresses, p, pi, po, pairs - j, lanes_at)
         if length == 2 and j + 3 < pairs and _run_length(addresses, p + 2, pi + 2, po + 2, pairs - j - 1, lanes_at) > 2:
             length = 1
+        alike, parts = alike - length, parts - 1
         x, y = number(addresses, p), number(addresses, p + 1)
         xk, yk = (number(addresses, p + 2) - x, number(addresses, p + 3) - y) if length > 1 else (0, 0)
         used, needed = _run(
