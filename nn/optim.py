@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 from autodiff import Value
+from nn.elsewhere import missing
 
 
 class SGD:
@@ -76,3 +78,7 @@ class SGD:
             self._velocities = changes
         for parameter, change in zip(self.parameters, changes, strict=True):
             parameter.data -= lr * change
+
+
+def __getattr__(name: str) -> Any:
+    raise missing(__name__, name)
