@@ -14,6 +14,8 @@ from functools import cache
 from types import FrameType
 from typing import Any, NamedTuple
 
+from autodiff.nothing import NOTHING
+
 
 class Mode(NamedTuple):
     """How operations are recorded: whether at all, checked for non-finite numbers, with the line they stand on.
@@ -154,11 +156,11 @@ def check_gradients(order: list[Any], seeds: dict[Any, float]) -> None:
     for seed in seeds.values():
         if seed - seed != 0.0:
             raise FloatingPointError(f"the gradient that the backward pass starts from is {seed}")
-    gradients = dict(seeds)
+    gradients = {root: seed for root, seed in seeds.items() if seed}
     for node in reversed(order):
-        upstream = gradients.get(node, 0.0)
+        upstream = gradients.get(node, NOTHING)
         for operand, local in zip(node.operands, node.local_gradients, strict=True):
-            if upstream and type(operand) is not float and (local or not node.op.chooses):
+            if upstream is not NOTHING and local is not NOTHING and type(operand) is not float:
                 before = 0.0 if operand.operands else operand.grad
                 gradient = gradients.get(operand, before) + upstream * local
                 if gradient - gradient != 0.0:

@@ -12,7 +12,7 @@ A primitive knows nothing of Value. It is callable, and hands itself over to the
     (0.0, (1.0,))
 
 Conventions at kinks and singular points stand at the rule that keeps them. A rule may divide by zero or overflow; what
-reads it supplies the IEEE 754 answer.
+reads it supplies the IEEE 754 answer. NOTHING is the local gradient of what was not taken: a structural zero.
 """
 
 import math
@@ -23,6 +23,7 @@ from math import inf
 from typing import Any, NamedTuple
 
 from autodiff import floats
+from autodiff.nothing import NOTHING
 
 Rule = Callable[..., Any]
 
@@ -62,8 +63,8 @@ class Primitive:
         domain: where it is smooth and its error bound holds.
         ulps: the bound on the error of value and local gradients in the domain, in units in the last place of the
             result, or of the largest term where terms cancel.
-        chooses: whether a local gradient of 0 means that the operand was not taken: it then contributes nothing, not
-            even 0 * inf.
+        scales: whether an operand that is the constant 0 can make a local gradient the constant 0, as in 0 * x: a
+            structural zero, NOTHING.
 
     `autodiff.primitive` makes one of your own.
 
@@ -81,7 +82,7 @@ class Primitive:
         symbol: str | None = None,
         domain: Domain | None = None,
         ulps: int = 16,
-        chooses: bool = False,
+        scales: bool = False,
     ) -> None:
         self.name = self.__name__ = name
         self.formula = formula
@@ -91,7 +92,7 @@ class Primitive:
         self.symbol = symbol or name
         self.domain = domain or Domain()
         self.ulps = ulps
-        self.chooses = chooses
+        self.scales = scales
         self.__module__ = __name__
         self.__doc__ = f"Return {formula}.\n\nSmooth on {self.domain}, where the error is at most {ulps} ulps."
 
@@ -155,6 +156,15 @@ def _choose(condition: Any, x: Any, y: Any) -> Any:
     return y if condition is False else where(condition, x, y)
 
 
+def _scaled(constant: Any, slope: Any) -> Any:
+    """Return a slope with that factor: NOTHING if the factor is a plain 0, so that the slope is a Value in vain.
+
+    Of plain numbers nobody knows which are constants: what records a node reads the rule of a zero again, with Values.
+    """
+    is_zero = type(constant) is float and type(slope) is not float and constant == 0.0
+    return NOTHING if is_zero else slope
+
+
 def _guarded(x: Any) -> Any:
     """Return x, and 1 where x is 0: a denominator that turns the 0 / 0 of a zero vector into 0."""
     return _choose(x == 0.0, 1.0, x)
@@ -167,7 +177,7 @@ def _power_slope(x: Any, y: Any) -> Any:
     product: its derivative in y is 1 / x.
     """
     slope = y * x ** (y - 1.0)
-    return _choose(y == 0.0, _choose(slope == slope, slope, 0.0), slope)
+    return _scaled(y, _choose(y == 0.0, _choose(slope == slope, slope, NOTHING), slope))
 
 
 def _to_integer(x: float) -> float:
@@ -189,15 +199,18 @@ NEVER = (0.0, 0.0)  # for an operand that chooses and has no gradient
 
 add = Primitive("add", "x + y", operator.add, [lambda out, x, y: 1.0, lambda out, x, y: 1.0], symbol="+", ulps=4)
 sub = Primitive("sub", "x - y", operator.sub, [lambda out, x, y: 1.0, lambda out, x, y: -1.0], symbol="−", ulps=4)
-mul = Primitive("mul", "x * y", operator.mul, [lambda out, x, y: y, lambda out, x, y: x], symbol="×", ulps=4)
+mul = Primitive(
+    "mul", "x * y", operator.mul, [lambda out, x, y: y, lambda out, x, y: x], symbol="×", ulps=4, scales=True
+)
 div = Primitive(
     "div",
     "x / y",
     floats.divide,
-    [lambda out, x, y: 1.0 / y, lambda out, x, y: -out / y],
+    [lambda out, x, y: 1.0 / y, lambda out, x, y: _scaled(x, -out / y)],
     symbol="÷",
     domain=_on(REAL, REAL, kinks=lambda x, y: y),
     ulps=4,
+    scales=True,
 )
 neg = Primitive("neg", "-x", operator.neg, [lambda out, x: -1.0], symbol="−", ulps=4)
 pow: Primitive = Primitive(
@@ -207,10 +220,11 @@ pow: Primitive = Primitive(
     # 0 ** y is the constant 0 for y > 0: in y its derivative is 0 there, not 0 * log(0).
     [
         lambda out, x, y: _power_slope(x, y),
-        lambda out, x, y: out * log(_choose(x == 0.0, _choose(y < 0.0, x, 1.0), x)),
+        lambda out, x, y: _choose(x == 0.0, _choose(y < 0.0, out * log(x), NOTHING), out * log(x)),
     ],
     symbol="xʸ",
     domain=_on((1e-3, 1e3), (-20.0, 20.0)),
+    scales=True,
     ulps=128,  # y - 1 may round, by half an ulp of 20; ln x, up to 7, times that is a relative error of 110 ulps
 )
 mod = Primitive(
@@ -226,22 +240,29 @@ floordiv = Primitive(
     "floordiv",
     "x // y",
     floats.floor_divide,
-    [lambda out, x, y: 0.0, lambda out, x, y: 0.0],
+    [lambda out, x, y: NOTHING, lambda out, x, y: NOTHING],
     symbol="//",
     domain=_on((-1e3, 1e3), (0.1, 1e3), kinks=lambda x, y: _to_integer(x / y)),
     ulps=4,
 )
-abs = Primitive("abs", "|x|", operator.abs, [lambda out, x: sign(x)], domain=_on(REAL, kinks=lambda x: x), ulps=4)
-sign: Primitive = Primitive(
-    "sign", "sign of x", floats.sign, [lambda out, x: 0.0], domain=_on(REAL, kinks=lambda x: x), ulps=4
+abs = Primitive(
+    "abs",
+    "|x|",
+    operator.abs,
+    [lambda out, x: _choose(x == 0.0, NOTHING, sign(x))],
+    domain=_on(REAL, kinks=lambda x: x),
+    ulps=4,
 )
-floor = Primitive("floor", "⌊x⌋", floats.floor, [lambda out, x: 0.0], domain=_on(REAL, kinks=_to_integer), ulps=4)
-ceil = Primitive("ceil", "⌈x⌉", floats.ceil, [lambda out, x: 0.0], domain=_on(REAL, kinks=_to_integer), ulps=4)
+sign: Primitive = Primitive(
+    "sign", "sign of x", floats.sign, [lambda out, x: NOTHING], domain=_on(REAL, kinks=lambda x: x), ulps=4
+)
+floor = Primitive("floor", "⌊x⌋", floats.floor, [lambda out, x: NOTHING], domain=_on(REAL, kinks=_to_integer), ulps=4)
+ceil = Primitive("ceil", "⌈x⌉", floats.ceil, [lambda out, x: NOTHING], domain=_on(REAL, kinks=_to_integer), ulps=4)
 round: Primitive = Primitive(
     "round",
     "x rounded to that many digits",
     floats.round,
-    [lambda out, x, digits: 0.0, lambda out, x, digits: 0.0],
+    [lambda out, x, digits: NOTHING, lambda out, x, digits: NOTHING],
     domain=_on(REAL, NEVER, kinks=lambda x, digits: _to_integer(x - 0.5)),
     ulps=4,
 )
@@ -290,17 +311,17 @@ arctan2 = Primitive(
     "arctan2",
     "the angle of the point (x, y), given as y, x",
     floats.arctan2,
-    [lambda out, y, x: _over_square(x, y, x), lambda out, y, x: -_over_square(y, y, x)],
+    [lambda out, y, x: _over_square(x, y, x), lambda out, y, x: _over_square(-y, y, x)],
     domain=_on(REAL, REAL, kinks=lambda y, x: y if x <= 0.0 else math.hypot(x, y)),
 )
 sinh: Primitive = Primitive("sinh", "sinh x", floats.sinh, [lambda out, x: cosh(x)], domain=_on((-700.0, 700.0)))
 cosh: Primitive = Primitive("cosh", "cosh x", floats.cosh, [lambda out, x: sinh(x)], domain=_on((-700.0, 700.0)))
-tanh = Primitive("tanh", "tanh x", floats.tanh, [lambda out, x: _squared(1.0 / cosh(x))], domain=_on((-350.0, 350.0)))
+tanh = Primitive("tanh", "tanh x", floats.tanh, [lambda out, x: _sech_squared(x)], domain=_on((-350.0, 350.0)))
 
 
-def _squared(x: Any) -> Any:
-    """Return x * x: of 1 / cosh, where 1 - tanh² would lose every digit from x = 20 on."""
-    return x * x
+def _sech_squared(x: Any) -> Any:
+    """Return 1 / cosh(x)², where 1 - tanh² would lose every digit from x = 20 on, and cosh overflows from 711 on."""
+    return 4.0 * sigmoid(2.0 * x) * sigmoid(-2.0 * x)
 
 
 arcsinh = Primitive("arcsinh", "arsinh x", floats.arcsinh, [lambda out, x: 1.0 / hypot(1.0, x)])
@@ -326,13 +347,14 @@ hypot: Primitive = Primitive(
 
 def _over(x: Any, length: Any) -> Any:
     """Return x / length; 0, in every order of derivative, where the length is 0."""
-    return _choose(length == 0.0, 0.0, x / _guarded(length))
+    return _choose(length == 0.0, NOTHING, x / _guarded(length))
 
 
 def _over_square(numerator: Any, y: Any, x: Any) -> Any:
     """Return numerator / (x² + y²) without overflow of the squares; 0 at the origin."""
     radius = hypot(x, y)
-    return _over(_over(numerator, radius), radius)
+    guarded = _guarded(radius)
+    return _choose(radius == 0.0, NOTHING, numerator / guarded / guarded)
 
 
 # --- error functions and activations ---
@@ -366,10 +388,9 @@ relu = Primitive(
     "relu",
     "max(x, 0)",
     lambda x: floats.maximum(x, 0.0),
-    [lambda out, x: _choose(x > 0.0, 1.0, 0.0)],  # 0 at the kink
+    [lambda out, x: _choose(x > 0.0, 1.0, _nan_or_nothing(x))],  # 0 at the kink
     domain=_on(REAL, kinks=lambda x: x),
     ulps=4,
-    chooses=True,
 )
 leaky_relu = Primitive(
     "leaky_relu",
@@ -377,20 +398,22 @@ leaky_relu = Primitive(
     lambda x, slope: x if x > 0.0 else slope * x,
     [
         lambda out, x, slope: _choose(x > 0.0, 1.0, slope),
-        lambda out, x, slope: _choose(x > 0.0, 0.0, x),
+        lambda out, x, slope: _choose(x > 0.0, NOTHING, x),
     ],  # left at the kink
     domain=_on(REAL, (0.0, 1.0), kinks=lambda x, slope: x),
     ulps=4,
+    scales=True,
 )
 elu = Primitive(
     "elu",
     "x if x > 0 else alpha * (eˣ - 1)",
     lambda x, alpha: x if x > 0.0 else alpha * floats.expm1(x),
     [
-        lambda out, x, alpha: _choose(x > 0.0, 1.0, alpha * exp(x)),  # the left derivative at the kink
-        lambda out, x, alpha: _choose(x > 0.0, 0.0, expm1(x)),
+        lambda out, x, alpha: _choose(x > 0.0, 1.0, _scaled(alpha, alpha * exp(x))),  # the left derivative at the kink
+        lambda out, x, alpha: _choose(x > 0.0, NOTHING, expm1(x)),
     ],
     domain=_on((-700.0, 700.0), (0.1, 10.0), kinks=lambda x, alpha: x),
+    scales=True,
 )
 silu = Primitive(
     "silu",
@@ -410,55 +433,58 @@ gelu = Primitive(
 )
 
 # --- choices ---
+# What was not chosen has the local gradient NOTHING. A nan is always chosen, and the derivative in it is nan.
 
 
-def _share(chosen: Any, tied: Any) -> Any:
-    return _choose(chosen, 1.0, _choose(tied, 0.5, 0.0))
+def _nan_or_nothing(x: Any) -> Any:
+    """Return the local gradient of an operand that no comparison takes: nan if it is nan, else NOTHING."""
+    return _choose(x != x, x, NOTHING)
+
+
+def _taken(is_beyond: Any, is_tied: Any, x: Any) -> Any:
+    """Return the local gradient of x, one of two operands."""
+    return _choose(is_beyond, 1.0, _choose(is_tied, 0.5, _nan_or_nothing(x)))
 
 
 maximum: Primitive = Primitive(
     "maximum",
     "the larger of x and y",
     floats.maximum,
-    [lambda out, x, y: _share(x > y, x == y), lambda out, x, y: _share(y > x, x == y)],
+    [lambda out, x, y: _taken(x > y, x == y, x), lambda out, x, y: _taken(y > x, x == y, y)],
     domain=_on(REAL, REAL, kinks=lambda x, y: x - y),
     ulps=4,
-    chooses=True,
 )
 minimum = Primitive(
     "minimum",
     "the smaller of x and y",
     floats.minimum,
-    [lambda out, x, y: _share(x < y, x == y), lambda out, x, y: _share(y < x, x == y)],
+    [lambda out, x, y: _taken(x < y, x == y, x), lambda out, x, y: _taken(y < x, x == y, y)],
     domain=_on(REAL, REAL, kinks=lambda x, y: x - y),
     ulps=4,
-    chooses=True,
 )
 clip = Primitive(
     "clip",
     "x, at least low and at most high",
     lambda x, low, high: floats.minimum(floats.maximum(x, low), high),
     [
-        lambda out, x, low, high: _choose(x < low, 0.0, _choose(x > high, 0.0, 1.0)),  # 1 at the bounds
-        lambda out, x, low, high: _choose(x < low, _choose(low > high, 0.0, 1.0), 0.0),
-        lambda out, x, low, high: _choose(maximum(x, low) > high, 1.0, 0.0),
+        lambda out, x, low, high: _choose((x >= low) & (x <= high), 1.0, _nan_or_nothing(x)),  # 1 at the bounds
+        lambda out, x, low, high: _choose((x < low) & (low <= high), 1.0, _nan_or_nothing(low)),
+        lambda out, x, low, high: _choose((x > high) | (low > high), 1.0, _nan_or_nothing(high)),
     ],
     domain=_on(REAL, (-1e6, 0.0), (0.0, 1e6), kinks=_gap),
     ulps=4,
-    chooses=True,
 )
 where: Primitive = Primitive(
     "where",
     "x if condition else y",
     lambda condition, x, y: x if condition else y,
     [
-        lambda out, condition, x, y: 0.0,
-        lambda out, condition, x, y: where(condition, 1.0, 0.0),
-        lambda out, condition, x, y: where(condition, 0.0, 1.0),
+        lambda out, condition, x, y: NOTHING,
+        lambda out, condition, x, y: _choose(condition != 0.0, 1.0, NOTHING),
+        lambda out, condition, x, y: _choose(condition != 0.0, NOTHING, 1.0),
     ],
     domain=_on((0.0, 1.0), REAL, REAL, kinks=lambda condition, x, y: condition),
     ulps=4,
-    chooses=True,
 )
 
 # --- lists: any number of operands, all local gradients at once, in linear time ---
@@ -466,12 +492,13 @@ where: Primitive = Primitive(
 
 def _prod_partials(out: Any, *xs: Any) -> Iterator[Any]:
     """Yield the product of the others for each factor, exact where factors are 0: prefix times suffix."""
+    zeros = [] if type(out) is float else [i for i, x in enumerate(xs) if type(x) is float and x == 0.0]  # constants
     suffixes = [1.0]
     for x in reversed(xs[1:]):
         suffixes.append(suffixes[-1] * x)
     prefix: Any = 1.0
-    for x, suffix in zip(xs, reversed(suffixes), strict=True):
-        yield prefix * suffix
+    for i, (x, suffix) in enumerate(zip(xs, reversed(suffixes), strict=True)):
+        yield NOTHING if zeros not in ([], [i]) else prefix * suffix
         prefix = prefix * x
 
 
@@ -481,24 +508,27 @@ def _logsumexp_partials(out: Any, *xs: Any) -> list[Any]:
     When every term is -inf, e^-inf = 0 of each leaves nothing to share: all derivatives are 0.
     """
     largest = max(*xs)
-    largest = _choose(largest == -inf, 0.0, largest)
+    is_empty = largest == -inf
+    largest = _choose(is_empty, 0.0, largest)
     terms = [exp(x - largest) for x in xs]
     total = _guarded(sum(*terms))
-    return [term / total for term in terms]
+    return [_choose(is_empty, NOTHING, term / total) for term in terms]
 
 
 def _extreme_partials(out: Any, *xs: Any) -> list[Any]:
-    """Return 1/k for each of the k operands that equal the extreme, 0 for the others; 0 for all if it is nan."""
-    chosen = [_choose(x == out, 1.0, 0.0) for x in xs]
-    ties = _guarded(sum(*chosen))
-    return [share / ties for share in chosen]
+    """Return 1/k for each of the k operands that equal the extreme; nan for each that is nan."""
+    chosen = [x == out for x in xs]
+    share = 1.0 / _guarded(sum(*[_choose(is_chosen, 1.0, 0.0) for is_chosen in chosen]))
+    return [_choose(is_chosen, share, _nan_or_nothing(x)) for is_chosen, x in zip(chosen, xs, strict=True)]
 
 
 # A sum of n terms rounds n - 1 times, by half an ulp of the largest sum on the way; 32 covers the 64 operands the tests
 # give. Of a product each rounding can be a whole ulp of the result.
 sum: Primitive = Primitive("sum", "x₁ + ... + xₙ", floats.sum, lambda out, *xs: (1.0,) * len(xs), symbol="Σ", ulps=32)
 mean = Primitive("mean", "(x₁ + ... + xₙ) / n", floats.mean, lambda out, *xs: (1.0 / len(xs),) * len(xs), ulps=32)
-prod = Primitive("prod", "x₁ · ... · xₙ", floats.prod, _prod_partials, symbol="Π", domain=_on((-10.0, 10.0)), ulps=64)
+prod = Primitive(
+    "prod", "x₁ · ... · xₙ", floats.prod, _prod_partials, symbol="Π", domain=_on((-10.0, 10.0)), ulps=64, scales=True
+)
 dot = Primitive(
     "dot",
     "w₁ x₁ + ... + wₙ xₙ",
@@ -506,6 +536,7 @@ dot = Primitive(
     lambda out, *wx: wx[len(wx) // 2 :] + wx[: len(wx) // 2],
     symbol="·",
     ulps=32,
+    scales=True,
 )
 norm = Primitive(
     "norm",
@@ -536,12 +567,8 @@ log_softmax = Primitive(
     domain=_on((-700.0, 700.0)),
     ulps=4,
 )
-max: Primitive = Primitive(
-    "max", "the largest", floats.max, _extreme_partials, domain=_on(REAL, kinks=_gap), ulps=4, chooses=True
-)
-min = Primitive(
-    "min", "the smallest", floats.min, _extreme_partials, domain=_on(REAL, kinks=_gap), ulps=4, chooses=True
-)
+max: Primitive = Primitive("max", "the largest", floats.max, _extreme_partials, domain=_on(REAL, kinks=_gap), ulps=4)
+min = Primitive("min", "the smallest", floats.min, _extreme_partials, domain=_on(REAL, kinks=_gap), ulps=4)
 
 TABLE: dict[str, Primitive] = {entry.name: entry for entry in list(globals().values()) if isinstance(entry, Primitive)}
 """Every primitive by its name, in the order above."""

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 from autodiff import floats, modes
 from autodiff.graph import topological_order
+from autodiff.nothing import NOTHING
 from autodiff.primitives import Primitive
 from autodiff.structures import Structure, flatten_values, is_array
 from autodiff.sweeps import from_elsewhere, made_from, read_again, reverse
@@ -262,11 +263,10 @@ def _slopes(order: Sequence[Any], output: Any, inputs: Sequence[Any]) -> dict[An
     slopes = {output: 1.0}
     for node in reversed(order):
         if node in slopes:
-            upstream, chooses = slopes[node], node.op.chooses
+            upstream = slopes[node]
             for operand, local in zip(node.operands, node.local_gradients, strict=True):
-                if type(operand) is not float and operand in made and (local or not chooses):
-                    share = upstream * local if upstream else 0.0
-                    slopes[operand] = slopes.get(operand, 0.0) + share
+                if type(operand) is not float and operand in made and local is not NOTHING:
+                    slopes[operand] = slopes.get(operand, 0.0) + upstream * local
     return slopes
 
 

@@ -19,6 +19,7 @@ from typing import Any
 from autodiff import floats
 from autodiff.graph import topological_order
 from autodiff.modes import current_trace
+from autodiff.nothing import NOTHING
 from autodiff.structures import flatten
 from autodiff.value import Value, result_leaf
 
@@ -37,6 +38,8 @@ def gradient(output: Value, inputs: Any) -> Any:
 
     Formula: the chain rule in reverse, as `Value.backward`. Cost: a few operations for each node between inputs and
     output, whatever the number of inputs.
+
+    What was not taken contributes nothing, as in `backward()`.
 
     Raises TypeError for an output or inputs that are no Values.
 
@@ -62,11 +65,11 @@ def reverse(
 ) -> list[Any]:
     """Return, for each input, the sum of seed * d(root)/d(input) over the roots: floats, or Values where one is in it.
 
-    `order` is a topological order of the roots, whose upstream gradients start at the seeds. Upstreams of exactly zero
-    contribute nothing, as in `backward()`, and sums are taken in the same order.
+    `order` is a topological order of the roots, whose upstream gradients start at the seeds. Sums are taken in the same
+    order as in `backward()`.
     """
     upstreams = upstreams_of(order, seeds, inputs, local_gradients)
-    return [upstreams.get(x, 0.0) for x in inputs]
+    return [_settled(upstreams.get(x, NOTHING)) for x in inputs]
 
 
 def upstreams_of(
@@ -77,17 +80,17 @@ def upstreams_of(
     upstreams = dict(seeds)
     for node in reversed(order):
         upstream = upstreams.get(node)
-        if upstream is None or node not in made or (type(upstream) is float and upstream == 0.0):
+        if upstream is None or node not in made:
             continue
-        operands, chooses = node.operands, node.op.chooses
+        operands = node.operands
         counts = [type(x) is not float and x in made for x in operands]
         if True not in counts:  # an input, made from others
             continue
         for operand, counting, local in zip(operands, counts, local_gradients(node, counts), strict=True):
             if counting:
-                share = chain(upstream, local, chooses)
-                if share is not None:
-                    upstreams[operand] = upstreams[operand] + share if operand in upstreams else share
+                share = chain(upstream, local)
+                if share is not NOTHING:
+                    upstreams[operand] = added(upstreams[operand], share) if operand in upstreams else share
     return upstreams
 
 
@@ -96,9 +99,8 @@ def forward(
 ) -> list[Any]:
     """Return, for each output, the sum of d(output)/d(node) * tangent over the nodes that have one.
 
-    `order` is a topological order of the outputs. Here the factor nearer to the output is the local gradient: one of
-    exactly zero contributes nothing, the mirror image of the strong zero of the reverse sweep. A node without a tangent
-    does not move.
+    `order` is a topological order of the outputs. A node without a tangent does not move; one made from it by what was
+    not taken has none.
     """
     moving = dict(tangents)
     for node in order:
@@ -107,37 +109,46 @@ def forward(
             continue
         total: Any = None
         for operand, counting, local in zip(node.operands, counts, local_gradients(node, counts), strict=True):
-            if counting and not (node.op.chooses and type(local) is float and local == 0.0):
-                share = chain(local, moving[operand], False)
-                share = 0.0 if share is None else share
-                total = share if total is None else total + share
+            if counting:
+                share = chain(moving[operand], local)
+                if share is not NOTHING:
+                    total = share if total is None else added(total, share)
         if total is not None:
             moving[node] = total
-    return [moving.get(x, 0.0) for x in outputs]
+    return [_settled(moving.get(x, NOTHING)) for x in outputs]
 
 
-def chain(upstream: Any, local: Any, chooses: bool) -> Any:
-    """Return upstream * local, or None where it contributes nothing: the chain rule with its zeros.
+def chain(adjoint: Any, local: Any) -> Any:
+    """Return adjoint * local, or NOTHING: what an upstream gradient, or a tangent, becomes by a local gradient.
 
-    A constant 0 contributes nothing, unless IEEE 754 makes nan of it and the primitive does not choose. A Value that
-    happens to be 0 now may have a derivative, so its product is kept, but for 0 * inf and 0 * nan. A trace, which knows
-    no numbers, decides at every run.
+    A trace, which knows no numbers, decides at every run what is nothing.
     """
+    if local is NOTHING:
+        return NOTHING
     trace = current_trace()
-    if trace is not None and not (trace.is_constant(upstream) and trace.is_constant(local)):
-        return trace.chain(upstream, local, chooses)
-    if type(local) is float:
-        if local == 1.0:
-            return upstream
-        if local == 0.0 and (chooses or _is_finite(upstream)):
-            return None
-        if type(upstream) is not float:
-            return None if upstream.data == 0.0 and local - local != 0.0 else upstream * local
-        return upstream * local if upstream != 0.0 else None
-    if type(upstream) is float:
-        return local if upstream == 1.0 else upstream * local if upstream != 0.0 else None
-    finite = local.data - local.data == 0.0
-    return upstream * local if finite or upstream.data != 0.0 else None
+    if trace is not None and not (trace.is_constant(adjoint) and trace.is_constant(local)):
+        return trace.chain(adjoint, local)
+    if type(local) is float and local == 1.0:
+        return adjoint
+    if type(adjoint) is float and adjoint == 1.0:
+        return local
+    return adjoint * local
+
+
+def added(total: Any, share: Any) -> Any:
+    """Return total + share, of adjoints."""
+    trace = current_trace()
+    if trace is not None and not (trace.is_constant(total) and trace.is_constant(share)):
+        return trace.added(total, share)
+    return total + share
+
+
+def _settled(adjoint: Any) -> Any:
+    """Return an adjoint as a number: 0.0 for NOTHING."""
+    trace = current_trace()
+    if trace is not None and not trace.is_constant(adjoint):
+        return trace.settled(adjoint)
+    return 0.0 if adjoint is NOTHING else adjoint
 
 
 def recorded(node: Any, counts: Sequence[bool]) -> Sequence[float]:
@@ -149,16 +160,14 @@ def recorded(node: Any, counts: Sequence[bool]) -> Sequence[float]:
 def read_again(node: Any, counts: Sequence[bool]) -> Sequence[Any]:
     """Return the local gradients of the operands that count, read with the Values of the graph; 0.0 for the others.
 
-    The rules of operands that do not count are not read: of `x ** 2` that in the exponent would be the logarithm of x,
-    for nothing. A rule that raises where IEEE 754 has an answer was given a constant as a float: it gets a Value.
+    One that is a plain 0, and no Value, does not depend on anything: it is NOTHING. The rules of operands that do not
+    count are not read: of `x ** 2` that in the exponent would be the logarithm of x, for nothing. A rule that raises
+    where IEEE 754 has an answer was given a constant as a float: it gets a Value.
     """
     try:
         return _rule(node, node.operands, counts)
     except (ArithmeticError, ValueError):
         return _rule(node, [x if isinstance(x, Value) else Value(x) for x in node.operands], counts)
-
-
-_PLAIN = {float, Value}
 
 
 def _rule(node: Any, operands: Sequence[Any], counts: Sequence[bool]) -> Sequence[Any]:
@@ -167,13 +176,10 @@ def _rule(node: Any, operands: Sequence[Any], counts: Sequence[bool]) -> Sequenc
         if callable(partials):
             gradients: Sequence[Any] = node.op.local_gradients(node, *operands)
         else:
-            gradients = [p(node, *operands) if c else 0.0 for p, c in zip(partials, counts, strict=True)]
-        kinds = set(map(type, gradients))
-        if kinds <= _PLAIN:
-            return gradients
-        if complex in kinds:
+            gradients = [p(node, *operands) if c else NOTHING for p, c in zip(partials, counts, strict=True)]
+        if complex in set(map(type, gradients)):
             raise ArithmeticError(f"{node.op.name} left the real line")
-        return [x if isinstance(x, Value) else floats.as_float(x) for x in gradients]
+        return [x if isinstance(x, Value) else floats.as_float(x) or NOTHING for x in gradients]
     except TypeError as error:
         raise TypeError(
             f"the partials of {node.op.name} cannot be differentiated again ({error}); write them in arithmetic and "
@@ -200,8 +206,3 @@ def from_elsewhere(order: Sequence[Any], ours: set[Any], theirs: Iterable[Any] =
     }
     strangers.update(theirs)
     return made_from(order, strangers) if strangers else strangers
-
-
-def _is_finite(x: Any) -> bool:
-    data = x if type(x) is float else x.data
-    return bool(data - data == 0.0)

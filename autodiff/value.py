@@ -19,20 +19,14 @@ import threading
 from collections.abc import Callable, Iterable, Sequence, Sized
 from functools import cache
 from operator import mul
-from typing import Any, Never, NoReturn, Self, cast
+from typing import Any, NoReturn, Self, cast
 
 from autodiff import copying, floats, modes, primitives
 from autodiff.forks import waited_for
 from autodiff.graph import FORGOTTEN, leaves, topological_order
+from autodiff.nothing import NOTHING, Nothing
 from autodiff.primitives import TABLE, Primitive
-from autodiff.suggestions import (
-    ELSEWHERE_ON_VALUES,
-    OWN_OPERATION,
-    PRIVATE_ELSEWHERE_ON_VALUES,
-    Elsewhere,
-    missing,
-    unexpected,
-)
+from autodiff.suggestions import ELSEWHERE_ON_VALUES, Elsewhere, missing
 
 _new = object.__new__
 _PLAIN = frozenset((float, int, bool))  # isinstance(x, Value) takes twice as long for these, below Python 3.12
@@ -86,9 +80,6 @@ class Value(metaclass=_Listed):
 
     Any number is an operand: int, float, bool, Fraction, Decimal, numpy scalars. A constant operand is no node.
 
-    There is room for no other attribute: keep an optimiser's state beside, in a dict by Value. An operation of your own
-    is a `primitive`.
-
     Raises TypeError for data that is no real number, or a label that is no string.
 
     >>> a, b = Value(2.0, label="a"), Value(-3.0, label="b")
@@ -117,9 +108,7 @@ class Value(metaclass=_Listed):
     _label: str
     source: modes.Source | None = None  # SourcedValue has a slot for it; here it costs nothing
 
-    def __new__(cls, data: Any = None, label: Any = "", *others: Any, **named: Any) -> Self:
-        if (others or named) and cls is Value:
-            raise unexpected("Value(...)", "a number and a label", named, 2 + len(others))
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         mode = modes.current()
         if mode is None or not mode.sourcing or cls is not Value:
             return _new(cls)
@@ -147,10 +136,7 @@ class Value(metaclass=_Listed):
     @label.setter
     def label(self, label: str) -> None:
         if not isinstance(label, str):
-            kind = type(label).__name__
-            if kind in ("tuple", "list", "set"):  # what other engines take there: the operands
-                raise TypeError(f"a label is a string, got {kind}; {OWN_OPERATION}")
-            raise TypeError(f"a label is a string, got {kind} {label!r}; write label={str(label)!r}")
+            raise TypeError(f"a label is a string, got {type(label).__name__} {label!r}; write label={str(label)!r}")
         self._label = label
 
     @property
@@ -177,13 +163,14 @@ class Value(metaclass=_Listed):
 
     # --- the backward pass ---
 
-    def backward(self, gradient: float = 1.0, **others: Never) -> None:
+    def backward(self, gradient: float = 1.0) -> None:
         """Add d(self)/d(leaf) * gradient to the grad of every leaf that self was made from.
 
         The chain rule, in reverse topological order: when a node's turn comes, everything made from it has passed on
         its share, so the node's grad is complete, and each operand gets that times the local gradient. Interior nodes
-        start afresh at every call; leaves accumulate. An upstream gradient of exactly zero contributes exactly zero,
-        whatever the local gradient: a branch not taken stays silent, even where its derivative is inf or nan.
+        start afresh at every call; leaves accumulate. What was not taken contributes nothing, whatever its derivative,
+        inf or nan: the branch that `where`, relu or max did not choose, a factor that is the constant 0, the zero slope
+        of a step. A gradient that was computed, and happens to be 0, is a number as any other: 0 * inf is nan.
 
         Cost: linear in the size of the graph, at most a few times that of recording it. Passes of several threads take
         turns, so that leaves they share lose nothing.
@@ -197,8 +184,6 @@ class Value(metaclass=_Listed):
         >>> x.grad
         16.0
         """
-        if others:
-            raise unexpected("backward()", "a gradient to start from", others)
         trace = modes.current_trace()
         if trace is not None:
             trace.refuse_backward(self)
@@ -218,12 +203,12 @@ class Value(metaclass=_Listed):
             numbers = [data_of(x) if isinstance(x, Value) else x for x in operands]
         data = primitive.evaluate(*numbers)
         if mode is None:
-            return _made(data, primitive, operands, _local_gradients(primitive, data, numbers))
+            return _made(data, primitive, operands, local_gradients_at(primitive, data, operands, numbers))
         if mode.checking and data - data != 0.0:
             raise FloatingPointError(f"{modes.made_from(primitive, data, operands)}\n  at {modes.user_source()}")
         if not mode.recording:
             return result_leaf(data)
-        return node_of(data, primitive, operands, _local_gradients(primitive, data, numbers))
+        return node_of(data, primitive, operands, local_gradients_at(primitive, data, operands, numbers))
 
     # --- arithmetic ---
     # The hottest operations stand here in full, ten times as fast as through the table, and leave to it whatever is not
@@ -250,7 +235,7 @@ class Value(metaclass=_Listed):
             other = float(other)
         x, y = self.data, other.data if type(other) is Value else other
         if type(x) is float and type(y) is float and modes.current() is None:
-            return _made(x * y, primitives.mul, (self, other), (y, x))
+            return _made(x * y, primitives.mul, (self, other), (y or _factor(other), x))
         return _operator(primitives.mul, self, other, other)
 
     def __truediv__(self, other: Any) -> Value:
@@ -259,7 +244,7 @@ class Value(metaclass=_Listed):
         x, y = self.data, other.data if type(other) is Value else other
         if type(x) is float and type(y) is float and y and modes.current() is None:
             data = x / y
-            return _made(data, primitives.div, (self, other), (1.0 / y, -data / y))
+            return _made(data, primitives.div, (self, other), (1.0 / y or _factor(other), -data / y))
         return _operator(primitives.div, self, other, other)
 
     def __neg__(self) -> Value:
@@ -289,7 +274,7 @@ class Value(metaclass=_Listed):
             other = float(other)
         x, y = other, self.data
         if type(x) is float and type(y) is float and modes.current() is None:
-            return _made(x * y, primitives.mul, (other, self), (y, x))
+            return _made(x * y, primitives.mul, (other, self), (y, x or NOTHING))
         return _operator(primitives.mul, other, self, other)
 
     def __rtruediv__(self, other: Any) -> Value:
@@ -298,7 +283,7 @@ class Value(metaclass=_Listed):
         x, y = other, self.data
         if type(x) is float and type(y) is float and y and modes.current() is None:
             data = x / y
-            return _made(data, primitives.div, (other, self), (1.0 / y, -data / y))
+            return _made(data, primitives.div, (other, self), (1.0 / y, -data / y if x else NOTHING))
         return _operator(primitives.div, other, self, other)
 
     def __pow__(self, other: Any) -> Value:
@@ -555,13 +540,12 @@ def _missing(self: Value, name: str) -> NoReturn:
 
 # A __getattr__ makes Python 3.11 look up every attribute of a Value four times as slowly, and record and differentiate
 # a chain a third more slowly; later ones are as fast with it. So there the names of other libraries stand on the class,
-# which hides them, and misspellings are left to Python's own suggestions. Standing there they are met by assignments,
-# too: a __setattr__ would slow those of data and grad on any Python. A metaclass that hides them makes isinstance of a
-# float take three times as long from Python 3.12 on, so that there the class has those alone that are hidden anyway.
+# which hides them, and misspellings are left to Python's own suggestions.
 if sys.version_info >= (3, 12):
     Value.__getattr__ = _missing  # type: ignore[attr-defined]
-for _name in PRIVATE_ELSEWHERE_ON_VALUES if sys.version_info >= (3, 12) else _ELSEWHERE.keys() - set(_NAMES):
-    setattr(Value, _name, Elsewhere(_missing, _name))
+else:
+    for _name in _ELSEWHERE.keys() - set(_NAMES):
+        setattr(Value, _name, Elsewhere(_missing, _name))
 
 
 def _made(data: float, op: Primitive, operands: tuple[Any, ...], local_gradients: tuple[float, ...]) -> Value:
@@ -607,6 +591,9 @@ def leaves_of(numbers: Iterable[float]) -> list[Value]:
     return made
 
 
+_UNTOUCHED = float("0")  # the grad of a node that has no share yet: this object, which no arithmetic gives
+
+
 def accumulate(order: list[Any], seeds: dict[Any, float]) -> None:
     """Run the backward pass of `Value.backward` from several roots, whose gradients start at the seeds."""
     mode = modes.current()
@@ -614,10 +601,10 @@ def accumulate(order: list[Any], seeds: dict[Any, float]) -> None:
         modes.check_gradients(order, seeds)
     with one_pass_at_a_time:
         for node in order:
-            node.grad = 0.0
+            node.grad = _UNTOUCHED
         try:
             for root, seed in seeds.items():
-                root.grad += seed
+                root.grad += seed or NOTHING
             _propagate(order)
         except TypeError:
             _check_grads_are_numbers(seeds)
@@ -628,11 +615,10 @@ def _propagate(order: list[Any]) -> None:
     """Give each operand its share of the gradient of each node, from the last node to the first."""
     for node in reversed(order):
         upstream = node.grad
-        if not upstream:
+        if upstream is _UNTOUCHED:  # nothing was passed on to it: not the same as a sum of 0
             continue
         operands = node.operands
-        chooses = node.op.chooses
-        if len(operands) == 2 and not chooses:  # nearly every node; half the time of the loop below
+        if len(operands) == 2:  # nearly every node; half the time of the loop below
             left, right = operands
             left_local, right_local = node.local_gradients
             if type(left) is not float:
@@ -641,7 +627,7 @@ def _propagate(order: list[Any]) -> None:
                 right.grad += upstream * right_local
         else:
             for operand, local in zip(operands, node.local_gradients, strict=True):
-                if type(operand) is not float and (local or not chooses):
+                if type(operand) is not float and local is not NOTHING:
                     operand.grad += upstream * local
 
 
@@ -664,6 +650,10 @@ def dot_of_lists(w: list[Any], x: list[Any]) -> Value | None:
     if w_data is None or x_data is None or (w_data is w and x_data is x) or modes.current() is not None:
         return None
     data = sum(map(mul, w_data, x_data), -0.0)
+    if w_data is w and not all(w):
+        w_data = [y or NOTHING for y in w]
+    elif x_data is x and not all(x):
+        x_data = [y or NOTHING for y in x]
     return _made(data, primitives.dot, (*w, *x), (*x_data, *w_data))
 
 
@@ -702,9 +692,31 @@ def _named(x: Value) -> str:
     return f"the Value labelled {x.label!r}" if x.label else "a Value"
 
 
-def _local_gradients(primitive: Primitive, data: float, numbers: list[float]) -> tuple[float, ...]:
-    """Return the local gradients as floats, with IEEE 754 answers."""
-    return read(primitive.name, primitive.local_gradients, [data, *numbers])
+def _factor(x: Any) -> float:
+    """Return the local gradient 0 that is x, or 1 / x: NOTHING for a constant."""
+    return 0.0 if isinstance(x, Value) else NOTHING
+
+
+def local_gradients_at(
+    primitive: Primitive, data: float, operands: Sequence[Any], numbers: Sequence[float]
+) -> tuple[float, ...]:
+    """Return the local gradients as floats, with IEEE 754 answers, of operands that hold these numbers.
+
+    One that is a plain 0 when the rule is read with Values, in the place of the operands that are Values, is NOTHING.
+    """
+    gradients = read(primitive.name, primitive.local_gradients, [data, *numbers])
+    if not primitive.scales or not (0.0 in gradients or 0.0 in numbers):
+        return gradients
+    try:
+        with modes.on_numbers_alone():
+            values = [Value(y) if isinstance(x, Value) else x for x, y in zip(operands, numbers, strict=True)]
+            again = primitive.local_gradients(Value(data), *values)
+    except (ArithmeticError, TypeError, ValueError):
+        return gradients
+    return tuple([y if isinstance(z, Value) or z else NOTHING for y, z in zip(gradients, again, strict=True)])
+
+
+_FLOATS = {float, Nothing}
 
 
 def read(name: str, rule: Callable[..., tuple[Any, ...]], numbers: list[float]) -> tuple[float, ...]:
@@ -719,7 +731,7 @@ def read(name: str, rule: Callable[..., tuple[Any, ...]], numbers: list[float]) 
     try:
         results = rule(*numbers)
         kinds = set(map(type, results))
-        if kinds == {float}:
+        if kinds <= _FLOATS:
             return results
         if complex in kinds:
             raise ArithmeticError(f"{name} left the real line")
@@ -731,7 +743,7 @@ def read(name: str, rule: Callable[..., tuple[Any, ...]], numbers: list[float]) 
     except (ArithmeticError, ValueError) as error:
         results = _read_with_values(name, rule, numbers, error)
     try:
-        return tuple([floats.as_float(x) for x in results])
+        return tuple([x if x is NOTHING else floats.as_float(x) for x in results])
     except TypeError as error:
         raise TypeError(f"{name}: {error}") from error
 

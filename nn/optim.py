@@ -2,10 +2,8 @@
 
 import math
 from collections.abc import Iterable
-from typing import Any
 
 from autodiff import Value
-from nn.elsewhere import missing
 
 
 class SGD:
@@ -78,7 +76,3 @@ class SGD:
             self._velocities = changes
         for parameter, change in zip(self.parameters, changes, strict=True):
             parameter.data -= lr * change
-
-
-def __getattr__(name: str) -> Any:
-    raise missing(__name__, name)

@@ -222,15 +222,16 @@ def test_rows_of_outputs_that_do_not_vary():
     assert Runner(program, "mean").run_rows(np.array([5.0]), rows)[0].tolist() == [7.0 / 3.0, 5.0, 3.0, 15.0, 15.0]
 
 
-def test_a_strong_zero_times_infinity_is_zero_in_sums_of_any_shape():
+def test_nothing_times_infinity_is_nothing_in_sums_of_any_shape():
     inputs = 64
     pairs = [slot for i in range(32) for slot in (i, 32 + i)]
     instructions = [("strong_mul", (i, 32 + i)) for i in range(32)] + [("sum", tuple(range(64, 96)))]
     program = Program.of(inputs, [], instructions, [96])
-    numbers = [0.0] * 16 + [2.0] * 16 + [inf] * 8 + [nan] * 8 + [3.0] * 16
+    numbers = [-0.0] * 16 + [2.0] * 16 + [inf] * 8 + [nan] * 8 + [3.0] * 16
     assert len(pairs) == inputs
     assert run(program, numbers) == [96.0]
     assert run(program, [1.0, *numbers[1:]]) == [inf]
+    assert math.isnan(run(program, [0.0, *numbers[1:]])[0])  # computed
     varying = program._replace(varying=bytes([1] * inputs))
     rows = np.array([numbers, [1.0] * 64] * 40)
     assert Runner(varying).run_rows(np.zeros(0), rows)[0][:, 0].tolist() == [96.0, 32.0] * 40
@@ -240,7 +241,8 @@ def test_a_strong_zero_times_infinity_is_zero_in_sums_of_any_shape():
 def test_a_plain_zero_times_infinity_is_nan():
     program = Program.of(4, [], [("mul", (0, 1)), ("strong_mul", (2, 3)), ("add", (4, 5))], [6])
     assert math.isnan(run(program, [0.0, inf, 0.0, inf])[0])
-    assert run(program, [0.0, 2.0, 0.0, inf]) == [0.0]
+    assert run(program, [0.0, 2.0, -0.0, inf]) == [0.0]
+    assert math.isnan(run(program, [0.0, 2.0, 0.0, inf])[0])
 
 
 def test_a_nan_that_only_plain_products_make_does_not_decide_a_choice():
@@ -249,7 +251,7 @@ def test_a_nan_that_only_plain_products_make_does_not_decide_a_choice():
         ("less", (6, 2)), ("where", (7, 2, 3)),
     ]  # fmt: skip
     program = Program.of(4, [], instructions, [8])
-    assert run(program, [0.0, inf, 2.0, 0.5]) == program.evaluate([0.0, inf, 2.0, 0.5]) == [2.0]
+    assert run(program, [-0.0, inf, 2.0, 0.5]) == program.evaluate([-0.0, inf, 2.0, 0.5]) == [2.0]
 
 
 def test_guards_are_checked_for_each_row():

@@ -152,7 +152,7 @@ def test_a_program_of_loops_prints_as_python_that_computes_the_same(program: Loo
 def test_every_kind_of_loop_and_every_primitive_comes_up() -> None:
     text = ""
 
-    @settings(max_examples=500, derandomize=True, database=None, phases=[Phase.generate])
+    @settings(max_examples=600, derandomize=True, database=None, phases=[Phase.generate])
     @given(loop_programs())
     def collect(program: LoopProgram) -> None:
         nonlocal text

@@ -62,7 +62,7 @@ def test_the_tenth_derivative_is_right_to_12_digits_of_itself() -> None:
 
 @pytest.mark.parametrize("x", [0.0, -0.0, 1.0, -3.0, 1e-200, 1e150])
 def test_the_third_derivative_of_a_square_is_zero_and_never_nan(x: float) -> None:
-    for power in (lambda x: x**2, lambda x: x**2.0, lambda x: x * x, ad.square, lambda x: x ** Value(2.0)):
+    for power in (lambda x: x**2, lambda x: x**2.0, lambda x: x * x, ad.square):
         f: Function = power
         orders = [(f := ad.grad(f))(x) for _ in range(4)]
         assert orders == [2.0 * x, 2.0, 0.0, 0.0]

@@ -5,16 +5,30 @@ instruction means is its primitive's `evaluate`, and nothing else: every backend
 
     >>> OPCODES[CODE["products"]].evaluate(10.0, 2.0, 3.0, 4.0, 5.0)  # 10 + 2 * 3 + 4 * 5
     36.0
+
+Whether something was passed on to a node may differ from run to run. An adjoint (an upstream gradient, or a tangent) of
+which that is so is -0.0 where there is nothing, and never -0.0 where it was computed: a sum of them is -0.0 exactly if
+all its terms are, and `strong_mul` hands nothing on as nothing.
+
+    >>> strong_mul(-0.0, float("inf")), strong_mul(0.0, float("inf"))
+    (-0.0, nan)
 """
 
+import math
 from typing import Any
 
 from autodiff import primitives
+from autodiff.nothing import NOTHING
 from autodiff.primitives import TABLE, Primitive
 
 
+def is_nothing(x: float) -> bool:
+    """Return whether an adjoint of a program says that nothing was passed on: whether it is -0.0."""
+    return x == 0.0 and math.copysign(1.0, x) < 0.0
+
+
 def _strong_mul(x: float, y: float) -> float:
-    return 0.0 + x * y if x != 0.0 else 0.0
+    return -0.0 if is_nothing(x) else 0.0 + x * y
 
 
 def _products(start: float, *pairs: float) -> float:
@@ -27,23 +41,17 @@ def _products(start: float, *pairs: float) -> float:
 def _strong_products(start: float, *pairs: float) -> float:
     total = start
     for x, y in zip(pairs[::2], pairs[1::2], strict=True):
-        if x != 0.0:
-            total += x * y
+        total += y if x == 1.0 else _strong_mul(x, y)
     return total
 
 
-def _nothing(out: Any, *operands: Any) -> tuple[float, ...]:
-    return (0.0,) * len(operands)
-
-
-def _strong_slope(x: Any, y: Any) -> Any:
-    """Return y, the derivative of the strong product in x; 0 where the product was dropped: at x = 0, y not finite."""
-    return primitives.where(x == 0.0, primitives.where(y - y == 0.0, y, 0.0), y)
+def _no_rule(out: Any, *operands: Any) -> tuple[float, ...]:
+    raise AssertionError("no trace holds it, so nothing differentiates it")
 
 
 def _comparison(name: str, formula: str, evaluate: Any) -> Primitive:
-    rules = [lambda out, x, y: 0.0, lambda out, x, y: 0.0]
-    return Primitive(name, formula, evaluate, rules, symbol=formula[2:-2], chooses=True, ulps=0)
+    rules = [lambda out, x, y: NOTHING, lambda out, x, y: NOTHING]
+    return Primitive(name, formula, evaluate, rules, symbol=formula[2:-2], ulps=0)
 
 
 less = _comparison("less", "x < y", lambda x, y: 1.0 if x < y else 0.0)
@@ -51,21 +59,30 @@ less_equal = _comparison("less_equal", "x <= y", lambda x, y: 1.0 if x <= y else
 equal = _comparison("equal", "x == y", lambda x, y: 1.0 if x == y else 0.0)
 not_equal = _comparison("not_equal", "x != y", lambda x, y: 1.0 if x != y else 0.0)
 
-detach = Primitive("detach", "x, without its gradient", lambda x: x, [lambda out, x: 0.0], chooses=True, ulps=0)
+detach = Primitive("detach", "x, without its gradient", lambda x: x, [lambda out, x: NOTHING], ulps=0)
 
-# The chain rule's product of an upstream gradient x with a local one y: 0 where x is exactly 0, and never -0.
+# Whether an adjoint is nothing: 1.0 for -0.0.
+nothing = Primitive(
+    "nothing", "x is nothing", lambda x: 1.0 if is_nothing(x) else 0.0, [lambda out, x: NOTHING], ulps=0
+)
+
+# The chain rule's product of an adjoint x, which may be nothing, with a local gradient y.
 strong_mul = Primitive(
     "strong_mul",
-    "x * y, but 0 where x is 0",
+    "x * y, but nothing where x is nothing",
     _strong_mul,
-    [lambda out, x, y: _strong_slope(x, y), lambda out, x, y: x],
+    [
+        lambda out, x, y: primitives.where(nothing(x), NOTHING, y),
+        lambda out, x, y: primitives.where(nothing(x), NOTHING, x),
+    ],
     symbol="×",
 )
 
 # What chains of additions are made into; no trace holds them, so nothing differentiates them.
-products = Primitive("products", "start + x₁ y₁ + x₂ y₂ + ...", _products, _nothing, symbol="Σ×")
+products = Primitive("products", "start + x₁ y₁ + x₂ y₂ + ...", _products, _no_rule, symbol="Σ×")
+# A factor x of 1 stands for an adjoint y that is added as it is.
 strong_products = Primitive(
-    "strong_products", "start + x₁ y₁ + x₂ y₂ + ..., without the terms whose x is 0", _strong_products, _nothing
+    "strong_products", "start + x₁ y₁ + x₂ y₂ + ..., strong products but where x is 1", _strong_products, _no_rule
 )
 
 OPCODES: tuple[Primitive, ...] = (
@@ -75,6 +92,7 @@ OPCODES: tuple[Primitive, ...] = (
     equal,
     not_equal,
     detach,
+    nothing,
     strong_mul,
     products,
     strong_products,

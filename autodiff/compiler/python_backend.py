@@ -18,7 +18,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from autodiff.compiler.opcodes import CODE
+from autodiff.compiler.opcodes import CODE, is_nothing
 from autodiff.compiler.program import Instruction, Program
 
 # What Python writes shorter than a call, with the same result for every float.
@@ -33,7 +33,7 @@ _EXPRESSIONS = {
     "equal": "1.0 if {} == {} else 0.0",
     "not_equal": "1.0 if {} != {} else 0.0",
     "detach": "{}",
-    "strong_mul": "0.0 + {0} * {1} if {0} else 0.0",
+    "strong_mul": "-0.0 if is_nothing({0}) else 0.0 + {0} * {1}",
 }
 _TEXT = {CODE[name]: text for name, text in _EXPRESSIONS.items()}
 _STATEMENTS = 4000  # of one function: longer ones take more than linear time to compile
@@ -92,7 +92,7 @@ def _texts(program: Program) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _text(program: Program, start: int, part: list[Instruction], exported: bytearray) -> tuple[str, dict[str, Any]]:
-    names: dict[str, Any] = {"inf": math.inf, "nan": math.nan}
+    names: dict[str, Any] = {"inf": math.inf, "nan": math.nan, "is_nothing": is_nothing}
     lines = ["def run(v):"]
 
     def operand(x: int) -> str:

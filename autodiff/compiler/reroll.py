@@ -21,7 +21,11 @@ from autodiff.compiler.program import Program, rebuilt
 Array = Any
 _TOTALS = {"mul": 3, "strong_mul": 4}  # what may be added up over the rows in the same pass: one product a row
 _SUMS = {"products": 1, "strong_products": 2, **_TOTALS, "add": 5, "sub": 5, "div": 5}
-_KILLING = {"less": 1, "less_equal": 1, "equal": 1, "not_equal": 1, "pow": 1, "hypot": 1, "norm": 1, "where": 2}
+_KILLING = {
+    "where": 2,
+    **dict.fromkeys(["less", "less_equal", "equal", "not_equal", "nothing", "pow", "hypot", "norm"], 1),
+}
+_PRODUCTS = {CODE["products"]: CODE["mul"], CODE["strong_products"]: CODE["strong_mul"]}  # of one pair
 _MOST_BYTES = 256 * 2**20  # of lanes; beyond it they are made narrower
 _MOST_INSTRUCTIONS = 2**28  # `_laid_out` sorts by levels of 28 bits
 _ALIGNED = 8  # numbers in a line of the cache
@@ -260,6 +264,9 @@ def _with_totals(program: Program) -> Program:
         used[x] = 1
     instructions = list(program.instructions())
     kinds = {CODE[name] for name in _TOTALS}
+    for x in set(program.outputs):
+        if x >= program.first and not used[x]:
+            instructions[x - program.first] = _without_zero(program, *instructions[x - program.first])
     moved = [(code, tuple([x if x < program.first else x + 1 for x in xs])) for code, xs in instructions]
     outputs, replaced = array("i"), dict[int, int]()
     for x in program.outputs:
@@ -273,6 +280,15 @@ def _with_totals(program: Program) -> Program:
         outputs.append(new)
     guards = array("i", [x if x < program.first else x + 1 for x in program.guards])
     return rebuilt(program, moved, [*program.constants, 1.0], outputs=outputs, guards=guards)
+
+
+def _without_zero(program: Program, code: int, operands: tuple[int, ...]) -> tuple[int, tuple[int, ...]]:
+    """Return 0 + x * y as x * y: over the rows a zero adds nothing."""
+    product = _PRODUCTS.get(code)
+    start = operands[0] - program.inputs if operands else -1
+    if product is None or len(operands) != 3 or not 0 <= start < len(program.constants) or program.constants[start]:
+        return code, operands
+    return product, operands[1:]
 
 
 def _affine(places: Array, lane: Array) -> tuple[Array, int]:

@@ -11,11 +11,11 @@ read with tracers, so derivatives are traced like anything else.
     ...     slope = grad(lambda x: x.sin())(x)
     >>> print(trace.program([slope]).listing())
     inputs  x0
-    v2 = mul x0 1.0
-    v3 = sin v2
-    v4 = cos v2
-    v5 = strong_mul 1.0 v4
-    outputs v5
+    v3 = mul x0 1.0
+    v4 = sin v3
+    v5 = cos v3
+    v6 = add v5 0.0
+    outputs v6
 
 What depends on no input and on no Value from outside is plain, and stays what it was. A leaf from outside, such as a
 parameter of a model, is an input too: `Trace.leaves` lists them, in the order of first use. Numbers that leave the
@@ -42,11 +42,13 @@ from autodiff.compiler.tracers import (
     watch_assignments,
 )
 from autodiff.graph import topological_order
+from autodiff.nothing import NOTHING
 from autodiff.primitives import Primitive
 from autodiff.value import Value
 
 _new = object.__new__
 _PLAIN = (float, int, bool)
+NOT_TAKEN = float("-0.0")  # what NOTHING is in a trace: this object, which no arithmetic gives
 
 _COMPARISONS: dict[str, tuple[Primitive, bool, Callable[[Any, Any], Any]]] = {
     "<": (opcodes.less, False, operator.lt),
@@ -68,6 +70,10 @@ def _exactly(x: Any) -> float:
     if not is_exact:
         raise refusal(f"a comparison with {x!r}, which is no float", "compare with float(...) of it")
     return number
+
+
+def _constant(x: Any) -> float:
+    return NOT_TAKEN if x is NOTHING else floats.as_float(x)
 
 
 class Guard:
@@ -99,6 +105,7 @@ class Trace:
         self.guards: list[Guard] = []
         self.leaves: list[Value] = []
         self._constants: set[Any] = set()  # plain Values made inside
+        self._optional: set[Any] = set()  # tracers of adjoints, or local gradients, that may be nothing at a run
         self._recomputed: dict[Any, float] = {}  # interior nodes from outside
         self._logged = 0
 
@@ -126,10 +133,13 @@ class Trace:
 
     def apply(self, primitive: Primitive, operands: Sequence[Any]) -> Any:
         """Return what the primitive makes of the operands: the hook of Value."""
-        taken = tuple([x if isinstance(x, Value) else floats.as_float(x) for x in map(floats.unboxed, operands)])
+        taken = tuple([x if isinstance(x, Value) else _constant(x) for x in map(floats.unboxed, operands)])
         if all(map(self.is_constant, taken)):
             return self._plain(primitive, taken)
-        return self.noted(Tracer, primitive, taken)
+        node = self.noted(Tracer, primitive, taken)
+        if primitive is primitives.where and any(x is NOT_TAKEN or x in self._optional for x in taken[1:]):
+            self._optional.add(node)
+        return node
 
     def noted(self, kind: type[Any], primitive: Primitive, operands: tuple[Any, ...]) -> Any:
         """Return the tracer of an operation; trusts its arguments."""
@@ -159,6 +169,8 @@ class Trace:
             if not isinstance(right, _PLAIN) and not hasattr(type(right), "__float__"):
                 return plain(self._number(left), right)  # x == None, x < "text"
             right = _exactly(right)
+        if symbol == "!=" and isinstance(left, Condition) and type(right) is float and right == 0.0:
+            return left
         if self.is_constant(left) and self.is_constant(right):
             return plain(left.data, right.data if isinstance(right, Value) else right)
         return self.condition(primitive, right, left) if swapped else self.condition(primitive, left, right)
@@ -176,28 +188,39 @@ class Trace:
         self.guards.append(Guard(condition, expected, modes.user_line()))
         return expected
 
-    def chain(self, upstream: Any, local: Any, chooses: bool) -> Any:
-        """Return upstream * local as the chain rule takes it, or None where it contributes nothing at any run.
+    # --- adjoints: see `sweeps.chain`, and `opcodes` for how a program says nothing ---
 
-        See `sweeps.chain`. An upstream of 0 contributes nothing; so does, where the primitive chooses, a local
-        gradient of 0: that of a `where` is chosen by the same condition.
+    def chain(self, adjoint: Any, local: Any) -> Any:
+        """Return adjoint * local, or NOTHING where it contributes nothing at any run.
+
+        Where the local gradient was chosen, so is the product, by the same condition.
         """
-        if type(upstream) is float and upstream == 0.0:
-            return None
-        if type(local) is float:
-            if local == 1.0:
-                return upstream
-            if local == 0.0 and chooses:
-                return None
-        elif chooses and isinstance(local, Tracer):
-            if local.op is primitives.where:
-                condition, *branches = local.operands
-                shares = [self.chain(upstream, branch, chooses) for branch in branches]
-            else:
-                condition, shares = local != 0.0, [opcodes.strong_mul(upstream, local), None]
-            taken, other = [0.0 if share is None else share for share in shares]
-            return primitives.where(condition, taken, other)
-        return opcodes.strong_mul(upstream, local)
+        if type(local) is float and local == 1.0:
+            return adjoint
+        if local in self._optional and local.op is primitives.where:
+            condition, *branches = local.operands
+            shares = [NOTHING if branch is NOT_TAKEN else self.chain(adjoint, branch) for branch in branches]
+            return primitives.where(condition, *[x if x is NOTHING else self._computed(x) for x in shares])
+        if adjoint in self._optional:
+            return self._marked(opcodes.strong_mul(adjoint, local))
+        return local if type(adjoint) is float and adjoint == 1.0 else adjoint * local
+
+    def added(self, total: Any, share: Any) -> Any:
+        """Return the sum of two adjoints of a node: nothing where both are nothing."""
+        is_optional = total in self._optional and share in self._optional
+        return self._marked(total + share) if is_optional else total + share
+
+    def settled(self, adjoint: Any) -> Any:
+        """Return an adjoint as a number, 0.0 where it is nothing."""
+        return adjoint + 0.0
+
+    def _marked(self, adjoint: Any) -> Any:
+        self._optional.add(adjoint)
+        return adjoint
+
+    def _computed(self, adjoint: Any) -> Any:
+        """Return an adjoint that may be -0.0 only where it is nothing."""
+        return adjoint if adjoint in self._optional else adjoint + 0.0
 
     def _number(self, x: Value) -> float:
         """Return what a Value is at this call; one from outside that was made from leaves, as they are now."""

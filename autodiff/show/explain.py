@@ -50,12 +50,11 @@ def explain(y: Value, x: Value, *, limit: int = LIMIT) -> "Explanation":
 
     It prints as text, shows itself in a notebook as tables, and gives LaTeX by `.latex()`. Nodes made inside
     `record_source()` are shown with their source line. Numbers are those on the edges, as `backward()` uses them, with
-    its conventions: a path ends, with 0, at a factor of exactly zero, and at an operand that a primitive such as `max`
-    did not choose. No `.grad` is touched.
+    its conventions: a path ends, with 0, at what was not taken: an operand that a primitive such as `max` did not
+    choose, or that is multiplied with the constant 0. No `.grad` is touched.
 
     `.total` is the gradient, to the last bit what `backward()` adds to a leaf. The sum of the products is the same
-    number, but for rounding: the pass adds up at each node before it multiplies. What is not finite, on a path through
-    a node whose upstream gradients cancel to exactly zero, counts as 0, as that node passes nothing on.
+    number, but for rounding: the pass adds up at each node before it multiplies.
 
     Args:
         y: what is differentiated.

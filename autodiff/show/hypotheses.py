@@ -18,7 +18,7 @@ from autodiff.show.names import names_of
 from autodiff.show.parts import shortened
 from autodiff.show.passes import gradients_of
 from autodiff.show.tables import Row, Table, elided
-from autodiff.value import Value, read
+from autodiff.value import Value, local_gradients_at
 
 _MOST_ROWS = 100
 
@@ -76,7 +76,7 @@ class WhatIf:
             if node not in self.numbers:
                 return node.local_gradients
             assert node.op is not None
-            return read(node.op.name, node.op.local_gradients, [self.numbers[node], *self._operands(node)])
+            return local_gradients_at(node.op, self.numbers[node], node.operands, self._operands(node))
 
         before = gradients_of(self.y)
         after = gradients_of(self.y, local_gradients, without=self._given.keys())

@@ -21,6 +21,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
+from autodiff.nothing import NOTHING
+from autodiff.primitives import relu
 from autodiff.show import theme
 from autodiff.show.fold import Folding, Request, folded
 from autodiff.show.groups import Group, counted
@@ -176,13 +178,15 @@ class _Reader:
             self.boxes.append(constant)
             self.edges.append(Edge(f"e{number}-{k}", constant.name, f"o{number}", ""))
         else:
-            shown = self._contribution(node.grad, local)
+            shown = self._contribution(node.grad, local, self.nodes[j].grad)
             self.edges.append(Edge(f"e{number}-{k}", self.names[j], f"o{number}", shortened(local), shown))
 
-    def _contribution(self, upstream: Any, local: Any) -> str:
+    def _contribution(self, upstream: Any, local: Any, arrived: Any) -> str:
         if not self.ran:
             return NOT_YET
-        product = upstream * local if upstream else 0.0  # a strong zero, as in backward()
+        product = upstream * local
+        if not (upstream or _is_finite(product)) and _is_finite(arrived):
+            product = 0.0  # nothing was passed on to the node, so it passes nothing on
         return f"{shortened(upstream)} × {shortened(local)} = {shortened(product)}"
 
     def _box(self, name: str, node: Value, frame: str) -> Box:
@@ -219,7 +223,7 @@ class _Reader:
         """Return how many of a group's nodes are not finite, and how many ReLUs are dead."""
         nodes = [self.nodes[i] for i in group.members]
         bad = sum([not (_is_finite(node.data) and _is_finite(node.grad)) for node in nodes])
-        dead = sum([bool(_dead(node)) for node in nodes if node.op is not None and node.op.chooses])
+        dead = sum([bool(_dead(node)) for node in nodes])
         return ", ".join([f"{WRONG} {bad:,} nan or inf"] * bool(bad) + [f"✕ {dead:,} dead"] * bool(dead))
 
     def _join(self) -> None:
@@ -254,9 +258,8 @@ class _Reader:
 
 
 def _dead(node: Value) -> str:
-    """Return "dead" for a ReLU, or another choice of one operand, that passes no gradient on."""
-    dead = node.op is not None and node.op.chooses and len(node.operands) == 1 and node.local_gradients == (0.0,)
-    return "✕ dead" if dead else ""
+    """Return "dead" for a ReLU that passes no gradient on."""
+    return "✕ dead" if node.op is relu and node.local_gradients[0] is NOTHING else ""
 
 
 def _norm(sizes: list[float]) -> float:

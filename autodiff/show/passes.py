@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 
 from autodiff.graph import topological_order
+from autodiff.nothing import NOTHING
 from autodiff.value import Value
 
 LocalGradients = Callable[[Value], Sequence[float]]
@@ -25,7 +26,7 @@ def gradients_of(
     """
     totals = {y: 1.0}
     for node in reversed(topological_order(y, without=without)):
-        upstream = totals.get(node, 0.0)
+        upstream = totals.get(node, NOTHING)
         for operand, local in shares_of(node, upstream, local_gradients):
             totals[operand] = totals.get(operand, 0.0) + upstream * local
     return totals
@@ -36,10 +37,10 @@ def shares_of(
 ) -> Iterator[tuple[Value, float]]:
     """Yield each operand that gets a share of the upstream gradient, and its local gradient."""
     assert node.op is not None
-    if upstream:
+    if upstream is not NOTHING:
         locals = node.local_gradients if local_gradients is None else local_gradients(node)
         for operand, local in zip(node.operands, locals, strict=True):
-            if isinstance(operand, Value) and (local or not node.op.chooses):
+            if isinstance(operand, Value) and local is not NOTHING:
                 yield operand, local
 
 

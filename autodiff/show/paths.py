@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple
 
+from autodiff.nothing import NOTHING
 from autodiff.value import Value
 
 _UNCOUNTED = 10**300
@@ -57,7 +58,7 @@ def largest_paths(
 ) -> list[Path]:
     """Return the paths with the largest contributions, at most `limit`, those first.
 
-    `order` is a topological order of y. What is not finite, on a path through a node whose gradient is exactly zero,
+    `order` is a topological order of y. What is not finite, on a path through a node to which nothing is passed on,
     counts as 0.
     """
     found = [_path(way, y, gradients) for way in _largest(order, y, x, limit)]
@@ -102,9 +103,10 @@ def _path(way: _Way, y: Value, gradients: Mapping[Value, float]) -> Path:
         local = node.local_gradients[i]
         nodes.append(node.operands[i])
         local_gradients.append(local)
-        product = product * local if product and (local or not node.op.chooses) else 0.0
-        silent = silent or gradients.get(node) == 0.0
-    return Path(tuple(nodes), tuple(local_gradients), 0.0 if silent and not math.isfinite(product) else product)
+        product = NOTHING if local is NOTHING else product * local
+        silent = silent or node not in gradients
+    silent = product is NOTHING or (silent and not math.isfinite(product))
+    return Path(tuple(nodes), tuple(local_gradients), 0.0 if silent else product)
 
 
 def _magnitude(number: float) -> float:

@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from autodiff.nothing import NOTHING
 from autodiff.show import theme
 from autodiff.show.names import names_of
 from autodiff.show.parts import NOT_YET, Parts, shortened
@@ -96,7 +97,7 @@ class _Backward:
         sharing = [
             i
             for i, operand in enumerate(node.operands)
-            if isinstance(operand, Value) and (step.local_gradients[i] or not node.op.chooses)
+            if isinstance(operand, Value) and step.local_gradients[i] is not NOTHING
         ]
         first = self.passed[node]
         last = first + len(step.contributions)

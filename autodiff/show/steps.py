@@ -22,6 +22,7 @@ from typing import Any, Generic, Literal, TypeVar, get_args, overload
 
 from autodiff import floats
 from autodiff.graph import leaves, topological_order
+from autodiff.nothing import NOTHING
 from autodiff.show.formula import operation, operation_on_numbers
 from autodiff.show.names import names_of
 from autodiff.show.parts import shortened
@@ -260,7 +261,7 @@ def _walked(y: Value, seed: float, names: Mapping[Value, str]) -> tuple[list[Bac
     totals = {y: 0.0 + seed}
     steps = []
     for node in reversed(topological_order(y)):
-        upstream = totals.get(node, 0.0)
+        upstream = totals.get(node, NOTHING)
         steps.append(_step(node, upstream, list(shares_of(node, upstream)), totals, names))
     return steps, totals
 

@@ -8,7 +8,7 @@ and each makes an expression no longer:
     x + x is 2 * x, 2 * x + x is 3 * x;  2 * (3 * x) is 6 * x;  x * 2 is 2 * x
     x * x is x^2, x * x^2 is x^3;  x^-2 is 1 / x^2
     x * (y / z) is x * y / z;  x / y / z is x / (y * z)
-    (1 / cosh(x))^2 is 1 - tanh(x)^2: how tanh's derivative reads, not how it is computed, lest digits be lost
+    4 * sigmoid(2 * x) * sigmoid(-2 * x) is 1 - tanh(x)^2: how tanh's derivative reads, not how it is computed
 
 Of what Python does with floats they change the rounding alone, where nothing overflows on the way.
 
@@ -25,7 +25,7 @@ from sys import float_info
 from typing import Any
 
 from autodiff.graph import topological_order
-from autodiff.primitives import TABLE, Primitive, add, cosh, div, mul, neg, pow, sub, tanh
+from autodiff.primitives import TABLE, Primitive, add, div, mul, neg, pow, sigmoid, sub, tanh
 from autodiff.show.notation import EXPANSIONS
 from autodiff.value import Value
 
@@ -170,8 +170,9 @@ def _mul(terms: Terms, a: Term, b: Term) -> Term | None:
         return terms.make(mul, b, a)
     if a.number is not None:
         return _times_number(terms, a.number, b)
-    if a is b and _is_one_over_cosh(a):
-        return terms.make(sub, 1.0, terms.make(pow, terms.make(tanh, a.operands[1].operands[0]), 2.0))
+    x = _of_sech_squared(terms, a, b)
+    if x is not None:
+        return terms.make(sub, 1.0, terms.make(pow, terms.make(tanh, x), 2.0))
     return _factors_in_front(terms, a, b) or _fractions(terms, a, b) or _powers(terms, a, b)
 
 
@@ -191,8 +192,15 @@ def _is_normal(number: float) -> bool:
     return isfinite(number) and abs(number) >= float_info.min
 
 
-def _is_one_over_cosh(x: Term) -> bool:
-    return x.op is div and x.operands[0].number == 1.0 and x.operands[1].op is cosh
+def _of_sech_squared(terms: Terms, a: Term, b: Term) -> Term | None:
+    """Return x if a is 4 * sigmoid(2 * x), and b is sigmoid(-2 * x), else None."""
+    number, factor = _factored(a)
+    if number != 4.0 or factor.op is not sigmoid or b.op is not sigmoid:
+        return None
+    twice = factor.operands[0]
+    is_opposite = b.operands[0] is terms.make(neg, twice)
+    number, x = _factored(twice)
+    return terms.make(mul, 0.5 * number, x) if is_opposite and number else None
 
 
 def _factors_in_front(terms: Terms, a: Term, b: Term) -> Term | None:

@@ -106,9 +106,8 @@ def flattened(
 
 @cached
 def folded(
-    codes: Array, starts: Array, operands: Array, first: int, uses: Array, inputs: int, numbers: Array, one: int,
-    negative: int, positive: int,
-) -> Arrays:  # fmt: skip
+    codes: Array, starts: Array, operands: Array, first: int, uses: Array, inputs: int, numbers: Array, one: int
+) -> Arrays:
     """Return the program with products that only one sum uses as its pairs."""
     n = len(codes)
     gone, strong = np.zeros(n, np.uint8), np.zeros(n, np.uint8)
@@ -147,8 +146,6 @@ def folded(
             begin = used - (starts[i + 1] - starts[i])
             if strong[i]:
                 new_codes[count] = _STRONG_PRODUCTS
-                if new_operands[begin] == negative:
-                    new_operands[begin] = positive  # a strong product is never -0.0
             for j in range(starts[i] + 1, starts[i + 1], 2):
                 y = operands[j + 1]
                 if operands[j] == one and y >= first and gone[y - first]:
@@ -176,9 +173,7 @@ def _constant_factor(operands: Array, at: int, inputs: int, first: int, numbers:
 
 
 @cached
-def shortened(
-    codes: Array, starts: Array, operands: Array, first: int, one: int, minus: int, negative: int, positive: int
-) -> Arrays:
+def shortened(codes: Array, starts: Array, operands: Array, first: int, one: int, minus: int, negative: int) -> Arrays:
     """Return the program with sums of one or two terms as the operations they are."""
     n = len(codes)
     new_codes, new_starts = codes.copy(), np.zeros(n + 1, np.int64)
@@ -192,7 +187,7 @@ def shortened(
                 code, begin = (_NEG, s + 2) if operands[s + 1] == minus else (_MUL, s + 1)
             elif operands[s + 1] == one or operands[s + 1] == minus:
                 code, step = _ADD if operands[s + 1] == one else _SUB, 2
-        elif code == _STRONG_PRODUCTS and e - s == 3 and operands[s] == positive:
+        elif code == _STRONG_PRODUCTS and e - s == 3 and operands[s] == negative:
             code, begin = _STRONG_MUL, s + 1
         elif code == _PRODUCTS and e - s == 5 and operands[s] == negative:
             lone = s + 1 if operands[s + 1] == one else s + 3 if operands[s + 3] == one else -1

@@ -5,8 +5,9 @@ numbers shared by all rows, the second lanes: for each slot the numbers of a blo
 interpreter a lane is one more innermost loop.
 """
 
+from autodiff.compiler.kernels.sums import plus_strongly
 from autodiff.compiler.kernels.vectors import call, entry, get, integer, kernel, number, part, put, put_byte
-from autodiff.compiler.opcodes import CODE
+from autodiff.compiler.opcodes import CODE, is_nothing
 
 FLAT, SUM = 1000, 1001  # kinds of entries of the table, beside the opcodes
 FIELDS = [
@@ -89,7 +90,7 @@ def _flat(h: int, p: int, t: int, pc: int) -> int:
             pc += 3
         elif word == _STRONG_MUL:
             y = get(p, a)
-            x = 0.0 + y * get(p, b) if y != 0.0 else 0.0
+            x = -0.0 if is_nothing(y) else 0.0 + y * get(p, b)
             pc += 3
         elif word == _ONE_PAIR:
             x = get(p, a) + get(p, b) * get(p, entry(t, pc + 3))
@@ -101,9 +102,8 @@ def _flat(h: int, p: int, t: int, pc: int) -> int:
             x, count = get(p, a), word >> 8
             strong = word & 255 == _STRONG_PRODUCTS
             for j in range(pc + 2, pc + 1 + count, 2):
-                y = get(p, entry(t, j))
-                if not strong or y != 0.0:
-                    x += y * get(p, entry(t, j + 1))
+                y, z = get(p, entry(t, j)), get(p, entry(t, j + 1))
+                x = plus_strongly(x, y, z) if strong else x + y * z
             pc += 1 + count
         else:
             _single(h, p, t, pc, word & 255, word >> 8, i)

@@ -15,6 +15,7 @@ from numba.extending import overload
 
 from autodiff import floats
 from autodiff.compiler.kernels.vectors import exact_product_error, kernel
+from autodiff.compiler.opcodes import is_nothing
 
 _X = types.float64
 _Unary = Callable[[float], float]
@@ -41,7 +42,7 @@ _UNARY = {
     "ceil": "ceil",
     "cbrt": "cbrt",
 }  # fmt: skip; what is missing is `math`'s own, which numba knows
-_PURE = (floats.sign, floats.maximum, floats.minimum, floats.sigmoid, floats.softplus, floats.gelu)
+_PURE = (floats.sign, floats.maximum, floats.minimum, floats.sigmoid, floats.softplus, floats.gelu, is_nothing)
 
 
 def library(symbol: str, arity: int) -> Any:

@@ -25,6 +25,7 @@ from autodiff.compiler.kernels.vectors import (
     store,
     store_some,
 )
+from autodiff.compiler.opcodes import is_nothing
 
 UPDATE, BOTH, DOT, PACK, SPREAD = range(5)  # the forms of a run
 RUN = 12  # numbers that describe one: form, length, a and its four steps, b and its four steps
@@ -191,15 +192,22 @@ def dots(p: int, n: int, o: int, a: int, a0: int, ak: int, b: int, b0: int, bk: 
 def carefully(
     p: int, n: int, o: int, a: int, a0: int, ak: int, b: int, b0: int, bk: int, length: int, swapped: int
 ) -> None:
-    """Add products to v[o + i], but none whose first factor is 0: that of a, or if swapped that of b."""
+    """Add strong products to v[o + i], whose first factor is that of a, or if swapped that of b."""
     apart()
     for i in range(n):
         x = get(p, o + i)
         for k in range(length):
             y, z = get(p, a + i * a0 + k * ak), get(p, b + i * b0 + k * bk)
-            if (z if swapped else y) != 0.0:
-                x += y * z
+            x = plus_strongly(x, z, y) if swapped else plus_strongly(x, y, z)
         put(p, o + i, x)
+
+
+@kernel
+def plus_strongly(total: float, x: float, y: float) -> float:
+    """Return total and the next pair of a strong sum."""
+    if x == 1.0:
+        return total + y
+    return total if is_nothing(x) else total + x * y + 0.0  # computed, so never -0.0
 
 
 @kernel
@@ -258,15 +266,16 @@ def _pack(p: int, room: int, n: int, b: int, b0: int, length: int, bk: int) -> N
 
 
 @kernel
-def _start(p: int, n: int, o: int, start: int, step: int) -> None:
+def _start(p: int, n: int, o: int, start: int, step: int, nothing: float) -> None:
+    """Put the starts into v[o + i]. Plain products could make -0.0 of a 0 that was computed: then `nothing` is 0.0."""
     apart()
-    x = get(p, start)
+    x = get(p, start) + nothing
     if step == 0:
         for i in range(n):
             put(p, o + i, x)
     else:
         for i in range(n):
-            put(p, o + i, get(p, start + i * step))
+            put(p, o + i, get(p, start + i * step) + nothing)
 
 
 @kernel
@@ -292,10 +301,11 @@ def sum_nest(p: int, t: int, pc: int, room: int, active: int, careful: int) -> i
     s, s2, s1, s0 = entry(t, pc + 8), entry(t, pc + 9), entry(t, pc + 10), entry(t, pc + 11)
     runs = entry(t, pc + 12)
     pc += 13
+    nothing = 0.0 if strong != 0 and careful == 0 else -0.0
     if s >= 0:
         for i2 in range(n2):
             for i1 in range(n1):
-                _start(p, n0, o + i2 * o2 + i1 * o1, s + i2 * s2 + i1 * s1, s0)
+                _start(p, n0, o + i2 * o2 + i1 * o1, s + i2 * s2 + i1 * s1, s0, nothing)
     for _ in range(runs):
         form, length = entry(t, pc), entry(t, pc + 1)
         a, a2, a1, a0, ak = (

@@ -3,6 +3,7 @@
 import math
 from math import inf
 
+from autodiff.compiler.kernels.sums import plus_strongly
 from autodiff.compiler.kernels.vectors import apart, entry, exact_product_error, get, integer, kernel, put
 from autodiff.compiler.opcodes import CODE
 
@@ -27,9 +28,8 @@ def variadic_of(code: int, p: int, t: int, q: int, count: int, width: int, i2: i
     x = _operand(p, t, q, integer(0), width, i2, i1, i0)
     if code in (_PRODUCTS, _STRONG_PRODUCTS):
         for j in range(1, count, 2):
-            y = _operand(p, t, q, j, width, i2, i1, i0)
-            if code == _PRODUCTS or y != 0.0:
-                x += y * _operand(p, t, q, j + 1, width, i2, i1, i0)
+            y, z = _operand(p, t, q, j, width, i2, i1, i0), _operand(p, t, q, j + 1, width, i2, i1, i0)
+            x = x + y * z if code == _PRODUCTS else plus_strongly(x, y, z)
         return x
     if code == _PROD:
         for j in range(1, count):
