@@ -289,7 +289,7 @@ print(f"{eager / compiled:.0f} times as fast, the time to compile included")
 assert np.allclose(eager_losses, compiled_losses, rtol=1e-6)
 
 # %% [markdown]
-# The losses differ, if at all, in their last digits: a sum may be added up in another order.
+# The losses differ, if at all, in their last digits: what is summed over rows is taken in blocks of rows.
 #
 # ## A transformer, letter by letter
 #

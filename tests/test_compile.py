@@ -94,7 +94,7 @@ def test_rows_give_what_f_gives_for_each(program: Any, data: st.DataObject) -> N
         assert repr((values[i], [slope[i] for slope in slopes])) == repr(value_and_grad(f)(row))
 
 
-# Of larger numbers sin and cos keep no digits when a sum is reordered.
+# Of larger numbers sin and cos keep no digits where a power before them is rounded otherwise.
 MODERATE = [x for x in SPECIAL if abs(x) != 1e308]
 
 

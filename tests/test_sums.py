@@ -269,3 +269,11 @@ def test_what_a_row_gives_is_one_term_of_the_total(backend: str) -> None:
     assert total(np.full(100, 1e200), 1e108, -1e308) == 0.0
     mean = compile(value_and_grad(lambda w, x: w * x + w * w), rows=1, reduce="mean", backend=backend)
     assert mean(-1e150, np.full(5, 1e150)) == (0.0, -1e150)
+
+
+@given(rows=st.lists(st.lists(st.sampled_from(MAGNITUDES), min_size=2, max_size=2), min_size=1, max_size=32))
+def test_a_block_of_rows_is_added_up_row_by_row(rows: list[list[float]]) -> None:
+    pytest.importorskip("numba")
+    totals = compile(lambda x: [x[0], x[0] * x[1], x[0] * x[1] + x[1]], rows=0, reduce="sum", backend="numba")
+    terms = [(x, x * y, x * y + y) for x, y in rows]
+    assert bits(totals(rows)) == bits(from_left(*column) for column in zip(*terms, strict=True))
