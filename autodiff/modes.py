@@ -185,12 +185,17 @@ def user_source() -> Source:
     That is neither this project's packages, nor the standard library or an installed package such as numpy, unless
     there is nothing else.
     """
+    return user_source_and_model()[0]
+
+
+def user_source_and_model() -> tuple[Source, Any]:
+    """Return the same, and the outermost of the modules, None outside of all."""
     frames = list(_stack())
     others = [f for f in frames if f.f_globals.get("__name__", "").partition(".")[0] not in ("autodiff", "nn")]
     users = [f for f in others if not f.f_code.co_filename.startswith(_installed())]
     innermost = (users or others or frames)[0]
     owners = [owner for owner in map(_owner, reversed(frames)) if owner is not None]
-    return Source(innermost.f_code.co_filename, innermost.f_lineno, _names(owners))
+    return Source(innermost.f_code.co_filename, innermost.f_lineno, _names(owners)), next(iter(owners), None)
 
 
 def user_line() -> Source:

@@ -106,14 +106,16 @@ class Value(metaclass=_Listed):
     operands: tuple[Value | float, ...]
     local_gradients: tuple[float, ...]
     _label: str
-    source: modes.Source | None = None  # SourcedValue has a slot for it; here it costs nothing
+    source: modes.Source | None = None  # SourcedValue has slots for these; here they cost nothing
+    _model: Any = None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         mode = modes.current()
         if mode is None or not mode.sourcing or cls is not Value:
             return _new(cls)
         node = _new(SourcedValue)
-        node.source = modes.user_source()
+        node.source, model = modes.user_source_and_model()
+        node._model = model if data is None else None  # a parameter would hold the model that holds it
         return cast(Self, node)
 
     def __init__(self, data: Any, label: str = "") -> None:
@@ -502,11 +504,12 @@ class Value(metaclass=_Listed):
 
 
 class SourcedValue(Value):
-    """A Value made inside `record_source()`: it has room for its source."""
+    """A Value made inside `record_source()`: it has room for its source, and for the model whose call made it."""
 
-    __slots__ = ("source",)
+    __slots__ = ("_model", "source")
 
     source: modes.Source | None
+    _model: Any
 
 
 @cache

@@ -1,6 +1,8 @@
 """Folding: what of a graph is drawn, which frames it stands in, and what a folded box says."""
 
+import gc
 import random
+import weakref
 from collections.abc import Callable
 
 import pytest
@@ -350,3 +352,74 @@ def test_layers_stay_folded_where_their_neurons_would_be_a_tangle() -> None:
         loss = nn.mse([model([1.0, 2.0]), model([0.5, -1.0])], [1.0, 0.0])
     assert "3 folded" in repr(ad.draw(loss))
     assert "33 folded" in repr(ad.draw(loss, depth=2))
+
+
+# --- parameters are counted, inputs apart ---
+
+
+@pytest.mark.parametrize("inside", [False, True])
+@pytest.mark.parametrize(
+    ("nouts", "layers"),
+    [
+        ([2, 1], ["6 parameters, 2 inputs", "3 parameters"]),
+        ([1], ["3 parameters, 2 inputs"]),
+        ([3], ["9 parameters, 2"]),
+    ],
+)
+def test_counts_of_parameters_leave_inputs_out(nouts: list[int], layers: list[str], inside: bool) -> None:
+    xs = [Value(1.0), Value(2.0)]
+    with ad.record_source():
+        given = [Value(1.0), Value(2.0)] if inside else xs
+        outputs = nn.MLP(2, nouts, seed=0)(given)  # a model that nobody else holds
+    total = ad.sum(outputs) if isinstance(outputs, list) else outputs
+    count = sum((nin + 1) * nout for nin, nout in zip([2, *nouts], nouts, strict=False))
+    (whole,) = folds(parts_of(total, Request(depth=0)))
+    assert whole.split("\n")[2:4] == [f"{count} parameters", "2 inputs"]
+    each = [label.replace("\n", ", ") for label in folds(parts_of(total, Request(depth=1)))]
+    assert all(count in label for count, label in zip(layers, each, strict=True))
+
+
+def test_inputs_that_layers_share_are_no_parameters() -> None:
+    class Both(nn.Module):
+        def __init__(self) -> None:
+            self.one, self.other = nn.Neuron(20, seed=0), nn.Neuron(20, seed=1)
+
+        def __call__(self, x: list[Value]) -> Value:
+            return self.one(x) + self.other(x)
+
+    root = recorded(lambda: Both()([Value(float(i)) for i in range(20)]))
+    assert sorted(label.split("\n")[:2] for label in folds(parts_of(root, Request(depth=1)))) == [
+        ["one", "21 parameters"],
+        ["other", "21 parameters"],
+        ["shared", "20 inputs"],
+    ]
+
+
+def test_state_that_a_module_computed_is_an_input_of_its_next_call() -> None:
+    class Cell(nn.Module):
+        def __init__(self) -> None:
+            self.w, self.h = Value(0.5), Value(0.0).detach()
+
+        def __call__(self, x: float) -> Value:
+            h = ad.tanh(self.w * x + self.h)
+            self.h = h.detach()
+            return h
+
+    cell = Cell()
+    cell(1.0)
+    (label,) = folds(parts_of(recorded(lambda: cell(2.0) * 1.0), Request(depth=0)))
+    assert label.split("\n")[:4] == ["Cell", "1 parameter", "1 input", "3 operations"]
+
+
+def test_what_was_recorded_keeps_no_model_alive_through_its_parameters() -> None:
+    with ad.record_source():
+        model = nn.MLP(2, [2, 1], seed=0)
+    parameters, watched = model.parameters(), weakref.ref(model)
+    gc.collect()
+    gc.disable()
+    try:
+        del model
+        assert watched() is None
+    finally:
+        gc.enable()
+    assert all(p.source is not None for p in parameters)

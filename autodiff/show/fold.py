@@ -55,8 +55,13 @@ class Folding(NamedTuple):
         return sum(bool(self.wiring.operands[i]) for i in group.members)
 
     def parameters(self, group: Group) -> list[Value]:
-        """Return the leaves of a group."""
-        return [self.wiring.nodes[i] for i in group.members if not self.wiring.operands[i]]
+        """Return the leaves of a group, but for those that were given to a model."""
+        leaves = [i for i in group.members if not self.wiring.operands[i]]
+        return [self.wiring.nodes[i] for i in leaves if i not in self.wiring.inputs]
+
+    def inputs(self, group: Group) -> int:
+        """Return how many leaves of a group were given to a model."""
+        return sum(i in self.wiring.inputs for i in group.members)
 
 
 def folded(roots: Sequence[Value], request: Request) -> Folding:

@@ -211,7 +211,11 @@ class _Reader:
     def _folded(self, name: str, group: Group) -> Box:
         parameters, operations = self.folding.parameters(group), self.folding.operations(group)
         measured = parameters or [self.nodes[i] for i in group.members]
-        counts = [(len(parameters), "parameter"), (operations, "operation")]
+        counts = [
+            (len(parameters), "parameter"),
+            (self.folding.inputs(group), "input"),
+            (operations, "operation"),
+        ]
         lines = [group.title, *[counted(number, noun) for number, noun in counts if number]]
         norm = _norm([size for node in measured if (size := theme.magnitude(node.grad)) is not None])
         grad = f"{norm:.2g}" if self.ran or norm else NOT_YET

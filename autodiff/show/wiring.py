@@ -22,13 +22,18 @@ Path = tuple[str, ...]
 
 
 class Wiring(NamedTuple):
-    """The nodes by number, the operands and the path of each, the numbers of the roots, and how many constants."""
+    """The nodes by number, the operands and the path of each, the numbers of the roots, and how many constants.
+
+    `inputs` has the numbers of the leaves that models were given: in their operations, and no parameters of theirs. In
+    copies of a graph they are not known.
+    """
 
     nodes: list[Value]
     operands: list[tuple[int, ...]]
     paths: list[Path]
     roots: frozenset[int]
     constants: int
+    inputs: frozenset[int] = frozenset()
 
     @property
     def size(self) -> int:
@@ -64,7 +69,8 @@ def wiring_of(roots: Sequence[Value]) -> Wiring:
         if root not in number:  # a leaf, of which nothing was made
             place(root, ())
     paths = _paths(nodes, operands)
-    return Wiring(nodes, operands, paths, frozenset([number[root] for root in roots]), constants)
+    ends = frozenset([number[root] for root in roots])
+    return Wiring(nodes, operands, paths, ends, constants, _inputs(nodes, operands) if any(paths) else frozenset())
 
 
 def uses(wiring: Wiring) -> Iterator[tuple[int, int]]:
@@ -91,6 +97,14 @@ def _paths(nodes: list[Value], operands: list[tuple[int, ...]]) -> list[Path]:
                 paths[operand] = _common(paths[operand], paths[result]) if operand in seen else paths[result]
                 seen.add(operand)
     return paths
+
+
+def _inputs(nodes: list[Value], operands: list[tuple[int, ...]]) -> frozenset[int]:
+    models = {i: model for i, node in enumerate(nodes) if (model := getattr(node, "_model", None)) is not None}
+    each = {id(model): model for model in models.values()}
+    parameters = {parameter for model in each.values() for parameter in model.parameters()}
+    used = {j for i in models for j in operands[i] if j != CONSTANT and not operands[j]}
+    return frozenset([j for j in used if nodes[j] not in parameters])
 
 
 def _common(one: Path, other: Path) -> Path:
