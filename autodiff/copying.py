@@ -28,6 +28,7 @@ from operator import getitem
 from typing import Any
 from weakref import ref
 
+from autodiff.assigned import data_of, grad_of
 from autodiff.graph import extended_order
 from autodiff.modes import log_leaves
 
@@ -208,7 +209,7 @@ def _give_each(nodes: list[Any], attributes: list[tuple[int, "_Attributes"]]) ->
 
 
 def _state(node: Any) -> _State:
-    return type(node), node.data, node.grad, node.label, node.source
+    return type(node), data_of(node), grad_of(node), node.label, node.source
 
 
 def _blank(kind: type, data: float, grad: float, label: str, source: Any) -> Any:

@@ -19,7 +19,8 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
 from typing import Any, NamedTuple
 
-from autodiff import floats, modes
+from autodiff import modes
+from autodiff.assigned import data_of
 from autodiff.graph import topological_order
 from autodiff.nothing import NOTHING
 from autodiff.primitives import Primitive
@@ -126,7 +127,7 @@ class _Segment:
         )
         self.places = [i for i, item in enumerate(self.items) if isinstance(item, Value)]
         self.operands = [self.items[i] for i in self.places]
-        self.numbers = [floats.as_float(x.data) for x in self.operands]
+        self.numbers = [data_of(x) for x in self.operands]
         self.kept: dict[int, dict[int, float]] = {}  # slopes of the last evaluation that nobody has asked for yet
 
     def outputs(self, keeping: bool) -> Any:

@@ -20,6 +20,7 @@ it computed. State that is to be saved with the parameters, and not trained, is 
 """
 
 from collections.abc import Iterator, Mapping
+from copy import copy
 from typing import Any
 
 from autodiff import Value
@@ -109,14 +110,15 @@ class Module:
     def state_dict(self) -> dict[str, float]:
         """Return the numbers of the parameters, then of the buffers, by name.
 
-        Raises ValueError if two have the same name, by a key with a dot in it.
+        Raises ValueError if two have the same name, by a key with a dot in it, and TypeError for a Value whose data was
+        assigned no number.
 
         >>> from nn import Neuron
         >>> sorted(Neuron(1, seed=0).state_dict())
         ['b', 'w.0']
         """
         named = [*self.named_parameters(), *self.named_buffers()]
-        state = {name: x.data if isinstance(x, Value) else Value(x).data for name, x in named}
+        state = {name: _float(x) for name, x in named}
         if len(state) < len(named):
             twice = next(name for name in state if sum(other == name for other, _ in named) > 1)
             raise ValueError(
@@ -198,6 +200,13 @@ def _submodules(thing: object, path: Path, visited: set[int]) -> Iterator[tuple[
             yield (path, key), child
         elif id(child) not in visited:
             yield from _submodules(child, (path, key), visited)
+
+
+def _float(x: Any) -> float:
+    """Return the number of a parameter or buffer; a copy holds what was assigned as a float, or raises and names it."""
+    if not isinstance(x, Value):
+        return Value(x).data
+    return x.data if type(x.data) is float else copy(x).data
 
 
 def _count(what: str, names: list[str]) -> str:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from copy import copy
 
 from autodiff import Value
 
@@ -61,7 +62,9 @@ class SGD:
             parameter.grad = 0.0
 
     def step(self) -> None:
-        """Change every parameter's data by one step against its grad.
+        """Change every parameter's data by one step against its grad; None, assigned to a grad, is 0.0.
+
+        Raises TypeError, before anything has changed, for a parameter whose data or grad was assigned no number.
 
         >>> x = Value(3.0)
         >>> (x * x).backward()
@@ -69,10 +72,21 @@ class SGD:
         >>> x.data
         0.0
         """
-        lr, momentum = float(self.lr), self.momentum
-        changes = [parameter.grad for parameter in self.parameters]
-        if momentum:
-            changes = [momentum * v + g for v, g in zip(self._velocities, changes, strict=True)]
-            self._velocities = changes
-        for parameter, change in zip(self.parameters, changes, strict=True):
-            parameter.data -= lr * change
+        try:
+            numbers, velocities = self._stepped(self.parameters)
+            total = sum(numbers, 0.0)
+        except Exception:  # something else was assigned, which may raise anything
+            total = None
+        if type(total) is not float:
+            numbers, velocities = self._stepped([copy(parameter) for parameter in self.parameters])  # or the TypeError
+        self._velocities = velocities
+        for parameter, number in zip(self.parameters, numbers, strict=True):
+            parameter.data = number
+
+    def _stepped(self, parameters: list[Value]) -> tuple[list[float], list[float]]:
+        """Return the data and the velocities after a step."""
+        lr, momentum, velocities = float(self.lr), self.momentum, self._velocities
+        if not momentum:
+            return [parameter.data - lr * parameter.grad for parameter in parameters], velocities
+        velocities = [momentum * v + x.grad for v, x in zip(velocities, parameters, strict=True)]
+        return [x.data - lr * v for x, v in zip(parameters, velocities, strict=True)], velocities

@@ -10,19 +10,8 @@ import pytest
 import autodiff
 
 ROOT = Path(__file__).parent.parent
-ENGINE = [
-    "suggestions",
-    "forks",
-    "floats",
-    "nothing",
-    "primitives",
-    "graph",
-    "modes",
-    "copying",
-    "arrays",
-    "value",
-    "functions",
-]
+LOW = ["suggestions", "forks", "floats", "nothing", "assigned"]
+ENGINE = [*LOW, "primitives", "graph", "modes", "copying", "arrays", "value", "functions"]
 LAYERS = [*ENGINE, "structures", "sweeps", "segments", "transforms", "testing"]
 # Beside transforms: they may import what is below, nothing below imports them.
 BESIDE = ["show", "expression", "compiler"]

@@ -30,6 +30,7 @@ from threading import RLock
 from typing import Any
 
 from autodiff import modes
+from autodiff.assigned import data_of, mend_grads
 from autodiff.compiler.arguments import (
     Arguments,
     HoldsValuesError,
@@ -50,7 +51,7 @@ from autodiff.compiler.tracers import TracingError
 from autodiff.compiler.tracing import Trace
 from autodiff.forks import renewed
 from autodiff.structures import flatten_values, is_array
-from autodiff.value import Value, data_of, one_pass_at_a_time
+from autodiff.value import Value, one_pass_at_a_time
 
 MOST_PATHS = 64
 
@@ -187,6 +188,7 @@ class Compiled(Bindable):
             runs = self._reduced(self._by_path(given, key, args, kwargs, backward=True), given)
         total = 0.0
         with one_pass_at_a_time:
+            mend_grads([leaf for path, _ in runs for leaf in path.differentiated])
             for path, outputs in runs:
                 value, *slopes = outputs.tolist() if is_array(outputs) else outputs
                 total += value

@@ -29,6 +29,7 @@ from types import TracebackType
 from typing import Any, Self, cast
 
 from autodiff import floats, modes, primitives
+from autodiff.assigned import data_of
 from autodiff.compiler import opcodes
 from autodiff.compiler.layout import Layout
 from autodiff.compiler.program import Program
@@ -227,10 +228,11 @@ class Trace:
         if isinstance(x, Tracer):
             return cast(float, x.number)
         if not x.operands or self.is_constant(x):
-            return floats.as_float(x.data)
+            return data_of(x)
         for node in topological_order(x) if x not in self._recomputed else ():
-            numbers = [y if type(y) is float else self._recomputed.get(y, y.data) for y in node.operands]
-            self._recomputed[node] = node.op.evaluate(*map(floats.as_float, numbers))
+            known = [y if type(y) is float else self._recomputed.get(y) for y in node.operands]
+            numbers = [data_of(y) if x is None else x for x, y in zip(known, node.operands, strict=True)]
+            self._recomputed[node] = node.op.evaluate(*numbers)
         return self._recomputed[x]
 
     # --- what is plain ---
