@@ -31,6 +31,7 @@ from typing import Any
 
 from autodiff import modes
 from autodiff.assigned import data_of, mend_grads
+from autodiff.compiler import saved
 from autodiff.compiler.arguments import (
     Arguments,
     HoldsValuesError,
@@ -446,9 +447,11 @@ class Compiled(Bindable):
         if not self._paths:
             raise TypeError(f"{self.name} has no program to pickle yet: call it first, on arguments like those to come")
         state = {name: self.__dict__[name] for name in ("name", "options", "_paths")}
-        return {**state, "__doc__": self.__doc__, "__name__": self.name}
+        seal = saved.seal_of(self.options, self._paths)
+        return {**state, "__doc__": self.__doc__, "__name__": self.name, "seal": seal}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        saved.check_seal(state.pop("seal", None), state.get("options"), state.get("_paths"))
         self.__dict__.update(state)
         self.f, self._of_one_array = None, {}
         self.renew_locks()

@@ -2,7 +2,7 @@
 
 Numbers live in slots: first the inputs, then the constants, then one for the result of each instruction. An instruction
 is an opcode and the slots of its operands, all earlier than its own. There are no Python objects in it, beside the
-primitives of users: a program can be pickled, and any backend can run it.
+primitives of users: a program can be pickled (`saved` says how), and any backend can run it.
 
     >>> program = Program.of(inputs=2, constants=[3.0], instructions=[("mul", (0, 1)), ("add", (3, 2))], outputs=[4])
     >>> print(program.listing())
@@ -119,6 +119,11 @@ class Program(NamedTuple):
         for code, operands in self.instructions():
             slots.append(self.primitive(code).evaluate(*[slots[x] for x in operands]))
         return slots
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        from autodiff.compiler import saved  # which makes programs
+
+        return saved.reduced(self)
 
     def varying_slots(self) -> bytearray:
         """Return for each slot whether it differs from row to row: whether it is made from an input that does."""
