@@ -144,11 +144,11 @@ def added(total: Any, share: Any) -> Any:
 
 
 def _settled(adjoint: Any) -> Any:
-    """Return an adjoint as a number: 0.0 for NOTHING."""
+    """Return an adjoint as a number: 0.0 for NOTHING, and never -0.0, since `backward` adds it to a grad of 0.0."""
     trace = current_trace()
     if trace is not None and not trace.is_constant(adjoint):
         return trace.settled(adjoint)
-    return 0.0 if adjoint is NOTHING else adjoint
+    return adjoint + 0.0 if isinstance(adjoint, float) else adjoint
 
 
 def recorded(node: Any, counts: Sequence[bool]) -> Sequence[float]:
