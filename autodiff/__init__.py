@@ -31,8 +31,8 @@ What there is, by use; help() of each shows an example:
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from autodiff.functions import abs as abs
 from autodiff.functions import (
-    abs,
     add,
     arccos,
     arccosh,
@@ -65,16 +65,13 @@ from autodiff.functions import (
     log10,
     log_softmax,
     logsumexp,
-    max,
     maximum,
     mean,
-    min,
     minimum,
     mod,
     mul,
     neg,
     norm,
-    pow,
     primitive,
     prod,
     reciprocal,
@@ -89,11 +86,14 @@ from autodiff.functions import (
     sqrt,
     square,
     sub,
-    sum,
     tan,
     tanh,
     where,
 )
+from autodiff.functions import max as max
+from autodiff.functions import min as min
+from autodiff.functions import pow as pow
+from autodiff.functions import sum as sum
 from autodiff.modes import detect_anomaly, no_grad, record_source
 from autodiff.primitives import Domain, Primitive
 from autodiff.segments import checkpoint, preaccumulate
@@ -103,7 +103,7 @@ from autodiff.value import Value
 
 if TYPE_CHECKING:
     from autodiff.arrays import array
-    from autodiff.compiler import compile
+    from autodiff.compiler import compile as compile
     from autodiff.show import Graph, draw
     from autodiff.show.animate import animate
     from autodiff.show.explain import explain
@@ -116,7 +116,6 @@ __all__ = [
     "Graph",
     "Primitive",
     "Value",
-    "abs",
     "add",
     "animate",
     "arccos",
@@ -132,7 +131,6 @@ __all__ = [
     "ceil",
     "checkpoint",
     "clip",
-    "compile",
     "cos",
     "cosh",
     "detect_anomaly",
@@ -165,17 +163,14 @@ __all__ = [
     "log10",
     "log_softmax",
     "logsumexp",
-    "max",
     "maximum",
     "mean",
-    "min",
     "minimum",
     "mod",
     "mul",
     "neg",
     "no_grad",
     "norm",
-    "pow",
     "preaccumulate",
     "primitive",
     "prod",
@@ -192,7 +187,6 @@ __all__ = [
     "sqrt",
     "square",
     "sub",
-    "sum",
     "tan",
     "tanh",
     "value_and_grad",
@@ -200,6 +194,9 @@ __all__ = [
     "what_if",
     "where",
 ]
+
+# Public as well, as ad.max is. Python's own have these names: `from autodiff import *` leaves them what they are.
+_NAMES_OF_BUILTINS = ["abs", "compile", "max", "min", "pow", "sum"]
 
 # What stands beside the engine is loaded at its first use: `import autodiff` itself loads the standard library alone.
 _SHOW = ["Graph", "animate", "backward_steps", "draw", "explain", "formula", "forward_steps", "what_if"]
@@ -209,8 +206,8 @@ _LAZY = {**dict.fromkeys(_SHOW, "autodiff.show"), "compile": "autodiff.compiler"
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return getattr(import_module(_LAZY[name]), name)
-    raise missing("module 'autodiff'", name, __all__, ELSEWHERE)
+    raise missing("module 'autodiff'", name, __dir__(), ELSEWHERE)
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*__all__, *_NAMES_OF_BUILTINS])

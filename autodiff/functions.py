@@ -11,7 +11,7 @@ Given plain numbers alone, each returns a float; given a Value anywhere, a Value
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol, overload
+from typing import Any, Never, Protocol, overload
 
 from autodiff import floats, primitives
 from autodiff.primitives import Domain, Primitive, Rule
@@ -137,8 +137,14 @@ def where(condition: Any, x: Any, y: Any) -> Any:
 # --- functions of lists ---
 
 
-def _listed(name: str, values: Iterable[Any], at_least: int = 0) -> list[Any]:
-    """Return the numbers as a list; raise for what is no list of numbers, or too short for `name`."""
+_OF_TWO = {"max": "maximum(x, y)", "min": "minimum(x, y)", "sum": "x + y", "prod": "x * y", "norm": "hypot(x, y)"}
+
+
+def _listed(name: str, values: Iterable[Any], *more: Any, at_least: int = 0) -> list[Any]:
+    """Return the numbers as a list; raise for what is no list of numbers, or too short, or more than one argument."""
+    if more:
+        or_else = f", or {_OF_TWO[name]}" if name in _OF_TWO and len(more) == 1 else ""
+        raise TypeError(f"{name} takes a list of numbers, got {1 + len(more)} arguments; write {name}([x, y]){or_else}")
     if isinstance(values, (str, bytes, dict)) or not isinstance(values, Iterable):
         two = {"max": "; of two numbers, use maximum", "min": "; of two numbers, use minimum"}.get(name, "")
         raise TypeError(f"{name} takes a list of numbers, got {type(values).__name__}{two}")
@@ -148,17 +154,17 @@ def _listed(name: str, values: Iterable[Any], at_least: int = 0) -> list[Any]:
     return numbers
 
 
-def sum(values: Iterable[Any]) -> Any:
+def sum(values: Iterable[Any], *more: Never) -> Any:
     """Return the sum of a list, as one node; 0.0 for an empty one.
 
     >>> sum([1.0, 2.0, 3.0])
     6.0
     """
-    numbers = _listed("sum", values)
+    numbers = _listed("sum", values, *more)
     return primitives.sum(*numbers) if numbers else 0.0
 
 
-def prod(values: Iterable[Any]) -> Any:
+def prod(values: Iterable[Any], *more: Never) -> Any:
     """Return the product of a list, as one node; 1.0 for an empty one. Exact gradients where factors are 0.
 
     >>> x, y = Value(0.0), Value(5.0)
@@ -166,17 +172,17 @@ def prod(values: Iterable[Any]) -> Any:
     >>> x.grad, y.grad
     (10.0, 0.0)
     """
-    numbers = _listed("prod", values)
+    numbers = _listed("prod", values, *more)
     return primitives.prod(*numbers) if numbers else 1.0
 
 
-def mean(values: Iterable[Any]) -> Any:
+def mean(values: Iterable[Any], *more: Never) -> Any:
     """Return the arithmetic mean of a list, as one node. Raises ValueError if it is empty.
 
     >>> mean([1.0, 2.0, 6.0])
     3.0
     """
-    return primitives.mean(*_listed("mean", values, at_least=1))
+    return primitives.mean(*_listed("mean", values, *more, at_least=1))
 
 
 def dot(w: Iterable[Any], x: Iterable[Any]) -> Any:
@@ -197,7 +203,7 @@ def dot(w: Iterable[Any], x: Iterable[Any]) -> Any:
     return primitives.dot(*w, *x) if w else 0.0
 
 
-def norm(values: Iterable[Any]) -> Any:
+def norm(values: Iterable[Any], *more: Never) -> Any:
     """Return the Euclidean length of a list, as one node, without overflow; 0.0 for an empty one.
 
     The derivative at the zero vector is 0.
@@ -205,29 +211,29 @@ def norm(values: Iterable[Any]) -> Any:
     >>> norm([3.0, 4.0])
     5.0
     """
-    numbers = _listed("norm", values)
+    numbers = _listed("norm", values, *more)
     return primitives.norm(*numbers) if numbers else 0.0
 
 
-def max(values: Iterable[Any]) -> Any:
+def max(values: Iterable[Any], *more: Never) -> Any:
     """Return the largest of a list, as one node; k equal ones have derivative 1/k each. Raises ValueError if empty.
 
     >>> max([1.0, 3.0, 2.0])
     3.0
     """
-    return primitives.max(*_listed("max", values, at_least=1))
+    return primitives.max(*_listed("max", values, *more, at_least=1))
 
 
-def min(values: Iterable[Any]) -> Any:
+def min(values: Iterable[Any], *more: Never) -> Any:
     """Return the smallest of a list, as one node; k equal ones have derivative 1/k each. Raises ValueError if empty.
 
     >>> min([1.0, 3.0, 2.0])
     1.0
     """
-    return primitives.min(*_listed("min", values, at_least=1))
+    return primitives.min(*_listed("min", values, *more, at_least=1))
 
 
-def logsumexp(values: Iterable[Any]) -> Any:
+def logsumexp(values: Iterable[Any], *more: Never) -> Any:
     """Return log(e^x1 + e^x2 + ...) of a list, as one node, without overflow. Raises ValueError if empty.
 
     Source: Blanchard, Higham and Higham, Accurately computing the log-sum-exp and softmax functions, 2021.
@@ -235,29 +241,29 @@ def logsumexp(values: Iterable[Any]) -> Any:
     >>> logsumexp([1000.0, 1000.0])
     1000.6931471805599
     """
-    return primitives.logsumexp(*_listed("logsumexp", values, at_least=1))
+    return primitives.logsumexp(*_listed("logsumexp", values, *more, at_least=1))
 
 
-def softmax(values: Iterable[Any]) -> list[Any]:
+def softmax(values: Iterable[Any], *more: Never) -> list[Any]:
     """Return the list of e^xi / (e^x1 + e^x2 + ...): as many nodes, which share one logsumexp.
 
     >>> softmax([1000.0, 0.0])
     [1.0, 0.0]
     """
-    return _normalised(primitives.softmax, values)
+    return _normalised(primitives.softmax, values, *more)
 
 
-def log_softmax(values: Iterable[Any]) -> list[Any]:
+def log_softmax(values: Iterable[Any], *more: Never) -> list[Any]:
     """Return the list of xi - log(e^x1 + e^x2 + ...): as many nodes, which share one logsumexp.
 
     >>> log_softmax([1000.0, 0.0])
     [0.0, -1000.0]
     """
-    return _normalised(primitives.log_softmax, values)
+    return _normalised(primitives.log_softmax, values, *more)
 
 
-def _normalised(primitive: Primitive, values: Iterable[Any]) -> list[Any]:
-    numbers = _listed(primitive.name, values)
+def _normalised(primitive: Primitive, values: Iterable[Any], *more: Any) -> list[Any]:
+    numbers = _listed(primitive.name, values, *more)
     if not numbers:
         return []
     total = primitives.logsumexp(*numbers)

@@ -65,6 +65,19 @@ ELSEWHERE: Mapping[str, str] = {
     "custom_vjp": "primitive",
     "custom_jvp": "primitive",
     "custom_gradient": "primitive",
+    "defvjp": "primitive",
+    "Function": "primitive",
+    "Op": "primitive",
+    "deriv": "grad",
+    "derivative": "grad",
+    "diff": "grad",
+    "jit": "compile",
+    "function": "compile",
+    "inference_mode": "no_grad",
+    "set_grad_enabled": "no_grad",
+    "remat": "checkpoint",
+    "vmap": "of many rows, write [f(x) for x in rows], or compile(f, rows=0), which runs them as one program",
+    "GradientTape": "operations on Values are always recorded: write y.backward()",
     "draw_dot": "draw",
     "plot": "draw",
     "visualize": "draw",
@@ -73,20 +86,30 @@ ELSEWHERE: Mapping[str, str] = {
     "stop_gradient": "write x.detach()",
     "detach": "write x.detach()",
     "backward": "write y.backward()",
+    "check_grads": "it is autodiff.testing.check_grads",
+    "gradcheck": "it is autodiff.testing.check_grads",
+    "check_grad": "it is autodiff.testing.check_grads",
+    **{name: f"it is Python's own: math.{name}" for name in ("pi", "e", "tau", "inf", "nan")},
     "nn": "it is a package of its own: import nn",
-    "optim": "it is nn.SGD: import nn",
-    "MLP": "it is nn.MLP: import nn",
-    "Module": "it is nn.Module: import nn",
-    "SGD": "it is nn.SGD: import nn",
+    "optim": "it is nn.optim: import nn",
+    **{name: f"it is nn.{name}: import nn" for name in ("MLP", "Module", "SGD", "Layer", "Neuron", "cross_entropy")},
+    "Adam": "optimisers are in nn: import nn",
 }
 
+# What programs put on a number of their own, and a Value has no room for.
+_STATE = ("m", "v", "s", "momentum", "velocity", "vel", "cache", "state", "exp_avg", "exp_avg_sq", "square_avg")
+_BESIDE = "a Value has no room for it; keep it beside, in a dict: m = {p: 0.0 for p in parameters}"
+_WALKED = "it is x.operands, in which constants are floats; autodiff.draw(x) draws the graph"
+
 ELSEWHERE_ON_VALUES: Mapping[str, str] = {
+    **dict.fromkeys(_STATE, _BESIDE),
     **_FUNCTIONS,
     "item": "data",
     "numpy": "data",
     "tolist": "data",
     "value": "data",
     "val": "data",
+    "_data": "data",
     "primal": "data",
     "gradient": "grad",
     "derivative": "grad",
@@ -95,10 +118,12 @@ ELSEWHERE_ON_VALUES: Mapping[str, str] = {
     "backprop": "backward",
     "stop_gradient": "detach",
     "grad_fn": "op",
-    "_op": "op",
+    "_op": "it is x.op, the Primitive that made x, None for a leaf; its name is x.op.name",
     "children": "operands",
     "parents": "operands",
-    "_prev": "operands",
+    **dict.fromkeys(("_prev", "_children", "_parents", "_inputs"), _WALKED),
+    "_local_grads": "local_gradients",
+    "local_grads": "local_gradients",
     "_backward": "a rule belongs to its primitive, x.op; write your own with autodiff.primitive",
     "requires_grad": "every Value has a gradient; x.detach() gives one that passes none on",
     "requires_grad_": "every Value has a gradient; x.detach() gives one that passes none on",
@@ -169,16 +194,56 @@ def missing(owner: str, name: str, names: Iterable[str], elsewhere: Mapping[str,
     return AttributeError(message, name=name, obj=None)
 
 
-class Elsewhere:
-    """A name of another library, on a class: asked of an object it raises the AttributeError that says ours.
+# Those that completion hides: they may stand on the class on every Python.
+PRIVATE_ELSEWHERE_ON_VALUES = tuple([name for name in ELSEWHERE_ON_VALUES if name.startswith("_")])
 
-    A `__getattr__` does it better, where it costs nothing; `value.py` says where not.
+# Arguments that other libraries' constructors and backward take.
+OWN_OPERATION = 'an operation of your own is autodiff.primitive("name", evaluate=..., partials=[...])'
+_HISTORY = ("children", "local_grads", "operands", "parents", "op", "_children", "_local_grads", "_prev", "_op")
+ARGUMENTS_ELSEWHERE: Mapping[str, str] = {
+    **dict.fromkeys(_HISTORY, OWN_OPERATION),
+    "name": "label",
+    "retain_graph": "a graph stays: backward() can be called again",
+    "create_graph": "autodiff.gradient(y, x) gives gradients that can be differentiated again",
+    "inputs": "autodiff.gradient(y, inputs) gives those alone, and changes no grad",
+    "requires_grad": "every Value has a gradient; x.detach() gives one that passes none on",
+    "dtype": "every Value is a float",
+}
+
+
+def unexpected(owner: str, takes: str, named: Iterable[str], positional: int = 0) -> TypeError:
+    """Return the TypeError to raise for arguments that a function does not take, by name or too many.
+
+    Args:
+        owner: what the error calls the function, such as "backward()".
+        takes: what it takes.
+        named: the names of arguments that it has not; what others mean by the first is said.
+        positional: how many arguments it got by position, if those were too many.
+
+    >>> print(unexpected("backward()", "a gradient", ["retain_graph"]))
+    backward() takes a gradient, got retain_graph=...; a graph stays: backward() can be called again
+    """
+    got = [f"{name}=..." for name in named]
+    meant = ARGUMENTS_ELSEWHERE.get(next(iter(named))) if got else OWN_OPERATION
+    remark = "" if meant is None else f"; did you mean {meant!r}?" if meant.isidentifier() else f"; {meant}"
+    return TypeError(f"{owner} takes {takes}, got {', '.join(got) or f'{positional} arguments'}{remark}")
+
+
+class Elsewhere:
+    """A name of another library, on a class: asked of an object or assigned, it raises AttributeError, and says ours.
+
+    A `__getattr__` does it better, where it costs nothing; `value.py` says where not. An object of a subclass that has
+    a `__dict__` may have the name as its own.
 
     >>> def say(number, name):
     ...     raise missing("'Number' object", name, [], {"item": "data"})
     >>> class Number:
+    ...     __slots__ = ()
     ...     item = Elsewhere(say, "item")
     >>> Number().item
+    Traceback (most recent call last):
+    AttributeError: 'Number' object has no attribute 'item'; did you mean 'data'?
+    >>> Number().item = 3.0
     Traceback (most recent call last):
     AttributeError: 'Number' object has no attribute 'item'; did you mean 'data'?
     """
@@ -188,5 +253,17 @@ class Elsewhere:
     def __init__(self, say: Callable[[Any, str], NoReturn], name: str) -> None:
         self._say, self._name = say, name
 
-    def __get__(self, instance: Any, owner: type | None = None) -> "Elsewhere":
-        return self if instance is None else self._say(instance, self._name)
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        if instance is None:
+            return self
+        own = getattr(instance, "__dict__", {})
+        return own[self._name] if self._name in own else self._say(instance, self._name)
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        if not hasattr(instance, "__dict__"):
+            self._say(instance, self._name)
+        instance.__dict__[self._name] = value
+
+    def __delete__(self, instance: Any) -> None:
+        if getattr(instance, "__dict__", {}).pop(self._name, self) is self:
+            self._say(instance, self._name)

@@ -26,7 +26,8 @@ from typing import Any
 
 from autodiff import modes
 from autodiff.graph import topological_order
-from autodiff.structures import Structure, flatten, flatten_values, in_blocks, ordered_as
+from autodiff.primitives import Primitive
+from autodiff.structures import NUMBER, Structure, flatten, flatten_values, in_blocks, ordered_as
 from autodiff.sweeps import forward, from_elsewhere, gradient, read_again, recorded, reverse
 from autodiff.value import Value, accumulate, leaves_of, one_pass_at_a_time
 
@@ -408,10 +409,23 @@ def _recorded(
     name: str, f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], argnums: Argnums, has_aux: bool
 ) -> Iterator[_Run]:
     """Return a context in which f has been recorded, and what is made is ours."""
+    if isinstance(f, Primitive):
+        _refuse_containers(name, f, args)
     run = _Run(name)
     with run.recording():
         run.take(f(*run.lift(args, argnums), **kwargs), has_aux)
         yield run
+
+
+def _refuse_containers(name: str, f: Primitive, args: tuple[Any, ...]) -> None:
+    """Raise TypeError for lists and arrays as operands of an operation, which takes single numbers."""
+    for i, whole in enumerate(args):
+        _, structure = _flattened(name, whole, f"args[{i}]")
+        if structure != NUMBER:
+            raise TypeError(
+                f"{f.name} takes single numbers, and {name}({f.name}) got {structure} at args[{i}]; "
+                f"for each of them, write [{name}({f.name})(x) for x in numbers]"
+            )
 
 
 def _are_floats(numbers: Sequence[Any]) -> bool:

@@ -19,7 +19,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence, Sized
 from functools import cache
 from operator import mul
-from typing import Any, NoReturn, Self, cast
+from typing import Any, Never, NoReturn, Self, cast
 
 from autodiff import copying, floats, modes, primitives
 from autodiff.assigned import data_of, grad_of, mend_grads
@@ -27,7 +27,14 @@ from autodiff.forks import waited_for
 from autodiff.graph import FORGOTTEN, leaves, topological_order
 from autodiff.nothing import NOTHING, Nothing
 from autodiff.primitives import TABLE, Primitive
-from autodiff.suggestions import ELSEWHERE_ON_VALUES, Elsewhere, missing
+from autodiff.suggestions import (
+    ELSEWHERE_ON_VALUES,
+    OWN_OPERATION,
+    PRIVATE_ELSEWHERE_ON_VALUES,
+    Elsewhere,
+    missing,
+    unexpected,
+)
 
 _new = object.__new__
 _PLAIN = frozenset((float, int, bool))  # isinstance(x, Value) takes twice as long for these, below Python 3.12
@@ -81,6 +88,9 @@ class Value(metaclass=_Listed):
 
     Any number is an operand: int, float, bool, Fraction, Decimal, numpy scalars. A constant operand is no node.
 
+    There is room for no other attribute: keep an optimiser's state beside, in a dict by Value. An operation of your own
+    is a `primitive`.
+
     Raises TypeError for data that is no real number, or a label that is no string. Assign numbers alone to data and
     grad: anything else is a TypeError, which names the label, when it is used next, and before anything has changed.
 
@@ -111,7 +121,9 @@ class Value(metaclass=_Listed):
     source: modes.Source | None = None  # SourcedValue has slots for these; here they cost nothing
     _model: Any = None
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+    def __new__(cls, data: Any = None, label: Any = "", *others: Any, **named: Any) -> Self:
+        if (others or named) and cls is Value:
+            raise unexpected("Value(...)", "a number and a label", named, 2 + len(others))
         mode = modes.current()
         if mode is None or not mode.sourcing or cls is not Value:
             return _new(cls)
@@ -140,7 +152,10 @@ class Value(metaclass=_Listed):
     @label.setter
     def label(self, label: str) -> None:
         if not isinstance(label, str):
-            raise TypeError(f"a label is a string, got {type(label).__name__} {label!r}; write label={str(label)!r}")
+            kind = type(label).__name__
+            if kind in ("tuple", "list", "set"):  # what other engines take there: the operands
+                raise TypeError(f"a label is a string, got {kind}; {OWN_OPERATION}")
+            raise TypeError(f"a label is a string, got {kind} {label!r}; write label={str(label)!r}")
         self._label = label
 
     @property
@@ -167,7 +182,7 @@ class Value(metaclass=_Listed):
 
     # --- the backward pass ---
 
-    def backward(self, gradient: float = 1.0) -> None:
+    def backward(self, gradient: float = 1.0, **others: Never) -> None:
         """Add d(self)/d(leaf) * gradient to the grad of every leaf that self was made from.
 
         The chain rule, in reverse topological order: when a node's turn comes, everything made from it has passed on
@@ -188,6 +203,8 @@ class Value(metaclass=_Listed):
         >>> x.grad
         16.0
         """
+        if others:
+            raise unexpected("backward()", "a gradient to start from", others)
         trace = modes.current_trace()
         if trace is not None:
             trace.refuse_backward(self)
@@ -551,12 +568,13 @@ def _missing(self: Value, name: str) -> NoReturn:
 
 # A __getattr__ makes Python 3.11 look up every attribute of a Value four times as slowly, and record and differentiate
 # a chain a third more slowly; later ones are as fast with it. So there the names of other libraries stand on the class,
-# which hides them, and misspellings are left to Python's own suggestions.
+# which hides them, and misspellings are left to Python's own suggestions. Standing there they are met by assignments,
+# too: a __setattr__ would slow those of data and grad on any Python. A metaclass that hides them makes isinstance of a
+# float take three times as long from Python 3.12 on, so that there the class has those alone that are hidden anyway.
 if sys.version_info >= (3, 12):
     Value.__getattr__ = _missing  # type: ignore[attr-defined]
-else:
-    for _name in _ELSEWHERE.keys() - set(_NAMES):
-        setattr(Value, _name, Elsewhere(_missing, _name))
+for _name in PRIVATE_ELSEWHERE_ON_VALUES if sys.version_info >= (3, 12) else _ELSEWHERE.keys() - set(_NAMES):
+    setattr(Value, _name, Elsewhere(_missing, _name))
 
 
 def _made(data: float, op: Primitive, operands: tuple[Any, ...], local_gradients: tuple[float, ...]) -> Value:

@@ -6,10 +6,17 @@
 >>> SGD(model.parameters(), lr=0.1).step()
 """
 
+from typing import Any
+
 from nn import init
+from nn.elsewhere import missing
 from nn.layers import MLP, Layer, Neuron
 from nn.losses import binary_cross_entropy, cross_entropy, hinge, mse
 from nn.module import Module
 from nn.optim import SGD
 
 __all__ = ["MLP", "SGD", "Layer", "Module", "Neuron", "binary_cross_entropy", "cross_entropy", "hinge", "init", "mse"]
+
+
+def __getattr__(name: str) -> Any:
+    raise missing(__name__, name)

@@ -9,6 +9,9 @@ True
 import math
 import random
 from collections.abc import Callable
+from typing import Any
+
+from nn.elsewhere import missing
 
 Initializer = Callable[[random.Random, int, int], float]
 
@@ -62,3 +65,7 @@ def _scaled(variance: Callable[[int, int], float], normal: bool) -> Initializer:
         return lambda rng, nin, nout: rng.gauss(0.0, math.sqrt(variance(nin, nout)))
     bound = math.sqrt(3.0)  # U(-a, a) has variance a² / 3
     return lambda rng, nin, nout: rng.uniform(-bound, bound) * math.sqrt(variance(nin, nout))
+
+
+def __getattr__(name: str) -> Any:
+    raise missing(__name__, name)

@@ -3,8 +3,10 @@
 import math
 from collections.abc import Iterable
 from copy import copy
+from typing import Any
 
 from autodiff import Value
+from nn.elsewhere import missing
 
 
 class SGD:
@@ -90,3 +92,7 @@ class SGD:
             return [parameter.data - lr * parameter.grad for parameter in parameters], velocities
         velocities = [momentum * v + x.grad for v, x in zip(velocities, parameters, strict=True)]
         return [x.data - lr * v for x, v in zip(parameters, velocities, strict=True)], velocities
+
+
+def __getattr__(name: str) -> Any:
+    raise missing(__name__, name)

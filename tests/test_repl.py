@@ -1,9 +1,12 @@
 """At a prompt: what is shown, completed, explained by help(), and said about a name that is not there."""
 
+import builtins
+import copy
 import doctest
 import inspect
 import math
 import pydoc
+import re
 import statistics
 import subprocess
 import sys
@@ -17,6 +20,7 @@ import autodiff as ad
 import nn
 from autodiff import Value, primitives, suggestions, value
 from autodiff.primitives import TABLE
+from nn import elsewhere
 
 ROOT = Path(__file__).parent.parent
 
@@ -53,7 +57,11 @@ def printed(*lines: str) -> str:
         ("backwards", "did you mean 'backward'?"),
         ("asin", "did you mean 'arcsin'?"),
         ("arctg", "did you mean 'arctan'?"),
-        ("_prev", "did you mean 'operands'?"),
+        ("_prev", "it is x.operands, in which constants are floats; autodiff.draw(x) draws the graph"),
+        ("_children", "it is x.operands, in which constants are floats; autodiff.draw(x) draws the graph"),
+        ("_op", "it is x.op, the Primitive that made x, None for a leaf; its name is x.op.name"),
+        ("_local_grads", "did you mean 'local_gradients'?"),
+        ("m", "a Value has no room for it; keep it beside, in a dict: m = {p: 0.0 for p in parameters}"),
         ("requires_grad", "every Value has a gradient; x.detach() gives one that passes none on"),
         ("zero_", "write x.grad = 0.0"),
         ("softmax", "it is a function: autodiff.softmax"),
@@ -64,10 +72,155 @@ def test_names_of_other_libraries_lead_to_ours_on_a_value(name: str, remark: str
 
 
 @pytest.mark.parametrize(
-    ("name", "meant"), [("asin", "arcsin"), ("sofmax", "softmax"), ("Tensor", "Value"), ("Hessian", "hessian")]
+    ("name", "meant"),
+    [
+        ("asin", "arcsin"),
+        ("sofmax", "softmax"),
+        ("Tensor", "Value"),
+        ("Hessian", "hessian"),
+        ("jit", "compile"),
+        ("Function", "primitive"),
+        ("summ", "sum"),
+    ],
 )
 def test_missing_functions_lead_to_the_ones_that_are_there(name: str, meant: str) -> None:
     assert message(lambda: getattr(ad, name)) == f"module 'autodiff' has no attribute {name!r}; did you mean {meant!r}?"
+
+
+@pytest.mark.parametrize(
+    ("name", "remark"),
+    [
+        ("check_grads", "it is autodiff.testing.check_grads"),
+        ("gradcheck", "it is autodiff.testing.check_grads"),
+        ("pi", "it is Python's own: math.pi"),
+        ("vmap", "of many rows, write [f(x) for x in rows], or compile(f, rows=0), which runs them as one program"),
+        ("Adam", "optimisers are in nn: import nn"),
+    ],
+)
+def test_names_of_what_stands_elsewhere_say_where(name: str, remark: str) -> None:
+    assert message(lambda: getattr(ad, name)) == f"module 'autodiff' has no attribute {name!r}; {remark}"
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "remark"),
+    [
+        (nn, "Linear", 'write nn.Layer(nin, nout, "linear")'),
+        (nn, "Adam", "write nn.SGD(model.parameters(), lr=0.01, momentum=0.9)"),
+        (nn, "MSELoss", "it is a function: nn.mse(outputs, targets)"),
+        (nn, "CrossEntropyLoss", "it is a function: nn.cross_entropy(logits, target)"),
+        (nn, "Sequential", "layers in a chain are nn.MLP(nin, nouts), or a Module of your own"),
+        (nn, "Parameter", "every autodiff.Value(...) in an attribute of a Module is a parameter"),
+        (nn.optim, "Adam", "write nn.SGD(model.parameters(), lr=0.01, momentum=0.9)"),
+        (nn.init, "xavier_uniform_", "write nn.init.glorot(), or nn.init.glorot(normal=True)"),
+    ],
+)
+def test_names_of_other_libraries_lead_to_those_of_nn(module: Any, name: str, remark: str) -> None:
+    assert message(lambda: getattr(module, name)).startswith(
+        f"module {module.__name__!r} has no attribute {name!r}; {remark}"
+    )
+
+
+def test_a_misspelt_name_of_nn_is_suggested_at_the_prompt() -> None:
+    assert message(lambda: nn.qqq) == "module 'nn' has no attribute 'qqq'"
+    assert "'cross_entropy'?" in printed("import nn", "nn.crossentropy")
+
+
+SENTENCES = [*suggestions.ELSEWHERE.values(), *suggestions.ELSEWHERE_ON_VALUES.values(), *elsewhere.ELSEWHERE.values()]
+
+
+@pytest.mark.parametrize("sentence", sorted({s for s in SENTENCES if "." in s}))
+def test_what_a_remark_names_is_there(sentence: str) -> None:
+    for package, path in re.findall(r"\b(autodiff|nn|math|np)\.([\w.]*\w)", sentence):
+        thing: Any = {"autodiff": ad, "nn": nn, "math": math, "np": np}[package]
+        for name in path.split("."):
+            thing = getattr(thing, name)
+
+
+before_3_12 = pytest.mark.skipif(sys.version_info >= (3, 12), reason="Python's own error, which hides nothing")
+
+
+@pytest.mark.parametrize(
+    "name", ["_backward", "_prev", *[pytest.param(name, marks=before_3_12) for name in ("m", "v", "momentum", "name")]]
+)
+def test_a_value_says_what_to_do_with_what_it_has_no_room_for(name: str) -> None:
+    x = Value(1.0)
+    said = message(lambda: setattr(x, name, 0.0))
+    assert said == message(lambda: getattr(x, name))
+    assert said.startswith(f"'Value' object has no attribute {name!r}; ")
+    assert not hasattr(x, name)
+    with ad.record_source():
+        assert message(lambda: setattr(Value(1.0), name, 0.0)).startswith("'SourcedValue' object has no attribute")
+
+
+def test_a_subclass_with_room_for_attributes_may_have_them() -> None:
+    class Weight(Value):
+        pass
+
+    w: Any = Weight(1.0)
+    for name in ("m", "item", "_backward"):
+        setattr(w, name, 3.0)
+        assert getattr(w, name) == copy.deepcopy(w).__dict__[name] == 3.0
+        delattr(w, name)
+        assert not hasattr(w, name)
+        with pytest.raises(AttributeError):
+            delattr(w, name)
+
+
+OWN = 'an operation of your own is autodiff.primitive("name", evaluate=..., partials=[...])'
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda x: Value(3.0, (x,), (1.0,)), f"Value(...) takes a number and a label, got 3 arguments; {OWN}"),
+        (lambda x: Value(3.0, {x}, "+"), f"Value(...) takes a number and a label, got 3 arguments; {OWN}"),
+        (lambda x: Value(3.0, (x,)), f"a label is a string, got tuple; {OWN}"),
+        (
+            lambda x: Value(3.0, children=(x,), local_grads=(1.0,)),
+            f"Value(...) takes a number and a label, got children=..., local_grads=...; {OWN}",
+        ),
+        (lambda x: Value(3.0, _op="+"), f"Value(...) takes a number and a label, got _op=...; {OWN}"),
+        (lambda x: Value(3.0, name="x"), "Value(...) takes a number and a label, got name=...; did you mean 'label'?"),
+        (lambda x: Value(3.0, qqq=1), "Value(...) takes a number and a label, got qqq=..."),
+        (
+            lambda x: x.backward(retain_graph=True),
+            "backward() takes a gradient to start from, got retain_graph=...; "
+            "a graph stays: backward() can be called again",
+        ),
+        (
+            lambda x: x.backward(create_graph=True),
+            "backward() takes a gradient to start from, got create_graph=...; "
+            "autodiff.gradient(y, x) gives gradients that can be differentiated again",
+        ),
+        (lambda x: ad.max(x, x), "max takes a list of numbers, got 2 arguments; write max([x, y]), or maximum(x, y)"),
+        (lambda x: ad.sum(x, x), "sum takes a list of numbers, got 2 arguments; write sum([x, y]), or x + y"),
+        (lambda x: ad.sum(x, x, x), "sum takes a list of numbers, got 3 arguments; write sum([x, y])"),
+        (
+            lambda x: ad.grad(ad.tanh)(np.ones(2)),
+            "tanh takes single numbers, and grad(tanh) got an array of shape (2,) at args[0]; "
+            "for each of them, write [grad(tanh)(x) for x in numbers]",
+        ),
+        (
+            lambda x: ad.hessian(ad.maximum, 1)(1.0, [1.0, 2.0]),
+            "maximum takes single numbers, and hessian(maximum) got a list of 2 at args[1]; "
+            "for each of them, write [hessian(maximum)(x) for x in numbers]",
+        ),
+    ],
+)
+def test_calls_as_other_libraries_have_them_say_what_to_write(make: Any, said: str) -> None:
+    with pytest.raises(TypeError) as caught:
+        make(Value(1.0))
+    assert str(caught.value) == said
+
+
+@pytest.mark.parametrize(
+    "f", [ad.sum, ad.prod, ad.mean, ad.norm, ad.max, ad.min, ad.logsumexp, ad.softmax, ad.log_softmax]
+)
+@pytest.mark.parametrize("args", [(Value(1.0), 2.0), (1.0, 2.0, 3.0), ([1.0], [2.0])])
+def test_functions_of_a_list_say_so_when_called_with_the_numbers(f: Any, args: Any) -> None:
+    name = f.__name__
+    with pytest.raises(TypeError, match=rf"^{name} takes a list of numbers, got {len(args)} arguments; write {name}\("):
+        f(*args)
 
 
 def test_a_name_like_no_other_gets_no_suggestion() -> None:
@@ -98,8 +251,8 @@ def test_the_error_of_a_misspelt_method_says_what_was_meant() -> None:
 @pytest.mark.parametrize("name", sorted(suggestions.ELSEWHERE))
 def test_what_the_dictionary_suggests_is_there(name: str) -> None:
     meant = suggestions.ELSEWHERE[name]
-    assert name not in ad.__all__
-    assert not meant.isidentifier() or meant in ad.__all__
+    assert name not in dir(ad)
+    assert not meant.isidentifier() or meant in dir(ad)
 
 
 @pytest.mark.parametrize("name", sorted(suggestions.ELSEWHERE_ON_VALUES))
@@ -133,11 +286,21 @@ def test_subclasses_are_named_and_keep_their_own_names() -> None:
 
 
 def test_dir_lists_the_public_names_alone() -> None:
-    assert dir(ad) == sorted(ad.__all__)
+    assert set(ad.__all__) < set(dir(ad))
+    assert not [name for name in dir(ad) if name.startswith("_")]
     names = dir(Value(1.0))
     assert {"data", "grad", "label", "op", "operands", "local_gradients", "backward", "detach", "exp"} <= set(names)
     assert not [name for name in names if name.startswith("_")]
     assert all(hasattr(Value(1.0), name) for name in names)
+
+
+@pytest.mark.parametrize("package", [ad, nn], ids=["autodiff", "nn"])
+def test_a_star_import_shadows_no_builtin(package: Any) -> None:
+    names: dict[str, Any] = {}
+    exec(f"from {package.__name__} import *", names)
+    assert names.keys() - {"__builtins__"} == set(package.__all__)
+    assert not set(package.__all__) & set(dir(builtins))
+    assert set(dir(ad)) - set(ad.__all__) == set(dir(ad)) & set(dir(builtins)) >= {"max", "sum", "abs", "pow"}
 
 
 def test_help_of_value_opens_with_its_signature_and_documents_every_name() -> None:
@@ -153,7 +316,7 @@ def test_help_of_value_opens_with_its_signature_and_documents_every_name() -> No
 def test_help_of_the_package_names_every_function() -> None:
     text = pydoc.plain(pydoc.render_doc(ad))
     overview = text.partition("PACKAGE CONTENTS")[0]
-    for name in ad.__all__:
+    for name in dir(ad):
         assert f"`{name}`" in overview, name
 
 
@@ -196,7 +359,7 @@ def test_ipython_completes_public_names_alone() -> None:
     ipython = pytest.importorskip("IPython.core.completer")
     completer = ipython.IPCompleter(namespace={"x": Value(1.0), "ad": ad})
     completer.use_jedi = completer.debug = False
-    for text, names in (("x.", dir(Value(1.0))), ("ad.", ad.__all__)):
+    for text, names in (("x.", dir(Value(1.0))), ("ad.", dir(ad))):
         with ipython.provisionalcompleter():
             found = {completion.text.removeprefix(".") for completion in completer.completions(text, len(text))}
         assert found == set(names)

@@ -1,0 +1,61 @@
+"""What other libraries call the parts of nn: a name that is not here leads to ours.
+
+>>> raise missing("nn", "Linear")
+Traceback (most recent call last):
+AttributeError: module 'nn' has no attribute 'Linear'; write nn.Layer(nin, nout, "linear")
+"""
+
+import sys
+from collections.abc import Mapping
+
+_CONTAINER = "a plain list or dict in an attribute of a Module will do"
+_ACTIVATION = 'an activation is a name, as in nn.Layer(nin, nout, "relu"), or a function, such as autodiff.relu'
+_OPTIMISER = "write nn.SGD(model.parameters(), lr=0.01, momentum=0.9)"
+_GLOROT = "write nn.init.glorot(), or nn.init.glorot(normal=True)"
+_HE = "write nn.init.he(), or nn.init.he(normal=True)"
+
+# torch's and Keras's word for it, and what to write.
+ELSEWHERE: Mapping[str, str] = {
+    **dict.fromkeys(("Linear", "Dense"), 'write nn.Layer(nin, nout, "linear")'),
+    "Sequential": "layers in a chain are nn.MLP(nin, nouts), or a Module of your own that calls one after the other",
+    "Model": "write a subclass of nn.Module",
+    **dict.fromkeys(("Parameter", "Variable"), "every autodiff.Value(...) in an attribute of a Module is a parameter"),
+    "Buffer": "write self.register_buffer(name, value) in a Module",
+    **dict.fromkeys(("ModuleList", "ModuleDict", "ParameterList", "ParameterDict"), _CONTAINER),
+    **dict.fromkeys(("ReLU", "LeakyReLU", "ELU", "GELU", "SiLU", "Sigmoid", "Softplus", "Tanh"), _ACTIVATION),
+    **dict.fromkeys(("Softmax", "LogSoftmax", "softmax"), "it is a function: autodiff.softmax, autodiff.log_softmax"),
+    **dict.fromkeys(("functional", "F"), "functions are autodiff.relu, autodiff.softmax, ..., and losses nn.mse, ..."),
+    **dict.fromkeys(("MSELoss", "MeanSquaredError", "mse_loss"), "it is a function: nn.mse(outputs, targets)"),
+    **dict.fromkeys(
+        ("CrossEntropyLoss", "NLLLoss", "CategoricalCrossentropy", "SparseCategoricalCrossentropy", "nll_loss"),
+        "it is a function: nn.cross_entropy(logits, target)",
+    ),
+    **dict.fromkeys(
+        ("BCELoss", "BCEWithLogitsLoss", "BinaryCrossentropy", "binary_cross_entropy_with_logits"),
+        "it is a function: nn.binary_cross_entropy(logits, targets), which takes logits",
+    ),
+    **dict.fromkeys(("HingeEmbeddingLoss", "Hinge", "hinge_loss"), "it is a function: nn.hinge(outputs, targets)"),
+    **dict.fromkeys(("Adam", "AdamW", "RMSprop", "Adagrad", "Optimizer"), _OPTIMISER),
+    **dict.fromkeys(("LBFGS", "minimize"), "scipy.optimize.minimize takes autodiff.value_and_grad(f), with jac=True"),
+    **dict.fromkeys(("xavier", "xavier_uniform", "xavier_uniform_", "xavier_normal", "xavier_normal_"), _GLOROT),
+    **dict.fromkeys(("glorot_uniform", "glorot_normal"), _GLOROT),
+    **dict.fromkeys(("kaiming", "kaiming_uniform", "kaiming_uniform_", "kaiming_normal", "kaiming_normal_"), _HE),
+    **dict.fromkeys(("he_uniform", "he_normal"), _HE),
+    "zeros_": "write nn.init.zeros()",
+    "uniform_": "write nn.init.uniform(bound)",
+}
+
+
+def missing(module: str, name: str) -> AttributeError:
+    """Return the AttributeError to raise for a name that a module of this package does not have.
+
+    Of a name that nobody else has either, Python's prompt says which of the module's is most like it.
+
+    >>> print(missing("nn.optim", "Adam"))
+    module 'nn.optim' has no attribute 'Adam'; write nn.SGD(model.parameters(), lr=0.01, momentum=0.9)
+    """
+    remark = ELSEWHERE.get(name)
+    message = f"module {module!r} has no attribute {name!r}"
+    if remark is None:
+        return AttributeError(message, name=name, obj=sys.modules.get(module))
+    return AttributeError(f"{message}; {remark}", name=name, obj=None)
