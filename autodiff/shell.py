@@ -15,15 +15,18 @@ An application: it stands above the engine. `python -m autodiff "tanh(w*x + b)" 
 import math
 import sys
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import autodiff
 from autodiff import Value
 from autodiff.expression import Expression, ExpressionError, parse
+from autodiff.structures import flatten
 from autodiff.suggestions import near
-from autodiff.testing import finite_differences
+from autodiff.testing.checks import verdicts
+from autodiff.testing.verdicts import Outcome, Verdict
 
 MOST_NAMES = {1: 50, 2: 20}  # by order: each takes some 30 evaluations, then as many gradients; seconds at the worst
 _CONSTANTS = {"pi": math.pi, "e": math.e, "tau": math.tau, "inf": math.inf, "nan": math.nan}
@@ -47,7 +50,8 @@ def calculate(
         order: 1, or 2 for second derivatives as well.
         drawing: where to save the graph: .svg, .png, .pdf, .html or .dot.
 
-    The status is 0, or 1 where backward() and differences disagree. Raises UsageError and ExpressionError.
+    The status is 0, or 1 where backward() and differences disagree. Where differences cannot tell, mpmath does if it is
+    installed; what nobody can tell is said, and is no disagreement. Raises UsageError and ExpressionError.
     """
     f = parse(text)
     point = _point(f, assignments)
@@ -58,9 +62,9 @@ def calculate(
         out = Value(out)
     out.backward()
     print(f"{_printable(f.text)} = {_number(out.data)}")
-    agree = _compare(_first(f, point, chosen, leaves))
-    if order == 2:
-        agree &= _compare(_second(f, point, chosen))
+    agree = True
+    for rows, heading in zip(_rows(f, point, chosen, order), ("backward()", "hessian()"), strict=False):
+        agree &= _compare(rows, heading)
     if drawing is not None:
         print(f"\nThe graph is drawn in {_saved(out, drawing).resolve()}")
     return 0 if agree else 1
@@ -127,56 +131,56 @@ class _Row(NamedTuple):
     name: str
     exact: float
     numerical: float
-    error: float
-
-    @property
-    def verdict(self) -> str:
-        """Whether the difference confirms the derivative; "" if it does."""
-        scale = max(1.0, abs(self.numerical))
-        if not (math.isfinite(self.exact) and self.error <= 1e-3 * scale):
-            return "not smooth here: differences decide nothing"
-        return "" if abs(self.exact - self.numerical) <= 10.0 * self.error + 1e-12 * scale else "THEY DIFFER"
+    remark: str
+    is_wrong: bool
 
 
-def _function_of(f: Expression, point: Point, chosen: Sequence[str]) -> Callable[[Sequence[Any]], Any]:
-    """Return f as a function of the list of chosen numbers alone."""
-    return lambda xs: f(**{**point, **dict(zip(chosen, xs, strict=True))})
+def _rows(f: Expression, point: Point, chosen: Sequence[str], order: int) -> Iterator[list[_Row]]:
+    """Yield the rows of the gradient and, of order 2, those of the Hessian's lower triangle."""
+    if not chosen:
+        return
+
+    def of_chosen(*numbers: Any) -> Any:
+        return f(**{**point, **dict(zip(chosen, numbers, strict=True))})
+
+    numbers, structure = flatten(tuple(point[name] for name in chosen))
+    first, *higher = verdicts(of_chosen, structure, numbers, order)
+    yield [_row(f"d/d{name}", verdict) for name, verdict in zip(chosen, first, strict=True)]
+    for second in higher:
+        pairs = zip(product(enumerate(chosen), repeat=2), second, strict=True)
+        yield [_row(f"d²/d{a}d{b}" if i != j else f"d²/d{a}²", it) for ((i, a), (j, b)), it in pairs if j <= i]
 
 
-def _first(f: Expression, point: Point, chosen: Sequence[str], leaves: Mapping[str, Value]) -> list[_Row]:
-    xs = [point[name] for name in chosen]
-    slopes, errors = finite_differences(_function_of(f, point, chosen), (xs,))
-    return [_Row(f"d/d{name}", leaves[name].grad, *pair) for name, *pair in zip(chosen, slopes, errors, strict=True)]
+def _row(name: str, verdict: Verdict) -> _Row:
+    d = verdict.derivative
+    numerical = d.numerical.slope if verdict.exact is None else verdict.exact
+    return _Row(name, d.stored, numerical, _remark(verdict), verdict.outcome is Outcome.WRONG)
 
 
-def _second(f: Expression, point: Point, chosen: Sequence[str]) -> list[_Row]:
-    """Return the rows of the Hessian's lower triangle, beside differences of the first derivatives."""
-    xs = [point[name] for name in chosen]
-    function = _function_of(f, point, chosen)
-    exact = autodiff.hessian(function)(xs)
-    slopes, errors = finite_differences(autodiff.grad(function), (xs,))
-    return [
-        _Row(f"d²/d{a}d{b}" if i != j else f"d²/d{a}²", exact[i][j], slopes[i][j], errors[i][j])
-        for i, a in enumerate(chosen)
-        for j, b in enumerate(chosen[: i + 1])
-    ]
+def _remark(verdict: Verdict) -> str:
+    """Return what to say of a derivative; "" if the difference confirms it."""
+    match verdict.outcome:
+        case Outcome.RIGHT:
+            return "by mpmath: differences decide nothing" if verdict.exact is not None else ""
+        case Outcome.WRONG:
+            return "THEY DIFFER"
+        case Outcome.NO_VALUE:
+            return verdict.remark
+    return "not smooth here: differences decide nothing"
 
 
-def _compare(rows: list[_Row]) -> bool:
+def _compare(rows: list[_Row], heading: str) -> bool:
     """Print derivatives in columns, and whether they agree; return False if one differs."""
-    if not rows:
-        return True
-    cells = [(row.name, _number(row.exact), _number(row.numerical), row.verdict) for row in rows]
-    exact = "backward()" if rows[0].name.startswith("d/") else "hessian()"
-    cells.insert(0, ("", exact, "numerical", ""))
+    cells = [(row.name, _number(row.exact), _number(row.numerical), row.remark) for row in rows]
+    cells.insert(0, ("", heading, "numerical", ""))
     widths = [max(len(cell[i]) for cell in cells) for i in range(3)]
     print()
-    for name, *numbers, verdict in cells:
+    for name, *numbers, remark in cells:
         columns = [name.ljust(widths[0]), *(x.rjust(width) for x, width in zip(numbers, widths[1:], strict=True))]
-        print("  ".join([*columns, verdict]).rstrip())
-    if not any(row.verdict for row in rows):
+        print("  ".join([*columns, remark]).rstrip())
+    if not any(row.remark for row in rows):
         print(f"\n{'Both' if len(rows) == 1 else 'All'} agree.")
-    return "THEY DIFFER" not in [row.verdict for row in rows]
+    return not any(row.is_wrong for row in rows)
 
 
 def _number(x: float) -> str:

@@ -77,7 +77,7 @@ def check_local_gradients(primitive: Primitive, operands: Sequence[float]) -> No
 def difference(primitive: Primitive, operands: Sequence[float], index: int) -> tuple[float, float]:
     """Return a partial derivative from the primitive's own values in floats, and how far it may be off."""
     largest_term = float(VALUE_TERMS.get(primitive.name, lambda *xs: 0.0)(*operands))
-    ((slope, error, _),) = richardson(
+    ((slope, error, *_),) = richardson(
         lambda x: [primitive(*operands[:index], x, *operands[index + 1 :])],
         operands[index],
         step=clear_step(primitive, operands, index),

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from autodiff import __main__ as program
-from autodiff import shell, tour
+from autodiff import primitives, tour
 
 ROOT = Path(__file__).parent.parent
 
@@ -239,9 +239,35 @@ def test_a_kink_is_told_and_no_mistake(capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_a_wrong_derivative_is_told(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shell, "finite_differences", lambda f, args: ([7.0], [1e-9]))
-    assert program.main(["x**2", "x=3"]) == 1
+    monkeypatch.setattr(primitives.TABLE["square"], "partials", [lambda out, x: 2.1 * x])
+    assert program.main(["square(x)", "x=3"]) == 1
     assert "THEY DIFFER" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "row"),
+    [
+        (["sin(x)", "x=1e14"], "d/dx -0.977828288 -0.977828288 by mpmath: differences decide nothing"),
+        (["x//y", "x=1e300", "y=1"], "d/dx 0 1 not smooth here: differences decide nothing"),
+        (["log(x) + 1", "x=-1"], "d/dx -1 nan log(-1) is nan"),
+        (["1/x", "x=0"], "d/dx -inf nan div(1, 0) is inf"),
+        (["sqrt(x)", "x=0"], "d/dx inf nan not smooth here: differences decide nothing"),
+        (["sigmoid(x)", "x=inf"], "d/dx 0 nan there are no differences at inf"),
+    ],
+)
+def test_a_derivative_that_differences_cannot_confirm_is_not_accused(
+    words: list[str], row: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert program.main(words) == 0
+    assert row in [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_without_mpmath_it_is_not_accused_either(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "autodiff.testing.oracles", None)
+    assert program.main(["sin(x)", "x=1e14", "--order", "2"]) == 0
+    assert capsys.readouterr().out.count("differences decide nothing") == 2
 
 
 @pytest.mark.parametrize(

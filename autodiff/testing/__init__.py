@@ -47,7 +47,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from autodiff.testing.checks import assert_gradients_close, check_grads
+    from autodiff.testing.checks import Undecided, assert_gradients_close, check_grads
     from autodiff.testing.complexes import complex_step
     from autodiff.testing.differences import Estimate, finite_differences, richardson
     from autodiff.testing.loops import LoopProgram, loop_programs
@@ -60,6 +60,7 @@ __all__ = [
     "LoopProgram",
     "Program",
     "Step",
+    "Undecided",
     "ValueMachine",
     "assert_gradients_close",
     "check_grads",
@@ -80,6 +81,7 @@ _LAZY = {
     "LoopProgram": "autodiff.testing.loops",
     "Program": "autodiff.testing.strategies",
     "Step": "autodiff.testing.strategies",
+    "Undecided": "autodiff.testing.checks",
     "ValueMachine": "autodiff.testing.machine",
     "assert_gradients_close": "autodiff.testing.checks",
     "check_grads": "autodiff.testing.checks",

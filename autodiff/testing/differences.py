@@ -24,6 +24,9 @@ _EPSILON = 2.0**-52
 _SMALLEST = 2.0**-1074
 _COLUMNS = 8  # of a tableau: further ones gain nothing, their steps are too far apart
 _AGREE = 4.0  # two estimates disagree when they lie further apart than so many times the sum of their errors
+_UNEXPLAINED = (
+    10.0  # times the rounding that was told: more than this is no rounding; that of smooth functions is below 1
+)
 
 
 class Estimate(NamedTuple):
@@ -34,18 +37,22 @@ class Estimate(NamedTuple):
         error: an estimate of its error, rounding included; inf where none could be taken.
         steepness: the largest |f(x + h) - f(x)| / |h| at the steps whose estimates were good: what the derivative could
             have been, where it is 0 for once.
+        is_resolved: whether the smallest steps show no more than a smooth function and its rounding. If not, f
+            oscillates faster than they can follow, or rounds more than it tells, and the derivative may be another.
     """
 
     slope: float
     error: float
     steepness: float
+    is_resolved: bool = True
 
 
 def finite_differences(f: Callable[..., Any], args: tuple[Any, ...], argnums: int | Sequence[int] = 0) -> Any:
     """Return (derivative, error): that of each number f gives in each number of an argument, in the Jacobian's form.
 
     f is called on Values, so that it may use their methods; no rule of differentiation is read, but for the error. The
-    error is an estimate, rounding included; where f has no value near the point it is inf, and the derivative nan.
+    error is an estimate, rounding included; where f has no value near the point it is inf, and the derivative nan. The
+    error is inf, too, where all that is seen may be an oscillation too fast for the steps, as of sin at 1e14.
 
     Args:
         f: gives numbers, or a structure of them: nested lists, tuples, dicts, numpy arrays.
@@ -287,7 +294,11 @@ class _Tableau:
                 accepted.append(Estimate(row.slope, error, row.steepness))
         best = min(accepted, key=lambda estimate: estimate.error, default=Estimate(nan, inf, 0.0))
         good = [estimate.steepness for estimate in accepted if estimate.error <= 1e-3 * estimate.steepness]
-        return best._replace(steepness=max(good, default=0.0))
+        best = best._replace(steepness=max(good, default=0.0))
+        if self.best is None or noise <= _UNEXPLAINED * self.best.rounding * self.best.step:
+            return best
+        is_noise_alone = abs(best.slope) * self.best.step <= _UNEXPLAINED * noise
+        return best._replace(error=inf if is_noise_alone else best.error, is_resolved=False)
 
     def _noise(self) -> float:
         """Return the amplitude of the rounding that is seen at the smallest steps, where it is all that is seen.
@@ -324,7 +335,7 @@ def rounding_error(root: Any) -> float:
 
     Each node is off by a unit in its last place, or, where terms cancel inside it (sum, dot, logsumexp), in that of the
     terms, or by the smallest float, where it underflowed; the root by that times its derivative in the node. Of a
-    number that is no Value it is 0.
+    number that is no Value it is 0; inf where a derivative on the way overflows.
 
     Source: Linnainmaa, Taylor expansion of the accumulated rounding error, 1976.
 
@@ -338,7 +349,7 @@ def rounding_error(root: Any) -> float:
     for node, adjoint in adjoints(root).items():
         if node.op is not None and adjoint:
             total += abs(adjoint) * (_EPSILON * (abs(node.data) + _terms(node)) + _SMALLEST)
-    return total
+    return total if total == total else inf
 
 
 def _terms(node: Any) -> float:

@@ -23,6 +23,8 @@ from typing import Any
 import mpmath
 from mpmath import MPContext, mp
 
+from autodiff import floats
+from autodiff.graph import topological_order
 from autodiff.primitives import Primitive
 from autodiff.testing.replay import CHOOSING, Replay, checked_inputs, functions_for
 from autodiff.value import Value
@@ -156,6 +158,7 @@ def error_in_ulps(got: float, true: Any, largest_term: Any = 0) -> float:
 
 # The digits of a number of ordinary size that a sum with the smallest float still reaches.
 _BELOW = 330
+_STEPS = {"floor", "ceil", "round", "floordiv", "mod"}
 # Values beyond 10 ** +-_LARGE add no more digits: only the comparison of two precisions says whether they were enough.
 _LARGE = 4000
 
@@ -189,6 +192,22 @@ def mpmath_value(output: Value, digits: int = 50, oracles: Mapping[str, Callable
                 return _rounded(found, digits)
             before = found
     raise ArithmeticError(f"the value of {output!r} changes with every digit more: its terms cancel beyond measure")
+
+
+def mpmath_value_where(output: Value, x: Value, number: float, digits: int = 20) -> Any:
+    """Return what the value of `output` would be if `x` were `number`, as an mpf: the recorded graph, replayed.
+
+    Raises what `mpmath_value` raises.
+
+    >>> from autodiff import Value
+    >>> x = Value(3.0)
+    >>> mpmath_value_where(x * x, x, 4.0)
+    mpf('16.0')
+    """
+    functions = _functions(output, None)
+    with mp.workdps(digits + _BELOW):
+        replay = _replay(output, functions, digits + _BELOW)
+        return _real(replay.value_where(x, mp.mpf(number)))
 
 
 def mpmath_gradient(
@@ -229,7 +248,8 @@ def _slope(output: Value, x: Value, digits: int, functions: Mapping[str, Callabl
     before: Any = None
     gap_before: Any = None
     beyond = digits + _BELOW + _places_before(x, output, functions)
-    for places in (digits // 2 + k for k in (10, 20, 80, 200, 400, 800)):
+    least = digits // 2 + _digits_of_steps(output)
+    for places in (least + k for k in (10, 20, 80, 200, 400, 800)):
         with mp.workdps(beyond + 2 * places):
             replay = _replay(output, functions, beyond + 2 * places)
             if x not in replay.numbers:
@@ -262,6 +282,21 @@ def _places_before(x: Value, output: Value, functions: Mapping[str, Callable[...
     with mp.workdps(_BELOW):
         here = _replay(output, functions, _BELOW).numbers.get(x, mp.one)
     return min(max(0, -int(mp.mag(here)) * 3 // 10), _LARGE) if mp.isfinite(here) and here else 0
+
+
+def _digits_of_steps(output: Value) -> int:
+    """Return how many digits stand before the point of the largest number of steps, of floor and its kin, in the graph.
+
+    A difference over more than one of the steps at 1e300 would see the slope of a line.
+    """
+    found = 0
+    for node in topological_order(output):
+        if node.op.name in _STEPS:
+            x, y = (floats.as_float(getattr(x, "data", x)) for x in (*node.operands, 1.0)[:2])
+            size = math.log10(abs(x) or 1.0)
+            size += y if node.op.name == "round" else -math.log10(abs(y) or 1.0)
+            found = max(found, int(min(size, _LARGE)))
+    return found
 
 
 def _functions(output: Value, oracles: Mapping[str, Callable[..., Any]] | None) -> dict[str, Callable[..., Any]]:
