@@ -14,7 +14,7 @@ from functools import cache
 from types import FrameType
 from typing import Any, NamedTuple
 
-from autodiff.nothing import NOTHING
+from autodiff.nothing import NOTHING, local_gradients
 
 
 class Mode(NamedTuple):
@@ -159,7 +159,7 @@ def check_gradients(order: list[Any], seeds: dict[Any, float]) -> None:
     gradients = {root: seed for root, seed in seeds.items() if seed}
     for node in reversed(order):
         upstream = gradients.get(node, NOTHING)
-        for operand, local in zip(node.operands, node.local_gradients, strict=True):
+        for operand, local in zip(node.operands, local_gradients(node), strict=True):
             if upstream is not NOTHING and local is not NOTHING and type(operand) is not float:
                 before = 0.0 if operand.operands else operand.grad
                 gradient = gradients.get(operand, before) + upstream * local

@@ -17,6 +17,7 @@ As a number NOTHING is 0.0. In the chain rule it absorbs every factor and leaves
 multiplies and adds need not ask for it.
 """
 
+from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
 
@@ -48,3 +49,36 @@ class Nothing(float):
 
 NOTHING = Nothing()
 """The only Nothing: told from a zero that was computed by `is`."""
+
+
+def local_gradients(node: Any) -> Sequence[float]:
+    """Return the local gradients of a node as the chain rule takes them.
+
+    They are `node.local_gradients`, but for a dot: which of its zeros are constants is told only when it is asked for,
+    since nothing is recorded as often.
+
+    >>> from autodiff import Value, dot
+    >>> node = dot([Value(2.0), Value(3.0)], [0.0, 1.0])
+    >>> local_gradients(node)[0] is NOTHING
+    True
+    """
+    gradients: Sequence[float] = node.local_gradients
+    if node.op.name != "dot" or all(gradients):
+        return gradients
+    half = len(gradients) // 2
+    factors = (*node.operands[half:], *node.operands[:half])
+    return [x if x or type(factor) is not float else NOTHING for x, factor in zip(gradients, factors, strict=True)]
+
+
+def passed_on_to(order: Sequence[Any], roots: Iterable[Any]) -> set[Any]:
+    """Return the roots, and the operands of the nodes of the order to which something is passed on from a root.
+
+    `order` is a topological order of the roots.
+    """
+    passed = set(roots)
+    for node in reversed(order):
+        if node in passed:
+            for operand, local in zip(node.operands, local_gradients(node), strict=True):
+                if type(operand) is not float and local is not NOTHING:
+                    passed.add(operand)
+    return passed

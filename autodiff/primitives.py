@@ -384,11 +384,19 @@ sigmoid: Primitive = Primitive(
 softplus = Primitive(
     "softplus", "ln(1 + eˣ)", floats.softplus, [lambda out, x: sigmoid(x)], domain=_on((-700.0, 700.0))
 )
+
+
+def _relu_slope(x: Any) -> Any:
+    """Return 1 where x is positive; NOTHING elsewhere, and at the kink; nan at nan."""
+    is_on = x > 0.0
+    return 1.0 if is_on is True else _choose(is_on, 1.0, _nan_or_nothing(x))
+
+
 relu = Primitive(
     "relu",
     "max(x, 0)",
     lambda x: floats.maximum(x, 0.0),
-    [lambda out, x: _choose(x > 0.0, 1.0, _nan_or_nothing(x))],  # 0 at the kink
+    [lambda out, x: _relu_slope(x)],
     domain=_on(REAL, kinks=lambda x: x),
     ulps=4,
 )

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 from autodiff import modes
 from autodiff.assigned import data_of
 from autodiff.graph import topological_order
-from autodiff.nothing import NOTHING
+from autodiff.nothing import NOTHING, local_gradients
 from autodiff.primitives import Primitive
 from autodiff.structures import Structure, flatten_values, is_array
 from autodiff.sweeps import from_elsewhere, made_from, read_again, reverse
@@ -265,7 +265,7 @@ def _slopes(order: Sequence[Any], output: Any, inputs: Sequence[Any]) -> dict[An
     for node in reversed(order):
         if node in slopes:
             upstream = slopes[node]
-            for operand, local in zip(node.operands, node.local_gradients, strict=True):
+            for operand, local in zip(node.operands, local_gradients(node), strict=True):
                 if type(operand) is not float and operand in made and local is not NOTHING:
                     slopes[operand] = slopes.get(operand, 0.0) + upstream * local
     return slopes

@@ -16,7 +16,7 @@ and Walther, Evaluating Derivatives, 2008, chapter 3.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from autodiff import floats
+from autodiff import floats, nothing
 from autodiff.graph import topological_order
 from autodiff.modes import current_trace
 from autodiff.nothing import NOTHING
@@ -153,8 +153,7 @@ def _settled(adjoint: Any) -> Any:
 
 def recorded(node: Any, counts: Sequence[bool]) -> Sequence[float]:
     """Return the floats on the edges, as they were recorded."""
-    gradients: Sequence[float] = node.local_gradients
-    return gradients
+    return nothing.local_gradients(node)
 
 
 def read_again(node: Any, counts: Sequence[bool]) -> Sequence[Any]:

@@ -18,6 +18,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence, Sized
 from functools import cache
+from math import isfinite
 from operator import mul
 from typing import Any, Never, NoReturn, Self, cast
 
@@ -25,7 +26,7 @@ from autodiff import copying, floats, modes, primitives
 from autodiff.assigned import data_of, grad_of, mend_grads
 from autodiff.forks import waited_for
 from autodiff.graph import FORGOTTEN, leaves, topological_order
-from autodiff.nothing import NOTHING, Nothing
+from autodiff.nothing import NOTHING, Nothing, local_gradients, passed_on_to
 from autodiff.primitives import TABLE, Primitive
 from autodiff.suggestions import (
     ELSEWHERE_ON_VALUES,
@@ -634,18 +635,29 @@ def accumulate(order: list[Any], seeds: dict[Any, float]) -> None:
         try:
             for root, seed in seeds.items():
                 root.grad += seed or NOTHING
-            _propagate(order)
+            _propagate(order, seeds)
         except TypeError:
             _check_grads_are_numbers(seeds)
             raise
 
 
-def _propagate(order: list[Any]) -> None:
-    """Give each operand its share of the gradient of each node, from the last node to the first."""
+def _propagate(order: list[Any], roots: Iterable[Any]) -> None:
+    """Give each operand its share of the gradient of each node, from the last node to the first.
+
+    What was not taken has the local gradient NOTHING. The constant zeros of a dot count as numbers, which give the same
+    sums, until 0 * inf or 0 * nan comes up.
+    """
+    untouched, nothing = _UNTOUCHED, NOTHING
+    passed: set[Any] | None = None
     for node in reversed(order):
         upstream = node.grad
-        if upstream is _UNTOUCHED:  # nothing was passed on to it: not the same as a sum of 0
-            continue
+        if not upstream:
+            if upstream is untouched:  # nothing was passed on to it: not the same as a sum of 0
+                continue
+            if passed is None and not all(map(isfinite, node.local_gradients)):
+                passed = passed_on_to(order, roots)
+            if passed is not None and node not in passed:
+                continue
         operands = node.operands
         if len(operands) == 2:  # nearly every node; half the time of the loop below
             left, right = operands
@@ -655,8 +667,9 @@ def _propagate(order: list[Any]) -> None:
             if type(right) is not float:
                 right.grad += upstream * right_local
         else:
-            for operand, local in zip(operands, node.local_gradients, strict=True):
-                if type(operand) is not float and local is not NOTHING:
+            locals = node.local_gradients if upstream - upstream == 0.0 else local_gradients(node)
+            for operand, local in zip(operands, locals, strict=True):
+                if type(operand) is not float and local is not nothing:
                     operand.grad += upstream * local
 
 
@@ -711,10 +724,6 @@ def dot_of_lists(w: list[Any], x: list[Any]) -> Value | None:
     if w_data is None or x_data is None or (w_data is w and x_data is x) or modes.current() is not None:
         return None
     data = sum(map(mul, w_data, x_data), -0.0)
-    if w_data is w and not all(w):
-        w_data = [y or NOTHING for y in w]
-    elif x_data is x and not all(x):
-        x_data = [y or NOTHING for y in x]
     return _made(data, primitives.dot, (*w, *x), (*x_data, *w_data))
 
 

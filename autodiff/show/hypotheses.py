@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from autodiff import floats
 from autodiff.graph import leaves, topological_order
+from autodiff.nothing import local_gradients as recorded
 from autodiff.primitives import where
 from autodiff.show.formula import operation
 from autodiff.show.names import names_of
@@ -74,7 +75,7 @@ class WhatIf:
 
         def local_gradients(node: Value) -> Sequence[float]:
             if node not in self.numbers:
-                return node.local_gradients
+                return recorded(node)
             assert node.op is not None
             return local_gradients_at(node.op, self.numbers[node], node.operands, self._operands(node))
 

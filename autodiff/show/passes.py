@@ -9,6 +9,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 
+from autodiff import nothing
 from autodiff.graph import topological_order
 from autodiff.nothing import NOTHING
 from autodiff.value import Value
@@ -38,7 +39,7 @@ def shares_of(
     """Yield each operand that gets a share of the upstream gradient, and its local gradient."""
     assert node.op is not None
     if upstream is not NOTHING:
-        locals = node.local_gradients if local_gradients is None else local_gradients(node)
+        locals = nothing.local_gradients(node) if local_gradients is None else local_gradients(node)
         for operand, local in zip(node.operands, locals, strict=True):
             if isinstance(operand, Value) and local is not NOTHING:
                 yield operand, local

@@ -17,6 +17,7 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 from autodiff.nothing import NOTHING
+from autodiff.nothing import local_gradients as recorded
 from autodiff.value import Value
 
 _UNCOUNTED = 10**300
@@ -100,7 +101,7 @@ def _path(way: _Way, y: Value, gradients: Mapping[Value, float]) -> Path:
     product, silent = 1.0, False
     while way[3] is not None:
         _, node, i, way = way
-        local = node.local_gradients[i]
+        local = recorded(node)[i]
         nodes.append(node.operands[i])
         local_gradients.append(local)
         product = NOTHING if local is NOTHING else product * local

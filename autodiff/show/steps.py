@@ -22,7 +22,7 @@ from typing import Any, Generic, Literal, TypeVar, get_args, overload
 
 from autodiff import floats
 from autodiff.graph import leaves, topological_order
-from autodiff.nothing import NOTHING
+from autodiff.nothing import NOTHING, local_gradients
 from autodiff.show.formula import operation, operation_on_numbers
 from autodiff.show.names import names_of
 from autodiff.show.parts import shortened
@@ -281,7 +281,9 @@ def _step(
         contributions.append((operand, amount))
         after.append(totals[operand])
     factors = tuple([local for _, local in shares])
-    return BackwardStep(node, upstream, node.local_gradients, tuple(contributions), tuple(after), factors, names)
+    return BackwardStep(
+        node, upstream, tuple(local_gradients(node)), tuple(contributions), tuple(after), factors, names
+    )
 
 
 # --- depth first: the order that is wrong ---
