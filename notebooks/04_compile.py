@@ -128,16 +128,16 @@ for count in (1, 10, 100, 1000, 10_000, 100_000):
     print(f"{count:7,}  {each * 1e6:9.3f}  {eager / each:16,.1f}")
 
 # %% [markdown]
-# The results are stacked: an array where there was a number, with an entry for each row. What is shared, such as the
-# weights, still has a gradient for each row:
+# The results are stacked: an array where there was a number, with an entry for each row, and a matrix where there was a
+# list of numbers, with a row for each. What is shared, such as the weights, still has a gradient for each row:
 
 # %%
 values, (dw, db) = many([2.0, -3.0], -3.0, samples[:4])
 print("values", values)
-print("dw[0] ", dw[0])
+print("dw", dw, sep="\n")
 for i, row in enumerate(samples[:4].tolist()):
     value, (its_dw, its_db) = slopes([2.0, -3.0], -3.0, row)
-    assert np.allclose([value, *its_dw, its_db], [values[i], dw[0][i], dw[1][i], db[i]], rtol=1e-14)
+    assert np.allclose([value, *its_dw, its_db], [values[i], *dw[i], db[i]], rtol=1e-14)
 
 # %% [markdown]
 # In training one wants the mean over the rows, and no gradient for each of them. `reduce="mean"` adds up on the way:

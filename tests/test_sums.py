@@ -32,8 +32,7 @@ def bits(numbers: Any) -> list[str]:
 
 def of_rows(f: Callable[..., Any], rows: Sequence[Sequence[float]], backend: str) -> list[list[float]]:
     """Return the numbers that f gives for each row: f takes a list, and gives one."""
-    columns = compile(f, rows=0, backend=backend)([list(row) for row in rows])
-    return [list(row) for row in zip(*columns, strict=True)]
+    return list(compile(f, rows=0, backend=backend)([list(row) for row in rows]))
 
 
 # --- compensated arithmetic ---

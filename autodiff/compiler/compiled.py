@@ -77,10 +77,12 @@ def compile(
     A compiled function that is given Values calls f itself, and so can be differentiated.
 
     Args:
-        f: the function; leave it out to decorate with options. rows: positions of arguments, counted from 0, with many
-        rows: f is called for one row. An array has rows along its
-            first axis, a list is a list of rows, and of a tuple or dict each member has them. Results are stacked in
-            arrays where rows come in arrays, in lists where they come in lists.
+        f: the function; leave it out to decorate with options.
+        rows: positions of arguments, counted from 0, with many rows: f is called for one row. An array has rows along
+            its first axis, a list is a list of rows, and of a tuple or dict each member has them. Results are stacked,
+            in arrays where rows come in arrays, in lists where they come in lists. A number becomes as many; an array,
+            and a list of numbers, arrays or lists that are alike, gets an axis for the rows before its own; of a
+            tuple, a dict and any other list each member is stacked.
         reduce: "mean" or "sum" of what f gives over the rows, taken in the same pass; None stacks it.
         backend: "numba", the fast one; "python", which needs nothing; "auto", numba if it is installed.
         threads: how many threads share the rows. Results are the same to the last bit for any number.

@@ -1,12 +1,12 @@
 """What a compiled function does with Values: it calls the function itself, for each row where there are rows."""
 
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from autodiff import modes
 from autodiff.compiler.arguments import count_rows, is_static, row_of
 from autodiff.compiler.options import Options
+from autodiff.compiler.results import stacked
 from autodiff.structures import Structure, flatten_values, is_array
 from autodiff.value import Value
 
@@ -53,17 +53,11 @@ def one_structure(structures: Sequence[Structure]) -> Structure:
 
 
 def _stacked(results: Sequence[Any]) -> Any:
+    """Return results of one form as one of that form, as `Results.stack` arranges them; arrays are of objects."""
     structure, columns = _columns(results)
-    if not structure.has_arrays:
-        return structure.build(columns)
-
-    def leaf(part: Structure, span: slice) -> Any:
-        if part.kind == "number":
-            return columns[span][0]
-        numpy = sys.modules["numpy"]
-        return numpy.array(list(zip(*columns[span], strict=True)), object).reshape(-1, *part.shape)
-
-    return structure.build_from(leaf)
+    numbers = {i for i, column in enumerate(columns) if type(column[0]) is bool or not _is_other(column[0])}
+    items = [column if i in numbers else column[0] for i, column in enumerate(columns)]
+    return stacked(structure, items, numbers, in_arrays=False)
 
 
 def _columns(results: Sequence[Any]) -> tuple[Structure, list[list[Any]]]:

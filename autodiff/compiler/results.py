@@ -12,7 +12,7 @@ What is no number is given as it is.
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
 from autodiff.compiler.options import Options
@@ -70,9 +70,12 @@ class Results(NamedTuple):
         return self.structure.build(self._items(outputs if type(outputs) is list else outputs.tolist()))
 
     def stack(self, outputs: Any, in_arrays: bool) -> Any:
-        """Return the result around outputs that have rows: each number is an array, or a list, of as many."""
-        if self.structure.has_arrays and is_array(outputs) and not self.others and not self.conditions:
-            return _stacked(self.structure, outputs, 0)
+        """Return the result around outputs that have rows: each number is an array, or a list, of as many.
+
+        A list of what is alike has an axis for the rows before its own, as an array has.
+        """
+        if is_array(outputs) and in_arrays and not self.others and not self.conditions:
+            return _views(self.structure, outputs, 0)
         if is_array(outputs):
             columns = [column if in_arrays else column.tolist() for column in outputs.T]
         else:
@@ -84,9 +87,7 @@ class Results(NamedTuple):
             items[i] = _bools(column) if at in self.conditions else column
         for i, other in self.others:
             items[i] = other
-        if self.structure.has_arrays:
-            return self.structure.build_from(lambda leaf, span: _column(leaf, items[span]))
-        return self.structure.build(items)
+        return stacked(self.structure, items, set(self.numbers), in_arrays)
 
     def _items(self, numbers: list[Any]) -> list[Any]:
         if not self.others and not self.conditions:
@@ -141,22 +142,55 @@ def builder(structure: Structure, start: int = 0) -> Callable[[Any], Any]:
     return lambda outputs: structure.holding([part(outputs) for part in parts])
 
 
-def _stacked(structure: Structure, outputs: Any, start: int) -> Any:
-    """Return arrays with a first axis for the rows."""
+def even_shape(structure: Structure) -> tuple[int, ...] | None:
+    """Return the shape of a list of numbers, arrays or lists that are all alike: it has rows as an array has.
+
+    >>> from autodiff.structures import flatten
+    >>> [even_shape(flatten(x)[1]) for x in ([[1.0, 2.0], [3.0, 4.0]], [[1.0], [2.0, 3.0]], (1.0, 2.0))]
+    [(2, 2), None, None]
+    """
+    if structure.kind in ("number", "array"):
+        return structure.shape
+    if structure.kind is not list or not structure.children:
+        return None
+    first = structure.children[0]
+    inner = even_shape(first) if all(child == first for child in structure.children) else None
+    return None if inner is None else (len(structure.children), *inner)
+
+
+def stacked(structure: Structure, items: list[Any], numbers: Collection[int], in_arrays: bool, start: int = 0) -> Any:
+    """Return the result of rows around its items: those that are `numbers` have a column, a list or an array, each."""
+    stop = start + structure.size
     if structure.kind == "number":
-        return outputs[:, start]
+        return items[start]
     if structure.kind == "array":
-        return outputs[:, start : start + structure.size].reshape(len(outputs), *structure.shape)
+        return _rows_of_columns(items[start:stop], structure.shape)
+    shape = even_shape(structure)
+    if shape is not None and all(i in numbers for i in range(start, stop)):
+        if in_arrays:
+            return _rows_of_columns(items[start:stop], shape)
+        return [structure.build(row) for row in zip(*items[start:stop], strict=True)]
     parts = []
     for child in structure.children:
-        parts.append(_stacked(child, outputs, start))
+        parts.append(stacked(child, items, numbers, in_arrays, start))
         start += child.size
     return structure.holding(parts)
 
 
-def _column(leaf: Structure, items: list[Any]) -> Any:
-    """Return a number's column; of an array, its columns in its shape, rows first."""
-    if leaf.kind == "number":
-        return items[0]
+def _views(structure: Structure, outputs: Any, start: int) -> Any:
+    """Return the same as views of a matrix of outputs."""
+    if structure.kind == "number":
+        return outputs[:, start]
+    if (shape := even_shape(structure)) is not None:
+        return outputs[:, start : start + structure.size].reshape(len(outputs), *shape)
+    parts = []
+    for child in structure.children:
+        parts.append(_views(child, outputs, start))
+        start += child.size
+    return structure.holding(parts)
+
+
+def _rows_of_columns(columns: list[Any], shape: tuple[int, ...]) -> Any:
+    """Return an array with an axis for the rows before those of the shape."""
     numpy = sys.modules["numpy"]
-    return numpy.stack([numpy.asarray(x) for x in items], axis=1).reshape(-1, *leaf.shape)
+    return numpy.stack([numpy.asarray(x) for x in columns], axis=1).reshape(-1, *shape)
