@@ -259,6 +259,28 @@ def test_a_closed_over_interior_node_goes_back_to_its_leaves(backend: str) -> No
     assert f(1.0) == 17.0
 
 
+def test_a_closed_over_interior_node_whose_data_was_assigned_gives_what_eager_gives(backend: str) -> None:
+    def f(x: Any) -> Any:
+        return squared * x + after + linear + (x if squared > 6.0 else -x)
+
+    w = Value(3.0)
+    squared, linear = w * w, w + 1.0
+    squared.data, linear.data = 5.0, 9.0
+    after = squared.exp()
+    compiled = compile(f, backend=backend)
+    for data in (5.0, 7.0, -1.0):
+        squared.data = data
+        after.data = math.exp(data)
+        for leaf in (3.0, 4.0):
+            w.data = leaf
+            assert math.isclose(compiled(2.0), f(2.0).data, rel_tol=1e-14)
+    squared.data, after.data, w.data, w.grad = 5.0, math.exp(5.0), 3.0, 0.0
+    compiled.backward(2.0)
+    slope, w.grad = w.grad, 0.0
+    f(2.0).backward()
+    assert math.isclose(slope, w.grad, rel_tol=1e-14)
+
+
 def test_backward_adds_what_eager_backward_adds(backend: str) -> None:
     model = nn.MLP(2, [4, 1], seed=0)
     loss = compile(lambda x: model(x) ** 2, backend=backend)
@@ -464,28 +486,96 @@ class _Box:
         self.x = x
 
 
+class _Slotted:
+    __slots__ = ("h",)
+
+
+class _Recurrent:
+    count: Any = 0.0
+
+    def __init__(self) -> None:
+        self.h: Any = 0.0
+        self.log: list[Any] = []
+        self.cell = _Slotted()
+
+    def step(self, x: Any) -> Any:
+        y = self.h * 0.5 + x
+        self.h = y  # assigned h
+        return y
+
+    def logs(self, x: Any) -> Any:
+        self.log.append({"h": x * 2})  # used log
+        return x
+
+    def counts(self, x: Any) -> Any:
+        _Recurrent.count = x * 2  # assigned count
+        return x
+
+    def deeper(self, x: Any) -> Any:
+        self.cell.h = x * 2  # assigned h of the cell
+        return x
+
+
 _state: dict[str, Any] = {}
+_last: Any = 0.0
 
 
-def _remembered(x: Any) -> Any:
-    _state["sum"] = _state.get("sum", 0.0) + x
+def _remembers(x: Any) -> Any:
+    _state["sum"] = _state.get("sum", 0.0) + x  # used _state
     return _state["sum"] * 1.0
 
 
-KEEPING = {
-    "a generator": lambda x: (x * i for i in range(3)),
-    "a set": lambda x: {x * 2},
-    "an object": lambda x: _Box(x * 2),
-    "a pullback": lambda x: vjp(lambda y: y * y, x)[1],
-    "state": _remembered,
+def _replaces(x: Any) -> Any:
+    global _last
+    _last = x * 2  # assigned _last
+    return x
+
+
+@functools.cache  # the cache
+def _cached(x: Any) -> Any:
+    return x * 2
+
+
+def _running() -> Callable[[Any], Any]:
+    total: Any = 0.0
+
+    def f(x: Any) -> Any:
+        nonlocal total
+        total = total + x  # assigned total
+        return total * 1.0
+
+    return f
+
+
+KEPT: dict[str, tuple[Callable[[], Callable[[Any], Any]], str, str]] = {
+    "an attribute": (lambda: _Recurrent().step, "the attribute 'h' of a _Recurrent, assigned", "assigned h"),
+    "a list in one": (lambda: _Recurrent().logs, "the attribute 'log' of a _Recurrent, used", "used log"),
+    "a class's": (lambda: _Recurrent().counts, "'count' of the class _Recurrent, assigned", "assigned count"),
+    "a slot": (lambda: _Recurrent().deeper, "the attribute 'h' of a _Slotted", ""),
+    "a transform": (lambda: grad(_Recurrent().step), "the attribute 'h' of a _Recurrent, assigned", "assigned h"),
+    "a global dict": (lambda: _remembers, "the global '_state' of ", "used _state"),
+    "a global": (lambda: _replaces, "the global '_last' of ", "assigned _last"),
+    "a cache": (lambda: lambda x: _cached(x), "functools.cache of _cached", "the cache"),
+    "a variable": (_running, "the variable 'total' around the function, assigned", "assigned total"),
+    "a generator": (lambda: lambda x: (x * i for i in range(3)), "its result, in a generator", ""),
+    "a set": (lambda: lambda x: {x * 2}, "its result, in a set", ""),
+    "an object": (lambda: lambda x: _Box(x * 2), "its result, in a _Box", ""),
+    "a pullback": (lambda: lambda x: vjp(lambda y: y * y, x)[1], "its result, in a function", ""),
 }
 
 
-@pytest.mark.parametrize("name", KEEPING)
-def test_numbers_of_the_program_that_stay_outside_are_refused(name: str) -> None:
+@pytest.mark.parametrize("name", KEPT)
+def test_numbers_of_the_program_that_stay_outside_are_refused_with_their_place(name: str) -> None:
+    make, place, comment = KEPT[name]
+    f = make()
     _state.clear()
-    with pytest.raises(TracingError, match="keeps a number of its program"):
-        compile(KEEPING[name], backend="python")(1.0)
+    _cached.cache_clear()
+    with pytest.raises(TracingError, match=f"keeps a number of its program in .*{place}") as error:
+        compile(f, backend="python")(1.0)
+    _Recurrent.count = 0.0
+    if comment:
+        line = int(str(error.value).partition(f"{Path(__file__).name}:")[2].partition(";")[0])
+        assert comment in Path(__file__).read_text().splitlines()[line - 1]
 
 
 def test_numbers_in_cycles_of_garbage_are_not_kept() -> None:

@@ -134,6 +134,7 @@ class Compiled(Bindable):
         self.options = options
         self._paths: dict[Hashable, list[Path]] = {}
         self._of_one_array: dict[Any, Callable[[Any], Any]] = {}
+        self._assigned: dict[Value, bool] = {}
         self.renew_locks()
         renewed(self)
 
@@ -383,7 +384,7 @@ class Compiled(Bindable):
             differentiated.extend(outside_leaves(result, self.name))
             return with_gradient(result, differentiated)
 
-        path = traced(call, varying, self.options, decided)
+        path = traced(call, f, varying, self.options, decided, self._assigned)
         path.differentiated = differentiated
         for known in paths:
             if path.program == known.program and path.leaves == known.leaves:

@@ -34,7 +34,7 @@ class Layout:
         node: Any
         for node in trace.nodes:
             interior += self._meet(node.operands)
-        self.old = topological_order(*interior)
+        self.old = [node for node in topological_order(*interior) if not trace.was_assigned(node)]
         for node in self.old:
             if isinstance(node.op, SegmentPrimitive):
                 raise refusal(
@@ -92,7 +92,7 @@ class Layout:
                     self.numbers.frombytes(key)
             elif x not in self.slots:
                 self.slots[x] = -1
-                if x.operands:
+                if x.operands and not self.trace.was_assigned(x):
                     interior.append(x)
                 else:
                     self.trace.leaves.append(x)

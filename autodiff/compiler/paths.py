@@ -15,6 +15,7 @@ from operator import add
 from typing import Any, ClassVar
 
 from autodiff import modes
+from autodiff.compiler.kept import where_kept
 from autodiff.compiler.options import Options
 from autodiff.compiler.passes import drop_dead, optimised
 from autodiff.compiler.program import Program
@@ -118,21 +119,27 @@ class Path:
         return "\n".join(lines)
 
 
-def traced(call: Callable[[Trace], Any], varying: bytearray, options: Options, decisions: Sequence[bool] = ()) -> Path:
-    """Return the path that `call` takes: it gives f's result for inputs that it makes of the trace.
+def traced(
+    call: Callable[[Trace], Any],
+    f: Callable[..., Any],
+    varying: bytearray,
+    options: Options,
+    decisions: Sequence[bool] = (),
+    assigned: dict[Value, bool] | None = None,
+) -> Path:
+    """Return the path that `call` takes, which gives f's result for inputs that it makes of the trace.
 
-    Its first choices are the decisions, if there are any. By then `varying` says of each input whether it differs from
-    row to row. Raises TracingError when f keeps a number of the program: it would be what it was at the first call for
-    ever.
+    Its first choices are the decisions, if there are any; `assigned` is kept for all traces of f. By then `varying`
+    says of each input whether it differs from row to row. Raises TracingError when f keeps a number of the program: it
+    would be what it was at the first call for ever.
     """
     owner = Owner()
     # In a context of its own: an interrupt, wherever it comes, leaves no trace under way.
-    path = copy_context().run(_traced, Trace(owner, decisions), call, varying, options)
+    path = copy_context().run(_traced, Trace(owner, decisions, assigned), call, varying, options)
     if owner.has_tracers():
         raise TracingError(
-            "the function keeps a number of its program, in an attribute, a global or a container outside, or returns "
-            "it in something else than numbers, lists, tuples, dicts and arrays; it would be the same at every run: "
-            "return it in one of these, and give it back as an argument"
+            f"the function keeps a number of its program in {where_kept(owner, path.results, f)}; it would be the same "
+            "at every run: return it, as a number or in a list, tuple, dict or array, and give it back as an argument"
         )
     return path
 

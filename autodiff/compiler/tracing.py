@@ -45,7 +45,8 @@ from autodiff.compiler.tracers import (
 from autodiff.graph import topological_order
 from autodiff.nothing import NOTHING
 from autodiff.primitives import Primitive
-from autodiff.value import Value
+from autodiff.segments import SegmentPrimitive
+from autodiff.value import Value, read
 
 _new = object.__new__
 _PLAIN = (float, int, bool)
@@ -77,6 +78,20 @@ def _constant(x: Any) -> float:
     return NOT_TAKEN if x is NOTHING else floats.as_float(x)
 
 
+def _was_assigned(node: Any) -> bool:
+    numbers = [data_of(x) if isinstance(x, Value) else x for x in node.operands]
+    data = node.op.evaluate(*numbers)
+    if repr(data) == repr(node.data):
+        return False
+    rules = [read(node.op.name, node.op.local_gradients, [out, *numbers]) for out in (data, node.data)]
+    return any(all(map(_alike, gradients, node.local_gradients)) for gradients in rules)
+
+
+def _alike(x: Any, y: Any) -> bool:
+    x, y = (0.0 if z is NOTHING else z for z in (x, y))
+    return bool(x == y or (x != x and y != y))
+
+
 class Guard:
     """A condition that the program relies on, what it was, and the line that asked."""
 
@@ -95,12 +110,19 @@ class Trace:
         leaves: the leaf Values from outside; known once there is a program.
 
     `decisions` are what the first conditions are to be, whatever the numbers say: how a program decided that rounds
-    otherwise than Values do.
+    otherwise than Values do. `assigned` says of interior nodes from outside whether their data was assigned: for all
+    programs alike, what the first has found.
     """
 
-    def __init__(self, owner: Owner | None = None, decisions: Sequence[bool] = ()) -> None:
+    def __init__(
+        self,
+        owner: Owner | None = None,
+        decisions: Sequence[bool] = (),
+        assigned: dict[Value, bool] | None = None,
+    ) -> None:
         self.owner = owner or Owner()
         self._decisions = decisions
+        self._assigned = {} if assigned is None else assigned
         self.inputs: list[Tracer] = []
         self.nodes: list[Tracer] = []
         self.guards: list[Guard] = []
@@ -227,13 +249,24 @@ class Trace:
         """Return what a Value is at this call; one from outside that was made from leaves, as they are now."""
         if isinstance(x, Tracer):
             return cast(float, x.number)
-        if not x.operands or self.is_constant(x):
+        if not x.operands or self.is_constant(x) or self.was_assigned(x):
             return data_of(x)
         for node in topological_order(x) if x not in self._recomputed else ():
             known = [y if type(y) is float else self._recomputed.get(y) for y in node.operands]
             numbers = [data_of(y) if x is None else x for x, y in zip(known, node.operands, strict=True)]
-            self._recomputed[node] = node.op.evaluate(*numbers)
+            self._recomputed[node] = data_of(node) if self.was_assigned(node) else node.op.evaluate(*numbers)
         return self._recomputed[x]
+
+    def was_assigned(self, node: Any) -> bool:
+        """Return whether the data of an interior node from outside was assigned: then that is read, at every run.
+
+        It was where the data is not what the operation gives for its operands, while the local gradients are. Where
+        they are not either, a leaf was assigned since, and the node is computed from its leaves. A sum has the same
+        local gradients at any operands: of one whose leaf was assigned before the first trace the data is read.
+        """
+        if node not in self._assigned:
+            self._assigned[node] = not isinstance(node.op, SegmentPrimitive) and _was_assigned(node)
+        return self._assigned[node]
 
     # --- what is plain ---
 
