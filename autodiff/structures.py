@@ -14,9 +14,10 @@ here: whoever hands over an array has done that.
 import sys
 from collections.abc import Callable, Hashable, Sequence
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from autodiff import floats
+from autodiff.containers import Form, Opened, holding, is_record, opened
 from autodiff.value import Value
 
 Leaf = Callable[["Structure", slice], Any]
@@ -26,11 +27,12 @@ class Structure(NamedTuple):
     """How numbers stand together; two are equal when the same numbers fit into both.
 
     Attributes:
-        kind: list, tuple or a named tuple, dict, "array", or "number", a single one.
-        keys: of a dict.
-        children: what a list, tuple or dict holds, in order.
+        kind: the class of a container, "array", or "number", a single one.
+        keys: of a dict; the names of the attributes of a dataclass.
+        children: what a container holds, in order.
         shape: of an array.
         size: how many numbers there are.
+        factory: of a defaultdict.
     """
 
     kind: Any
@@ -38,6 +40,7 @@ class Structure(NamedTuple):
     children: tuple["Structure", ...] = ()
     shape: tuple[int, ...] = ()
     size: int = 1
+    factory: Any = None
 
     @property
     def _is_leaf(self) -> bool:
@@ -80,9 +83,7 @@ class Structure(NamedTuple):
 
     def holding(self, parts: Sequence[Any]) -> Any:
         """Return a container of this kind."""
-        if self.kind is dict:
-            return dict(zip(self.keys, parts, strict=True))
-        return self.kind._make(parts) if hasattr(self.kind, "_make") else self.kind(parts)
+        return holding(Form(self.kind, self.keys, self.factory), parts)
 
     def collect(self, numbers: Sequence[Any]) -> Any:
         """Return the numbers of a leaf: the single number, or an array of them."""
@@ -94,17 +95,19 @@ class Structure(NamedTuple):
             return [f"{name}[{', '.join(map(str, index))}]" for index in product(*map(range, self.shape))]
         if self.kind == "number":
             return [name]
-        keys = self.keys if self.kind is dict else range(len(self.children))
-        children = zip(keys, self.children, strict=True)
-        return [place for key, child in children for place in child.places(f"{name}[{key!r}]")]
+        keys = self.keys if issubclass(self.kind, dict) else range(len(self.children))
+        names = [f".{key}" for key in self.keys] if is_record(self.kind) else [f"[{key!r}]" for key in keys]
+        children = zip(names, self.children, strict=True)
+        return [place for part, child in children for place in child.places(name + part)]
 
     def __str__(self) -> str:
         if self.kind == "number":
             return "a number"
         if self.kind == "array":
             return f"an array of shape {self.shape}"
-        if self.kind is dict:
-            return f"a dict with {', '.join(f'{k!r}: {c}' for k, c in zip(self.keys, self.children, strict=True))}"
+        if self.keys:
+            parts = [f"{key!r}: {child}" for key, child in zip(self.keys, self.children, strict=True)]
+            return f"a {self.kind.__name__} with {', '.join(parts)}"
         if all(child.kind == "number" for child in self.children):
             return f"a {self.kind.__name__} of {len(self.children)}"
         return f"a {self.kind.__name__} of ({', '.join(map(str, self.children))})"
@@ -169,8 +172,13 @@ def is_array(x: Any) -> bool:
 
 def ordered_as(whole: Any, structure: Structure) -> Any:
     """Return the same with the keys of its dicts in the order of that structure, where they are the same keys."""
-    if isinstance(whole, dict) and whole.keys() == set(structure.keys):
-        return {key: ordered_as(whole[key], part) for key, part in zip(structure.keys, structure.children, strict=True)}
+    if structure._is_leaf:
+        return whole
+    if isinstance(whole, dict) and whole.keys() == set(structure.keys) and issubclass(structure.kind, dict):
+        pairs = zip(structure.keys, structure.children, strict=True)
+        return structure.holding([ordered_as(whole[key], part) for key, part in pairs])
+    if type(whole) is list and issubclass(structure.kind, list) and len(whole) == len(structure.children):
+        return structure.holding([ordered_as(x, part) for x, part in zip(whole, structure.children, strict=True)])
     if isinstance(whole, (list, tuple)) and len(whole) == len(structure.children) and not structure._is_flat:
         parts = [ordered_as(x, part) for x, part in zip(whole, structure.children, strict=True)]
         return type(whole)._make(parts) if hasattr(whole, "_make") else type(whole)(parts)
@@ -179,8 +187,8 @@ def ordered_as(whole: Any, structure: Structure) -> Any:
 
 def _take_apart(whole: Any, name: str, numbers: list[Any], number: Callable[[Any, str], Any]) -> Structure:
     """Append what `number` makes of each number to the list; return the structure."""
+    kind: Any = type(whole)
     if isinstance(whole, (list, tuple)):
-        kind = type(whole) if hasattr(type(whole), "_make") else tuple if isinstance(whole, tuple) else list
         if set(map(type, whole)) <= _PLAIN:
             numbers += whole
             return Structure(kind, children=(NUMBER,) * len(whole), size=len(whole))
@@ -188,7 +196,12 @@ def _take_apart(whole: Any, name: str, numbers: list[Any], number: Callable[[Any
         return Structure(kind, children=tuple(children), size=_size(children))
     if isinstance(whole, dict):
         children = [_take_apart(x, f"{name}[{key!r}]", numbers, number) for key, x in whole.items()]
-        return Structure(dict, keys=tuple(whole), children=tuple(children), size=_size(children))
+        form = cast(Opened, opened(whole)).form
+        return Structure(form.kind, form.keys, tuple(children), size=_size(children), factory=form.factory)
+    if is_record(kind):
+        form, parts = cast(Opened, opened(whole))
+        children = [_take_apart(x, f"{name}.{key}", numbers, number) for key, x in zip(form.keys, parts, strict=True)]
+        return Structure(form.kind, form.keys, tuple(children), size=_size(children))
     if is_array(whole) and (number is checked_number or whole.dtype == object):
         check_array(whole, name)
         flat = sys.modules["numpy"].asarray(whole).ravel().tolist()

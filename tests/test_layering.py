@@ -11,7 +11,7 @@ import autodiff
 
 ROOT = Path(__file__).parent.parent
 LOW = ["suggestions", "forks", "floats", "nothing", "assigned"]
-ENGINE = [*LOW, "primitives", "graph", "modes", "copying", "arrays", "value", "functions"]
+ENGINE = [*LOW, "primitives", "graph", "modes", "copying", "arrays", "value", "functions", "containers"]
 LAYERS = [*ENGINE, "structures", "sweeps", "segments", "transforms", "testing"]
 # Beside transforms: they may import what is below, nothing below imports them.
 BESIDE = ["show", "expression", "compiler"]

@@ -1,6 +1,7 @@
 """Structures of numbers: taken apart and put together again, whatever they are made of."""
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict, defaultdict
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import autodiff as ad
 from autodiff import Value
 from autodiff.structures import NUMBER, Structure, array, flatten, flatten_values
 
@@ -64,13 +66,81 @@ def test_places_are_written_as_python_writes_them() -> None:
     assert flatten(1.0)[1].places() == [""]
 
 
-def test_subclasses_come_back_as_what_they_extend() -> None:
-    class Row(list[float]):
-        pass
+class _Row(list[float]):
+    pass
 
-    numbers, structure = flatten([Row([1.0]), OrderedDict(a=2.0)])
-    assert structure.build(numbers) == [[1.0], {"a": 2.0}]
-    assert type(structure.build(numbers)[1]) is dict
+
+class _Attributes(dict[str, Any]):
+    """A dict whose items are attributes."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.__dict__ = self
+
+
+class _ByKeyword(dict[str, Any]):
+    def __init__(self, **items: Any) -> None:
+        super().__init__(items)
+
+
+@dataclass
+class _Line:
+    slope: Any
+    offset: Any = 0.0
+
+    def at(self, x: Any) -> Any:
+        return self.slope * x + self.offset
+
+
+@dataclass(frozen=True, slots=True)
+class _Frozen:
+    line: _Line
+    scale: Any
+
+
+class _Counted(list[float]):
+    def __init__(self, count: int) -> None:
+        super().__init__([1.0] * count)
+
+
+CONTAINERS = [
+    _Row([1.0, 2.0]),
+    OrderedDict(b=1.0, a=2.0),
+    defaultdict(float, {"a": 1.0, "b": 2.0}),
+    Counter({"a": 1, "b": 2}),
+    _Attributes(a=1.0, b=[2.0]),
+    _ByKeyword(a=1.0, b=2.0),
+    _Line(1.0, 2.0),
+    _Frozen(_Line(1.0, [2.0]), np.array([3.0])),
+]
+
+
+@pytest.mark.parametrize("whole", CONTAINERS, ids=lambda x: type(x).__name__)
+def test_containers_come_back_as_what_they_are(whole: Any) -> None:
+    numbers, structure = flatten(whole)
+    twin = structure.build(numbers)
+    assert type(twin) is type(whole)
+    assert repr(twin) == repr(whole) or isinstance(whole, Counter)
+    for place, number in zip(structure.places("whole"), numbers, strict=True):
+        assert eval(place, {"whole": twin}) == number
+    assert structure == flatten(twin)[1]
+
+
+def test_what_f_is_given_has_the_attributes_and_methods_of_its_class() -> None:
+    slope = ad.grad(lambda line: line.at(3.0) ** 2)(_Line(2.0, 1.0))
+    assert slope == _Line(42.0, 14.0)
+    assert ad.grad(lambda p: p.a * p.b[0])(_Attributes(a=2.0, b=[3.0])) == {"a": 3.0, "b": [2.0]}
+    assert ad.grad(lambda p: p["a"] + p["other"])(defaultdict(float, a=2.0)) == {"a": 1.0}
+    _, pullback = ad.vjp(lambda p: OrderedDict(y=p["a"] * 2.0), OrderedDict(a=1.0))
+    assert pullback({"y": 1.0}) == (OrderedDict(a=2.0),)
+
+
+def test_a_container_that_cannot_be_made_anew_says_so() -> None:
+    numbers, structure = flatten(_Counted(2))
+    with pytest.raises(TypeError, match=r"a _Counted cannot be made anew of what it holds; give list\(...\) of it"):
+        structure.build(numbers)
+    with pytest.raises(TypeError, match=r"expected a number, got str 'up'.* \(at args\[0\].offset\)"):
+        ad.grad(lambda line: line.slope)(_Line(1.0, "up"))
 
 
 def test_arrays_hold_floats_or_else_objects() -> None:

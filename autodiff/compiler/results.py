@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from autodiff.compiler.options import Options
 from autodiff.compiler.tracers import Condition
+from autodiff.containers import holding, opened
 from autodiff.structures import Structure, flatten_values, is_array
 from autodiff.value import Value
 
@@ -104,13 +105,8 @@ def _opened(result: Any, has_rows: bool) -> Any:
     """Return the result with objects in its arrays of floats: they are numbers like others, and new at every run."""
     if is_array(result):
         return result.astype(object) if result.dtype.kind in ("fiu" if has_rows else "f") else result
-    if isinstance(result, (list, tuple)):
-        parts = [_opened(part, has_rows) for part in result]
-        kind: Any = type(result)
-        return kind._make(parts) if hasattr(kind, "_make") else parts if isinstance(result, list) else tuple(parts)
-    if isinstance(result, dict):
-        return {key: _opened(part, has_rows) for key, part in result.items()}
-    return result
+    box = opened(result)
+    return result if box is None else holding(box.form, [_opened(part, has_rows) for part in box.parts])
 
 
 def _is_number(item: Any) -> bool:

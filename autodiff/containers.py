@@ -1,0 +1,129 @@
+"""Containers: lists, tuples, dicts and dataclasses, opened, and made again around other things.
+
+What f is given in the place of a container is of its class: a named tuple, an OrderedDict, a defaultdict with its
+factory, a dict whose items are attributes, a dataclass with its methods.
+
+    >>> from collections import defaultdict
+    >>> box = opened(defaultdict(float, {"w": 1.0, "b": 2.0}))
+    >>> box.parts, holding(box.form, [10.0, 20.0])
+    ([1.0, 2.0], defaultdict(<class 'float'>, {'w': 10.0, 'b': 20.0}))
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import is_dataclass
+from functools import lru_cache
+from typing import Any, Generic, NamedTuple, cast
+
+
+class Form(NamedTuple):
+    """What a container is but for what it holds.
+
+    Attributes:
+        kind: its class.
+        keys: of a dict; the names of the attributes of a dataclass.
+        factory: what a defaultdict fills in.
+    """
+
+    kind: Any
+    keys: tuple[Hashable, ...] = ()
+    factory: Any = None
+
+
+class Opened(NamedTuple):
+    """A container's form, and what it holds, in order."""
+
+    form: Form
+    parts: list[Any]
+
+
+def opened(x: Any) -> Opened | None:
+    """Return what a container holds; None for anything else."""
+    kind: Any = type(x)
+    if isinstance(x, (list, tuple)):
+        return Opened(Form(kind), list(x))
+    if isinstance(x, dict):
+        factory = x.default_factory if isinstance(x, defaultdict) else None
+        return Opened(Form(kind, tuple(x), factory), list(x.values()))
+    if is_record(kind):
+        names = attributes_of(x)
+        return Opened(Form(kind, tuple(names)), list(names.values()))
+    return None
+
+
+def holding(form: Form, parts: Sequence[Any]) -> Any:
+    """Return a container of that form around these parts.
+
+    Raises TypeError for a class that cannot be made of what it holds alone.
+    """
+    kind, keys = form.kind, cast(tuple[Any, ...], form.keys)
+    if kind is list or kind is tuple:
+        return kind(parts)
+    if kind is dict:
+        return dict(zip(keys, parts, strict=True))
+    if hasattr(kind, "_make"):
+        return kind._make(parts)
+    if is_record(kind):
+        return record(kind, dict(zip(keys, parts, strict=True)))
+    return _made(form, parts)
+
+
+def _made(form: Form, parts: Sequence[Any]) -> Any:
+    """Return one of a class derived from list, tuple or dict, made by what its class is called with."""
+    kind, keys = form.kind, form.keys
+    items: Any = dict(zip(keys, parts, strict=True)) if issubclass(kind, dict) else list(parts)
+    ways: list[Callable[[], Any]] = [
+        (lambda: kind(form.factory, items)) if issubclass(kind, defaultdict) else (lambda: kind(items))
+    ]
+    if isinstance(items, dict) and all(isinstance(key, str) for key in keys):
+        ways.append(lambda: kind(**items))
+    for way in ways:
+        try:
+            made = way()
+        except Exception:  # a constructor of its own may raise anything
+            continue
+        if type(made) is kind and _holds(made, items):
+            return made
+    plain = next(base.__name__ for base in (dict, list, tuple) if issubclass(kind, base))
+    raise TypeError(f"a {kind.__name__} cannot be made anew of what it holds; give {plain}(...) of it instead")
+
+
+def _holds(made: Any, items: Any) -> bool:
+    if isinstance(items, dict):
+        return list(made) == list(items) and all(x is y for x, y in zip(made.values(), items.values(), strict=True))
+    return len(made) == len(items) and all(x is y for x, y in zip(made, items, strict=True))
+
+
+@lru_cache(maxsize=1024)
+def is_record(kind: type) -> bool:
+    """Return whether a class is a dataclass, and so are those that it is derived from.
+
+    One derived from another class, such as a model, may be more than what it holds.
+    """
+    bases = [base for base in kind.__mro__ if base is not object and base is not Generic]
+    return bool(bases) and is_dataclass(kind) and all("__dataclass_fields__" in vars(base) for base in bases)
+
+
+def attributes_of(x: Any) -> dict[str, Any]:
+    """Return the attributes that an object itself has, in its slots and its __dict__, by name."""
+    slots = [name for kind in reversed(type(x).__mro__) for name in _slots(kind)]
+    return {name: getattr(x, name) for name in slots if hasattr(x, name)} | dict(getattr(x, "__dict__", {}))
+
+
+def _slots(kind: type) -> list[str]:
+    slots = vars(kind).get("__slots__", ())
+    names = [slots] if isinstance(slots, str) else list(slots)
+    hidden = f"_{kind.__name__.lstrip('_')}"
+    return [
+        hidden + name if name.startswith("__") and not name.endswith("__") else name
+        for name in names
+        if name not in ("__dict__", "__weakref__")
+    ]
+
+
+def record(kind: Any, attributes: dict[str, Any]) -> Any:
+    """Return an object of a class with these attributes, which its __init__ has not seen."""
+    made = kind.__new__(kind)
+    for name, x in attributes.items():
+        object.__setattr__(made, name, x)
+    return made
