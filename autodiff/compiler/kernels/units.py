@@ -8,10 +8,10 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
 
-from numba import cfunc, float64, int64, njit
+from numba import float64, int64
 
 from autodiff.compiler.kernels import elementwise, interpreter, sums, variadic
-from autodiff.compiler.kernels.caching import kept
+from autodiff.compiler.kernels.caching import c_function, compiled
 
 
 class Units(NamedTuple):
@@ -35,9 +35,7 @@ def units() -> Units:
         _address(_ternary, 11),
         _address(_variadic, 12),
         _address(_sums, 6),
-        kept(
-            _execute, lambda function, cache: njit([signature], error_model="numpy", nogil=True, cache=cache)(function)
-        ),
+        compiled(_execute, signature),
     )
 
 
@@ -45,10 +43,9 @@ _KEPT: list[Any] = []
 
 
 def _address(function: Any, arguments: int) -> int:
-    signature = int64(*[int64] * arguments)
-    compiled = kept(function, lambda function, cache: cfunc(signature, error_model="numpy", cache=cache)(function))
-    _KEPT.append(compiled)  # its code lives as long as it does
-    address: int = compiled.address
+    made = c_function(function, int64(*[int64] * arguments))
+    _KEPT.append(made)  # its code lives as long as it does
+    address: int = made.address
     return address
 
 
