@@ -6,7 +6,9 @@ import os
 import sys
 import textwrap
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Any, NoReturn, TextIO
 
 from autodiff import shell, tour
 from autodiff.expression import FUNCTIONS
@@ -38,10 +40,20 @@ Exit status: 0; 2 for a mistake in what was asked for; 1 where derivatives disag
 """
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose messages do nothing to a terminal, whatever the words are that they repeat."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(shell.printable(message))
+
+    def print_help(self, file: Any = None) -> None:
+        print(self.format_help(), end="", file=file)  # which says so where it cannot be written
+
+
 def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Return the options; a mistake in them ends the program, with status 2."""
     functions = textwrap.fill(" ".join(FUNCTIONS), 110, initial_indent="  ", subsequent_indent="  ")
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m autodiff",
         usage='%(prog)s ["expression" name=number ...] [options]',
         description=_DESCRIPTION,
@@ -91,13 +103,20 @@ def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None
     if not 0 <= options.seed < 2**32:
         parser.error(f"--seed is from 0 to 2**32 - 1, got {options.seed}")
     name, path = ("draw", options.draw) if options.words else ("out", options.out)
-    if path is None:
-        return
+    if path is not None:
+        _check_path(parser, name, path)
+
+
+def _check_path(parser: argparse.ArgumentParser, name: str, path: Path) -> None:
     if path.suffix not in _DRAWINGS:
         parser.error(f"--{name} ends in .svg, .png, .pdf, .html or .dot, got {path}")
     if not path.absolute().parent.is_dir():
         parser.error(f"--{name} is in a directory that does not exist: {path.absolute().parent}")
-    if path.is_dir():
+    try:
+        is_directory = path.is_dir()
+    except OSError as error:  # too long a name
+        parser.error(f"--{name}: {error.strerror}: {path}")
+    if is_directory:
         parser.error(f"--{name} is a directory: {path.absolute()}")
 
 
@@ -112,25 +131,48 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return shell.calculate(expression, assignments, wrt, options.order or 1, options.draw)
     except (shell.ExpressionError, shell.UsageError) as error:
-        print(f"python -m autodiff: {error}", file=sys.stderr)
+        print(shell.printable(f"python -m autodiff: {error}"), file=sys.stderr)
         return 2
 
 
 def run() -> int:
-    """Run as a program does: any terminal, any pipe, Ctrl-C at any moment."""
+    """Run as a program does: any terminal, any pipe, a full disk, Ctrl-C at any moment."""
+    if sys.stdout is None:  # closed by the shell, >&-; a file that is opened would stand in its place
+        return _failed("standard output is closed")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without the tree's lines shows ? for them
     try:
-        status = main()
+        status = _status()
         sys.stdout.flush()
         return status
+    except BrokenPipeError:  # the reader, such as head, has seen enough
+        _abandon(sys.stdout)
+        return 141
+    except OSError as error:  # a full disk
+        _abandon(sys.stdout)
+        return _failed(f"the output cannot be written: {error.strerror}")
+
+
+def _status() -> int:
+    try:
+        return main()
+    except SystemExit as end:  # after --help, or a mistake in the options
+        return end.code if isinstance(end.code, int) else 2
     except KeyboardInterrupt:
         print("\nStopped.")
         return 130
-    except BrokenPipeError:  # the reader, such as head, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+
+
+def _failed(message: str) -> int:
+    with suppress(OSError, AttributeError):  # nobody may be listening there, either
+        print(f"python -m autodiff: {message}", file=sys.stderr)
+    return 1
+
+
+def _abandon(stream: TextIO) -> None:
+    """Let what is still to be written to a stream go nowhere, also when the interpreter ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ reading nor evaluating one recurses, and numbers are floats from the start: `9**
 """
 
 import ast
+import math
 import operator
 import re
 import warnings
@@ -32,6 +33,11 @@ from autodiff.suggestions import ELSEWHERE, hint
 
 LONGEST = 2_000  # characters
 _SHOWN = 72  # characters of a line, in an error
+CONSTANTS: Mapping[str, float] = MappingProxyType(
+    {"pi": math.pi, "e": math.e, "tau": math.tau, "inf": math.inf, "nan": math.nan}
+)
+"""Names that have a number of their own, unless they are given another."""
+
 ALLOWED = "an expression holds names, numbers, + - * / // % **, parentheses and functions: sin(x), sum([x, y]), ..."
 
 # What a part of an expression gives.
@@ -118,7 +124,8 @@ class Expression:
 
     Attributes:
         text: what it was parsed from.
-        names: the names in it, in order of appearance.
+        names: the names in it, in order of appearance, but for constants.
+        constants: those of pi, e, tau, inf and nan that are in it; each may be given another number.
 
     >>> f = parse("x**2 + y")
     >>> f, f(x=3.0, y=1.0)
@@ -128,12 +135,15 @@ class Expression:
     def __init__(self, text: str, steps: list[Step]) -> None:
         self.text = text
         self._steps = steps
-        self.names = tuple(dict.fromkeys(step.push for step in steps if isinstance(step.push, str)))
+        names = dict.fromkeys(step.push for step in steps if isinstance(step.push, str))
+        self.names = tuple(name for name in names if name not in CONSTANTS)
+        self.constants = tuple(name for name in names if name in CONSTANTS)
 
     def __call__(self, /, **numbers: Any) -> Any:
         """Return its value: a float of numbers, a Value of Values. Raises TypeError unless every name has a number."""
-        if numbers.keys() != set(self.names):
+        if numbers.keys() - set(self.constants) != set(self.names):
             raise TypeError(f"{self!r} takes {', '.join(self.names) or 'no names'}, got {', '.join(numbers) or 'none'}")
+        numbers = {**CONSTANTS, **numbers}
         stack: list[Any] = []
         for call, operands, push in self._steps:
             if call is None:
@@ -152,7 +162,8 @@ def parse(text: str) -> Expression:
 
     It may hold names, numbers, the operators + - * / // % ** with Python's precedence, the functions of the table,
     lists as arguments of those that take them, one of a list by its index, as in `softmax([x, y])[0]`, and comparisons
-    as conditions of `where`.
+    as conditions of `where`. pi, e, tau, inf and nan are what they are in mathematics, unless they are given a number.
+    What `autodiff.formula` writes is read, but for primitives of your own.
 
     Raises ExpressionError, a ValueError, with the position of what is not among these, for a text longer than 2,000
     characters, and for one nested too deeply; TypeError if it is no string.
@@ -206,7 +217,8 @@ class _Reader:
                 return ast.parse(self.text, mode="eval").body
         except SyntaxError as error:
             where = (error.lineno or 1, error.offset - 1 if error.offset else LONGEST)  # no offset: at the end
-            raise ExpressionError(f"this is no expression: {error.msg}", self.text, *where, ALLOWED) from None
+            message = f"this is no expression: {error.msg}{_remark(error.msg, self.text)}"
+            raise ExpressionError(message, self.text, *where, ALLOWED) from None
         except (RecursionError, MemoryError):
             raise ExpressionError("this is nested too deeply; give parts of it names", self.text) from None
         except ValueError as error:  # a null byte, half a surrogate pair
@@ -226,6 +238,10 @@ class _Reader:
                 return Step(_UNARY[type(op)], 1), NUMBER, [(operand, NUMBER)]
             case ast.Compare(left, [op], [right]) if type(op) in _COMPARISONS:
                 return Step(_COMPARISONS[type(op)], 2), CONDITION, [(left, NUMBER), (right, NUMBER)]
+            case ast.BinOp(op=ast.BitXor()):
+                raise self._error(node, "^ is no power here; write **, as in x**2")
+            case ast.Call(func=ast.Constant() | ast.BinOp() | ast.UnaryOp() | ast.Call()):
+                raise self._error(node, "* is missing; a product is written 2*(x + y)")
             case ast.Call(ast.Name(name), arguments, []):
                 return self._call(node, name, arguments)
             case ast.List(elements) if elements:
@@ -240,6 +256,8 @@ class _Reader:
     def _call(self, node: ast.Call, name: str, arguments: list[ast.expr]) -> _Reading:
         if name not in FUNCTIONS:
             remark = hint(name, FUNCTIONS, {k: v for k, v in ELSEWHERE.items() if v in FUNCTIONS})
+            if not remark and (len(name) == 1 or name in CONSTANTS):
+                remark = f"; a product is written {name}*(x + y)"
             raise self._error(
                 node, f"there is no function {name!r}{remark or '; `python -m autodiff --help` lists those there are'}"
             )
@@ -284,6 +302,20 @@ class _Reader:
             line, offset = node.value.end_lineno or line, node.value.end_col_offset or offset
         before = _lines(self.text)[line - 1].encode()[:offset]  # ast counts bytes
         return ExpressionError(message, self.text, line, len(before.decode(errors="replace")), advice)
+
+
+_SIGNS = {"²": "**2", "³": "**3", "×": "*", "·": "*", "⋅": "*", "÷": "/", "−": "-", "√": "sqrt(x)", "∛": "cbrt(x)"}
+
+
+def _remark(message: str, text: str) -> str:
+    """Return what to write instead of what mathematics writes and Python does not read; "" if nothing is known."""
+    for sign, instead in _SIGNS.items():
+        if f"invalid character '{sign}'" in message:
+            return f"; write {instead}"
+    if not message.startswith(("invalid decimal literal", "invalid syntax")):
+        return ""
+    product = re.search(r"(?<![\w.])((?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?) *([^\W\d]\w*)", text)
+    return f"; a product is written {product[1]}*{product[2]}" if product else ""
 
 
 def _size(node: ast.expr) -> int | None:

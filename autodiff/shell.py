@@ -29,7 +29,6 @@ from autodiff.testing.checks import verdicts
 from autodiff.testing.verdicts import Outcome, Verdict
 
 MOST_NAMES = {1: 50, 2: 20}  # by order: each takes some 30 evaluations, then as many gradients; seconds at the worst
-_CONSTANTS = {"pi": math.pi, "e": math.e, "tau": math.tau, "inf": math.inf, "nan": math.nan}
 
 Point = dict[str, float]
 
@@ -55,18 +54,18 @@ def calculate(
     """
     f = parse(text)
     point = _point(f, assignments)
-    chosen = _chosen(f, wrt, order)
+    chosen = _chosen(f, point, wrt, order)
     leaves = {name: Value(number, name) for name, number in point.items()}
     out = f(**leaves)
     if not isinstance(out, Value):
         out = Value(out)
     out.backward()
-    print(f"{_printable(f.text)} = {_number(out.data)}")
+    print(f"{printable(f.text)} = {_number(out.data)}")
     agree = True
     for rows, heading in zip(_rows(f, point, chosen, order), ("backward()", "hessian()"), strict=False):
         agree &= _compare(rows, heading)
     if drawing is not None:
-        print(f"\nThe graph is drawn in {_saved(out, drawing).resolve()}")
+        print(f"\nThe graph is drawn in {printable(str(_saved(out, drawing).resolve()))}")
     return 0 if agree else 1
 
 
@@ -85,10 +84,10 @@ def _point(f: Expression, assignments: Sequence[str]) -> Point:
             raise UsageError(f"{name} has two numbers; give it one")
         point[name] = _assigned(name, number)
     missing = [name for name in f.names if name not in point]
-    unused = [name for name in point if name not in f.names]
+    unused = [name for name in point if name not in f.names + f.constants]
     if missing or unused:
         raise UsageError("; ".join([*map(_ask, missing), *(_unused(name, f) for name in unused)]))
-    return {name: point[name] for name in f.names}
+    return {name: point[name] for name in f.names + f.constants if name in point}
 
 
 def _assigned(name: str, text: str) -> float:
@@ -96,14 +95,13 @@ def _assigned(name: str, text: str) -> float:
         return float(text)
     except ValueError:
         number = parse(text)
-    unknown = [other for other in number.names if other not in _CONSTANTS]
-    if unknown:
-        raise UsageError(f"{name}={_printable(text)}: expected a number, got the name {unknown[0]}")
-    return float(number(**{other: _CONSTANTS[other] for other in number.names}))
+    if number.names:
+        raise UsageError(f"{name}={text}: expected a number, got the name {number.names[0]}")
+    return float(number())
 
 
 def _ask(name: str) -> str:
-    return f"{name} has no number; add {name}={_CONSTANTS.get(name, 1)}"
+    return f"{name} has no number; add {name}=1"
 
 
 def _unused(name: str, f: Expression) -> str:
@@ -111,10 +109,12 @@ def _unused(name: str, f: Expression) -> str:
     return f"there is no {name} in the expression" + (f"; did you mean {meant}?" if meant else f"; leave {name}= out")
 
 
-def _chosen(f: Expression, wrt: Sequence[str], order: int) -> list[str]:
-    chosen = list(dict.fromkeys(wrt or f.names))
+def _chosen(f: Expression, point: Point, wrt: Sequence[str], order: int) -> list[str]:
+    chosen = list(dict.fromkeys(wrt or point))
     for name in chosen:
-        if name not in f.names:
+        if name in f.constants and name not in point:
+            raise UsageError(f"--wrt: {name} is a constant, unless it is given a number: add {name}=1")
+        if name not in point:
             raise UsageError(f"--wrt: {_unused(name, f).removesuffix(f'; leave {name}= out')}")
     most = MOST_NAMES[order]
     if len(chosen) > most:
@@ -187,8 +187,9 @@ def _number(x: float) -> str:
     return f"{x:.10g}"
 
 
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in text)
+def printable(text: str) -> str:
+    """Return text that does nothing to a terminal: lines, with ? for what is no printable character."""
+    return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
 
 
 # --- the drawing ---
@@ -203,7 +204,7 @@ def save_drawing(out: Value, path: Path) -> Path:
     try:
         return drawing.save(path)
     except RuntimeError as error:
-        print(error, file=sys.stderr)
+        print(printable(str(error)), file=sys.stderr)
         return drawing.save(path.with_suffix(".dot"))
 
 
@@ -214,4 +215,4 @@ def _saved(out: Value, path: Path) -> Path:
         raise UsageError(f"{path} cannot be written: {error}") from None
 
 
-__all__ = ["ExpressionError", "UsageError", "calculate", "save_drawing"]
+__all__ = ["ExpressionError", "UsageError", "calculate", "printable", "save_drawing"]

@@ -13,7 +13,7 @@ from typing import Any
 import autodiff
 import nn
 from autodiff import Value
-from autodiff.shell import save_drawing
+from autodiff.shell import printable, save_drawing
 
 TRAIN_EXTRA = 'training needs scikit-learn and tqdm: python -m pip install "scalar-autodiff[train]"'
 
@@ -99,9 +99,9 @@ def take(epochs: int, seed: int, path: Path) -> int:
     try:
         saved = save_drawing(out, path)
     except OSError as error:
-        print(f"{path} cannot be written: {error}", file=sys.stderr)
+        print(printable(f"{path} cannot be written: {error}"), file=sys.stderr)
         return 2
-    print(f"\nThe neuron's graph is drawn in {saved.resolve()}")
+    print(f"\nThe neuron's graph is drawn in {printable(str(saved.resolve()))}")
     if find_spec("sklearn") is None or find_spec("tqdm") is None:
         print(f"\n{TRAIN_EXTRA}")
         return 1

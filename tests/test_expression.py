@@ -291,3 +291,46 @@ def test_an_expression_is_an_ordinary_function_to_transforms() -> None:
     f: Expression = parse("tanh(w*x + b)")
     slope = ad.grad(lambda w: f(w=w, x=1.0, b=0.5))(2.0)
     assert slope == pytest.approx(1.0 - math.tanh(2.5) ** 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "advice"),
+    [
+        ("x^2", "^ is no power here; write **, as in x**2"),
+        ("x^2 + 1", "^ is no power here; write **, as in x**2"),
+        ("2x", "; a product is written 2*x"),
+        ("3 + 2.5e-3y", "; a product is written 2.5e-3*y"),
+        ("2 sin(x)", "; a product is written 2*sin"),
+        ("2e", "; a product is written 2*e"),
+        ("3(x + 1)", "* is missing; a product is written 2*(x + y)"),
+        ("(x + 1)(y)", "* is missing; a product is written 2*(x + y)"),
+        ("x(y + 1)", "there is no function 'x'; a product is written x*(x + y)"),
+        ("x²", "; write **2"),
+        ("2 × x", "; write *"),
+        ("x − 1", "; write -"),
+        ("√x", "; write sqrt(x)"),
+    ],
+)
+def test_what_mathematics_writes_leads_to_what_python_reads(text: str, advice: str) -> None:
+    first, *_ = said(text)
+    assert first.endswith(advice)
+
+
+def test_constants_have_their_numbers_unless_they_are_given_others() -> None:
+    f = parse("e**x + pi")
+    assert (f.names, f.constants) == (("x",), ("e", "pi"))
+    assert f(x=1.0) == math.e + math.pi
+    assert f(x=3.0, e=2.0) == 8.0 + math.pi
+    with pytest.raises(TypeError, match="takes x, got x, tau"):
+        f(x=1.0, tau=2.0)
+    assert math.isnan(parse("inf - inf")())
+
+
+@pytest.mark.parametrize("primitive", TABLE.values(), ids=TABLE)
+def test_what_formula_writes_is_read(primitive: ad.Primitive) -> None:
+    operands = [Value(x, f"x{i}") for i, x in enumerate(primitive.example())]
+    y = primitive(*operands) ** 2 + pow(Value(2.0, "x9"), -1.5) * math.pi
+    f = ad.formula(y)
+    read = parse(f.expression)
+    result = read(**{name: f.names[name] for name in read.names})
+    assert result.data == pytest.approx(y.data, rel=1e-14)

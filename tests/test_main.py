@@ -222,6 +222,8 @@ def test_second_derivatives(capsys: pytest.CaptureFixture[str]) -> None:
         (["λ*x", "λ=2", "x=4"], "λ*x = 8"),
         (["relu(x)", "x=0"], "relu(x) = 0"),
         (["log(x)", "x=0"], "log(x) = -inf"),
+        (["pi*x + e", "x=1"], "pi*x + e = 5.859874482"),
+        (["e*x", "x=2", "e=3"], "e*x = 6"),
     ],
 )
 def test_words_in_any_order_and_numbers_of_any_kind(
@@ -277,7 +279,9 @@ def test_without_mpmath_it_is_not_accused_either(
         (["x.y", "x=1"], "the dot in .y has no place here\n  x.y\n   ^\nan expression holds names"),
         ([""], "there is nothing here to evaluate"),
         (["w*x", "w=1"], "x has no number; add x=1"),
-        (["pi*x", "x=1"], "pi has no number; add pi=3.141592653589793"),
+        (["x^2", "x=1"], "^ is no power here; write **, as in x**2\n  x^2\n  ^\n"),
+        (["2x", "x=1"], "invalid decimal literal; a product is written 2*x"),
+        (["pi*x", "x=1", "--wrt", "pi"], "--wrt: pi is a constant, unless it is given a number: add pi=1"),
         (["x", "x=1", "z=2"], "there is no z in the expression; leave z= out"),
         (["weight", "weigth=1"], "there is no weigth in the expression; did you mean weight?"),
         (["x", "x=1", "x=2"], "x has two numbers; give it one"),
@@ -339,3 +343,78 @@ def test_an_expression_can_be_interrupted(tmp_path: Path) -> None:
     assert process.returncode == 130
     assert "Stopped." in out
     assert "Traceback" not in err
+
+
+# --- terminals, disks and words that do not behave ---
+
+ESCAPE = "\x1b[31m\x9b\x07"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [f"x{ESCAPE}", "x=1"],
+        ["x", f"x{ESCAPE}=1"],
+        ["x", f"x={ESCAPE}"],
+        ["x", "x=1", "--wrt", f"y{ESCAPE}"],
+        ["x", "x=1", "--draw", f"{ESCAPE}.gif"],
+        ["x", "x=1", "--draw", f"{ESCAPE}/x.svg"],
+        ["x", "x=1", f"--{ESCAPE}"],
+        ["x", "x=1", "--order", ESCAPE],
+        ["x", "x=1", "--draw", f"{ESCAPE}.dot"],
+    ],
+)
+def test_no_word_of_the_shell_is_obeyed_by_the_terminal(words: list[str], tmp_path: Path) -> None:
+    result = run(*words, cwd=tmp_path)
+    assert result.returncode == (0 if words[-1].endswith(".dot") else 2)
+    said = result.stdout + result.stderr
+    assert said
+    assert all(c.isprintable() or c == "\n" for c in said)
+    assert "Traceback" not in said
+
+
+def test_a_name_that_is_too_long_for_a_file_is_refused(tmp_path: Path) -> None:
+    for words in (["x", "x=1", "--draw", "a" * 300 + ".svg"], ["--out", "a" * 300 + ".svg"]):
+        result = run(*words, cwd=tmp_path)
+        assert result.returncode == 2
+        assert "File name too long" in result.stderr
+        assert "Traceback" not in result.stderr
+
+
+def shell_run(redirected: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = f"{shlex.quote(sys.executable)} -m autodiff {redirected}"
+    return subprocess.run(
+        ["bash", "-c", command], cwd=cwd, env=environment(), capture_output=True, text=True, timeout=60
+    )
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no full disk to write to")
+@pytest.mark.parametrize("words", ["x x=1", "--help", "x x=1 --order 2"])
+def test_a_full_disk_ends_with_one_line_and_status_1(words: str, tmp_path: Path) -> None:
+    result = shell_run(f"{words} > /dev/full", tmp_path)
+    assert (result.returncode, result.stderr) == (
+        1,
+        "python -m autodiff: the output cannot be written: No space left on device\n",
+    )
+
+
+def test_a_closed_output_ends_with_one_line_and_status_1(tmp_path: Path) -> None:
+    result = shell_run("x x=1 --draw x.dot >&-", tmp_path)
+    assert (result.returncode, result.stderr) == (1, "python -m autodiff: standard output is closed\n")
+    assert shell_run("x^2 x=1 2>&-", tmp_path).returncode == 2
+    assert shell_run("x^2 x=1 >&- 2>&-", tmp_path).returncode == 1
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "ascii:strict", "cp1252:strict"])
+def test_a_terminal_of_few_characters_shows_the_others_as_question_marks(encoding: str, tmp_path: Path) -> None:
+    for words, status in ((["λ**2", "λ=3", "--order", "2"], 0), (["λ + ", "λ=3"], 2), (["x", "x=1", "--wrt", "λ"], 2)):
+        result = subprocess.run(
+            [sys.executable, "-m", "autodiff", *words],
+            cwd=tmp_path,
+            env={**environment(), "PYTHONIOENCODING": encoding},
+            capture_output=True,
+            timeout=60,
+        )
+        assert result.returncode == status
+        assert b"Traceback" not in result.stderr
+        assert b"?" in result.stdout + result.stderr

@@ -301,6 +301,24 @@ def test_a_model_is_known_by_what_it_holds() -> None:
     assert draw(nn.Neuron(2, seed=0)).text().splitlines()[1].split()[:4] == ["neuron", "2", "1", "3"]
 
 
+def test_no_name_in_a_model_is_obeyed_by_a_terminal_or_refused_by_xml() -> None:
+    bad = "a\x1b[31m\x9bb\ud800\n"
+
+    class Odd(nn.Module):
+        def __init__(self) -> None:
+            self.layers = {bad: nn.Layer(2, 2, seed=0)}
+
+    Odd.__name__ = Odd.__qualname__ = "Odd\x1b[31m"
+    model = Odd()
+    model.layers[bad].neurons[0].activation = bad
+    drawing = draw(model)
+    for text in (drawing.text(), repr(drawing), drawing.svg()):
+        assert all(c.isprintable() or c == "\n" for c in text)
+    assert [title for title in titles(drawing.svg()) if title.startswith(r"Odd\x1b[31m, a model")]
+    assert r"layers.a\x1b[31m\x9bb\ud800\n  2 " in drawing.text()
+    ElementTree.fromstring(drawing.svg())
+
+
 def test_a_module_without_layers_is_refused() -> None:
     class Scale(nn.Module):
         def __init__(self) -> None:

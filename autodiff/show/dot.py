@@ -17,6 +17,7 @@ from typing import Literal, NamedTuple
 from graphviz import Digraph, nohtml  # type: ignore[import-untyped]
 
 from autodiff.show.parts import Box, Edge, Frame, Kind, Parts
+from autodiff.show.printable import printable
 from autodiff.show.theme import Theme, colour
 
 Direction = Literal["LR", "TB"]
@@ -169,18 +170,7 @@ def clipped(text: str) -> str:
     return "\n".join([line if len(line) <= LONGEST_LINE else f"{line[: LONGEST_LINE - 1]}…" for line in lines])
 
 
-_REPLACED: dict[int, int | str] = {
-    **{code: 0x2400 + code for code in range(32)},  # control characters: XML has none; Unicode has pictures of them
-    **dict.fromkeys([*range(0x7F, 0xA0), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF], "\N{REPLACEMENT CHARACTER}"),
-    ord("\n"): "\n",
-    0x7F: "\N{SYMBOL FOR DELETE}",
-}
 _ESCAPED = {ord("\\"): "\\\\", ord("&"): "&amp;", ord("\n"): "\\n"}
-
-
-def printable(text: str) -> str:
-    """Return `text` with what XML cannot hold made visible: control characters as their pictures, or as U+FFFD."""
-    return text.replace("\r\n", "\n").replace("\r", "\n").expandtabs(4).translate(_REPLACED)
 
 
 def _escaped(text: str, special: str = "") -> str:

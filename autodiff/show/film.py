@@ -12,8 +12,9 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from autodiff.show import dot, render
+from autodiff.show import render
 from autodiff.show.player import Track
+from autodiff.show.printable import printable
 from autodiff.show.stage import FROM, TO
 from autodiff.show.svg import NAMESPACE
 from autodiff.show.theme import Theme, colour
@@ -79,7 +80,7 @@ def _captions(root: Element, track: Track, y: float, wide: float, theme: Theme) 
     written = []
     for i, scene in enumerate(scenes):
         number = f"Step {i} of {len(scenes) - 2}: " if 0 < i < len(scenes) - 1 else ""
-        lines = textwrap.wrap(dot.printable(number + scene.caption), most) or [""]
+        lines = textwrap.wrap(printable(number + scene.caption), most) or [""]
         element = _write(root, lines, y, theme)
         element.attrib |= {FROM: str(i), TO: str(i)} | ({"visibility": "hidden"} if i + 1 < len(scenes) else {})
         written.append(len(lines))

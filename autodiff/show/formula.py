@@ -3,7 +3,7 @@
     >>> from autodiff import Value, gradient, tanh
     >>> x = Value(0.5, "x")
     >>> formula(gradient(tanh(x), [x])[0])
-    1 - tanh(x)^2
+    1 - tanh(x)**2
     >>> print(formula(gradient(x**3 * tanh(x), [x])[0]).latex())
     x^{3} \\cdot \\left(1 - \\tanh\\left(x\\right)^{2}\\right) + 3 \\cdot \\tanh\\left(x\\right) \\cdot x^{2}
 
@@ -30,13 +30,13 @@ _RESERVED = frozenset({*TABLE, "inf", "nan", "pi"})
 def formula(y: Value, *, leaves: Literal["names", "numbers"] = "names", limit: int | None = LIMIT) -> "Formula":
     """Return what `y` was computed from as an expression: `str(f)` is text, `f.latex()` LaTeX, which notebooks show.
 
-    The text, with `**` for `^`, is Python that gives y's value again: in it names are those of `f.names`, functions
-    those of autodiff; inf, nan and pi those of math. Leaves without a label are called x1, x2, ... A part that is
-    used again is named, on a line of its own before the expression, where that makes the whole shorter: by its label if
-    it has one, else v1, v2, ...
+    The text is Python that gives y's value again, its expression what `autodiff.expression.parse` reads: in it names
+    are those of `f.names`, functions those of autodiff; inf, nan and pi those of math. Leaves without a label are
+    called x1, x2, ... A part that is used again is named, on a line of its own before the expression, where that makes
+    the whole shorter: by its label if it has one, else v1, v2, ...
 
     It is simplified as one would on paper, lightly: see `autodiff.show.terms` for the rules. The value remains, but for
-    rounding; for `1 - tanh(x)^2`, which stands for tanh's derivative, that may be all the digits when x is large.
+    rounding; for `1 - tanh(x)**2`, which stands for tanh's derivative, that may be all the digits when x is large.
 
     Args:
         y: the end of the graph; `gradient(y, [x])[0]` is a graph, too.
@@ -52,7 +52,7 @@ def formula(y: Value, *, leaves: Literal["names", "numbers"] = "names", limit: i
     >>> q = (x + y) * z - 1
     >>> formula(q / (q * q + q))
     v1 = (x + y) * z - 1
-    v1 / (v1^2 + v1)
+    v1 / (v1**2 + v1)
     """
     if not isinstance(y, Value):
         raise TypeError(f"formula takes a Value, got {type(y).__name__} {short(y)}; call f on Values: formula(f(x))")

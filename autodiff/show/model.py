@@ -19,6 +19,7 @@ from autodiff.show.dot import clipped
 from autodiff.show.drawing import Drawing
 from autodiff.show.groups import counted
 from autodiff.show.parts import shortened
+from autodiff.show.printable import on_one_line, printable
 from autodiff.show.render import FONTS
 from autodiff.show.svg import NAMESPACE
 from autodiff.show.theme import Theme, colour, magnitude, tone
@@ -92,7 +93,7 @@ class ModelDrawing(Drawing):
     """
 
     def __init__(self, model: Any, layers: Sequence[Layer], theme: Theme = "auto") -> None:
-        self._name = type(model).__name__
+        self._name = on_one_line(type(model).__name__)
         self._layers = list(layers)
         self._theme = theme
 
@@ -245,7 +246,7 @@ class _Picture:
     def _text(self, x: float, y: float, text: str, size: int, anchor: str = "middle", bold: bool = False) -> None:
         ink: dict[str, Any] = {"fill": colour("ink", self.theme), "font-size": size, "text-anchor": anchor}
         ink |= {"font-weight": "bold"} if bold else {}
-        self._add("text", None, x=x, y=y, **ink).text = text
+        self._add("text", None, x=x, y=y, **ink).text = printable(text)
 
     def _group(self, name: str, kind: str) -> ElementTree.Element:
         group = self._add("g", None, id=name, **{"class": kind})

@@ -17,6 +17,7 @@ from collections.abc import Collection, Iterator
 from itertools import chain, count
 
 from autodiff.graph import topological_order
+from autodiff.show.printable import on_one_line
 from autodiff.value import Value
 
 
@@ -31,7 +32,7 @@ def names_of(root: Value, *, identifiers: bool = False, reserved: Collection[str
     >>> list(names_of(Value(1.0, "w[0]") * Value(1.0, "exp"), identifiers=True, reserved={"exp"}).values())
     ['w_0', 'exp_', 'y']
     """
-    cleaned = _identifier if identifiers else _on_one_line
+    cleaned = _identifier if identifiers else _short
     values = list(_values(root))
     labels = {label: cleaned(label, reserved) for label in {value.label for value in values} if label}
     names: dict[Value, str] = {}
@@ -88,9 +89,9 @@ def _identifier(label: str, reserved: Collection[str]) -> str:
     return f"{name}_" if keyword.iskeyword(name) or name in reserved else name
 
 
-def _on_one_line(label: str, reserved: Collection[str]) -> str:
-    """Return a label with newlines, and whatever else is no printable character, escaped as Python writes them."""
-    shown = "".join([c if c.isprintable() else repr(c)[1:-1] for c in label]).strip()
+def _short(label: str, reserved: Collection[str]) -> str:
+    """Return a label on one line, of printable characters alone, and not a long one."""
+    shown = on_one_line(label).strip()
     return shown if len(shown) <= 40 else f"{shown[:37]}..."
 
 

@@ -1,7 +1,7 @@
 """How each primitive is written, as data: in text that Python can evaluate, and in LaTeX.
 
 A form is a template, with {} for each operand, how tightly the whole binds, and how tightly each operand must: one that
-binds less gets parentheses. `^` stands for Python's `**`. A form of any number of operands has {...} in their place.
+binds less gets parentheses. A form of any number of operands has {...} in their place.
 
     >>> NOTATIONS["mul"].text
     Form(template='{} * {}', binds=4, needs=(4, 4))
@@ -60,7 +60,7 @@ NOTATIONS: Mapping[str, Notation] = {
     "mul": Notation(Form("{} * {}", MUL, (MUL, MUL)), Form(r"{} \cdot {}", MUL, (MUL, MUL))),
     "div": Notation(Form("{} / {}", MUL, (MUL, POW)), Form(r"\frac{{}}{{}}", POW)),
     "neg": Notation(Form("-{}", NEG, (MUL,)), Form("-{}", NEG, (MUL,))),
-    "pow": Notation(Form("{}^{}", POW, (ATOM, ATOM)), Form("{}^{{}}", POW, (ATOM, ANY))),
+    "pow": Notation(Form("{}**{}", POW, (ATOM, ATOM)), Form("{}^{{}}", POW, (ATOM, ANY))),
     "mod": Notation(Form("{} % {}", MOD, (POW, POW)), Form(r"{} \;\mathrm{mod}\; {}", MOD, (POW, POW))),
     "floordiv": Notation(Form("{} // {}", MOD, (POW, POW)), Form(r"\left\lfloor \frac{{}}{{}} \right\rfloor")),
     "abs": _around("abs", r"\left|{}\right|"),

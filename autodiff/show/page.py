@@ -6,6 +6,7 @@ True
 
 from html import escape
 
+from autodiff.show.printable import printable
 from autodiff.show.theme import Theme
 
 _PAGE = """\
@@ -40,4 +41,4 @@ _SCHEMES: dict[Theme, str] = {"auto": "light dark", "light": "light", "dark": "d
 
 def page(svg: str, title: str, theme: Theme = "auto") -> str:
     """Return a page of HTML that shows an <svg> element."""
-    return _PAGE.format(title=escape(title), svg=svg.strip(), scheme=_SCHEMES[theme])
+    return _PAGE.format(title=escape(printable(title)), svg=svg.strip(), scheme=_SCHEMES[theme])

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from secrets import token_hex
 from xml.etree import ElementTree
 
+from autodiff.show.printable import printable
 from autodiff.show.theme import Theme, style_sheet
 
 NAMESPACE = "http://www.w3.org/2000/svg"
@@ -55,7 +56,7 @@ def finished(drawn: str, prefix: str, title: str, description: str, titles: Mapp
 
 def _element(tag: str, text: str, **attributes: str) -> ElementTree.Element:
     element = ElementTree.Element(tag, attributes)
-    element.text = text
+    element.text = printable(text)
     return element
 
 
@@ -63,7 +64,7 @@ def _name(group: ElementTree.Element, titles: Mapping[str, str]) -> None:
     """Say what a group is in words, where it is known; the names that Graphviz gives its own are no help."""
     title, name = group.find(_TITLE), group.get("id", "")
     if title is not None and name in titles:
-        title.text = titles[name]
+        title.text = printable(titles[name])
         group.set("class", f"{group.get('class', '')} {name}".strip())
     elif title is not None and group.get("class") == "graph":
         group.remove(title)

@@ -23,11 +23,11 @@ from itertools import count
 from typing import NamedTuple
 
 from autodiff.show.parts import Box, Parts
+from autodiff.show.printable import JOINERS, on_one_line
 
 _DEEPEST = 20
 _WIDEST = 100  # of a column: what is wider stands out of line
 _HEADER = ("value", "data", "grad", "operation", "local gradient")
-_JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"  # they make words and emoji, and take no place
 
 Row = tuple[str, ...]
 
@@ -47,7 +47,7 @@ def _rows(parts: Parts) -> Iterator[Row]:
         box = entry.box
         if box.name not in titles:
             unique = box.kind == "constant" or (box.label and labels[box.label] == 1)
-            label = box.data if box.kind == "constant" else _on_one_line(_flat(box))
+            label = box.data if box.kind == "constant" else _flat(box)
             titles[box.name] = label if unique else f"{label} #{next(numbers)}".strip()
         title = entry.branch + titles[box.name]
         if where or box.kind == "constant":
@@ -117,7 +117,8 @@ def _branches(entry: _Entry, operands: Sequence[tuple[Box, str]]) -> list[_Entry
 
 
 def aligned(rows: Sequence[Row]) -> str:
-    """Return rows as lines whose columns start at the same place."""
+    """Return rows as lines whose columns start at the same place, of printable characters alone."""
+    rows = [tuple(map(on_one_line, row)) for row in rows]
     widths = [min(max(map(_width, column)), _WIDEST) for column in zip(*rows, strict=True)]
     lines = ["  ".join([cell + " " * (w - _width(cell)) for cell, w in zip(row, widths, strict=True)]) for row in rows]
     return "\n".join([line.rstrip() for line in lines])
@@ -128,10 +129,5 @@ def _width(text: str) -> int:
     title = text.lstrip("│├└─ ")  # mostly ASCII after its branches, and then quick: a third off a long text
     if title.isascii():
         return len(text)
-    shown = [c for c in title if not unicodedata.combining(c) and c not in _JOINERS]
+    shown = [c for c in title if not unicodedata.combining(c) and c not in JOINERS]
     return len(text) - len(title) + len(shown) + sum(unicodedata.east_asian_width(c) in "WF" for c in shown)
-
-
-def _on_one_line(label: str) -> str:
-    """Return a label with newlines, and whatever else is no printable character, escaped as Python writes them."""
-    return "".join([c if c.isprintable() or c in _JOINERS else repr(c)[1:-1] for c in label])
