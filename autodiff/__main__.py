@@ -32,7 +32,7 @@ ends the training early and goes on with what there is.
 
 _EPILOG = """\
 An expression holds names, numbers, + - * / // % ** and parentheses, lists such as sum([x, y]), comparisons in
-where(x > 0, x, 0), and these functions:
+where(x > 0, x, 0), pi and e, tau, inf and nan, and these functions:
 
 {functions}
 

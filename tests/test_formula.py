@@ -282,7 +282,7 @@ def test_wrong_input_is_refused_with_what_to_do() -> None:
 def test_jupyter_gets_latex_and_text() -> None:
     formatters = pytest.importorskip("IPython.core.formatters")
     data, _ = formatters.DisplayFormatter().format(formula(Value(1.0, "x") ** 2))
-    assert data == {"text/plain": "x^2", "text/latex": r"$\displaystyle x^{2}$"}
+    assert data == {"text/plain": "x**2", "text/latex": r"$\displaystyle x^{2}$"}
 
 
 def test_constants_are_not_folded_where_their_product_underflows() -> None:
