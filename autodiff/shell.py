@@ -12,7 +12,6 @@ An application: it stands above the engine. `python -m autodiff "tanh(w*x + b)" 
     0
 """
 
-import math
 import sys
 import unicodedata
 from collections.abc import Iterator, Sequence
