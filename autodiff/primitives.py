@@ -156,13 +156,17 @@ def _choose(condition: Any, x: Any, y: Any) -> Any:
     return y if condition is False else where(condition, x, y)
 
 
-def _scaled(constant: Any, slope: Any) -> Any:
-    """Return a slope with that factor: NOTHING if the factor is a plain 0, so that the slope is a Value in vain.
+def _is_constant_zero(factor: Any, other: Any) -> bool:
+    """Return whether a factor is the constant 0: a plain number where another one is a Value.
 
     Of plain numbers nobody knows which are constants: what records a node reads the rule of a zero again, with Values.
     """
-    is_zero = type(constant) is float and type(slope) is not float and constant == 0.0
-    return NOTHING if is_zero else slope
+    return type(factor) is float and type(other) is not float and factor == 0.0
+
+
+def _scaled(factor: Any, slope: Any) -> Any:
+    """Return a slope with that factor: NOTHING where it is the constant 0."""
+    return NOTHING if _is_constant_zero(factor, slope) else slope
 
 
 def _guarded(x: Any) -> Any:
@@ -405,7 +409,7 @@ leaky_relu = Primitive(
     "x if x > 0 else slope * x",
     lambda x, slope: x if x > 0.0 else slope * x,
     [
-        lambda out, x, slope: _choose(x > 0.0, 1.0, slope),
+        lambda out, x, slope: _choose(x > 0.0, 1.0, NOTHING if _is_constant_zero(slope, x) else slope),
         lambda out, x, slope: _choose(x > 0.0, NOTHING, x),
     ],  # left at the kink
     domain=_on(REAL, (0.0, 1.0), kinks=lambda x, slope: x),
@@ -500,7 +504,7 @@ where: Primitive = Primitive(
 
 def _prod_partials(out: Any, *xs: Any) -> Iterator[Any]:
     """Yield the product of the others for each factor, exact where factors are 0: prefix times suffix."""
-    zeros = [] if type(out) is float else [i for i, x in enumerate(xs) if type(x) is float and x == 0.0]  # constants
+    zeros = [i for i, x in enumerate(xs) if _is_constant_zero(x, out)]
     suffixes = [1.0]
     for x in reversed(xs[1:]):
         suffixes.append(suffixes[-1] * x)

@@ -116,7 +116,7 @@ def by_rows(backend: str) -> Slopes:
     def slopes(f: Function, point: list[float]) -> list[float]:
         compiled = ad.compile(lambda xs: ad.grad(lambda xs: f(*xs))(xs), rows=0, backend=backend)
         ordinary = [0.75] * len(point)
-        return [column[1] for column in compiled([ordinary, point, ordinary])]
+        return list(compiled([ordinary, point, ordinary])[1])
 
     return slopes
 
