@@ -142,14 +142,37 @@ def in_blocks(outputs: Structure, inputs: Structure, rows: Sequence[Sequence[Any
     """
     if not outputs.has_arrays and not inputs.has_arrays:
         return outputs.build([inputs.build(row) for row in rows])
+    return nested((outputs, inputs), (len(rows), len(rows[0]) if rows else 0), [x for row in rows for x in row])
 
-    def block(output: Structure, its_rows: slice, leaf: Structure, its_columns: slice) -> Any:
-        numbers = [number for row in rows[its_rows] for number in row[its_columns]]
-        return numbers[0] if output.kind == leaf.kind == "number" else array(numbers, output.shape + leaf.shape)
 
-    return outputs.build_from(
-        lambda output, its_rows: inputs.build_from(lambda leaf, its_columns: block(output, its_rows, leaf, its_columns))
-    )
+def nested(structures: Sequence[Structure], sizes: Sequence[int], numbers: Sequence[Any]) -> Any:
+    """Return numbers in the form of the first structure, with that of the second in each place, and so on.
+
+    Args:
+        structures: the forms.
+        sizes: how many numbers each has.
+        numbers: row by row: the last index changes fastest.
+
+    Arrays of shapes S, T, ... in one another are one array of shape S + T + ...
+
+    >>> pair = flatten([0.0, 0.0])[1]
+    >>> nested((pair, pair, pair), (2, 2, 2), range(8))
+    [[[0, 1], [2, 3]], [[4, 5], [6, 7]]]
+    """
+
+    def inner(depth: int, leaves: tuple[Structure, ...], places: list[int]) -> Any:
+        if depth == len(structures):
+            found = [numbers[i] for i in places]
+            shape = tuple([length for leaf in leaves for length in leaf.shape])
+            return found[0] if all(leaf.kind == "number" for leaf in leaves) else array(found, shape)
+
+        def at(leaf: Structure, its: slice) -> Any:
+            size = sizes[depth]
+            return inner(depth + 1, (*leaves, leaf), [i * size + j for i in places for j in range(size)[its]])
+
+        return structures[depth].build_from(at)
+
+    return inner(0, (), [0])
 
 
 def array(numbers: Sequence[Any], shape: tuple[int, ...]) -> Any:

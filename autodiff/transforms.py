@@ -27,7 +27,7 @@ from typing import Any
 from autodiff import modes
 from autodiff.graph import topological_order
 from autodiff.primitives import Primitive
-from autodiff.structures import NUMBER, Structure, flatten, flatten_values, in_blocks, ordered_as
+from autodiff.structures import NUMBER, Structure, flatten, flatten_values, in_blocks, nested, ordered_as
 from autodiff.sweeps import forward, from_elsewhere, gradient, read_again, recorded, reverse
 from autodiff.value import Value, accumulate, leaves_of, one_pass_at_a_time
 
@@ -118,26 +118,34 @@ def jacobian(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False)
 
 
 def hessian(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[..., Any]:
-    """Return a function that gives the second derivatives of f, which gives one number: the Jacobian of its gradient.
+    """Return a function that gives the second derivatives of f: the Jacobian of its gradient.
 
     It has the form of the argument, with that form again in the place of each number: a square matrix for a vector. It
     is symmetric to the last bit: of each pair of second derivatives one is computed, and over no more of the gradient's
-    graph than has to do with what is left, so that a sparse Hessian costs little more than its entries.
+    graph than has to do with what is left, so that a sparse Hessian costs little more than its entries. Where f gives
+    more than one number, it is the form of f's result, with the Hessian of each number in its place; an array of shape
+    S differentiated in an array of shape T is an array of shape S + T + T.
 
-    Cost: one gradient that is recorded, and a sweep over a part of it for each input.
+    Cost: for each output a gradient that is recorded, and a sweep over a part of it for each input.
 
-    Raises TypeError when f gives anything but one number.
+    Raises TypeError when there is something else than numbers in f's result or the argument.
 
     >>> hessian(lambda x: x[0] ** 2 * x[1])([3.0, 5.0])
     [[10.0, 6.0], [6.0, 0.0]]
+    >>> hessian(lambda x: {"product": x[0] * x[1], "square": x[0] ** 2})([3.0, 5.0])
+    {'product': [[0.0, 1.0], [1.0, 0.0]], 'square': [[2.0, 0.0], [0.0, 0.0]]}
     """
 
     @_wrapping("hessian", f)
     def hessian_of(*args: Any, **kwargs: Any) -> Any:
         with _recorded("hessian", f, args, kwargs, argnums, has_aux) as run:
-            slopes = run.slopes(run.one_output("jacobian(jacobian(f)), or return their sum"))
-            rows = run.lowered_rows(run.second_derivatives(slopes))
-            result = in_blocks(run.of_inputs, run.of_inputs, rows)
+            rows = run.lowered_rows([row for y in run.outputs for row in run.second_derivatives(run.slopes(y))])
+            if run.is_of_one_number():
+                result = in_blocks(run.of_inputs, run.of_inputs, rows)
+            else:
+                sizes = (len(run.outputs), len(run.inputs), len(run.inputs))
+                numbers = [x for row in rows for x in row]
+                result = nested((run.of_outputs, run.of_inputs, run.of_inputs), sizes, numbers)
             return (result, run.lowered_aux()) if has_aux else result
 
     return hessian_of
@@ -285,9 +293,13 @@ class _Run:
         self.is_closed = not self._from_elsewhere(self.outputs, self.order)
         self.ours = set(_values(self.outputs)) if self.is_closed else set[Any]()
 
+    def is_of_one_number(self) -> bool:
+        """Return whether f gave one number, perhaps as an array without an axis."""
+        return not self.of_outputs.shape and self.of_outputs.kind in ("number", "array")
+
     def one_output(self, instead: str) -> Any:
         """Return the one number that f gave."""
-        if self.of_outputs.shape or self.of_outputs.kind not in ("number", "array"):
+        if not self.is_of_one_number():
             raise TypeError(f"{self.name} expected f to return one number, got {self.of_outputs}; use {instead}")
         return self.outputs[0]
 
@@ -295,7 +307,8 @@ class _Run:
 
     def slopes(self, output: Any) -> list[Any]:
         """Return the gradient as Values, or floats where it is constant."""
-        return reverse(self.order, {output: 1.0}, self.inputs, read_again)
+        order = self.order if len(self.outputs) == 1 else self._ordered([output])
+        return reverse(order, {output: 1.0}, self.inputs, read_again)
 
     def pulled(self, seeds: Mapping[Any, Any], order: list[Any] | None = None) -> list[Any]:
         """Return the gradient of the sum of root * seed: floats, where all that matters is ours."""

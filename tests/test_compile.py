@@ -1288,3 +1288,18 @@ def test_what_a_compiled_function_has_its_methods_have(backend: str) -> None:
     assert copy.deepcopy(line).at(x) == 15.0
     assert copy.deepcopy(line.at).__self__ is not line
     assert copy.copy(line.at) == line.at
+
+
+def test_a_derivative_of_a_compiled_function_is_that_of_the_function_to_any_order(backend: str) -> None:
+    def f(x: Any) -> Any:
+        return exp(x) * log(x) if x > 1.0 else x**3
+
+    compiled = compile(f, backend=backend)
+    compiled(2.0)
+    for x in (2.0, 0.5):
+        assert grad(compiled)(x) == grad(f)(x)
+        assert grad(grad(grad(compiled)))(x) == grad(grad(grad(f)))(x)
+        assert hessian(compiled)(x) == hessian(f)(x)
+    assert compile(grad(compiled), backend=backend)(2.0) == pytest.approx(grad(f)(2.0), rel=1e-15)
+    y = compiled(Value(2.0))
+    assert y.op.name == "mul"

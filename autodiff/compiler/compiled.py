@@ -74,7 +74,9 @@ def compile(
     numbers that f closes over, the `.data` and `.grad` that it reads of a Value outside, what it draws at random, and
     which Value a name or an attribute stands for, are what they were. It composes with transforms: `compile(grad(f))`.
 
-    A compiled function that is given Values calls f itself, and so can be differentiated.
+    A compiled function that is given Values calls f itself, and so can be differentiated, to any order, drawn and
+    explained like f: `grad(compile(f))` is grad(f), and as slow. No derivative is compiled for it: a program would have
+    to give those in all inputs and of every order, whether asked for or not. For speed write `compile(grad(f))`.
 
     Args:
         f: the function; leave it out to decorate with options.
