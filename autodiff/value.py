@@ -81,6 +81,7 @@ class Value(metaclass=_Listed):
         op: the Primitive that made it, None for a leaf.
         operands: what it was made from, in order: Values, and constants as floats.
         local_gradients: d(self)/d(operand), floats, in the same order.
+        is_result: whether an operation gave it, even if as a leaf.
         source: where it was made, inside `record_source()`; else None.
 
     Comparisons (== != < <= > >=) compare data, with numbers or Values, and give a bool; `bool(x)` is `x.data != 0`. The

@@ -9,7 +9,7 @@ import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import product
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 from autodiff import Value
@@ -71,9 +71,9 @@ def children(thing: Any) -> Iterable[tuple[Any, Any]] | None:
     return None
 
 
-def buffers(module: Any) -> dict[str, None]:
+def buffers(module: Any) -> tuple[str, ...]:
     """Return the names of the attributes of a module that are buffers, in order."""
-    names: dict[str, None] = vars(module).get("_buffers", {})
+    names: tuple[str, ...] = vars(module).get("_buffers", ())
     return names
 
 
@@ -127,7 +127,7 @@ def numbers(thing: Any, path: Path) -> list[tuple[Path, Any]]:
 def refilled(thing: Any, loaded: Iterator[float]) -> Any:
     """Return what a buffer holds with the next loaded numbers in the place of those that `numbers` lists.
 
-    Lists, dicts, arrays and leaf Values stay the objects that they are.
+    Lists, dicts, leaf Values and arrays that can be written to stay the objects that they are. Each number `fits`.
     """
     if isinstance(thing, Value):
         leaf = thing if thing.op is None else thing.detach()
@@ -137,14 +137,15 @@ def refilled(thing: Any, loaded: Iterator[float]) -> Any:
         parts = [refilled(child, loaded) for child in thing]
         return type(thing)._make(parts) if hasattr(thing, "_make") else type(thing)(parts)
     if isinstance(thing, (list, deque, dict)) or is_array(thing):
+        if is_array(thing) and not thing.flags.writeable:
+            thing = thing.copy()
         places = thing.flat if is_array(thing) else thing
         for key, child in list(places.items() if isinstance(places, dict) else enumerate(places)):
             places[key] = refilled(child, loaded)
         return thing
-    return thing if thing is None else _of_kind(type(thing), next(loaded))
+    return thing if thing is None else type(thing)(next(loaded))
 
 
-def _of_kind(kind: Any, number: float) -> Any:
-    """Return the number as that kind of number, a count as an int, if it can be one."""
-    same = kind(number)
-    return same if same == number else number
+def fits(held: Any, number: float) -> bool:
+    """Whether a number can stand in the place of one in a buffer, which keeps its kind: for a count, a whole one."""
+    return not isinstance(held, Integral) or number.is_integer()

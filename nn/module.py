@@ -24,7 +24,7 @@ from copy import copy
 from typing import Any
 
 from autodiff import Value
-from nn.holding import Path, buffers, children, dotted, is_module, numbers, refilled, walk
+from nn.holding import Path, buffers, children, dotted, fits, is_module, numbers, refilled, walk
 
 
 class Module:
@@ -77,8 +77,8 @@ class Module:
         ({'hidden.0': 0.0, 'hidden.1': 0.0}, [])
         """
         numbers(value, (None, name))
-        vars(self).setdefault("_buffers", {})[name] = None
         setattr(self, name, value)
+        vars(self)["_buffers"] = tuple(dict.fromkeys([*buffers(self), name]))
 
     def named_buffers(self) -> list[tuple[str, Any]]:
         """Return (name, number) pairs of all that buffers hold, floats and Values, named as parameters are.
@@ -129,7 +129,8 @@ class Module:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Set the numbers of parameters and buffers by name. Nothing changes unless every entry fits.
 
-        Raises KeyError for missing or unexpected names, TypeError for an entry that is no number.
+        Raises KeyError for missing or unexpected names, TypeError for an entry that is no number, ValueError where a
+        buffer holds an integer and the entry is none.
 
         >>> from nn import Neuron
         >>> neuron = Neuron(1, seed=0)
@@ -151,6 +152,9 @@ class Module:
                 loaded[name] = Value(entry).data
             except (TypeError, OverflowError) as error:
                 raise TypeError(f"state_dict entry {name!r}: {error}") from None
+        for name, held in self.named_buffers():
+            if not fits(held, loaded[name]):
+                raise ValueError(f"state_dict entry {name!r}: the buffer holds an integer, got {loaded[name]!r}")
         for name, parameter in self.named_parameters():
             parameter.data = loaded[name]
         for holder, name, path in _buffers(self):
@@ -189,7 +193,8 @@ def _buffers(module: Module) -> Iterator[tuple[Module, str, Path]]:
     for path, holder in walk(module):
         if is_module(holder):
             for name in buffers(holder):
-                yield holder, name, (path, name)
+                if hasattr(holder, name):
+                    yield holder, name, (path, name)
 
 
 def _submodules(thing: object, path: Path, visited: set[int]) -> Iterator[tuple[Path, Module]]:

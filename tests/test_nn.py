@@ -363,6 +363,38 @@ def test_buffers_load_in_place_and_keep_their_kind() -> None:
     assert leaf.data == 1.0
 
 
+def test_a_buffer_that_counts_takes_whole_numbers_alone() -> None:
+    module: Any = Normalised()
+    before = module.state_dict()
+    for name, number in (("inner.count", 0.5), ("inner.count", math.nan)):
+        with pytest.raises(ValueError, match=rf"entry 'inner\.count': the buffer holds an integer, got {number}"):
+            module.load_state_dict({**dict.fromkeys(before, 9.0), name: number})
+        assert module.state_dict() == before
+    module.register_buffer("steps", np.zeros(2, dtype=np.int64))
+    with pytest.raises(ValueError, match=r"entry 'steps\.1': the buffer holds an integer, got 1\.5"):
+        module.load_state_dict({**module.state_dict(), "steps.1": 1.5})
+
+
+def test_buffers_that_cannot_be_written_to_are_replaced() -> None:
+    module: Any = nn.Module()
+    constant = np.zeros(2)
+    constant.flags.writeable = False
+    module.register_buffer("window", constant)
+    module.load_state_dict({"window.0": 1.0, "window.1": 2.0})
+    assert module.state_dict() == {"window.0": 1.0, "window.1": 2.0}
+    assert constant.tolist() == [0.0, 0.0]
+
+
+def test_buffers_of_a_copy_are_its_own_and_may_be_deleted() -> None:
+    module: Any = Normalised()
+    twin = copy.copy(module)
+    twin.register_buffer("mine", 1.0)
+    assert "mine" in twin.state_dict()
+    assert "mine" not in module.state_dict()
+    del twin.mine
+    assert twin.state_dict() == module.state_dict()
+
+
 def test_a_result_in_a_buffer_is_loaded_as_a_new_leaf() -> None:
     module: Any = nn.Module()
     module.register_buffer("h", Value(2.0) * 3.0)
