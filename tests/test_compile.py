@@ -65,6 +65,34 @@ def test_the_python_backend_gives_the_bits_of_values(program: Any, data: st.Data
             assert repr(compiled(xs)) == repr(lowered(h(xs)))
 
 
+CHOOSING: dict[str, Any] = {
+    "softmax": lambda a, b, c, d: autodiff.softmax([a, b, c]),
+    "dot": lambda a, b, c, d: [autodiff.dot([a, b], [c, d])],
+    "where": lambda a, b, c, d: [where(a > b, c, d)],
+    "where of expressions": lambda a, b, c, d: [where(a * b > c, a * c, b * d)],
+    "logsumexp": lambda a, b, c, d: [autodiff.logsumexp([a, b, c, d])],
+    "max": lambda a, b, c, d: [autodiff.max([a, b, c])],
+    "norm": lambda a, b, c, d: [autodiff.norm([a, b])],
+    "relu": lambda a, b, c, d: [autodiff.relu(a)],
+    "add": lambda a, b, c, d: [a + b],
+    "mul": lambda a, b, c, d: [a * b],
+    "div": lambda a, b, c, d: [a / (b * b + 1.5)],
+    "tanh": lambda a, b, c, d: [autodiff.tanh(a)],
+}
+
+
+@given(st.lists(st.tuples(st.sampled_from([*CHOOSING]), *[st.integers(0, 40)] * 4), min_size=3, max_size=12))
+def test_first_derivatives_have_the_bits_of_values_whatever_is_chosen(steps: list[Any]) -> None:
+    def f(xs: list[Any]) -> Any:
+        numbers = list(xs)
+        for kind, *places in steps:
+            numbers += CHOOSING[kind](*[numbers[place % len(numbers)] for place in places])
+        return numbers[-1] * numbers[-2] + numbers[-3]
+
+    for xs in ([0.5, -1.25, 2.0], [-0.3, 0.7, 0.7]):
+        assert repr(compile(grad(f), backend="python")(xs)) == repr(grad(f)(xs))
+
+
 @given(programs(max_steps=8))
 def test_second_derivatives_have_the_bits_of_values_but_for_the_order_of_shares_at_choices(program: Any) -> None:
     def f(xs: list[Any]) -> Any:

@@ -33,7 +33,7 @@ class Layout:
         interior = self._meet(roots)
         node: Any
         for node in trace.nodes:
-            interior += self._meet(node.operands)
+            interior += self._meet(_operands(node))
         self.old = [node for node in topological_order(*interior) if not trace.was_assigned(node)]
         for node in self.old:
             if isinstance(node.op, SegmentPrimitive):
@@ -63,7 +63,7 @@ class Layout:
         for node in chain(self.old, trace.nodes):
             codes.append(self._code(node.op))
             operand_slots.extend(
-                [x.index if type(x) is Tracer or type(x) is Condition else place(x) for x in node.operands]
+                [x.index if type(x) is Tracer or type(x) is Condition else place(x) for x in _operands(node)]
             )
             starts.append(len(operand_slots))
         return Program(
@@ -111,6 +111,10 @@ class Layout:
         if code is not None and OPCODES[code] is primitive:
             return code
         return len(OPCODES) + self.others.setdefault(primitive, len(self.others))
+
+
+def _operands(node: Any) -> tuple[Any, ...]:
+    return node.made_from if type(node) is Condition else node.operands
 
 
 def _bits(number: float) -> bytes:

@@ -138,9 +138,14 @@ def assigned(name: str) -> TracingError:
 
 
 class Condition(Tracer):
-    """Whether a comparison holds: where() selects by it; as a bool it becomes a guard, which every run checks."""
+    """Whether a comparison holds: where() selects by it; as a bool it becomes a guard, which every run checks.
 
-    __slots__ = ()
+    To a walk over the graph it is a leaf, since no gradient flows through it: in eager code it is a bool, and no node.
+    """
+
+    __slots__ = ("made_from",)
+
+    made_from: tuple[Any, ...]
 
     def __bool__(self) -> bool:
         trace = modes.current_trace()

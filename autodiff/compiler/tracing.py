@@ -169,6 +169,8 @@ class Trace:
         node = _new(kind)
         node.number = primitive.evaluate(*[x if type(x) is float else self._number(x) for x in operands])
         node.op, node.operands, node._label, node.owner = primitive, operands, "", self.owner
+        if kind is Condition:
+            node.operands, node.made_from = (), operands
         self.nodes.append(node)
         mode = modes.current()
         return node if mode is None or mode.recording else self.detached(node, again=False)
