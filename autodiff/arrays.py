@@ -78,6 +78,13 @@ def array(values: Any) -> Any:
     return of_objects(np.array(values, dtype=object))
 
 
+def filled(values: Sequence[Any], shape: tuple[int, ...]) -> Any:
+    """Return an array of objects of that shape that holds these, whatever they are."""
+    made = np.empty(len(values), dtype=object)
+    made[:] = values
+    return of_objects(made.reshape(shape))
+
+
 def of_objects(made: Any) -> Any:
     """Return the same array of objects as one of ours."""
     return made.view(ValueArray if modes.current_trace() is None else TracedArray)

@@ -94,12 +94,16 @@ def _holds(made: Any, items: Any) -> bool:
     return len(made) == len(items) and all(x is y for x, y in zip(made, items, strict=True))
 
 
-@lru_cache(maxsize=1024)
-def is_record(kind: type) -> bool:
+def is_record(kind: Any) -> bool:
     """Return whether a class is a dataclass, and so are those that it is derived from.
 
     One derived from another class, such as a model, may be more than what it holds.
     """
+    return _is_record(kind)
+
+
+@lru_cache(maxsize=1024)
+def _is_record(kind: Any) -> bool:
     bases = [base for base in kind.__mro__ if base is not object and base is not Generic]
     return bool(bases) and is_dataclass(kind) and all("__dataclass_fields__" in vars(base) for base in bases)
 

@@ -11,11 +11,14 @@ import sys
 import threading
 import warnings
 from array import array
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import IntEnum
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -510,7 +513,7 @@ def _doubled_in_place(xs: Any) -> Any:
 
 @pytest.mark.parametrize("f", [_doubled_in_place, lambda xs: xs.append(1.0), lambda xs: xs.sort(key=lambda x: -x)])
 def test_changing_an_argument_is_refused(f: Any) -> None:
-    with pytest.raises(TracingError, match="changed a list, dict or array that it was given"):
+    with pytest.raises(TracingError, match="changed a list, dict, array or object that it was given"):
         compile(f, backend="python")([1.0, 2.0])
     assert compile(lambda xs: _doubled_in_place(list(xs)), backend="python")([1.0, 2.0]) == 2.0
 
@@ -1001,6 +1004,181 @@ def test_what_is_no_number_is_handed_over_and_told_apart(backend: str) -> None:
     assert (f(3.0, True), f(3.0, False), f(3.0, True, power="2")) == (9.0, 3.0, 9.0)
     with pytest.raises(TypeError, match="must be hashable"):
         f(3.0, {1, 2})
+
+
+# --- objects and other things among the arguments ---
+
+
+class _Settings:
+    def __init__(self, rate: float, steps: int = 2) -> None:
+        self.rate, self.steps = rate, steps
+
+    def scaled(self, x: Any) -> Any:
+        return x * self.rate**self.steps
+
+
+class _Slots:
+    __slots__ = ("inner", "rate")
+
+    def __init__(self, rate: float) -> None:
+        self.rate = rate
+        self.inner = SimpleNamespace(shift=1.0, widths=[2, 2], table=np.array([0.5, 2.0]), index=np.array([1]))
+
+
+@dataclass
+class _Sizes:
+    count: int
+    scale: float = 1.0
+
+
+def test_real_numbers_on_an_object_are_read_at_every_call(backend: str) -> None:
+    f = compile(lambda x, s: s.scaled(x), backend=backend)
+    settings = _Settings(0.5)
+    for rate in (0.5, 2.0, -1.0, np.float64(3.0)):
+        settings.rate = rate
+        assert f(4.0, settings) == f(4.0, _Settings(float(rate))) == settings.scaled(4.0)
+    assert f.stats().paths == 1
+    settings.steps = 3
+    assert f(4.0, settings) == settings.scaled(4.0)
+    assert f.stats().paths == 2
+
+
+def test_numbers_in_what_an_object_holds_are_read_at_every_call(backend: str) -> None:
+    def f(x: Any, s: Any) -> Any:
+        return (x * s.rate + s.inner.shift) * s.inner.table[s.inner.index][0] + sum(range(s.inner.widths[0]))
+
+    compiled, s = compile(f, backend=backend), _Slots(2.0)
+    assert compiled(3.0, s) == f(3.0, s)
+    s.rate, s.inner.shift, s.inner.table[1] = 5.0, -1.0, 7.0
+    assert compiled(3.0, s) == f(3.0, s)
+    assert compiled.stats().paths == 1
+    s.inner.widths[0], s.inner.index[0] = 4, 0
+    assert compiled(3.0, s) == f(3.0, s)
+
+
+def test_a_dataclass_of_numbers_is_one_argument_whole_numbers_shape_the_code(backend: str) -> None:
+    f = compile(lambda x, s: sum([x] * s.count, 0.0) * s.scale, backend=backend)
+    assert (f(2.0, _Sizes(2)), f(2.0, _Sizes(2, 3.0)), f(2.0, _Sizes(3))) == (4.0, 12.0, 6.0)
+    assert f.stats().paths == 2
+    slope = compile(grad(lambda s, x: s.scale**2 * x), backend=backend)
+    with pytest.raises(TypeError, match="expected a number"):
+        grad(lambda s: s.scale)(_Sizes("two"))  # type: ignore[arg-type]
+    assert slope(_Line2(3.0), 1.0) == _Line2(6.0)
+    rows = compile(lambda s: s.scale * 2.0, rows=0, backend=backend)
+    assert rows(_Line2(np.array([1.0, 2.0]))).tolist() == [2.0, 4.0]
+
+
+@dataclass
+class _Line2:
+    scale: Any
+
+
+def test_a_number_on_an_object_that_cannot_be_read_again_is_refused_with_its_line() -> None:
+    with pytest.raises(TracingError, match=rf"float\(x\) leaves the graph(.|\n)*{Path(__file__).name}:\d+"):
+        compile(lambda x, s: x * math.sqrt(s.rate), backend="python")(1.0, _Settings(2.0))
+
+    def assigns(x: Any, s: Any) -> Any:
+        s.rate = x
+        return x
+
+    with pytest.raises(TracingError, match="changed a list, dict, array or object that it was given"):
+        compile(assigns, backend="python")(1.0, _Settings(2.0))
+
+
+class _Model:
+    def __init__(self) -> None:
+        self.w, self.scale, self.calls = [Value(2.0)], 3.0, 0
+        self.settings = _Settings(1.0)
+        self.offsets = np.array([0.0])
+
+    @compile(backend="python")
+    def at(self, x: Any) -> Any:
+        self.calls += 1
+        return self.w[0] * x * self.scale + self.settings.rate + self.offsets[0]
+
+
+def test_numbers_on_a_model_make_another_program_when_they_change() -> None:
+    model = _Model()
+    changes: list[Callable[[], Any]] = [
+        lambda: None,
+        lambda: setattr(model, "scale", 5.0),
+        lambda: setattr(model.settings, "rate", 7.0),
+        lambda: model.offsets.__setitem__(0, 0.5),
+        lambda: model.w.__setitem__(0, Value(2.0)),
+        lambda: setattr(model.w[0], "data", 4.0),
+    ]
+    for change in changes:
+        change()
+        expected = model.w[0].data * 2.0 * model.scale + model.settings.rate + model.offsets[0]
+        assert model.at(2.0) == model.at(2.0) == expected
+    assert model.calls == 5  # not at all calls: f is run while it is traced; other leaves are read
+    model.at.backward(2.0)
+    assert model.w[0].grad == 10.0
+
+
+def test_a_prepared_call_reads_its_objects_again(backend: str) -> None:
+    settings, x = _Settings(2.0), np.array([1.0])
+    call = compile(lambda x, s: x[0] * s.rate, backend=backend).prepare(x, settings)
+    settings.rate = 5.0
+    call()
+    assert float(call.results) == 5.0
+
+
+@pytest.mark.parametrize(
+    ("make", "use"),
+    [
+        (lambda: range(3), lambda x, r: x * len([None for _ in r])),
+        (lambda: range(0, 6, 2), lambda x, r: x * len(r)),
+        (lambda: frozenset({1, "a"}), lambda x, s: x * len(s)),
+        (lambda: Path("a") / "b", lambda x, p: x * len(p.name)),
+        (lambda: "".join(["a", "b"]), lambda x, t: x * len(t)),
+        (lambda: OrderedDict(a=1.0), lambda x, d: x * d["a"]),
+    ],
+    ids=["range", "range with steps", "frozenset", "Path", "text", "OrderedDict"],
+)
+def test_equal_arguments_made_anew_share_a_program(make: Any, use: Any) -> None:
+    f = compile(use, backend="python")
+    assert len({f(2.0, make()) for _ in range(5)}) == 1
+    assert f.stats().paths == 1
+
+
+def test_arguments_that_look_alike_are_told_apart() -> None:
+    first = compile(lambda x, r: x * (next(iter(r), 7.0) if r else r.start), backend="python")
+    assert (first(1.0, range(0)), first(1.0, range(2, 2)), first(1.0, range(3, 5))) == (0.0, 2.0, 3.0)
+    kind = compile(lambda x, s: x if type(next(iter(s))) is bool else -x, backend="python")
+    assert (kind(1.0, frozenset({1})), kind(1.0, frozenset({True}))) == (-1.0, 1.0)
+
+
+def test_programs_that_were_not_used_for_longest_are_let_go() -> None:
+    f = compile(lambda x, g: g(x), backend="python")
+
+    def kept(x: Any) -> Any:
+        return -x
+
+    for i in range(300):
+        assert f(2.0, lambda x, i=i: x * float(i)) == 2.0 * i
+        assert f(2.0, kept) == -2.0
+    assert f.stats().paths == 256
+    traced_again: list[int] = []
+    assert f(2.0, lambda x: traced_again.append(1) or x) == 2.0
+    assert (f(2.0, kept), traced_again) == (-2.0, [1])
+
+
+def test_containers_reach_a_compiled_function_as_what_they_are(backend: str) -> None:
+    f = compile(lambda d: (type(d), d), backend=backend)
+    for whole in (OrderedDict(b=1.0, a=2.0), defaultdict(float, a=1.0), _Line2(1.0)):
+        kind, result = f(whole)
+        assert (kind, type(result), result) == (type(whole), type(whole), whole)
+    missing = compile(lambda d: d["a"] + len(d), backend=backend)
+    assert missing(defaultdict(float, a=1.0)) == 2.0
+    with pytest.raises(TracingError, match="changed a list, dict, array or object"):
+        compile(lambda d: d["b"], backend=backend)(defaultdict(float, a=1.0))
+
+
+def test_traced_numbers_are_values_to_isinstance() -> None:
+    f = compile(lambda x: x * 2.0 if isinstance(x, Value) else 0.0, backend="python")
+    assert f(3.0) == 6.0
+    assert "isinstance(x, Value)" in str(compile.__doc__)
 
 
 def test_nan_and_infinity_are_numbers(backend: str) -> None:

@@ -4,15 +4,18 @@
     >>> list(taken.shared), taken.rows
     ([1.0, 2.0, 3.0], None)
 
-Numbers, lists, tuples, dicts and numpy arrays of numbers are taken apart; anything else, such as a bool, a text or a
-model, is handed to f as it is, and is part of the key.
+Numbers, lists, tuples, dicts and numpy arrays of numbers are taken apart, objects such as settings as `objects` says;
+anything else, such as a bool, a text or a function, is handed to f as it is, and is part of the key.
 """
 
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from typing import Any, NamedTuple, cast
 
 from autodiff import floats
+from autodiff.compiler.objects import Same, by_value, has_twin, key_of_twin, state_of, twin
+from autodiff.containers import Opened, holding, is_record, opened
 from autodiff.structures import check_array, checked_number, flatten_values, is_array
 from autodiff.value import Value
 
@@ -83,22 +86,6 @@ _Place = Any  # where a thing stands: a name, or (place, key); text only when an
 _native: dict[type, Any] = {}  # the dtype float64 of this machine, by each kind of array met: asked for at every call
 
 
-_BY_VALUE = {str, bytes, type(None), bool}  # other things are told apart by identity: equal ones may hold other Values
-
-
-class _Same:
-    """A key that equals only one of the same object."""
-
-    def __init__(self, it: Any) -> None:
-        self.it = it
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and self.it is other.it
-
-    def __hash__(self) -> int:
-        return id(self.it)
-
-
 def _note_kind(kind: type) -> None:
     """Have arrays of this kind taken the short way; those of subclasses, such as masked ones, are looked at."""
     numpy = sys.modules["numpy"]
@@ -131,14 +118,27 @@ def _take(x: Any, parts: Parts, place: _Place) -> Hashable:
         keys = [_take(child, parts, (place, i)) for i, child in enumerate(x)]
         return (kind, len(x)) if x and keys.count(float) == len(keys) else (kind, *keys)
     if isinstance(x, dict):
-        return kind, *map(type, x), *x, None, *[_take(child, parts, (place, key)) for key, child in x.items()]
+        factory = (Same(x.default_factory),) if isinstance(x, defaultdict) else ()
+        keys = [_take(child, parts, (place, key)) for key, child in x.items()]
+        return kind, *map(type, x), *x, None, *factory, *keys
     if isinstance(x, Value):
         raise HoldsValuesError
     if is_static(x):
-        _check_hashable(x, place)
-        return "static", x if kind in _BY_VALUE else _Same(x)
+        return _key_of_static(x, parts, place)
     parts.append([_number(x, place)])
     return float
+
+
+def _key_of_static(x: Any, parts: Parts, place: _Place) -> Hashable:
+    value = by_value(x)
+    if value is not None:
+        return "static", value
+    if has_twin(x):
+        return "object", key_of_twin(x, parts)
+    state = state_of(x)
+    if state is None:
+        _check_hashable(x, place)
+    return "static", Same(x), state
 
 
 def is_static(x: Any) -> bool:
@@ -210,6 +210,10 @@ class _Rows:
             return "rows", array.shape[1:]
         if isinstance(x, list):
             return "rows", self._listed(x, place)
+        if is_record(type(x)):
+            form, children = cast(Opened, opened(x))
+            fields = zip(form.keys, children, strict=True)
+            return form.kind, form.keys, *[self.take(child, (place, name)) for name, child in fields]
         if isinstance(x, tuple):
             return type(x), *[self.take(child, (place, i)) for i, child in enumerate(x)]
         if isinstance(x, dict):
@@ -261,8 +265,11 @@ class _Rows:
 # --- the other way: arguments for f ---
 
 
-def replaced(x: Any, make: Callable[[float], Any]) -> Any:
-    """Return x with what `make` gives in the place of each number, in the order in which they are taken."""
+def replaced(x: Any, make: Callable[[float], Any], twins: bool = True) -> Any:
+    """Return x with what `make` gives in the place of each number, in the order in which they are taken.
+
+    So it is in a twin of an object that has one; without twins, objects are as they are.
+    """
     if is_array(x):
         from autodiff import arrays
 
@@ -271,29 +278,27 @@ def replaced(x: Any, make: Callable[[float], Any]) -> Any:
         for i, number in enumerate(numpy.asarray(x).ravel().tolist()):
             made[i] = replaced(number, make)
         return arrays.of_objects(made.reshape(x.shape))
-    if isinstance(x, (list, tuple)):
-        parts = [replaced(child, make) for child in x]
-        kind: Any = type(x)
-        return kind._make(parts) if hasattr(kind, "_make") else kind(parts)
-    if isinstance(x, dict):
-        return {key: replaced(child, make) for key, child in x.items()}
-    return x if isinstance(x, Value) or is_static(x) else make(floats.as_float(x))
+    if isinstance(x, (list, tuple, dict)):
+        form, parts = cast(Opened, opened(x))
+        return holding(form, [replaced(part, make, twins) for part in parts])
+    if isinstance(x, Value):
+        return x
+    if is_static(x):
+        return twin(x, make) if twins and by_value(x) is None and has_twin(x) else x
+    return make(floats.as_float(x))
 
 
 def lift(x: Any) -> Any:
     """Return x with Values in the place of numbers."""
-    return replaced(x, Value)
+    return replaced(x, Value, twins=False)
 
 
 def row_of(x: Any, i: int) -> Any:
     """Return row i of an argument that has rows."""
     if is_array(x) or isinstance(x, list):
         return x[i]
-    if isinstance(x, dict):
-        return {key: row_of(child, i) for key, child in x.items()}
-    parts = [row_of(child, i) for child in x]
-    kind: Any = type(x)
-    return kind._make(parts) if hasattr(kind, "_make") else kind(parts)
+    form, parts = cast(Opened, opened(x))
+    return holding(form, [row_of(part, i) for part in parts])
 
 
 def count_rows(with_rows: Sequence[Any]) -> int:
@@ -307,9 +312,9 @@ def count_rows(with_rows: Sequence[Any]) -> int:
 def _counts(x: Any) -> Iterator[int]:
     if is_array(x) or isinstance(x, list):
         yield len(x)
-    elif isinstance(x, (tuple, dict)):
-        for child in x.values() if isinstance(x, dict) else x:
-            yield from _counts(child)
+    elif (box := opened(x)) is not None:
+        for part in box.parts:
+            yield from _counts(part)
     else:
         raise TypeError(f"rows: expected an array or a list, got {type(x).__name__}")
 

@@ -24,7 +24,9 @@ What it does to them is a program (`program`), which is made smaller (`passes`) 
 
 import sys
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
+from contextlib import suppress
 from functools import partial, update_wrapper
 from threading import RLock
 from typing import Any
@@ -44,17 +46,20 @@ from autodiff.compiler.arguments import (
 )
 from autodiff.compiler.eagerly import eagerly, lowered
 from autodiff.compiler.methods import Bindable, copied
+from autodiff.compiler.objects import changed, is_plain
 from autodiff.compiler.options import Options
 from autodiff.compiler.paths import Path, outside_leaves, traced, with_gradient
 from autodiff.compiler.prepared import Prepared
 from autodiff.compiler.stats import Stats
 from autodiff.compiler.tracers import TracingError
 from autodiff.compiler.tracing import Trace
+from autodiff.containers import attributes_of
 from autodiff.forks import renewed
 from autodiff.structures import flatten_values, is_array
 from autodiff.value import Value, one_pass_at_a_time
 
 MOST_PATHS = 64
+MOST_STRUCTURES = 256
 
 
 def compile(
@@ -70,9 +75,12 @@ def compile(
     At the first call for each structure of the arguments f is called once, on Values that stand for the numbers; what
     it does to them is run from then on, without f. So f does the same to any numbers, but for its choices: `where`
     selects at every run, and an `if` on a Value is checked at every run, and another way through f traced when it goes
-    the other way. Leaf Values that f closes over, such as the parameters of a model, are read at every run. Plain
-    numbers that f closes over, the `.data` and `.grad` that it reads of a Value outside, what it draws at random, and
-    which Value a name or an attribute stands for, are what they were. It composes with transforms: `compile(grad(f))`.
+    the other way. Leaf Values that f closes over, such as the parameters of a model, are read at every run; a node that
+    f closes over is computed anew from its leaves, unless its `.data` was assigned: then that is read. Plain numbers
+    that f closes over, the `.data` and `.grad` that it reads of a Value outside, what it draws at random, and which
+    Value a name or an attribute stands for, are what they were. It composes with transforms: `compile(grad(f))`.
+
+    While f is traced, `isinstance(x, Value)` holds for its numbers as it does for Values; `type(x) is Value` does not.
 
     A compiled function that is given Values calls f itself, and so can be differentiated, to any order, drawn and
     explained like f: `grad(compile(f))` is grad(f), and as slow. No derivative is compiled for it: a program would have
@@ -89,8 +97,12 @@ def compile(
         backend: "numba", the fast one; "python", which needs nothing; "auto", numba if it is installed.
         threads: how many threads share the rows. Results are the same to the last bit for any number.
 
-    Arguments are numbers and lists, tuples, dicts and arrays of numbers, by position or keyword; anything else, such as
-    a bool, a text or a model, is handed to f as it is, and has programs of its own.
+    Arguments are numbers and lists, tuples, dicts, dataclasses and arrays of numbers, by position or keyword. Of other
+    objects, such as settings, the attributes are read at every call: f is given one of their class in which the real
+    numbers are traced; another whole number or text makes another program. An object that holds Values, such as a
+    model, is handed over as it is, and so is anything else, such as a bool or a function: it has programs of its own,
+    which equal texts, ranges, frozensets and Paths share. The programs for the 256 structures and things used last are
+    kept: a lambda made anew for each call is traced at each.
 
     Raises TypeError or ValueError for options or arguments that are none of this; TracingError, a TypeError, where f
     looks at a number (`x.data`, float(x), an index), assigns to a Value, or calls backward().
@@ -134,7 +146,7 @@ class Compiled(Bindable):
         self.f: Callable[..., Any] | None = f
         self.name = getattr(f, "__name__", type(f).__name__)
         self.options = options
-        self._paths: dict[Hashable, list[Path]] = {}
+        self._paths: OrderedDict[Hashable, list[Path]] = OrderedDict()
         self._of_one_array: dict[Any, Callable[[Any], Any]] = {}
         self._assigned: dict[Value, bool] = {}
         self.renew_locks()
@@ -232,7 +244,7 @@ class Compiled(Bindable):
         self, given: Arguments, key: Hashable, args: tuple[Any, ...], kwargs: dict[str, Any], backward: bool = False
     ) -> tuple[Path, Any]:
         """Return the path that is right for these numbers, and its outputs."""
-        paths = self._paths.get(key, ())
+        paths = self._known(key)
         for path in paths:
             runner = path.runner(self.options)
             outputs, holds = runner.run(_shared(given, path, runner))
@@ -272,7 +284,7 @@ class Compiled(Bindable):
         self, given: Arguments, key: Hashable, args: tuple[Any, ...], kwargs: dict[str, Any], backward: bool = False
     ) -> list[tuple[Path, Any]]:
         """Return each path that rows take, with their indices, None for all; in the order of their first rows."""
-        paths = self._paths.get(key)
+        paths = self._known(key)
         if not paths:
             with self._lock:
                 paths = self._paths.get(key) or [self._trace(key, args, kwargs, 0, backward)]
@@ -281,7 +293,7 @@ class Compiled(Bindable):
         pending, groups, tried = list(range(len(given.rows))), list[tuple[Path, list[int]]](), 0
         while pending:
             with self._lock:
-                if is_new := tried >= len(self._paths[key]):
+                if is_new := tried >= len(self._paths.get(key, [])):
                     path, _ = self._new_path(given, key, args, kwargs, pending[0], backward)
                 else:
                     path = self._paths[key][tried]
@@ -375,11 +387,14 @@ class Compiled(Bindable):
             named = {name: replaced(x, trace.input) for name, x in kwargs.items()}
             varying.extend(bytes(len(trace.inputs) - len(varying)))
             before = flatten_values((lifted, named))
+            pairs = zip((*lifted, *named.values()), (*args, *kwargs.values()), strict=True)
+            twins = [(x, attributes_of(x)) for x, own in pairs if x is not own and is_plain(type(x))]
             result = f(*lifted, **named)
-            if not same_containers(before, flatten_values((lifted, named))):
+            is_changed = any(changed(attributes, x) for x, attributes in twins)
+            if is_changed or not same_containers(before, flatten_values((lifted, named))):
                 raise TracingError(
-                    f"{self.name} changed a list, dict or array that it was given, which would happen only once, while "
-                    "it is traced; change a copy, and return it"
+                    f"{self.name} changed a list, dict, array or object that it was given, which would happen only "
+                    "once, while it is traced; change a copy, and return it"
                 )
             if not backward:
                 return result
@@ -391,8 +406,27 @@ class Compiled(Bindable):
         for known in paths:
             if path.program == known.program and path.leaves == known.leaves:
                 return known
-        self._paths[key] = [*paths, path]
+        self._keep(key, [*paths, path])
+        after = Arguments.of(args, kwargs, self.options.rows).key
+        self._keep(("backward", after) if backward else after, [*paths, path])  # f may have counted its calls
         return path
+
+    def _known(self, key: Hashable) -> list[Path]:
+        """Return the paths for a key, which is the one used last from now on."""
+        paths = self._paths.get(key)
+        if paths is None:
+            return []
+        if len(self._paths) > 1:
+            with suppress(KeyError):  # another thread has let go of it
+                self._paths.move_to_end(key)
+        return paths
+
+    def _keep(self, key: Hashable, paths: list[Path]) -> None:
+        """Keep the paths for a key; let go of those that were not used for longest."""
+        self._paths[key] = paths
+        while len(self._paths) > MOST_STRUCTURES:
+            self._paths.popitem(last=False)
+            self._of_one_array.clear()
 
     def _eagerly(self, args: tuple[Any, ...], kwargs: dict[str, Any], lowering: bool = True) -> Any:
         """Return what f itself gives: Values of Values; of plain numbers, inside detect_anomaly(), plain numbers."""
@@ -405,7 +439,7 @@ class Compiled(Bindable):
     # --- what there is to know ---
 
     def _all_paths(self) -> list[Path]:
-        paths = [path for paths in self._paths.values() for path in paths]
+        paths = list(dict.fromkeys([path for paths in list(self._paths.values()) for path in paths]))
         if not paths:
             raise RuntimeError(
                 f"{self.name} has no program yet: it is traced at its first call, for the structure of its arguments"

@@ -5,6 +5,7 @@ from operator import is_
 from typing import Any
 
 from autodiff.compiler.arguments import Arguments, is_static
+from autodiff.compiler.objects import is_looked_at
 from autodiff.structures import Structure, flatten_values, is_array
 
 
@@ -76,6 +77,8 @@ def _bound(compiled: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Bou
     import numpy
 
     options = compiled.options
+    if is_looked_at([args, kwargs]):
+        return None
     given = Arguments.of(args, kwargs, options.rows)
     compiled(*args, **kwargs)
     paths = compiled._paths[given.key]

@@ -1,0 +1,286 @@
+"""Objects among the arguments, such as settings or a model: their numbers are read at every call.
+
+An object whose class is plain Python, and in which there is no Value, is as good as a dict of its attributes: f is
+given a twin, of the same class, in which the real numbers are traced. Whole numbers, texts and the rest shape the code
+rather; they belong to the key, so that a change of one makes another program:
+
+    >>> from types import SimpleNamespace
+    >>> from autodiff import compile
+    >>> settings = SimpleNamespace(rate=0.5, steps=2)
+    >>> f = compile(lambda x, s: x * s.rate ** s.steps)
+    >>> f(8.0, settings)
+    2.0
+    >>> settings.rate = 0.25
+    >>> f(8.0, settings), f.stats().paths
+    (0.5, 1)
+    >>> settings.steps = 1
+    >>> f(8.0, settings), f.stats().paths
+    (2.0, 2)
+
+An object that holds Values, such as a model, is given as it is, since its Values are leaves: which they are, and the
+plain numbers and texts on it and on the objects in it, belong to the key. So a change of any makes another program,
+and each call takes a look at all of them; a model that f closes over costs nothing, and is what it was.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import suppress
+from functools import cached_property, lru_cache
+from operator import is_
+from pathlib import PurePath
+from types import SimpleNamespace
+from typing import Any, cast
+from weakref import ref
+
+from autodiff import floats
+from autodiff.containers import Form, attributes_of, holding, is_record, opened, record
+from autodiff.structures import is_array
+from autodiff.value import Value
+
+_PLAIN = (str, bytes, bool, type(None))
+
+
+class Same:
+    """A key that equals only one of the same object."""
+
+    def __init__(self, it: Any) -> None:
+        self.it = it
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Same) and self.it is other.it
+
+    def __hash__(self) -> int:
+        return id(self.it)
+
+
+def by_value(x: Any) -> Hashable | None:
+    """Return a key that equal things share, for those of which nothing but their value counts; None for others.
+
+    Two of other classes may be equal, and hold different Values.
+    """
+    kind = type(x)
+    if kind in _PLAIN or kind is complex:
+        return kind, x
+    if kind is range:
+        return kind, x.start, x.stop, x.step
+    if kind is frozenset:
+        members = [by_value(member) if not _is_number(member) else (type(member), member) for member in x]
+        return None if None in members else (kind, frozenset(members))
+    return (kind, x) if issubclass(kind, PurePath) else None
+
+
+def _is_number(x: Any) -> bool:
+    return type(x) in (int, float)
+
+
+# --- a twin, with numbers that are traced ---
+
+
+def is_plain(kind: Any) -> bool:
+    """Return whether objects of a class are no more than their attributes: a class written in Python, made by object's
+    own __new__, that says nothing of how it is copied, and frees nothing.
+    """
+    return _is_plain(kind)
+
+
+@lru_cache(maxsize=1024)
+def _is_plain(kind: Any) -> bool:
+    if is_record(kind) or kind is SimpleNamespace:
+        return True
+    bases = kind.__mro__[:-1]
+    is_python = all(base.__flags__ & _HEAP and "__module__" in vars(base) for base in bases)
+    own = ("__new__", "__reduce__", "__reduce_ex__", "__getstate__", "__copy__", "__deepcopy__", "__del__")
+    return bool(bases) and is_python and not any(name in vars(base) for base in bases for name in own)
+
+
+_HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE
+
+
+def has_twin(x: Any) -> bool:
+    """Return whether f is given a twin of an object: of a plain one with real numbers, and no Value, in it."""
+    kind = type(x)
+    return is_plain(kind) and _is_free_of_values(x, frozenset()) and (is_record(kind) or _has_real_numbers(x))
+
+
+def _has_real_numbers(x: Any) -> bool:
+    if is_array(x):
+        return bool(x.dtype.kind == "f")
+    box = opened(x) or _attributes(x)
+    return _is_traced(x) if box is None else any(map(_has_real_numbers, box[1]))
+
+
+def changed(before: dict[str, Any], twin: Any) -> bool:
+    """Return whether f assigned an attribute of a twin, which had these; what a cached_property keeps is none."""
+    after = attributes_of(twin)
+    return not before.keys() <= after.keys() or any(
+        x is not before[name] if name in before else not isinstance(getattr(type(twin), name, None), cached_property)
+        for name, x in after.items()
+    )
+
+
+def is_looked_at(x: Any) -> bool:
+    """Return whether there is an object in x whose attributes are read at every call."""
+    if isinstance(x, Value) or is_array(x):
+        return False
+    box = opened(x)
+    if box is None or is_record(type(x)):
+        return has_twin(x) or state_of(x) is not None
+    return any(map(is_looked_at, box.parts))
+
+
+def _is_free_of_values(x: Any, around: frozenset[int]) -> bool:
+    if isinstance(x, Value) or id(x) in around:
+        return False
+    if is_array(x):
+        return x.dtype != object or not any(isinstance(item, Value) for item in x.ravel().tolist())
+    box = opened(x)
+    if box is None and not is_plain(type(x)):
+        return True
+    parts = attributes_of(x).values() if box is None else box.parts
+    around |= {id(x)}
+    return all(_is_free_of_values(part, around) for part in parts)
+
+
+def key_of_twin(x: Any, parts: list[Any]) -> Hashable:
+    """Append the real numbers in x to the parts; return the key of the rest."""
+    if _is_traced(x):
+        parts.append([floats.as_float(x)])
+        return float
+    if is_array(x):
+        if x.dtype.kind == "f":
+            parts.append([float(y) for y in x.ravel().tolist()])
+            return "array", x.shape
+        return "array", x.dtype.str, x.shape, x.tobytes() if x.dtype != object else Same(x)
+    box = opened(x) or _attributes(x)
+    if box is not None:
+        form, children = box
+        keys = [key_of_twin(child, parts) for child in children]
+        return form.kind, form.keys, *map(type, form.keys), Same(form.factory), *keys
+    value = (type(x), x) if hasattr(type(x), "__float__") else by_value(x)
+    return Same(x) if value is None else value
+
+
+def twin(x: Any, make: Callable[[float], Any]) -> Any:
+    """Return x with what `make` gives in the place of each real number, in the order of `key_of_twin`."""
+    if _is_traced(x):
+        return make(floats.as_float(x))
+    if is_array(x):
+        if x.dtype.kind != "f":
+            return x
+        from autodiff import arrays
+
+        return arrays.filled([make(float(y)) for y in x.ravel().tolist()], x.shape)
+    box = opened(x) or _attributes(x)
+    if box is None:
+        return x
+    form, children = box
+    made = [twin(child, make) for child in children]
+    if opened(x) is not None:
+        return holding(form, made)
+    return record(form.kind, dict(zip(cast(tuple[Any, ...], form.keys), made, strict=True)))
+
+
+def _is_traced(x: Any) -> bool:
+    """Return whether x is a real number; whole ones shape the code: they count, and index."""
+    kind = type(x)
+    if kind is float:
+        return True
+    is_whole = hasattr(kind, "__index__") or kind.__name__ in ("bool_", "bool")
+    return hasattr(kind, "__float__") and not is_whole and not isinstance(x, Value) and not is_array(x)
+
+
+def _attributes(x: Any) -> tuple[Form, list[Any]] | None:
+    if not is_plain(type(x)):
+        return None
+    attributes = attributes_of(x)
+    return Form(type(x), tuple(attributes)), list(attributes.values())
+
+
+# --- an object as it is, with the state that its programs rely on ---
+
+
+class State:
+    """What an object is made of, as a key: its numbers and texts, and those of what is in it, and its Values."""
+
+    def __init__(self, x: Any) -> None:
+        self.it = x
+        self._held: list[tuple[Any, Any]] = []  # containers, and what they held
+        self._parts = tuple(self._walk(x, set()))
+        self._hash = hash(self._parts)
+
+    def is_up_to_date(self) -> bool:
+        """Return whether everything that is held is what it was: mostly no more than looks at addresses."""
+        return all(_same(holder, before) for holder, before in self._held)
+
+    def _walk(self, x: Any, seen: set[int]) -> Iterator[Hashable]:
+        kind: Any = type(x)
+        if isinstance(x, Value) or kind in _PLAIN or (hasattr(kind, "__float__") and not is_array(x)):
+            yield x if isinstance(x, Value) else (kind, x)
+            return
+        if id(x) in seen:
+            return
+        seen.add(id(x))
+        if is_array(x):
+            self._held.append((x, x.tobytes()))
+            yield self._held[-1][1]
+            return
+        holder = x if isinstance(x, (list, tuple, dict)) else getattr(x, "__dict__", x) if _has_state(kind) else None
+        if holder is None:
+            return
+        parts = _parts(holder)
+        self._held.append((holder, parts))
+        if set(map(type, parts)) == {Value}:  # of which models have most
+            yield tuple(parts)
+            return
+        for part in parts:
+            yield from self._walk(part, seen)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, State) and self._hash == other._hash and self._parts == other._parts)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return State, (self.it,)  # hashes are of one process
+
+
+def _parts(holder: Any) -> list[Any]:
+    if isinstance(holder, (list, tuple)):
+        return list(holder)
+    return list(holder.values() if isinstance(holder, dict) else attributes_of(holder).values())
+
+
+def _same(holder: Any, before: Any) -> bool:
+    if is_array(holder):
+        return bool(holder.tobytes() == before)
+    parts = holder if isinstance(holder, list) else _parts(holder)
+    return len(parts) == len(before) and all(map(is_, parts, before))
+
+
+_states: OrderedDict[int, tuple[Any, State]] = OrderedDict()  # by the id of an object
+_MOST_STATES = 64
+
+
+def state_of(x: Any) -> State | None:
+    """Return the state of an object of a class that is written in Python; None for anything else."""
+    kind: Any = type(x)
+    if not _has_state(kind):
+        return None
+    reference, state = _states.get(id(x), (None, None))
+    if state is not None and reference is not None and reference() is x and state.is_up_to_date():
+        return state
+    state = State(x)
+    with suppress(TypeError):  # no weak references to it
+        _states[id(x)] = ref(x), state
+        while len(_states) > _MOST_STATES:
+            _states.popitem(last=False)
+    return state
+
+
+@lru_cache(maxsize=1024)
+def _has_state(kind: Any) -> bool:
+    """Return whether a class is written in Python, and its objects are no functions, classes or parts of ours."""
+    bases, module = kind.__mro__[:-1], kind.__module__.partition(".")[0]
+    is_python = all(base.__flags__ & _HEAP and "__module__" in vars(base) for base in bases)
+    return bool(bases) and is_python and module != "autodiff" and not issubclass(kind, type)
