@@ -36,71 +36,69 @@ def _taken_over(codes: Array, starts: Array, operands: Array, first: int, uses: 
     return taken
 
 
+@kernel
+def _chained(codes: Array, starts: Array, operands: Array, first: int, taken: Array, one: int) -> Arrays:
+    """Return the pairs of all sums as linked lists: both factors of each, the next one, and where each sum begins.
+
+    The list of a sum that goes on is the beginning of its user's.
+    """
+    x_of, y_of, following = np.empty_like(operands), np.empty_like(operands), np.full(len(operands), -1)
+    heads, tails, count = np.full(len(codes), -1), np.full(len(codes), -1), 0
+    for i in range(len(codes)):
+        if not _is_sum(codes[i]):
+            continue
+        width = (starts[i + 1] - starts[i]) // (2 if codes[i] == _DOT else 1)
+        for j in range(starts[i], starts[i] + width):
+            x = operands[j]
+            if codes[i] == _ADD and j == starts[i] and taken[x]:
+                heads[i], tails[i] = heads[x - first], tails[x - first]
+                continue
+            x_of[count], y_of[count] = (x, operands[j + width]) if codes[i] == _DOT else (one, x)
+            if tails[i] < 0:
+                heads[i] = count
+            else:
+                following[tails[i]] = count
+            tails[i] = count
+            count += 1
+    return x_of, y_of, following, heads
+
+
 @cached
 def flattened(
     codes: Array, starts: Array, operands: Array, first: int, uses: Array, inputs: int, one: int, nothing: int,
     counts: Array,
 ) -> Arrays:  # fmt: skip
-    """Return the program with its additions as `products`; `counts[n]` is the slot of the constant n.
-
-    The pairs of a sum that goes on are a linked list, whose end is its user's beginning.
-    """
+    """Return the program with its additions as `products`; `counts[n]` is the slot of the constant n."""
     n = len(codes)
     taken = _taken_over(codes, starts, operands, first, uses)
+    x_of, y_of, following, heads = _chained(codes, starts, operands, first, taken, one)
     place = np.arange(first + n)
-    most = len(operands)
-    x_of, y_of, following = np.empty(most, np.int64), np.empty(most, np.int64), np.full(most, -1)
-    heads, tails, pairs = np.full(n, -1), np.full(n, -1), 0
     new_codes, new_starts = np.empty(2 * n, np.int64), np.zeros(2 * n + 1, np.int64)
     new_operands = np.empty(2 * len(operands) + 3 * n, np.int64)
     count, used = 0, 0
     for i in range(n):
-        code, s, e = codes[i], starts[i], starts[i + 1]
-        if not _is_sum(code):
-            for j in range(s, e):
-                new_operands[used] = place[operands[j]]
-                used += 1
-            new_codes[count] = code
-            place[first + i] = first + count
-            count += 1
-            new_starts[count] = used
-            continue
-        head, tail = -1, -1
-        width = (e - s) // 2 if code == _DOT else e - s
-        for j in range(width):
-            x = operands[s + j]
-            if j == 0 and code == _ADD and taken[x]:
-                head, tail = heads[x - first], tails[x - first]
-                continue
-            x_of[pairs] = place[x] if code == _DOT else one
-            y_of[pairs] = place[operands[s + width + j] if code == _DOT else x]
-            if head < 0:
-                head = pairs
-            else:
-                following[tail] = pairs
-            tail = pairs
-            pairs += 1
         if taken[first + i]:
-            heads[i], tails[i] = head, tail
             continue
-        new_operands[used] = nothing
-        if x_of[head] == one and inputs <= y_of[head] < first:
-            new_operands[used], head = y_of[head], following[head]
-        used += 1
-        while head >= 0:
-            new_operands[used], new_operands[used + 1] = x_of[head], y_of[head]
-            used += 2
-            head = following[head]
-        new_codes[count] = _PRODUCTS
-        place[first + i] = first + count
+        pair = heads[i]
+        if pair < 0:
+            for j in range(starts[i], starts[i + 1]):
+                new_operands[used], used = place[operands[j]], used + 1
+        elif x_of[pair] == one and inputs <= y_of[pair] < first:  # a constant is the start
+            new_operands[used], used, pair = y_of[pair], used + 1, following[pair]
+        else:
+            new_operands[used], used = nothing, used + 1
+        while pair >= 0:
+            new_operands[used], new_operands[used + 1] = place[x_of[pair]], place[y_of[pair]]
+            used, pair = used + 2, following[pair]
+        new_codes[count] = codes[i] if heads[i] < 0 else _PRODUCTS
         count += 1
         new_starts[count] = used
-        if code == _MEAN:
-            new_operands[used], new_operands[used + 1] = first + count - 1, counts[width]
+        if codes[i] == _MEAN:
+            new_operands[used], new_operands[used + 1] = first + count - 1, counts[starts[i + 1] - starts[i]]
             new_codes[count] = _DIV
-            place[first + i] = first + count
             count, used = count + 1, used + 2
             new_starts[count] = used
+        place[first + i] = first + count - 1
     return new_codes[:count], new_starts[: count + 1], new_operands[:used], place
 
 
