@@ -126,7 +126,7 @@ class Value(metaclass=_Listed):
     def __new__(cls, data: Any = None, label: Any = "", *others: Any, **named: Any) -> Self:
         if (others or named) and cls is Value:
             raise unexpected("Value(...)", "a number and a label", named, 2 + len(others))
-        mode = modes.current()
+        mode = modes.current() and modes.now()
         if mode is None or not mode.sourcing or cls is not Value:
             return _new(cls)
         node = _new(SourcedValue)
@@ -217,7 +217,7 @@ class Value(metaclass=_Listed):
     @classmethod
     def __apply__(cls, primitive: Primitive, operands: tuple[Any, ...]) -> Value:
         """Return the node that `primitive` makes of `operands`: the hook through which primitives record."""
-        mode = modes.current()
+        mode = modes.current() and modes.now()
         if mode is not None and mode.trace is not None:
             return cast(Value, mode.trace.apply(primitive, operands))
         numbers = [x.data if type(x) is Value else x for x in operands]
@@ -609,7 +609,7 @@ def result_leaf(data: float) -> Value:
 
 def leaves_of(numbers: Iterable[float]) -> list[Value]:
     """Return a leaf for each float, as `Value(number)` would make it, several times as fast."""
-    mode = modes.current()
+    mode = modes.current() and modes.now()
     if mode is not None:
         return [Value(x) for x in numbers]
     made = []
@@ -627,7 +627,7 @@ _UNTOUCHED = float("0")  # the grad of a node that has no share yet: this object
 
 def accumulate(order: list[Any], seeds: dict[Any, float]) -> None:
     """Run the backward pass of `Value.backward` from several roots, whose gradients start at the seeds."""
-    mode = modes.current()
+    mode = modes.now()
     if mode is not None and mode.checking:
         modes.check_gradients(order, seeds)
     with one_pass_at_a_time:
