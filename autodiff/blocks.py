@@ -1,17 +1,18 @@
 """With blocks that end whatever interrupts them.
 
-Python calls `__enter__` and `__exit__`, and Ctrl-C may strike inside of either: before `__exit__` has put anything back,
-say. So what a block changes is not put back; it counts as long as the block runs, which others ask. A with statement
-looks `__exit__` up when it begins, and drops what it got when it ends, in whichever way: a weak reference tells.
+Python calls `__enter__` and `__exit__`, and Ctrl-C may strike inside of either, before anything is put back, say. So
+nothing hangs on their coming to an end: what a block changes counts as long as the block runs, and whoever needs that
+asks. A with statement looks `__exit__` up when it begins, and drops what it got when it ends, in whichever way: a weak
+reference to that tells.
 
     >>> class Room(Scope):
     ...     def begin(self, block): self.block = block
-    ...     def end(self, block): raise KeyboardInterrupt  # nothing is put back
+    ...     def end(self, block): raise SystemError  # nothing is put back
     >>> room = Room()
     >>> with room:
     ...     room.block.runs()
     Traceback (most recent call last):
-    KeyboardInterrupt
+    SystemError
     >>> room.block.runs()
     False
 
@@ -21,12 +22,11 @@ for tasks and threads that began inside of the block: they have inherited it.
 
 import sys
 import threading
-from collections.abc import Callable
 from contextvars import ContextVar
 from functools import partial
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR, CO_ITERABLE_COROUTINE
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from weakref import ref
 
 _SUSPENDABLE = CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR | CO_ITERABLE_COROUTINE
@@ -37,18 +37,16 @@ _DRIVERS = ("contextlib", "_pytest.fixtures")
 class Block:
     """One run of a with block."""
 
-    __slots__ = ("_frame", "_guard", "_place", "has_begun", "scope")
+    __slots__ = ("__weakref__", "_frame", "_place", "alive", "has_begun", "scope")
 
-    def __init__(self, scope: "Scope") -> None:
+    def __init__(self, scope: Any) -> None:
         self.scope, self.has_begun = scope, False
         self._frame: FrameType | None = None
         self._place: Any = None
 
-    def guard(self) -> Callable[..., None]:
-        """Return what ends the block when it is called; the block runs no longer than this object is there."""
-        leave = partial(_leave, self)
-        self._guard = ref(leave)
-        return leave
+    def guarded_by(self, guard: Any) -> None:
+        """Run no longer than this object is there, which `alive` returns, None then."""
+        self.alive = ref(guard)
 
     def begin(self, frame: FrameType) -> None:
         """Begin in the frame, and run only while it does, if it can be suspended."""
@@ -63,11 +61,11 @@ class Block:
 
     def is_over(self) -> bool:
         """Return whether the block has ended, and will not run again."""
-        return self._guard() is None
+        return self.alive() is None
 
     def runs(self) -> bool:
         """Return whether code that runs now is inside of the block."""
-        if self._guard() is None:
+        if self.alive() is None:
             return False
         return self._frame is None or self._frame.f_back is not None or self._place != _place()
 
@@ -81,9 +79,15 @@ class _Exit:
     def __get__(self, scope: Any, kind: Any = None) -> Any:
         if scope is None:
             return Scope.leave
-        leave = Block(scope).guard()
+        block = Block(scope)
+        leave = partial(_leave, block)
+        block.guarded_by(leave)
         _looked_up.set(ref(leave))
         return leave
+
+
+class _Guard:
+    """An object to be held."""
 
 
 class Scope:
@@ -99,22 +103,35 @@ class Scope:
         """Let go of the block, which runs no longer. An interrupt may prevent that."""
 
     def __enter__(self) -> Any:
-        leave = _looked_up.get()()
-        if leave is None or leave.args[0].scope is not self or leave.args[0].has_begun:
-            leave = Block(self).guard()
-            self._by_hand().append(leave)
-        block = leave.args[0]
+        block = self._with_statement() or self._by_hand()
         block.begin(sys._getframe(1))
         return self.begin(block)
 
+    def _with_statement(self) -> Block | None:
+        """Return the block of the with statement that enters, None if there is none."""
+        leave = _looked_up.get()()  # held by no frame that goes on: the traceback of an interrupt would hold it, too
+        if leave is None or leave.args[0].scope is not self or leave.args[0].has_begun:
+            return None
+        return cast(Block, leave.args[0])
+
+    def _by_hand(self) -> Block:
+        block, guard = Block(None), _Guard()  # a block that had the scope would keep what guards it
+        block.guarded_by(guard)
+        self._entered.append((guard, ref(block)))
+        return block
+
     def leave(self, *error: object) -> None:
         """End the block that was entered last by hand."""
-        if not self._by_hand():
+        if not self._entered:
             raise RuntimeError(f"{type(self).__name__} was left, but not entered; write with ...:")
-        self._by_hand().pop()()
+        block = self._entered.pop()[1]()
+        if block is not None:
+            self.end(block)
 
-    def _by_hand(self) -> list[Any]:
-        entered: list[Any] = self.__dict__.setdefault("_entered", [])
+    @property
+    def _entered(self) -> list[tuple["_Guard", ref[Block]]]:
+        """The blocks that were entered by hand, and what guards them."""
+        entered: list[tuple[_Guard, ref[Block]]] = self.__dict__.setdefault("entered", [])
         return entered
 
     if TYPE_CHECKING:

@@ -25,7 +25,8 @@ class Mode(NamedTuple):
     """How operations are recorded: whether at all, checked for non-finite numbers, with the line they stand on.
 
     Inside a trace of `compile`, the trace records them instead, and knows what depends on its inputs. `blocks` are
-    those that made it so, each with what it changes; `is_settled` unless one of them may be suspended.
+    those that made it so, each with what it changes, and `guards` tell whether they are there still; it `is_settled`
+    unless one of them may be suspended.
     """
 
     recording: bool = True
@@ -33,6 +34,7 @@ class Mode(NamedTuple):
     sourcing: bool = False
     trace: Any = None
     blocks: tuple[tuple[Block, dict[str, Any]], ...] = ()
+    guards: tuple[Callable[[], Any], ...] = ()
     is_settled: bool = True
 
 
@@ -56,11 +58,11 @@ def now() -> Mode | None:
     mode = current()
     if mode is None:
         return None
-    for block, _ in mode.blocks:
-        if block.is_over():
-            break  # an interrupt kept it from being let go
-    else:
-        if mode.is_settled:
+    if mode.is_settled:
+        for guard in mode.guards:
+            if guard() is None:
+                break  # an interrupt kept the block from being let go
+        else:
             return mode
     left = [entry for entry in mode.blocks if not entry[0].is_over()]
     if len(left) < len(mode.blocks):
@@ -69,11 +71,14 @@ def now() -> Mode | None:
 
 
 def _mode_of(blocks: list[tuple[Block, dict[str, Any]]]) -> Mode | None:
+    """Return what the blocks make of the mode, the innermost last."""
     changes: dict[str, Any] = {}
-    for _, changed in blocks:
+    is_settled = True
+    for block, changed in blocks:
         changes.update(changed)
-    is_settled = not any(block.may_be_suspended for block, _ in blocks)
-    return Mode(**changes, blocks=tuple(blocks), is_settled=is_settled) if blocks else None
+        is_settled = is_settled and not block.may_be_suspended
+    guards = tuple([block.alive for block, _ in blocks])
+    return Mode(**changes, blocks=tuple(blocks), guards=guards, is_settled=is_settled) if blocks else None
 
 
 def change(block: Block, **changes: Any) -> None:
@@ -321,7 +326,7 @@ def user_source() -> Source:
 
 def user_source_and_model() -> tuple[Source, Any]:
     """Return the same, and the outermost of the modules, None outside of all."""
-    frames = list(_stack())
+    frames = list(_stack())[1:]  # without our own: it would hold the list that holds it, until the collector comes
     others = [f for f in frames if f.f_globals.get("__name__", "").partition(".")[0] not in ("autodiff", "nn")]
     users = [f for f in others if not f.f_code.co_filename.startswith(_installed())]
     innermost = (users or others or frames)[0]

@@ -230,7 +230,7 @@ class Value(metaclass=_Listed):
         if mode.checking and data - data != 0.0:
             raise FloatingPointError(f"{modes.made_from(primitive, data, operands)}\n  at {modes.user_source()}")
         if not mode.recording:
-            return result_leaf(data)
+            return result_leaf(data, mode)
         return node_of(data, primitive, operands, local_gradients_at(primitive, data, operands, numbers))
 
     # --- arithmetic ---
@@ -600,9 +600,15 @@ def node_of(data: float, op: Primitive, operands: tuple[Any, ...], local_gradien
     return node
 
 
-def result_leaf(data: float) -> Value:
-    """Return a leaf that holds the result of an operation, which is not recorded."""
-    leaf = Value(data)
+def result_leaf(data: float, mode: modes.Mode | None = None) -> Value:
+    """Return a leaf that holds the result of an operation, which is not recorded, in the mode where that is known."""
+    if mode is None or mode.sourcing:
+        leaf = Value(data)
+    else:  # in a third of the time
+        leaf = _new(Value)
+        leaf.data, leaf.grad, leaf._label = data, 0.0, ""
+        leaf.op, leaf.local_gradients = None, ()
+        modes.log_leaves((leaf,))
     leaf.operands = FORGOTTEN
     return leaf
 

@@ -237,6 +237,10 @@ def watch_assignments(block: Block) -> None:
 def unwatch_assignments(block: Block) -> None:
     """Let go of it; Values are as ever when nothing is traced."""
     _watching.discard(block)
+    _unwatch_if_nothing_is_traced()
+
+
+def _unwatch_if_nothing_is_traced() -> None:
     if not _watching and "__setattr__" in vars(Value):
         del Value.__setattr__
         if _watching:  # another thread has begun in between
@@ -245,9 +249,9 @@ def unwatch_assignments(block: Block) -> None:
 
 def _checked_assignment(self: Value, name: str, new: Any) -> None:
     trace = modes.current_trace()
-    if trace is None:
-        for block in [block for block in _watching if block.is_over()]:
-            unwatch_assignments(block)  # an interrupt kept its trace from doing so
+    if trace is None:  # another thread traces, or a trace was interrupted before it could unwatch
+        _watching.difference_update([block for block in _watching if block.is_over()])
+        _unwatch_if_nothing_is_traced()
     elif name in ("data", "grad") and hasattr(self, name) and not trace.is_constant(self):
         raise assigned(name)
     object.__setattr__(self, name, new)
