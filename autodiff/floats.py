@@ -232,6 +232,23 @@ def softplus(x: float) -> float:
     return maximum(x, 0.0) + math.log1p(math.exp(-abs(x)))
 
 
+def sech(x: float) -> float:
+    """Return 1 / cosh x, with e^-|x| alone."""
+    e = math.exp(-abs(x))
+    return 2.0 * e / (1.0 + e * e)
+
+
+def arcsin_slope(x: float) -> float:
+    """Return 1 / √(1 - x²), the derivative of arcsin: infinite at -1 and 1, nan beyond."""
+    return divide(1.0, sqrt((1.0 - x) * (1.0 + x)))
+
+
+def cosine(x: float, y: float) -> float:
+    """Return x / √(x² + y²), the cosine of the angle between the point (x, y) and the axis of x; 0 at the origin."""
+    length = hypot(x, y)
+    return x / length if length != 0.0 else 0.0
+
+
 def gelu(x: float) -> float:
     """Return x Phi(x), Phi by erfc, which keeps its digits in the left tail."""
     return x * (0.5 * math.erfc(-x * math.sqrt(0.5)))

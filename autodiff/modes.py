@@ -1,41 +1,32 @@
 """What is ambient while a graph is recorded: recording off, anomaly detection, the user's source lines.
 
 One context variable holds the mode, None outside every context, so that an ordinary operation pays for a single look.
-A mode counts while its `with` block runs (`autodiff.blocks`), which ends it whatever interrupts it; threads and
-asynchronous tasks have their own.
+Each context sets it for its `with` block (or decorated function) and restores it however the block is left; threads
+and asynchronous tasks have their own.
 """
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
-from functools import cache, wraps
-from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
+from functools import cache
 from types import FrameType
-from typing import Any, NamedTuple, TypeVar, cast, overload
+from typing import Any, NamedTuple
 
-from autodiff.blocks import Block, Scope
 from autodiff.nothing import NOTHING, local_gradients
-
-_F = TypeVar("_F", bound=Callable[..., Any])
 
 
 class Mode(NamedTuple):
     """How operations are recorded: whether at all, checked for non-finite numbers, with the line they stand on.
 
-    Inside a trace of `compile`, the trace records them instead, and knows what depends on its inputs. `blocks` are
-    those that made it so, each with what it changes, and `guards` tell whether they are there still; it `is_settled`
-    unless one of them may be suspended.
+    Inside a trace of `compile`, the trace records them instead, and knows what depends on its inputs.
     """
 
     recording: bool = True
     checking: bool = False
     sourcing: bool = False
     trace: Any = None
-    blocks: tuple[tuple[Block, dict[str, Any]], ...] = ()
-    guards: tuple[Callable[[], Any], ...] = ()
-    is_settled: bool = True
 
 
 class Source(NamedTuple):
@@ -50,181 +41,67 @@ class Source(NamedTuple):
 
 
 _mode: ContextVar[Mode | None] = ContextVar("autodiff mode", default=None)
-current = _mode.get  # in the hottest code: None is no mode, anything else is for `now` to read
+current = _mode.get
 
 
-def now() -> Mode | None:
-    """Return the mode that counts here, None for none."""
-    mode = current()
-    if mode is None:
-        return None
-    if mode.is_settled:
-        for guard in mode.guards:
-            if guard() is None:
-                break  # an interrupt kept the block from being let go
-        else:
-            return mode
-    left = [entry for entry in mode.blocks if not entry[0].is_over()]
-    if len(left) < len(mode.blocks):
-        _mode.set(_mode_of(left))
-    return _mode_of([entry for entry in left if entry[0].runs()])
-
-
-def _mode_of(blocks: list[tuple[Block, dict[str, Any]]]) -> Mode | None:
-    """Return what the blocks make of the mode, the innermost last."""
-    changes: dict[str, Any] = {}
-    is_settled = True
-    for block, changed in blocks:
-        changes.update(changed)
-        is_settled = is_settled and not block.may_be_suspended
-    guards = tuple([block.alive for block, _ in blocks])
-    return Mode(**changes, blocks=tuple(blocks), guards=guards, is_settled=is_settled) if blocks else None
-
-
-def change(block: Block, **changes: Any) -> None:
-    """Change the mode while the block runs."""
-    mode = current()
-    _mode.set(_mode_of([*(() if mode is None else mode.blocks), (block, changes)]))
-
-
-def restore(block: Block) -> None:
-    """Let go of what the block changed."""
-    mode = current()
-    if mode is not None:
-        _mode.set(_mode_of([entry for entry in mode.blocks if entry[0] is not block and not entry[0].is_over()]))
-
-
-class Context(Scope):
-    """What `no_grad()` and its like return: for a `with` statement, as often as you like, or a decorator."""
-
+class _changed(AbstractContextManager[None]):  # noqa: N801  # no generator: those run on when an interrupt abandons them
     def __init__(self, **changes: Any) -> None:
         self.changes = changes
 
-    def begin(self, block: Block) -> None:
-        change(block, **self.changes)
+    def __enter__(self) -> None:
+        self.token = _mode.set((current() or Mode())._replace(**self.changes))
 
-    def end(self, block: Block) -> None:
-        restore(block)
-
-    def __call__(self, f: _F) -> _F:
-        """Return f, run inside the context: of a generator or coroutine its body is, whoever drives it is not."""
-        if not callable(f):
-            raise TypeError(f"expected a function to decorate, got {type(f).__name__} {f!r}; write with ...():")
-        return cast(_F, wraps(f)(_inside(self, f)))
-
-
-def _inside(context: Context, f: Callable[..., Any]) -> Callable[..., Any]:
-    def called(*args: Any, **kwargs: Any) -> Any:
-        with context:
-            return f(*args, **kwargs)
-
-    def generated(*args: Any, **kwargs: Any) -> Any:
-        with context:
-            return (yield from f(*args, **kwargs))
-
-    async def awaited(*args: Any, **kwargs: Any) -> Any:
-        with context:
-            return await f(*args, **kwargs)
-
-    async def generated_by_turns(*args: Any, **kwargs: Any) -> Any:
-        items = f(*args, **kwargs)
-        with context:
-            step = anext(items, _END)
-            while (item := await step) is not _END:
-                try:
-                    step = items.asend((yield item))
-                except GeneratorExit:
-                    await items.aclose()
-                    raise
-                except BaseException as error:
-                    step = items.athrow(error)
-                step = _ended(step)
-
-    if isgeneratorfunction(f):
-        return generated
-    if iscoroutinefunction(f):
-        return awaited
-    return generated_by_turns if isasyncgenfunction(f) else called
-
-
-_END = object()
-
-
-async def _ended(step: Any) -> Any:
-    try:
-        return await step
-    except StopAsyncIteration:
-        return _END
+    def __exit__(self, *error: object) -> None:
+        _mode.reset(self.token)
 
 
 def recording() -> AbstractContextManager[None]:
     """Return a context in which operations are recorded, even inside `no_grad()`."""
-    mode = now()
-    return nullcontext() if mode is None or mode.recording else Context(recording=True)
+    mode = current()
+    return nullcontext() if mode is None or mode.recording else _changed(recording=True)
 
 
 # The leaves made since each `logging_leaves()` around began, a list for each.
-_logs: ContextVar[tuple[tuple[Block, list[Any]], ...]] = ContextVar("autodiff leaves", default=())
+_logs: ContextVar[tuple[list[Any], ...]] = ContextVar("autodiff leaves", default=())
 
 
 def log_leaves(leaves: Iterable[Any]) -> None:
     """Put new leaves on the list of each `logging_leaves()` around."""
-    for block, log in _logs.get():
-        if block.is_over():
-            unlog(block)
-        else:
-            log.extend(leaves)
+    for log in _logs.get():
+        log.extend(leaves)
 
 
-def log(block: Block) -> list[Any]:
-    """Return a list that new leaves are put on while the block runs."""
-    made = list[Any]()
-    _logs.set((*_logs.get(), (block, made)))
-    return made
-
-
-def unlog(block: Block) -> None:
-    """Let go of the list of the block."""
-    _logs.set(tuple([entry for entry in _logs.get() if entry[0] is not block]))
-
-
-class logging_leaves(Scope):  # noqa: N801
+class logging_leaves(AbstractContextManager[list[Any]]):  # noqa: N801
     """A context that lists the leaves made in it: what else a graph made there depends on was there before."""
 
-    def begin(self, block: Block) -> list[Any]:
-        return log(block)
+    def __enter__(self) -> list[Any]:
+        log = list[Any]()
+        self.token = _logs.set((*_logs.get(), log))
+        return log
 
-    def end(self, block: Block) -> None:
-        unlog(block)
+    def __exit__(self, *error: object) -> None:
+        _logs.reset(self.token)
 
 
 def on_numbers_alone() -> AbstractContextManager[None]:
     """Return a context in which Values are mere IEEE 754 numbers: nothing is recorded, checked or remembered."""
-    return Context(recording=False, checking=False, sourcing=False, trace=None)
+    return _changed(recording=False, checking=False, sourcing=False, trace=None)
 
 
 def tracing(trace: Any) -> AbstractContextManager[None]:
     """Return a context in which a trace records what is done; with None, one outside of every trace."""
-    return Context(recording=True, checking=False, sourcing=False, trace=trace)
+    return _changed(recording=True, checking=False, sourcing=False, trace=trace)
 
 
 def current_trace() -> Any:
     """Return the trace under way, None outside."""
-    mode = now()
+    mode = current()
     return None if mode is None else mode.trace
 
 
-@overload
-def no_grad() -> Context: ...
-@overload
-def no_grad(f: _F) -> _F: ...
-def no_grad(f: Any = None) -> Any:
+@contextmanager
+def no_grad() -> Iterator[None]:
     """Return a context in which nothing is recorded: results are leaves.
-
-    Also a decorator, with or without parentheses, of functions, generator functions and coroutine functions. A context
-    can be entered again. Around a `yield` it counts for the generator alone, not for the code that it yields to; but
-    around the `yield` of a context manager of your own, by `contextlib.contextmanager`, or of a pytest fixture, for
-    what runs inside of that. Tasks and threads that are given a copy of this context have it, too.
 
     >>> from autodiff import Value, no_grad
     >>> x = Value(2.0)
@@ -232,25 +109,18 @@ def no_grad(f: Any = None) -> Any:
     ...     y = x * x
     >>> y.data, y.op, y.operands
     (4.0, None, ())
-    >>> @no_grad
-    ... def square(x): return x * x
-    >>> square(x).op is None, (x * x).op is None
-    (True, False)
     """
-    return _context(f, recording=False)
+    with _changed(recording=False):
+        yield
 
 
-@overload
-def detect_anomaly() -> Context: ...
-@overload
-def detect_anomaly(f: _F) -> _F: ...
-def detect_anomaly(f: Any = None) -> Any:
+@contextmanager
+def detect_anomaly() -> Iterator[None]:
     """Return a context in which the first operation on Values with a result that is not finite, and the
     first gradient that is not, raises FloatingPointError.
 
     The error names the operation that made the number, its operands and the user's source line, which nodes made here
     remember, as in `record_source()`. A `backward()` inside the context that meets one leaves every gradient as it was.
-    Also a decorator, as `no_grad`.
 
     >>> from autodiff import Value, detect_anomaly
     >>> x = Value(0.0, label="x")
@@ -260,18 +130,16 @@ def detect_anomaly(f: Any = None) -> Any:
     FloatingPointError: log made -inf from Value(0.0, grad=0.0, label='x')
       at ...
     """
-    return _context(f, checking=True, sourcing=True)
+    with _changed(checking=True, sourcing=True):
+        yield
 
 
-@overload
-def record_source() -> Context: ...
-@overload
-def record_source(f: _F) -> _F: ...
-def record_source(f: Any = None) -> Any:
+@contextmanager
+def record_source() -> Iterator[None]:
     """Return a context in which nodes remember where they were made, as `.source`.
 
     A source has the user's `filename` and `line`, and `modules`, the names of the nn modules whose call made the node,
-    outermost first. Outside the context `.source` is None, and nothing is paid for it. Also a decorator, as `no_grad`.
+    outermost first. Outside the context `.source` is None, and nothing is paid for it.
 
     >>> from autodiff import Value, record_source
     >>> with record_source():
@@ -279,12 +147,8 @@ def record_source(f: Any = None) -> Any:
     >>> y.source.line > 0, (y * 2.0).source
     (True, None)
     """
-    return _context(f, sourcing=True)
-
-
-def _context(f: Callable[..., Any] | None, **changes: bool) -> Any:
-    context = Context(**changes)
-    return context if f is None else context(f)
+    with _changed(sourcing=True):
+        yield
 
 
 def check_gradients(order: list[Any], seeds: dict[Any, float]) -> None:
@@ -326,7 +190,7 @@ def user_source() -> Source:
 
 def user_source_and_model() -> tuple[Source, Any]:
     """Return the same, and the outermost of the modules, None outside of all."""
-    frames = list(_stack())[1:]  # without our own: it would hold the list that holds it, until the collector comes
+    frames = list(_stack())
     others = [f for f in frames if f.f_globals.get("__name__", "").partition(".")[0] not in ("autodiff", "nn")]
     users = [f for f in others if not f.f_code.co_filename.startswith(_installed())]
     innermost = (users or others or frames)[0]

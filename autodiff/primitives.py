@@ -12,7 +12,9 @@ A primitive knows nothing of Value. It is callable, and hands itself over to the
     (0.0, (1.0,))
 
 Conventions at kinks and singular points stand at the rule that keeps them. A rule may divide by zero or overflow; what
-reads it supplies the IEEE 754 answer. NOTHING is the local gradient of what was not taken: a structural zero.
+reads it supplies the IEEE 754 answer. A rule is written so that its own derivatives neither cancel nor meet 0 * inf;
+where plain functions would, it calls a primitive made for it (`SLOPES`). NOTHING is the local gradient of what was not
+taken: a structural zero.
 """
 
 import math
@@ -62,7 +64,8 @@ class Primitive:
         symbol: what drawings show.
         domain: where it is smooth and its error bound holds.
         ulps: the bound on the error of value and local gradients in the domain, in units in the last place of the
-            result, or of the largest term where terms cancel.
+            result, or of the largest term where terms cancel. Of the functions of one and two numbers the second and
+            third derivatives keep it too, wherever they are smooth, beside what an ulp of the operands makes of them.
         scales: whether an operand that is the constant 0 can make a local gradient the constant 0, as in 0 * x: a
             structural zero, NOTHING.
 
@@ -99,15 +102,17 @@ class Primitive:
     def __call__(self, *operands: Any) -> Any:
         if self.arity is not None and len(operands) != self.arity:
             raise TypeError(f"{self.name} takes {self.arity} operand{'s' * (self.arity != 1)}, got {len(operands)}")
+        are_floats = True  # which is nearly all that rules give
         for operand in operands:
             kind = type(operand)
-            if kind is not float and kind is not bool:  # these two are nearly all that rules give
+            if kind is not float:
+                are_floats = False
                 apply = getattr(kind, "__apply__", None)
                 if apply is not None:
                     return apply(self, operands)
                 if hasattr(kind, "dtype") and floats.unboxed(operand) is not operand:
                     return self(*map(floats.unboxed, operands))
-        return self.evaluate(*[x if type(x) is float else floats.as_float(x) for x in operands])
+        return self.evaluate(*(operands if are_floats else map(floats.as_float, operands)))
 
     def example(self) -> tuple[float, ...]:
         """Return operands from the domain, round numbers: what the example in the documentation is made of.
@@ -287,64 +292,67 @@ exp: Primitive = Primitive("exp", "eˣ", floats.exp, [lambda out, x: out], domai
 exp2 = Primitive("exp2", "2ˣ", floats.exp2, [lambda out, x: out * math.log(2.0)], domain=_on((-1000.0, 1000.0)))
 expm1: Primitive = Primitive("expm1", "eˣ - 1", floats.expm1, [lambda out, x: exp(x)], domain=_on((-700.0, 700.0)))
 log: Primitive = Primitive("log", "ln x", floats.log, [lambda out, x: 1.0 / x], domain=_on(POSITIVE))
-log2 = Primitive("log2", "log₂ x", floats.log2, [lambda out, x: 1.0 / (x * math.log(2.0))], domain=_on(POSITIVE))
-log10 = Primitive("log10", "log₁₀ x", floats.log10, [lambda out, x: 1.0 / (x * math.log(10.0))], domain=_on(POSITIVE))
+log2 = Primitive("log2", "log₂ x", floats.log2, [lambda out, x: math.log2(math.e) / x], domain=_on(POSITIVE))
+log10 = Primitive("log10", "log₁₀ x", floats.log10, [lambda out, x: math.log10(math.e) / x], domain=_on(POSITIVE))
 log1p = Primitive("log1p", "ln(1 + x)", floats.log1p, [lambda out, x: 1.0 / (1.0 + x)], domain=_on((-0.999, 1e6)))
 sqrt: Primitive = Primitive("sqrt", "√x", floats.sqrt, [lambda out, x: 0.5 / out], symbol="√", domain=_on(POSITIVE))
+# The second derivative at 0 is infinite, with the sign it has beside 0 on the side of the signed zero.
 cbrt = Primitive(
-    "cbrt", "∛x", floats.cbrt, [lambda out, x: 1.0 / (3.0 * out * out)], symbol="∛", domain=_on(REAL, kinks=lambda x: x)
+    "cbrt",
+    "∛x",
+    floats.cbrt,
+    [lambda out, x: _squared(1.0 / out) / 3.0],
+    symbol="∛",
+    domain=_on(REAL, kinks=lambda x: x),
 )
+
+
+def _squared(x: Any) -> Any:
+    return x * x
+
 
 # --- trigonometric and hyperbolic functions ---
 
 sin: Primitive = Primitive("sin", "sin x", floats.sin, [lambda out, x: cos(x)])
 cos: Primitive = Primitive("cos", "cos x", floats.cos, [lambda out, x: -sin(x)])
 tan = Primitive("tan", "tan x", floats.tan, [lambda out, x: 1.0 + out * out], domain=_on(REAL, kinks=math.cos))
-arcsin = Primitive(
-    "arcsin", "arcsin x", floats.arcsin, [lambda out, x: 1.0 / sqrt((1.0 - x) * (1.0 + x))], domain=_on((-0.999, 0.999))
-)
-arccos = Primitive(
-    "arccos",
-    "arccos x",
-    floats.arccos,
-    [lambda out, x: -1.0 / sqrt((1.0 - x) * (1.0 + x))],
-    domain=_on((-0.999, 0.999)),
-)
-arctan = Primitive("arctan", "arctan x", floats.arctan, [lambda out, x: 1.0 / (1.0 + x * x)])
+arcsin = Primitive("arcsin", "arcsin x", floats.arcsin, [lambda out, x: arcsin_slope(x)], domain=_on((-0.999, 0.999)))
+arccos = Primitive("arccos", "arccos x", floats.arccos, [lambda out, x: -arcsin_slope(x)], domain=_on((-0.999, 0.999)))
+arctan = Primitive("arctan", "arctan x", floats.arctan, [lambda out, x: _squared(cosine(1.0, x))])
 arctan2 = Primitive(
     "arctan2",
     "the angle of the point (x, y), given as y, x",
     floats.arctan2,
-    [lambda out, y, x: _over_square(x, y, x), lambda out, y, x: _over_square(-y, y, x)],
+    [lambda out, y, x: _over(cosine(x, y), hypot(x, y)), lambda out, y, x: _over(-cosine(y, x), hypot(x, y))],
     domain=_on(REAL, REAL, kinks=lambda y, x: y if x <= 0.0 else math.hypot(x, y)),
 )
 sinh: Primitive = Primitive("sinh", "sinh x", floats.sinh, [lambda out, x: cosh(x)], domain=_on((-700.0, 700.0)))
 cosh: Primitive = Primitive("cosh", "cosh x", floats.cosh, [lambda out, x: sinh(x)], domain=_on((-700.0, 700.0)))
-tanh = Primitive("tanh", "tanh x", floats.tanh, [lambda out, x: _sech_squared(x)], domain=_on((-350.0, 350.0)))
-
-
-def _sech_squared(x: Any) -> Any:
-    """Return 1 / cosh(x)², where 1 - tanh² would lose every digit from x = 20 on, and cosh overflows from 711 on."""
-    return 4.0 * sigmoid(2.0 * x) * sigmoid(-2.0 * x)
-
-
-arcsinh = Primitive("arcsinh", "arsinh x", floats.arcsinh, [lambda out, x: 1.0 / hypot(1.0, x)])
+# sech², where 1 - tanh² would lose every digit from x = 20 on.
+tanh: Primitive = Primitive(
+    "tanh", "tanh x", floats.tanh, [lambda out, x: _squared(sech(x))], domain=_on((-350.0, 350.0))
+)
+arcsinh = Primitive("arcsinh", "arsinh x", floats.arcsinh, [lambda out, x: cosine(1.0, x)])
+# Two quotients, not one by a product: at 1, where the first is infinite, no zero meets it in the second derivative.
 arccosh = Primitive(
     "arccosh",
     "arcosh x",
     floats.arccosh,
-    [lambda out, x: 1.0 / (sqrt(x - 1.0) * sqrt(x + 1.0))],
+    [lambda out, x: 1.0 / sqrt(x - 1.0) / sqrt(x + 1.0)],
     domain=_on((1.001, 1e6)),
 )
 arctanh = Primitive(
-    "arctanh", "artanh x", floats.arctanh, [lambda out, x: 1.0 / ((1.0 - x) * (1.0 + x))], domain=_on((-0.999, 0.999))
+    "arctanh", "artanh x", floats.arctanh, [lambda out, x: _squared(arcsin_slope(x))], domain=_on((-0.999, 0.999))
 )
 # The zero vector has no direction: its derivative is 0, in hypot, norm and arctan2 alike.
 hypot: Primitive = Primitive(
     "hypot",
     "√(x² + y²)",
     floats.hypot,
-    [lambda out, x, y: _over(x, out), lambda out, x, y: _over(y, out)],
+    [
+        lambda out, x, y: _choose(out == 0.0, NOTHING, cosine(x, y)),
+        lambda out, x, y: _choose(out == 0.0, NOTHING, cosine(y, x)),
+    ],
     domain=_on(REAL, REAL, kinks=math.hypot),
 )
 
@@ -354,37 +362,49 @@ def _over(x: Any, length: Any) -> Any:
     return _choose(length == 0.0, NOTHING, x / _guarded(length))
 
 
-def _over_square(numerator: Any, y: Any, x: Any) -> Any:
-    """Return numerator / (x² + y²) without overflow of the squares; 0 at the origin."""
-    radius = hypot(x, y)
-    guarded = _guarded(radius)
-    return _choose(radius == 0.0, NOTHING, numerator / guarded / guarded)
-
-
 # --- error functions and activations ---
 
 _TWO_OVER_ROOT_PI = 2.0 / math.sqrt(math.pi)
+
+
+# The derivatives of a Gaussian are polynomials times itself. Where it is 0, these would be inf * 0 for a huge x: there
+# x is a constant, and they are 0.
+
+
+def _bell(x: Any) -> Any:
+    """Return e^(-x²)."""
+    x = _choose(x * x > 900.0, 30.0, x)
+    return exp(-x * x)
+
+
 # The rounding of x² is multiplied by x² in exp(-x²): 36 half-ulps at x = 6.
 erf = Primitive(
-    "erf", "erf x", floats.erf, [lambda out, x: _TWO_OVER_ROOT_PI * exp(-x * x)], domain=_on((-6.0, 6.0)), ulps=40
+    "erf", "erf x", floats.erf, [lambda out, x: _TWO_OVER_ROOT_PI * _bell(x)], domain=_on((-6.0, 6.0)), ulps=40
 )
 erfc: Primitive = Primitive(
     "erfc",
     "1 - erf x",
     floats.erfc,
-    [lambda out, x: -_TWO_OVER_ROOT_PI * exp(-x * x)],
+    [lambda out, x: -_TWO_OVER_ROOT_PI * _bell(x)],
     domain=_on((-6.0, 6.0)),
     ulps=40,
 )
-# sigmoid(-x) is 1 - sigmoid(x) with all its digits.
 sigmoid: Primitive = Primitive(
     "sigmoid",
     "1 / (1 + e⁻ˣ)",
     floats.sigmoid,
-    [lambda out, x: out * sigmoid(-x)],
+    [lambda out, x: _sigmoid_slope(x)],
     symbol="σ",
     domain=_on((-700.0, 700.0)),
 )
+
+
+def _sigmoid_slope(x: Any) -> Any:
+    """Return sigmoid(x) sigmoid(-x) as sech²(x / 2) / 4: the derivative of the product would cancel near 0."""
+    root = 0.5 * sech(0.5 * x)
+    return root * root
+
+
 softplus = Primitive(
     "softplus", "ln(1 + eˣ)", floats.softplus, [lambda out, x: sigmoid(x)], domain=_on((-700.0, 700.0))
 )
@@ -431,15 +451,23 @@ silu = Primitive(
     "silu",
     "x / (1 + e⁻ˣ)",
     lambda x: x * floats.sigmoid(x),
-    [lambda out, x: sigmoid(x) * (1.0 + x * sigmoid(-x))],
+    [lambda out, x: sigmoid(x) + x * _sigmoid_slope(x)],
     domain=_on((-700.0, 700.0)),
 )
-# Phi(x) + x phi(x); the rounding of x²/2 and of x/√2 is multiplied by x² in the tails.
+
+
+def _gelu_slope(x: Any) -> Any:
+    """Return Phi(x) + x phi(x), with the distribution function and the density of the normal distribution."""
+    y = _choose(x * x > 1600.0, 40.0, x)
+    return 0.5 * erfc(-x * math.sqrt(0.5)) + y * exp(-0.5 * y * y) / math.sqrt(2.0 * math.pi)
+
+
+# The rounding of x²/2 and of x/√2 is multiplied by x² in the tails.
 gelu = Primitive(
     "gelu",
     "x Φ(x)",
     floats.gelu,
-    [lambda out, x: 0.5 * erfc(-x * math.sqrt(0.5)) + x * exp(-0.5 * x * x) / math.sqrt(2.0 * math.pi)],
+    [lambda out, x: _gelu_slope(x)],
     domain=_on((-6.0, 6.0)),
     ulps=64,
 )
@@ -585,6 +613,36 @@ min = Primitive("min", "the smallest", floats.min, _extreme_partials, domain=_on
 TABLE: dict[str, Primitive] = {entry.name: entry for entry in list(globals().values()) if isinstance(entry, Primitive)}
 """Every primitive by its name, in the order above."""
 
+# --- what only rules use: local gradients whose own derivatives, of what they are made of, would cancel ---
+
+sech: Primitive = Primitive(
+    "sech", "1 / cosh x", floats.sech, [lambda out, x: -out * tanh(x)], domain=_on((-700.0, 700.0))
+)
+arcsin_slope: Primitive = Primitive(
+    "arcsin_slope",
+    "1 / √(1 - x²)",
+    floats.arcsin_slope,
+    [lambda out, x: x * out * out * out],
+    domain=_on((-0.999, 0.999)),
+)
+# Of the zero vector it is 0, as are its derivatives.
+cosine: Primitive = Primitive(
+    "cosine",
+    "x / √(x² + y²)",
+    floats.cosine,
+    [
+        lambda out, x, y: _over(_squared(cosine(y, x)), hypot(x, y)),
+        lambda out, x, y: _over(-out * cosine(y, x), hypot(x, y)),
+    ],
+    domain=_on(REAL, REAL, kinks=math.hypot),
+)
+
+SLOPES: dict[str, Primitive] = {entry.name: entry for entry in (sech, arcsin_slope, cosine)}
+"""Primitives that are no functions of the library: they stand in the rules above, and so in gradients, by name."""
+
+KNOWN: dict[str, Primitive] = TABLE | SLOPES
+"""Every primitive that graphs hold, but for the user's own, by name."""
+
 
 def _documented(entry: Primitive) -> str:
     """Return the docstring of an entry with an example: its value, and the local gradients of a Value."""
@@ -598,5 +656,5 @@ def _documented(entry: Primitive) -> str:
     )
 
 
-for _entry in TABLE.values():
+for _entry in KNOWN.values():
     _entry.__doc__ = _documented(_entry)

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 
 import autodiff as ad
 from autodiff import Value, formula, gradient, primitives
-from autodiff.primitives import TABLE
+from autodiff.primitives import KNOWN, TABLE
 from autodiff.show.formula import Formula
 from autodiff.show.notation import EXPANSIONS, NOTATIONS
 from autodiff.testing import Program, Step, programs
@@ -152,7 +152,7 @@ def test_a_primitive_of_ones_own_is_a_call_even_where_it_bears_a_name_of_the_tab
 
 
 def test_every_primitive_has_its_notation_and_it_fits() -> None:
-    assert set(NOTATIONS) | set(EXPANSIONS) == set(TABLE)
+    assert set(NOTATIONS) | set(EXPANSIONS) == set(KNOWN)
     assert not set(NOTATIONS) & set(EXPANSIONS)
     for name, notation in NOTATIONS.items():
         for form in notation:
@@ -210,11 +210,11 @@ def test_latex_is_balanced_and_renders(program: Program) -> None:
         assert width > 0, line
 
 
-@pytest.mark.parametrize("name", TABLE)
+@pytest.mark.parametrize("name", KNOWN)
 def test_the_notation_of_each_primitive_renders(name: str) -> None:
     mathtext = pytest.importorskip("matplotlib.mathtext")
     leaves = [Value(0.5, label) for label in ("x", "alpha", "loss_a")]
-    primitive = primitives.TABLE[name]
+    primitive = primitives.KNOWN[name]
     y = primitive(*leaves[: primitive.arity or 2])
     for node in (y, y * 1e-07, (y + 1) ** 2, 1e-07**y):
         assert mathtext.MathTextParser("path").parse(f"${formula(node).latex()}$")[0] > 0

@@ -10,7 +10,7 @@ import pytest
 import autodiff
 
 ROOT = Path(__file__).parent.parent
-LOW = ["suggestions", "forks", "floats", "nothing", "assigned", "blocks"]
+LOW = ["suggestions", "forks", "floats", "nothing", "assigned"]
 ENGINE = [*LOW, "primitives", "graph", "modes", "copying", "arrays", "value", "functions", "containers"]
 LAYERS = [*ENGINE, "structures", "sweeps", "segments", "transforms", "testing"]
 # Beside transforms: they may import what is below, nothing below imports them.

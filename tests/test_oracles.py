@@ -15,14 +15,14 @@ from mpmath import mp, mpf
 
 import autodiff as ad
 from autodiff import Primitive, Value, testing
-from autodiff.primitives import TABLE
+from autodiff.primitives import KNOWN, TABLE
 from autodiff.testing import Program, complex_step, error_in_ulps, mpmath_gradient, mpmath_value, points, programs
 from autodiff.testing.complexes import COMPLEX
 from autodiff.testing.oracles import derivative, formulas, value
 from tests.oracles import GRADIENT_TERMS, planted
 
 WITHOUT_COMPLEX = {"erf", "erfc", "gelu"}
-EACH = pytest.mark.parametrize("primitive", TABLE.values(), ids=TABLE)
+EACH = pytest.mark.parametrize("primitive", KNOWN.values(), ids=KNOWN)
 EACH_COMPLEX = pytest.mark.parametrize("name", COMPLEX)
 FEWER = settings(max_examples=max(1, settings().max_examples // 5))  # a graph of mpmath numbers costs milliseconds
 
@@ -114,7 +114,7 @@ def test_one_node_has_the_value_and_slopes_of_its_primitive(primitive: Primitive
         assert as_promised(got, derivative(primitive.name, operands, i), 25)
 
 
-ONE_OPERAND = [primitive for primitive in TABLE.values() if primitive.arity == 1]
+ONE_OPERAND = [primitive for primitive in KNOWN.values() if primitive.arity == 1]
 
 
 @pytest.mark.parametrize("primitive", ONE_OPERAND, ids=lambda primitive: primitive.name)
@@ -303,7 +303,7 @@ def test_values_that_are_not_finite_have_no_derivative(make: Any, at: float, val
 
 
 def test_every_primitive_but_the_error_functions_has_a_complex_function() -> None:
-    assert set(COMPLEX) | WITHOUT_COMPLEX == set(TABLE)
+    assert set(COMPLEX) | WITHOUT_COMPLEX == set(KNOWN)
     assert not set(COMPLEX) & WITHOUT_COMPLEX
 
 
@@ -311,7 +311,7 @@ def test_every_primitive_but_the_error_functions_has_a_complex_function() -> Non
 @given(data=st.data())
 def test_complex_steps_are_mpmaths_derivatives(name: str, data: st.DataObject) -> None:
     """Within four times the bound of the entry, and what underflows: the smallest float over the step."""
-    primitive, step = TABLE[name], 1e-200
+    primitive, step = KNOWN[name], 1e-200
     operands = data.draw(points(primitive, max_operands=4))
     leaves = [Value(x) for x in operands]
     slopes = complex_step(primitive(*leaves), leaves, step)
@@ -355,7 +355,7 @@ def test_a_step_is_a_positive_number(step: float) -> None:
 def test_without_a_complex_function_the_error_names_the_way_out(name: str) -> None:
     x = Value(0.3)
     with pytest.raises(TypeError, match=rf"{name} has no complex function here; use mpmath_gradient"):
-        complex_step(TABLE[name](x), [x])
+        complex_step(KNOWN[name](x), [x])
 
 
 def test_an_oracle_of_ones_own_fills_the_gap() -> None:

@@ -19,7 +19,7 @@ from typing import Any
 
 from autodiff import primitives
 from autodiff.nothing import NOTHING
-from autodiff.primitives import TABLE, Primitive
+from autodiff.primitives import KNOWN, Primitive
 
 
 def is_nothing(x: float) -> bool:
@@ -86,7 +86,7 @@ strong_products = Primitive(
 )
 
 OPCODES: tuple[Primitive, ...] = (
-    *TABLE.values(),
+    *KNOWN.values(),
     less,
     less_equal,
     equal,

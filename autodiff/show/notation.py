@@ -134,6 +134,11 @@ EXPANSIONS: Mapping[str, Expansion] = {
     "dot": _dot,
     "softmax": lambda make, x, total: make(primitives.exp, make(primitives.sub, x, total)),
     "log_softmax": lambda make, x, total: make(primitives.sub, x, total),
+    "sech": lambda make, x: make(primitives.div, 1.0, make(primitives.cosh, x)),
+    "arcsin_slope": lambda make, x: make(
+        primitives.div, 1.0, make(primitives.sqrt, make(primitives.sub, 1.0, make(primitives.pow, x, 2.0)))
+    ),
+    "cosine": lambda make, x, y: make(primitives.div, x, make(primitives.hypot, x, y)),
 }
 """What is written in the place of a primitive, by its name."""
 

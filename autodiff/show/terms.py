@@ -8,7 +8,9 @@ and each makes an expression no longer:
     x + x is 2 * x, 2 * x + x is 3 * x;  2 * (3 * x) is 6 * x;  x * 2 is 2 * x
     x * x is x^2, x * x^2 is x^3;  x^-2 is 1 / x^2
     x * (y / z) is x * y / z;  x / y / z is x / (y * z)
-    4 * sigmoid(2 * x) * sigmoid(-2 * x) is 1 - tanh(x)^2: how tanh's derivative reads, not how it is computed
+    (x / sqrt(y))^2 is x^2 / y; (x / hypot(y, z))^2 is x^2 / (y^2 + z^2)
+    (1 / cosh(x))^2 is 1 - tanh(x)^2, (0.5 / cosh(x))^2 is sigmoid(2 * x) * sigmoid(-(2 * x)): how derivatives read,
+    not how they are computed, lest digits be lost
 
 Of what Python does with floats they change the rounding alone, where nothing overflows on the way.
 
@@ -25,7 +27,7 @@ from sys import float_info
 from typing import Any
 
 from autodiff.graph import topological_order
-from autodiff.primitives import TABLE, Primitive, add, div, mul, neg, pow, sigmoid, sub, tanh
+from autodiff.primitives import KNOWN, Primitive, add, cosh, div, hypot, mul, neg, pow, sigmoid, sqrt, sub, tanh
 from autodiff.show.notation import EXPANSIONS
 from autodiff.value import Value
 
@@ -76,7 +78,7 @@ class Terms:
     def make(self, op: Primitive, *operands: Term | float) -> Term:
         """Return op(*operands), or what it is simplified to; a float is an operand, too."""
         terms = tuple([x if isinstance(x, Term) else self.number(x) for x in operands])
-        in_table = TABLE.get(op.name) is op
+        in_table = KNOWN.get(op.name) is op
         if in_table and op.name in EXPANSIONS:
             expanded: Term = EXPANSIONS[op.name](self.make, *terms)
             return expanded
@@ -170,9 +172,10 @@ def _mul(terms: Terms, a: Term, b: Term) -> Term | None:
         return terms.make(mul, b, a)
     if a.number is not None:
         return _times_number(terms, a.number, b)
-    x = _of_sech_squared(terms, a, b)
-    if x is not None:
-        return terms.make(sub, 1.0, terms.make(pow, terms.make(tanh, x), 2.0))
+    if a is b and a.op is div:
+        squared = _square_of_quotient(terms, *a.operands)
+        if squared is not None:
+            return squared
     return _factors_in_front(terms, a, b) or _fractions(terms, a, b) or _powers(terms, a, b)
 
 
@@ -192,15 +195,22 @@ def _is_normal(number: float) -> bool:
     return isfinite(number) and abs(number) >= float_info.min
 
 
-def _of_sech_squared(terms: Terms, a: Term, b: Term) -> Term | None:
-    """Return x if a is 4 * sigmoid(2 * x), and b is sigmoid(-2 * x), else None."""
-    number, factor = _factored(a)
-    if number != 4.0 or factor.op is not sigmoid or b.op is not sigmoid:
-        return None
-    twice = factor.operands[0]
-    is_opposite = b.operands[0] is terms.make(neg, twice)
-    number, x = _factored(twice)
-    return terms.make(mul, 0.5 * number, x) if is_opposite and number else None
+def _square_of_quotient(terms: Terms, x: Term, y: Term) -> Term | None:
+    """Return (x / y)^2 where it has a name of its own, or the root in y falls away."""
+
+    def square(x: Term) -> Term:
+        return terms.make(pow, x, 2.0)
+
+    if y.op is sqrt:
+        return terms.make(div, square(x), y.operands[0])
+    if y.op is hypot:
+        return terms.make(div, square(x), terms.make(add, *map(square, y.operands)))
+    if y.op is cosh and x.number == 1.0:
+        return terms.make(sub, 1.0, square(terms.make(tanh, y.operands[0])))
+    if y.op is cosh and x.number == 0.5:
+        twice = terms.make(mul, 2.0, y.operands[0])
+        return terms.make(mul, terms.make(sigmoid, twice), terms.make(sigmoid, terms.make(neg, twice)))
+    return None
 
 
 def _factors_in_front(terms: Terms, a: Term, b: Term) -> Term | None:

@@ -19,7 +19,7 @@ from operator import mul
 from typing import Any
 
 from autodiff import floats
-from autodiff.primitives import TABLE, Primitive
+from autodiff.primitives import KNOWN, Primitive
 from autodiff.testing.replay import Replay, checked_inputs, functions_for
 from autodiff.value import Value
 
@@ -64,7 +64,7 @@ def complex_step(
 
 
 def _missing(op: Primitive) -> str:
-    if op.name in TABLE:
+    if op.name in KNOWN:
         return (
             f"{op.name} has no complex function here; use mpmath_gradient, or give one of your own: "
             f"oracles={{{op.name!r}: lambda x: ...}}"
@@ -177,6 +177,18 @@ def _norm(*zs: complex) -> complex:
     return largest * cmath.sqrt(sum((z / largest) ** 2 for z in zs))
 
 
+def _arcsin_slope(z: complex) -> complex:
+    return 1.0 / cmath.sqrt(complex((1.0 - z.real) * (1.0 + z.real), -2.0 * z.real * z.imag))
+
+
+def _cosine(x: complex, y: complex) -> complex:
+    """Return x / √(x² + y²), by the smaller of x / y and y / x, whose square adds to 1 without cancellation."""
+    _off_kinks(x.real == y.real == 0.0, x, y)
+    if abs(x.real) < abs(y.real):
+        return math.copysign(1.0, y.real) * (x / y) / cmath.sqrt(1.0 + (x / y) ** 2)
+    return math.copysign(1.0, x.real) / cmath.sqrt(1.0 + (y / x) ** 2) if x.real else 0j
+
+
 def _sigmoid(z: complex) -> complex:
     if z.real >= 0.0:
         return 1.0 / (1.0 + cmath.exp(-z))
@@ -259,4 +271,7 @@ COMPLEX: dict[str, Callable[..., complex]] = {
     "log_softmax": lambda x, total: x - total,
     "max": _maximum,
     "min": _minimum,
+    "sech": lambda x: 1.0 / cmath.cosh(x),
+    "arcsin_slope": _branching(_arcsin_slope, -1.0, 1.0),
+    "cosine": _cosine,
 }

@@ -105,6 +105,9 @@ def formulas(exact: Any) -> dict[str, Callable[..., Any]]:
         "log_softmax": lambda x, total: x - total,
         "max": lambda *xs: max(xs),
         "min": lambda *xs: min(xs),
+        "sech": lambda x: exact.sech(x),
+        "arcsin_slope": lambda x: 1 / exact.sqrt(1 - x**2),
+        "cosine": lambda x, y: x / exact.sqrt(x**2 + y**2),
     }
 
 

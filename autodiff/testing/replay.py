@@ -16,7 +16,7 @@ from typing import Any
 
 from autodiff import floats
 from autodiff.graph import leaves, topological_order
-from autodiff.primitives import TABLE, Primitive
+from autodiff.primitives import KNOWN, Primitive
 from autodiff.value import Value
 
 Oracles = Mapping[str, Callable[..., Any]]
@@ -87,7 +87,7 @@ def functions_for(
     ops: set[Primitive] = {node.op for node in topological_order(output)}
     for op in ops:
         if op.name not in functions:
-            if TABLE.get(op.name) is not op or op.name not in table:
+            if KNOWN.get(op.name) is not op or op.name not in table:
                 raise TypeError(missing(op))
             functions[op.name] = table[op.name]
     return functions

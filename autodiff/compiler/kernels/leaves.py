@@ -42,7 +42,18 @@ _UNARY = {
     "ceil": "ceil",
     "cbrt": "cbrt",
 }  # fmt: skip; what is missing is `math`'s own, which numba knows
-_PURE = (floats.sign, floats.maximum, floats.minimum, floats.sigmoid, floats.softplus, floats.gelu, is_nothing)
+_PURE = (
+    floats.sign,
+    floats.maximum,
+    floats.minimum,
+    floats.sech,
+    floats.arcsin_slope,
+    floats.cosine,
+    floats.sigmoid,
+    floats.softplus,
+    floats.gelu,
+    is_nothing,
+)
 
 
 def library(symbol: str, arity: int) -> Any:
