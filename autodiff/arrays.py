@@ -416,17 +416,11 @@ def nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, 
     return x
 
 
-def fix(x: Any, out: Any = None) -> Any:
-    """Return np.fix: x rounded towards zero."""
-    return np.trunc(x) if out is None else np.trunc(x, out=out)
-
-
 _OTHERS: dict[Any, Callable[..., Any]] = {
     np.where: where,
     np.select: select,
     np.clip: clip,
     np.nan_to_num: nan_to_num,
-    np.fix: fix,
 }
 
 

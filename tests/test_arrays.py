@@ -26,7 +26,7 @@ INDEFINITE = [0.0, -0.0, 1.0, -1.0, 0.5, -2.5, math.inf, -math.inf, math.nan]
 OF_ONE: dict[str, Callable[[Any], Any]] = {
     name: getattr(np, name)
     for name in (
-        *("absolute", "fabs", "sign", "floor", "ceil", "rint", "trunc", "fix", "square", "negative", "positive"),
+        *("absolute", "fabs", "sign", "floor", "ceil", "rint", "trunc", "square", "negative", "positive"),
         *("radians", "degrees", "deg2rad", "rad2deg", "exp", "log", "tanh", "arctan", "cbrt"),
         *("isnan", "isfinite", "isinf", "signbit", "nan_to_num"),
     )
