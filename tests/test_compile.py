@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import warnings
+import weakref
 from array import array
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable
@@ -1114,6 +1115,19 @@ def test_numbers_on_a_model_make_another_program_when_they_change() -> None:
     assert model.calls == 5  # not at all calls: f is run while it is traced; other leaves are read
     model.at.backward(2.0)
     assert model.w[0].grad == 10.0
+
+
+def test_a_model_that_was_an_argument_goes_with_its_function() -> None:
+    model = _Model()
+    f = compile(lambda m, x: m.w[0] * x * m.scale, backend="python")
+    assert f(model, 1.0) == 6.0
+    alive = weakref.ref(model)
+    other, twin = pickle.loads(pickle.dumps((f, model)))
+    twin.w[0].data = 5.0
+    assert other(twin, 1.0) == 15.0
+    del f, model
+    gc.collect()
+    assert alive() is None
 
 
 def test_a_prepared_call_reads_its_objects_again(backend: str) -> None:

@@ -150,14 +150,14 @@ def key_of_twin(x: Any, parts: list[Any]) -> Hashable:
         if x.dtype.kind == "f":
             parts.append([float(y) for y in x.ravel().tolist()])
             return "array", x.shape
-        return "array", x.dtype.str, x.shape, x.tobytes() if x.dtype != object else Same(x)
+        return "array", x.dtype.str, x.shape, x.tobytes(), Same(x if x.dtype == object else None)
     box = opened(x) or _attributes(x)
     if box is not None:
         form, children = box
         keys = [key_of_twin(child, parts) for child in children]
         return form.kind, form.keys, *map(type, form.keys), Same(form.factory), *keys
     value = (type(x), x) if hasattr(type(x), "__float__") else by_value(x)
-    return Same(x) if value is None else value
+    return (Same(x), state_of(x)) if value is None else value
 
 
 def twin(x: Any, make: Callable[[float], Any]) -> Any:
@@ -203,7 +203,10 @@ class State:
     """What an object is made of, as a key: its numbers and texts, and those of what is in it, and its Values."""
 
     def __init__(self, x: Any) -> None:
-        self.it = x
+        try:
+            self._object: Callable[[], Any] = ref(x)  # weak: what is watched may go
+        except TypeError:
+            self._object = lambda: x
         self._held: list[tuple[Any, Any]] = []  # containers, and what they held
         self._parts = tuple(self._walk(x, set()))
         self._hash = hash(self._parts)
@@ -242,7 +245,7 @@ class State:
         return self._hash
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return State, (self.it,)  # hashes are of one process
+        return State, (self._object(),)  # hashes are of one process
 
 
 def _parts(holder: Any) -> list[Any]:
@@ -272,7 +275,8 @@ def state_of(x: Any) -> State | None:
         return state
     state = State(x)
     with suppress(TypeError):  # no weak references to it
-        _states[id(x)] = ref(x), state
+        key = id(x)
+        _states[key] = ref(x, lambda _: _states.pop(key, None)), state
         while len(_states) > _MOST_STATES:
             _states.popitem(last=False)
     return state
