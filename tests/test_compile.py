@@ -1027,6 +1027,11 @@ class _Slots:
 
 
 @dataclass
+class _Line2:
+    scale: Any
+
+
+@dataclass
 class _Sizes:
     count: int
     scale: float = 1.0
@@ -1057,6 +1062,39 @@ def test_numbers_in_what_an_object_holds_are_read_at_every_call(backend: str) ->
     assert compiled(3.0, s) == f(3.0, s)
 
 
+NUMBERS = st.floats(-9.0, 9.0)
+THINGS = st.recursive(
+    NUMBERS | st.integers(0, 3) | st.sampled_from(["a", None, True]) | st.lists(NUMBERS, max_size=2).map(np.array),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.lists(inner, max_size=2).map(tuple)
+        | st.dictionaries(st.sampled_from("abc"), inner, max_size=3)
+        | st.dictionaries(st.sampled_from("abc"), inner, max_size=3).map(lambda d: SimpleNamespace(**d))
+        | st.builds(_Line2, inner)
+    ),
+    max_leaves=6,
+)
+
+
+def _numbers_in(x: Any) -> list[Any]:
+    if isinstance(x, (SimpleNamespace, _Line2)):
+        x = vars(x)
+    if isinstance(x, (list, tuple, dict, np.ndarray)):
+        return [y for part in (x.values() if isinstance(x, dict) else x) for y in _numbers_in(part)]
+    return [x] if isinstance(x, (float, int, Value)) and not isinstance(x, bool) else []
+
+
+@given(st.dictionaries(st.sampled_from("abcd"), THINGS, max_size=4), st.data())
+def test_numbers_of_any_object_arrive_in_their_places(attributes: dict[str, Any], data: st.DataObject) -> None:
+    compiled = compile(lambda x, s: [x * y for y in _numbers_in(s)], backend="python")
+    settings = SimpleNamespace(**attributes)
+    for _ in range(2):
+        assert compiled(2.0, settings) == [2.0 * y for y in _numbers_in(settings)]
+        settings.d = data.draw(THINGS)
+        if isinstance(attributes.get("a"), np.ndarray):
+            attributes["a"] += 1.0
+
+
 def test_a_dataclass_of_numbers_is_one_argument_whole_numbers_shape_the_code(backend: str) -> None:
     f = compile(lambda x, s: sum([x] * s.count, 0.0) * s.scale, backend=backend)
     assert (f(2.0, _Sizes(2)), f(2.0, _Sizes(2, 3.0)), f(2.0, _Sizes(3))) == (4.0, 12.0, 6.0)
@@ -1067,11 +1105,6 @@ def test_a_dataclass_of_numbers_is_one_argument_whole_numbers_shape_the_code(bac
     assert slope(_Line2(3.0), 1.0) == _Line2(6.0)
     rows = compile(lambda s: s.scale * 2.0, rows=0, backend=backend)
     assert rows(_Line2(np.array([1.0, 2.0]))).tolist() == [2.0, 4.0]
-
-
-@dataclass
-class _Line2:
-    scale: Any
 
 
 def test_a_number_on_an_object_that_cannot_be_read_again_is_refused_with_its_line() -> None:

@@ -97,9 +97,14 @@ _HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE
 
 
 def has_twin(x: Any) -> bool:
-    """Return whether f is given a twin of an object: of a plain one with real numbers, and no Value, in it."""
+    """Return whether f is given a twin of an object: of a plain one with real numbers, and no Value, in it.
+
+    Another may be a mark, known by its identity; a dataclass and a namespace are what they hold.
+    """
     kind = type(x)
-    return is_plain(kind) and _is_free_of_values(x, frozenset()) and (is_record(kind) or _has_real_numbers(x))
+    if not is_plain(kind) or not _is_free_of_values(x, frozenset()):
+        return False
+    return is_record(kind) or kind is SimpleNamespace or _has_real_numbers(x)
 
 
 def _has_real_numbers(x: Any) -> bool:
@@ -287,4 +292,5 @@ def _has_state(kind: Any) -> bool:
     """Return whether a class is written in Python, and its objects are no functions, classes or parts of ours."""
     bases, module = kind.__mro__[:-1], kind.__module__.partition(".")[0]
     is_python = all(base.__flags__ & _HEAP and "__module__" in vars(base) for base in bases)
-    return bool(bases) and is_python and module != "autodiff" and not issubclass(kind, type)
+    is_ours = module == "autodiff" or issubclass(kind, type)
+    return kind is SimpleNamespace or (bool(bases) and is_python and not is_ours)
