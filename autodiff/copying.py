@@ -222,7 +222,16 @@ def _blank(kind: type, data: float, grad: float, label: str, source: Any) -> Any
 
 
 _Attributes = dict[str, Any] | None
-_OURS = {"_label", "data", "grad", "local_gradients", "op", "operands", "source"}
+_OURS = {
+    "_label",
+    "_model",
+    "data",
+    "grad",
+    "local_gradients",
+    "op",
+    "operands",
+    "source",
+}  # a model is no part of a graph
 
 
 @lru_cache

@@ -1,32 +1,41 @@
 """What is ambient while a graph is recorded: recording off, anomaly detection, the user's source lines.
 
 One context variable holds the mode, None outside every context, so that an ordinary operation pays for a single look.
-Each context sets it for its `with` block (or decorated function) and restores it however the block is left; threads
-and asynchronous tasks have their own.
+A mode counts while its `with` block runs (`autodiff.blocks`), which ends it whatever interrupts it; threads and
+asynchronous tasks have their own.
 """
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
-from functools import cache
+from functools import cache, wraps
+from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from types import FrameType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar, cast, overload
 
+from autodiff.blocks import Block, Scope
 from autodiff.nothing import NOTHING, local_gradients
+
+_F = TypeVar("_F", bound=Callable[..., Any])
 
 
 class Mode(NamedTuple):
     """How operations are recorded: whether at all, checked for non-finite numbers, with the line they stand on.
 
-    Inside a trace of `compile`, the trace records them instead, and knows what depends on its inputs.
+    Inside a trace of `compile`, the trace records them instead, and knows what depends on its inputs. `blocks` are
+    those that made it so, each with what it changes, and `guards` tell whether they are there still; it `is_settled`
+    unless one of them may be suspended.
     """
 
     recording: bool = True
     checking: bool = False
     sourcing: bool = False
     trace: Any = None
+    blocks: tuple[tuple[Block, dict[str, Any]], ...] = ()
+    guards: tuple[Callable[[], Any], ...] = ()
+    is_settled: bool = True
 
 
 class Source(NamedTuple):
@@ -41,67 +50,181 @@ class Source(NamedTuple):
 
 
 _mode: ContextVar[Mode | None] = ContextVar("autodiff mode", default=None)
-current = _mode.get
+current = _mode.get  # in the hottest code: None is no mode, anything else is for `now` to read
 
 
-class _changed(AbstractContextManager[None]):  # noqa: N801  # no generator: those run on when an interrupt abandons them
+def now() -> Mode | None:
+    """Return the mode that counts here, None for none."""
+    mode = current()
+    if mode is None:
+        return None
+    if mode.is_settled:
+        for guard in mode.guards:
+            if guard() is None:
+                break  # an interrupt kept the block from being let go
+        else:
+            return mode
+    left = [entry for entry in mode.blocks if not entry[0].is_over()]
+    if len(left) < len(mode.blocks):
+        _mode.set(_mode_of(left))
+    return _mode_of([entry for entry in left if entry[0].runs()])
+
+
+def _mode_of(blocks: list[tuple[Block, dict[str, Any]]]) -> Mode | None:
+    """Return what the blocks make of the mode, the innermost last."""
+    changes: dict[str, Any] = {}
+    is_settled = True
+    for block, changed in blocks:
+        changes.update(changed)
+        is_settled = is_settled and not block.may_be_suspended
+    guards = tuple([block.alive for block, _ in blocks])
+    return Mode(**changes, blocks=tuple(blocks), guards=guards, is_settled=is_settled) if blocks else None
+
+
+def change(block: Block, **changes: Any) -> None:
+    """Change the mode while the block runs."""
+    mode = current()
+    _mode.set(_mode_of([*(() if mode is None else mode.blocks), (block, changes)]))
+
+
+def restore(block: Block) -> None:
+    """Let go of what the block changed."""
+    mode = current()
+    if mode is not None:
+        _mode.set(_mode_of([entry for entry in mode.blocks if entry[0] is not block and not entry[0].is_over()]))
+
+
+class Context(Scope):
+    """What `no_grad()` and its like return: for a `with` statement, as often as you like, or a decorator."""
+
     def __init__(self, **changes: Any) -> None:
         self.changes = changes
 
-    def __enter__(self) -> None:
-        self.token = _mode.set((current() or Mode())._replace(**self.changes))
+    def begin(self, block: Block) -> None:
+        change(block, **self.changes)
 
-    def __exit__(self, *error: object) -> None:
-        _mode.reset(self.token)
+    def end(self, block: Block) -> None:
+        restore(block)
+
+    def __call__(self, f: _F) -> _F:
+        """Return f, run inside the context: of a generator or coroutine its body is, whoever drives it is not."""
+        if not callable(f):
+            raise TypeError(f"expected a function to decorate, got {type(f).__name__} {f!r}; write with ...():")
+        return cast(_F, wraps(f)(_inside(self, f)))
+
+
+def _inside(context: Context, f: Callable[..., Any]) -> Callable[..., Any]:
+    def called(*args: Any, **kwargs: Any) -> Any:
+        with context:
+            return f(*args, **kwargs)
+
+    def generated(*args: Any, **kwargs: Any) -> Any:
+        with context:
+            return (yield from f(*args, **kwargs))
+
+    async def awaited(*args: Any, **kwargs: Any) -> Any:
+        with context:
+            return await f(*args, **kwargs)
+
+    async def generated_by_turns(*args: Any, **kwargs: Any) -> Any:
+        items = f(*args, **kwargs)
+        with context:
+            step = anext(items, _END)
+            while (item := await step) is not _END:
+                try:
+                    step = items.asend((yield item))
+                except GeneratorExit:
+                    await items.aclose()
+                    raise
+                except BaseException as error:
+                    step = items.athrow(error)
+                step = _ended(step)
+
+    if isgeneratorfunction(f):
+        return generated
+    if iscoroutinefunction(f):
+        return awaited
+    return generated_by_turns if isasyncgenfunction(f) else called
+
+
+_END = object()
+
+
+async def _ended(step: Any) -> Any:
+    try:
+        return await step
+    except StopAsyncIteration:
+        return _END
 
 
 def recording() -> AbstractContextManager[None]:
     """Return a context in which operations are recorded, even inside `no_grad()`."""
-    mode = current()
-    return nullcontext() if mode is None or mode.recording else _changed(recording=True)
+    mode = now()
+    return nullcontext() if mode is None or mode.recording else Context(recording=True)
 
 
 # The leaves made since each `logging_leaves()` around began, a list for each.
-_logs: ContextVar[tuple[list[Any], ...]] = ContextVar("autodiff leaves", default=())
+_logs: ContextVar[tuple[tuple[Block, list[Any]], ...]] = ContextVar("autodiff leaves", default=())
 
 
 def log_leaves(leaves: Iterable[Any]) -> None:
     """Put new leaves on the list of each `logging_leaves()` around."""
-    for log in _logs.get():
-        log.extend(leaves)
+    for block, log in _logs.get():
+        if block.is_over():
+            unlog(block)
+        else:
+            log.extend(leaves)
 
 
-class logging_leaves(AbstractContextManager[list[Any]]):  # noqa: N801
+def log(block: Block) -> list[Any]:
+    """Return a list that new leaves are put on while the block runs."""
+    made = list[Any]()
+    _logs.set((*_logs.get(), (block, made)))
+    return made
+
+
+def unlog(block: Block) -> None:
+    """Let go of the list of the block."""
+    _logs.set(tuple([entry for entry in _logs.get() if entry[0] is not block]))
+
+
+class logging_leaves(Scope):  # noqa: N801
     """A context that lists the leaves made in it: what else a graph made there depends on was there before."""
 
-    def __enter__(self) -> list[Any]:
-        log = list[Any]()
-        self.token = _logs.set((*_logs.get(), log))
-        return log
+    def begin(self, block: Block) -> list[Any]:
+        return log(block)
 
-    def __exit__(self, *error: object) -> None:
-        _logs.reset(self.token)
+    def end(self, block: Block) -> None:
+        unlog(block)
 
 
 def on_numbers_alone() -> AbstractContextManager[None]:
     """Return a context in which Values are mere IEEE 754 numbers: nothing is recorded, checked or remembered."""
-    return _changed(recording=False, checking=False, sourcing=False, trace=None)
+    return Context(recording=False, checking=False, sourcing=False, trace=None)
 
 
 def tracing(trace: Any) -> AbstractContextManager[None]:
     """Return a context in which a trace records what is done; with None, one outside of every trace."""
-    return _changed(recording=True, checking=False, sourcing=False, trace=trace)
+    return Context(recording=True, checking=False, sourcing=False, trace=trace)
 
 
 def current_trace() -> Any:
     """Return the trace under way, None outside."""
-    mode = current()
+    mode = now()
     return None if mode is None else mode.trace
 
 
-@contextmanager
-def no_grad() -> Iterator[None]:
+@overload
+def no_grad() -> Context: ...
+@overload
+def no_grad(f: _F) -> _F: ...
+def no_grad(f: Any = None) -> Any:
     """Return a context in which nothing is recorded: results are leaves.
+
+    Also a decorator, with or without parentheses, of functions, generator functions and coroutine functions. A context
+    can be entered again. Around a `yield` it counts for the generator alone, not for the code that it yields to; but
+    around the `yield` of a context manager of your own, by `contextlib.contextmanager`, or of a pytest fixture, for
+    what runs inside of that. Tasks and threads that are given a copy of this context have it, too.
 
     >>> from autodiff import Value, no_grad
     >>> x = Value(2.0)
@@ -109,18 +232,25 @@ def no_grad() -> Iterator[None]:
     ...     y = x * x
     >>> y.data, y.op, y.operands
     (4.0, None, ())
+    >>> @no_grad
+    ... def square(x): return x * x
+    >>> square(x).op is None, (x * x).op is None
+    (True, False)
     """
-    with _changed(recording=False):
-        yield
+    return _context(f, recording=False)
 
 
-@contextmanager
-def detect_anomaly() -> Iterator[None]:
+@overload
+def detect_anomaly() -> Context: ...
+@overload
+def detect_anomaly(f: _F) -> _F: ...
+def detect_anomaly(f: Any = None) -> Any:
     """Return a context in which the first operation on Values with a result that is not finite, and the
     first gradient that is not, raises FloatingPointError.
 
     The error names the operation that made the number, its operands and the user's source line, which nodes made here
     remember, as in `record_source()`. A `backward()` inside the context that meets one leaves every gradient as it was.
+    Also a decorator, as `no_grad`.
 
     >>> from autodiff import Value, detect_anomaly
     >>> x = Value(0.0, label="x")
@@ -130,16 +260,18 @@ def detect_anomaly() -> Iterator[None]:
     FloatingPointError: log made -inf from Value(0.0, grad=0.0, label='x')
       at ...
     """
-    with _changed(checking=True, sourcing=True):
-        yield
+    return _context(f, checking=True, sourcing=True)
 
 
-@contextmanager
-def record_source() -> Iterator[None]:
+@overload
+def record_source() -> Context: ...
+@overload
+def record_source(f: _F) -> _F: ...
+def record_source(f: Any = None) -> Any:
     """Return a context in which nodes remember where they were made, as `.source`.
 
     A source has the user's `filename` and `line`, and `modules`, the names of the nn modules whose call made the node,
-    outermost first. Outside the context `.source` is None, and nothing is paid for it.
+    outermost first. Outside the context `.source` is None, and nothing is paid for it. Also a decorator, as `no_grad`.
 
     >>> from autodiff import Value, record_source
     >>> with record_source():
@@ -147,8 +279,12 @@ def record_source() -> Iterator[None]:
     >>> y.source.line > 0, (y * 2.0).source
     (True, None)
     """
-    with _changed(sourcing=True):
-        yield
+    return _context(f, sourcing=True)
+
+
+def _context(f: Callable[..., Any] | None, **changes: bool) -> Any:
+    context = Context(**changes)
+    return context if f is None else context(f)
 
 
 def check_gradients(order: list[Any], seeds: dict[Any, float]) -> None:
@@ -190,7 +326,7 @@ def user_source() -> Source:
 
 def user_source_and_model() -> tuple[Source, Any]:
     """Return the same, and the outermost of the modules, None outside of all."""
-    frames = list(_stack())
+    frames = list(_stack())[1:]  # without our own: it would hold the list that holds it, until the collector comes
     others = [f for f in frames if f.f_globals.get("__name__", "").partition(".")[0] not in ("autodiff", "nn")]
     users = [f for f in others if not f.f_code.co_filename.startswith(_installed())]
     innermost = (users or others or frames)[0]

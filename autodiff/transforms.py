@@ -245,7 +245,7 @@ class _Run:
 
     @contextmanager
     def recording(self) -> Iterator[None]:
-        mode = modes.current()
+        mode = modes.now()
         self.detaching = mode is not None and not mode.recording  # called inside no_grad()
         with modes.recording(), modes.logging_leaves() as log:
             self.logs.append(log)

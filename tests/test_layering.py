@@ -10,7 +10,7 @@ import pytest
 import autodiff
 
 ROOT = Path(__file__).parent.parent
-LOW = ["suggestions", "forks", "floats", "nothing", "assigned"]
+LOW = ["suggestions", "forks", "floats", "nothing", "assigned", "blocks"]
 ENGINE = [*LOW, "primitives", "graph", "modes", "copying", "arrays", "value", "functions", "containers"]
 LAYERS = [*ENGINE, "structures", "sweeps", "segments", "transforms", "testing"]
 # Beside transforms: they may import what is below, nothing below imports them.

@@ -1,18 +1,26 @@
 """no_grad, detect_anomaly, record_source."""
 
+import asyncio
 import copy
 import functools
+import gc
 import math
 import operator
 import pickle
+import sys
 import threading
+import weakref
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import autodiff as ad
 import nn
-from autodiff import Value, modes
+from autodiff import Value, blocks, modes
 
 
 def line_here() -> int:
@@ -239,3 +247,502 @@ def test_values_with_and_without_sources_mix() -> None:
     z.backward()
     assert (z.data, x.grad) == (12.0, 16.0)
     assert type(z) is Value
+
+
+# --- with blocks end, whatever interrupts them ---
+
+MODES = {"no_grad": ad.no_grad, "detect_anomaly": ad.detect_anomaly, "record_source": ad.record_source}
+every_mode = pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
+OURS = {(Path(module.__file__).as_posix()) for module in (modes, blocks)}
+
+
+def is_plain() -> bool:
+    """Return whether nothing is ambient, for what is looked up and for what an operation does."""
+    x = Value(2.0)
+    y = x * ad.tanh(x)
+    return modes.now() is None and modes.current() is None and y.op is not None and y.source is None
+
+
+def interrupted_at(count: int, event: str, work: Callable[[], object]) -> Any:
+    """Run `work` with a KeyboardInterrupt at that line or opcode of ours; return it, None if there are not so many."""
+    left = count
+
+    def tracer(frame: Any, kind: str, arg: Any) -> Any:
+        nonlocal left
+        if frame.f_code.co_filename not in OURS:
+            return None
+        frame.f_trace_opcodes = event == "opcode"
+        if kind == event:
+            left -= 1
+            if left == 0:
+                raise KeyboardInterrupt
+        return tracer
+
+    sys.settrace(tracer)
+    try:
+        work()
+    except KeyboardInterrupt as error:
+        return error  # with its traceback, which keeps all frames, and what is in them
+    finally:
+        sys.settrace(None)
+    return None
+
+
+def in_a_block(context: Any) -> None:
+    with context:
+        pass
+
+
+def in_nested_blocks(context: Any) -> None:
+    with context, ad.detect_anomaly(), modes.logging_leaves() as log:
+        Value(1.0)
+        with context:
+            assert log
+
+
+def in_an_exit_stack(context: Any) -> None:
+    with ExitStack() as stack:
+        stack.enter_context(context)
+
+
+def in_a_function(context: Any) -> None:
+    context(lambda: None)()
+
+
+def in_a_generator(context: Any) -> None:
+    @context
+    def generate() -> Iterator[int]:
+        yield 1
+
+    list(generate())
+
+
+@every_mode
+@pytest.mark.parametrize("event", ["line", "opcode"])
+@pytest.mark.parametrize("use", [in_a_block, in_nested_blocks, in_a_function, in_a_generator])
+def test_an_interrupt_anywhere_ends_the_mode_with_its_block(mode: Any, event: str, use: Callable[[Any], None]) -> None:
+    count = 0
+    context = mode()  # which stays, and could keep what it changed
+    interrupted_at(0, event, lambda: use(context))  # Python 3.12 traces no opcodes of a function the first time
+    for count in range(1, 2000):
+        error = interrupted_at(count, event, lambda: use(context))
+        assert is_plain(), count
+        assert modes._logs.get() == ()
+        if error is None:
+            break
+    assert count > 5
+
+
+@every_mode
+def test_an_interrupt_between_entering_and_leaving_by_hand_ends_with_the_context(mode: Any) -> None:
+    for count in range(1, 400):
+        error = interrupted_at(count, "line", lambda: in_an_exit_stack(mode()))
+        done = error is None
+        del error
+        gc.collect()  # the stack's own frames hold the error, which holds them
+        assert is_plain()
+        if done:
+            return
+    raise AssertionError
+
+
+def test_an_interrupted_trace_leaves_assignments_as_they_were() -> None:
+    """The hook on assignments, which a trace needs, makes all eager code three times as slow."""
+    ours = (Path(modes.__file__).parent).as_posix()
+    kept = []
+    for at in range(1, 2000, 7):
+        left = at
+
+        def tracer(frame: Any, kind: str, arg: Any) -> Any:
+            nonlocal left
+            if not frame.f_code.co_filename.startswith(ours):
+                return None
+            left -= kind == "line"
+            if kind == "line" and left == 0:
+                raise KeyboardInterrupt
+            return tracer
+
+        f = ad.compile(lambda x: x * 2.0 if x > 0 else x, backend="python")
+        sys.settrace(tracer)
+        try:
+            f(1.0)
+        except KeyboardInterrupt as error:
+            kept.append(error)
+        finally:
+            sys.settrace(None)
+        x = Value(2.0)
+        x.data = 3.0
+        assert "__setattr__" not in vars(Value)
+        if left > 0:
+            break
+    assert len(kept) > 20
+    assert is_plain()
+
+
+@every_mode
+def test_a_context_can_be_entered_again_and_inside_itself(mode: Any) -> None:
+    context = mode()
+    for _ in range(2):
+        with context:
+            with context:
+                assert not is_plain()
+            assert not is_plain()
+        assert is_plain()
+    assert context is not mode()
+
+
+@every_mode
+def test_a_context_can_be_entered_and_left_by_hand(mode: Any) -> None:
+    context = mode()
+    context.__enter__()
+    context.__enter__()
+    context.__exit__(None, None, None)
+    assert not is_plain()
+    context.__exit__(None, None, None)
+    assert is_plain()
+    with pytest.raises(RuntimeError, match="was left, but not entered"):
+        context.__exit__(None, None, None)
+    with ExitStack() as stack:
+        stack.enter_context(context)
+        stack.enter_context(context)
+        assert not is_plain()
+    assert is_plain()
+    with context, pytest.raises(ZeroDivisionError), ExitStack() as stack:
+        stack.enter_context(context)
+        raise ZeroDivisionError
+    assert is_plain()
+
+
+@every_mode
+def test_a_bare_decorator_is_one_with_parentheses(mode: Any) -> None:
+    @mode
+    def bare(x: int, *, y: int = 2) -> tuple[bool, int]:
+        """Says so."""
+        return is_plain(), x + y
+
+    @mode()
+    def called(x: int) -> bool:
+        return is_plain()
+
+    assert bare(1, y=3) == (False, 4)
+    assert not called(1)
+    assert (bare.__name__, bare.__doc__) == ("bare", "Says so.")
+    assert is_plain()
+    with pytest.raises(TypeError, match="expected a function to decorate, got int 3"):
+        mode(3)
+
+
+class Square:
+    @ad.no_grad
+    def method(self, x: Value) -> Value:
+        return x * x
+
+    @classmethod
+    @ad.no_grad()
+    def of_class(cls, x: Value) -> Value:
+        return x * x
+
+
+def test_methods_are_decorated_as_functions_are() -> None:
+    x = Value(2.0)
+    assert (Square().method(x).op, Square.of_class(x).op) == (None, None)
+
+
+# --- generators and coroutines ---
+
+
+def decorated(mode: Any) -> Any:
+    @mode
+    def generate(count: int) -> Iterator[Any]:
+        for _ in range(count):
+            assert not is_plain()
+            yield
+        return count
+
+    return generate
+
+
+def around_the_yield(mode: Any) -> Any:
+    def generate(count: int) -> Iterator[Any]:
+        with mode():
+            for _ in range(count):
+                assert not is_plain()
+                yield
+        return count
+
+    return generate
+
+
+def through_an_inner_one(mode: Any) -> Any:
+    def generate(count: int) -> Iterator[Any]:
+        return (yield from around_the_yield(mode)(count))
+
+    return generate
+
+
+def by_a_context_manager_of_ones_own(mode: Any) -> Any:
+    @contextmanager
+    def manager() -> Iterator[None]:
+        with mode():
+            yield
+
+    def generate(count: int) -> Iterator[Any]:
+        with manager():
+            for _ in range(count):
+                assert not is_plain()
+                yield
+        return count
+
+    return generate
+
+
+GENERATORS = [decorated, around_the_yield, through_an_inner_one, by_a_context_manager_of_ones_own]
+every_generator = pytest.mark.parametrize("kind", GENERATORS)
+
+
+@every_mode
+@every_generator
+def test_a_mode_in_a_generator_is_not_its_callers(mode: Any, kind: Any) -> None:
+    for _ in kind(mode)(3):
+        assert is_plain_now()
+    assert is_plain()
+
+    def outer() -> Iterator[Any]:
+        result = yield from kind(mode)(2)
+        assert is_plain()
+        yield result
+
+    assert list(outer()) == [None, None, 2]
+
+
+def is_plain_now() -> bool:
+    """Return whether nothing counts here; a generator may be suspended inside of a mode of its own."""
+    x = Value(2.0)
+    y = ad.tanh(x)
+    made = [x * y, y + 1.0, x + x, ad.sum([x, y]), ad.dot([x], [y]), y]
+    return modes.now() is None and all(node.op is not None and node.source is None for node in made)
+
+
+@every_mode
+@every_generator
+@pytest.mark.parametrize("order", ["abab", "abba", "aabb", "baab"])
+def test_interleaved_generators_each_have_their_mode_and_leave_nothing(mode: Any, kind: Any, order: str) -> None:
+    running = {"a": kind(mode)(2), "b": around_the_yield(ad.no_grad)(2)}
+    for name in order:
+        next(running[name])
+        assert is_plain_now()
+    for name in order[::-2]:
+        next(running[name], None)
+        assert is_plain_now()
+    running.clear()
+    assert is_plain()
+
+
+@every_mode
+@every_generator
+def test_a_generator_that_is_dropped_closed_or_fails_takes_its_mode_along(mode: Any, kind: Any) -> None:
+    dropped, closed, failed = kind(mode)(5), kind(mode)(5), kind(mode)(5)
+    for generator in (dropped, closed, failed):
+        next(generator)
+    del dropped, generator
+    closed.close()
+    with pytest.raises(ZeroDivisionError):
+        failed.throw(ZeroDivisionError)
+    assert is_plain()
+
+
+def test_a_mode_of_the_caller_holds_in_its_generators_and_ends_between_their_turns() -> None:
+    def generate() -> Iterator[bool]:
+        while True:
+            yield is_plain_now()
+
+    generator = generate()
+    assert next(generator)
+    with ad.no_grad():
+        assert not next(generator)
+    assert next(generator)
+    inside = around_the_yield(ad.no_grad)(3)
+    with ad.detect_anomaly():
+        next(inside)
+        assert modes.now() is not None
+        assert (modes.now().recording, modes.now().checking) == (True, True)  # type: ignore[union-attr]
+    next(inside)
+    assert is_plain_now()
+
+
+def test_a_context_manager_of_ones_own_has_its_mode_around_the_block() -> None:
+    @contextmanager
+    def quiet(inner: Any) -> Iterator[None]:
+        with inner:
+            yield
+
+    with quiet(ad.no_grad()), quiet(quiet(ad.detect_anomaly())):
+        assert not is_plain()
+        assert modes.now().checking  # type: ignore[union-attr]
+    assert is_plain()
+
+
+@pytest.fixture
+def quiet() -> Iterator[None]:
+    with ad.no_grad():
+        yield
+
+
+def test_a_fixture_has_its_mode_around_the_test(quiet: None) -> None:
+    assert (Value(2.0) * 3.0).op is None
+
+
+def test_a_fixture_has_its_mode_no_longer_than_its_test() -> None:
+    assert is_plain()
+
+
+async def pause() -> None:
+    await asyncio.sleep(0)
+
+
+def coroutine_by_decorator(mode: Any) -> Any:
+    @mode
+    async def work() -> bool:
+        before = is_plain_now()
+        await pause()
+        return before or is_plain_now()
+
+    return work
+
+
+def coroutine_with_a_block(mode: Any) -> Any:
+    async def work() -> bool:
+        with mode():
+            before = is_plain_now()
+            await pause()
+            return before or is_plain_now()
+
+    return work
+
+
+every_coroutine = pytest.mark.parametrize("kind", [coroutine_by_decorator, coroutine_with_a_block])
+
+
+@every_mode
+@every_coroutine
+def test_a_mode_in_a_coroutine_is_not_that_of_other_tasks(mode: Any, kind: Any) -> None:
+    async def other() -> bool:
+        plain = []
+        for _ in range(5):
+            plain.append(is_plain_now())
+            await pause()
+        return all(plain)
+
+    async def main() -> list[bool]:
+        return await asyncio.gather(kind(mode)(), other(), kind(mode)())
+
+    assert asyncio.run(main()) == [False, True, False]
+    assert is_plain()
+
+
+@every_mode
+@every_coroutine
+def test_a_mode_in_a_coroutine_is_not_that_of_who_drives_it_by_hand(mode: Any, kind: Any) -> None:
+    one, other = kind(mode)(), kind(mode)()
+    with pytest.raises(StopIteration) as stopped:
+        for turn in range(10):
+            (one, other)[turn % 2].send(None)
+            assert is_plain_now()
+    assert stopped.value.value is False
+    other.close()
+    assert is_plain()
+
+
+def test_tasks_and_threads_begun_inside_of_a_block_inherit_its_mode() -> None:
+    async def inner() -> bool:
+        await pause()
+        return is_plain_now()
+
+    async def main() -> list[bool]:
+        with ad.no_grad():
+            gathered = await asyncio.gather(inner(), inner(), asyncio.to_thread(is_plain_now))
+        return [*gathered, await asyncio.create_task(inner())]
+
+    assert asyncio.run(main()) == [False, False, False, True]
+
+
+@every_mode
+@pytest.mark.parametrize("bare", [True, False])
+def test_a_mode_in_an_asynchronous_generator_is_not_its_callers(mode: Any, bare: bool) -> None:
+    async def numbers() -> AsyncIterator[Any]:
+        sent: Any = 0
+        with nullcontext() if bare else mode():
+            while sent is not None:
+                assert not is_plain_now()
+                await pause()
+                try:
+                    sent = yield sent
+                except ZeroDivisionError:
+                    sent = "caught"
+            assert not is_plain_now()
+
+    generate = mode(numbers) if bare else numbers
+
+    async def main() -> list[Any]:
+        generator = generate()
+        found = [await anext(generator)]
+        for number in (1, 2):
+            assert is_plain_now()
+            found.append(await generator.asend(number))
+        found.append(await generator.athrow(ZeroDivisionError))
+        assert is_plain_now()
+        with pytest.raises(StopAsyncIteration):
+            await generator.asend(None)
+        left = generate()
+        async for _ in left:
+            assert is_plain_now()
+            break
+        await left.aclose()
+        assert [number async for number in generate()] == [0]
+        return found
+
+    assert asyncio.run(main()) == [0, 1, 2, "caught"]
+    assert is_plain()
+
+
+def test_generators_inside_of_a_compiled_function_keep_their_mode_to_themselves() -> None:
+    def f(x: Any) -> Any:
+        with_gradient = x * x
+        generator = around_the_yield_of(x)
+        detached = next(generator)
+        return with_gradient + x * 3.0 + detached
+
+    def around_the_yield_of(x: Any) -> Iterator[Any]:
+        with ad.no_grad():
+            yield x * x
+
+    assert ad.compile(ad.grad(f), backend="python")(2.0) == ad.grad(f)(2.0) == 7.0
+
+
+def test_arithmetic_is_as_fast_as_ever_after_a_block() -> None:
+    with ad.no_grad():
+        pass
+    assert modes.current() is None
+    generator = around_the_yield(ad.no_grad)(1)
+    next(generator)
+    assert modes.current() is not None
+    generator.close()
+    assert modes.current() is None
+
+
+def test_what_is_recorded_with_sources_is_freed_at_once_with_all_frames() -> None:
+    class Watched:
+        pass
+
+    def work() -> Any:
+        watched = Watched()
+        with ad.record_source():
+            assert (Value(1.0) * 2.0).source is not None
+        return weakref.ref(watched)
+
+    gc.collect()
+    gc.disable()
+    try:
+        assert work()() is None
+    finally:
+        gc.enable()

@@ -232,7 +232,7 @@ class Compiled(Bindable):
 
     def _taken(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments | None:
         """Return the numbers in the arguments; None where f itself is to be called."""
-        mode = modes.current()
+        mode = modes.now()
         if mode is not None and (mode.trace is not None or mode.checking):
             return None
         try:

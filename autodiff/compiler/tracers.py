@@ -10,9 +10,9 @@ import sys
 from collections.abc import Callable
 from functools import cache
 from typing import Any, NoReturn, cast
-from weakref import WeakSet
 
 from autodiff import floats, modes, primitives, value
+from autodiff.blocks import Block
 from autodiff.compiler import opcodes
 from autodiff.primitives import Primitive
 from autodiff.value import Value
@@ -183,6 +183,8 @@ def _binary(primitive: Primitive, evaluate: Callable[[float, float], float], swa
     def method(self: Tracer, other: Any) -> Any:
         kind = type(other)
         mode = modes.current()
+        if mode is not None and not mode.is_settled:
+            mode = modes.now()
         if kind is int:
             other = float(other)
         elif kind is not float and kind is not Tracer:
@@ -223,28 +225,34 @@ Tracer.__neg__ = _negated  # type: ignore[method-assign, assignment]
 
 # --- assignments to Values, while something is traced ---
 
-# Weak, so that a trace that was interrupted is gone by itself; and without a lock, which an interrupt could leave held.
-_watchers: WeakSet[Any] = WeakSet()
+_watching: set[Block] = set()  # without a lock, which an interrupt could leave held
 
 
-def watch_assignments(trace: object) -> None:
-    """Have assignments to Values checked while this is traced: at other times they cost nothing more."""
-    _watchers.add(trace)
+def watch_assignments(block: Block) -> None:
+    """Have assignments to Values checked while the block of a trace runs: at other times they cost nothing more."""
+    _watching.add(block)
     Value.__setattr__ = _checked_assignment  # type: ignore[method-assign, assignment]
 
 
-def unwatch_assignments(trace: object) -> None:
+def unwatch_assignments(block: Block) -> None:
     """Let go of it; Values are as ever when nothing is traced."""
-    _watchers.discard(trace)
-    if not _watchers and "__setattr__" in vars(Value):
+    _watching.discard(block)
+    _unwatch_if_nothing_is_traced()
+
+
+def _unwatch_if_nothing_is_traced() -> None:
+    if not _watching and "__setattr__" in vars(Value):
         del Value.__setattr__
-        if _watchers:  # another thread has begun in between
+        if _watching:  # another thread has begun in between
             Value.__setattr__ = _checked_assignment  # type: ignore[method-assign, assignment]
 
 
 def _checked_assignment(self: Value, name: str, new: Any) -> None:
     trace = modes.current_trace()
-    if trace is not None and name in ("data", "grad") and hasattr(self, name) and not trace.is_constant(self):
+    if trace is None:  # another thread traces, or a trace was interrupted before it could unwatch
+        _watching.difference_update([block for block in _watching if block.is_over()])
+        _unwatch_if_nothing_is_traced()
+    elif name in ("data", "grad") and hasattr(self, name) and not trace.is_constant(self):
         raise assigned(name)
     object.__setattr__(self, name, new)
 

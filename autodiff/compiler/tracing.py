@@ -24,12 +24,11 @@ graph could be stale at the next run, so that is an error here.
 
 import operator
 from collections.abc import Callable, Iterable, Sequence, Sized
-from contextlib import ExitStack
-from types import TracebackType
 from typing import Any, Self, cast
 
 from autodiff import floats, modes, primitives
 from autodiff.assigned import data_of
+from autodiff.blocks import Block, Scope
 from autodiff.compiler import opcodes
 from autodiff.compiler.layout import Layout
 from autodiff.compiler.program import Program
@@ -101,7 +100,7 @@ class Guard:
         self.condition, self.expected, self.source = condition, expected, source
 
 
-class Trace:
+class Trace(Scope):
     """What a function does to numbers, noted while it is called inside `with trace:`.
 
     Attributes:
@@ -132,18 +131,16 @@ class Trace:
         self._recomputed: dict[Any, float] = {}  # interior nodes from outside
         self._logged = 0
 
-    def __enter__(self) -> Self:
-        self._contexts = ExitStack()
-        self._contexts.callback(unwatch_assignments, self)
-        watch_assignments(self)
-        self._contexts.enter_context(modes.tracing(self))
-        self._log = self._contexts.enter_context(modes.logging_leaves())
+    def begin(self, block: Block) -> Self:
+        watch_assignments(block)
+        modes.change(block, recording=True, checking=False, sourcing=False, trace=self)
+        self._log = modes.log(block)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._contexts.__exit__(kind, error, traceback)
+    def end(self, block: Block) -> None:
+        modes.unlog(block)
+        modes.restore(block)
+        unwatch_assignments(block)
 
     def input(self, number: float) -> Tracer:
         """Return the placeholder of another input, which holds this number at this call."""
@@ -172,7 +169,7 @@ class Trace:
         if kind is Condition:
             node.operands, node.made_from = (), operands
         self.nodes.append(node)
-        mode = modes.current()
+        mode = modes.now()
         return node if mode is None or mode.recording else self.detached(node, again=False)
 
     def detached(self, x: Value, again: bool = True) -> Any:
@@ -286,7 +283,7 @@ class Trace:
         return x in self._constants
 
     def _plain(self, primitive: Primitive, operands: tuple[Any, ...]) -> Any:
-        mode = modes.current()
+        mode = modes.now()
         with modes.tracing(None):
             made = primitive(*operands)
             if mode is not None and not mode.recording and isinstance(made, Value):
