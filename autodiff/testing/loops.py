@@ -29,6 +29,7 @@ WHOLE = (
 WHOLE_LEAVES = st.integers(-3, 3).map(float)
 _PREAMBLE = "from itertools import accumulate\n\nfrom autodiff import Value, primitives"
 _WIDEST = 12  # numbers in a row, a window or a part
+_FEW = st.sets(st.integers(0, 5), min_size=1, max_size=3)
 
 
 class LoopProgram(NamedTuple):
@@ -220,7 +221,7 @@ class _Loops:
     def irregular(self) -> str:
         """Return a list, or what another loop makes, with some of its first numbers changed."""
         loop = self.name() if self.draw(st.booleans()) else self.draw(st.sampled_from(_SUMS))(self)
-        some = self.draw(st.sets(st.integers(0, 5), min_size=1, max_size=3))
+        some = self.draw(_FEW)
         change = f"{self.draw(st.sampled_from(['+', '+', '-', '*']))} {self.element()}"
         return f"[x {change} if i in {sorted(some)} else x for i, x in enumerate({loop})]"
 
@@ -250,14 +251,18 @@ class _Loops:
         return f"[{' + '.join(products)} {windows}]"
 
     def parts(self) -> str:
-        """Return what a primitive, or Python's sum, makes of each of many windows."""
+        """Return what a primitive, or Python's sum, makes of each of many windows, some with one operand more."""
         name = self.name()
         n = self.size(self.lengths[name])
-        window = f"{name}[i : i + {n}]"
-        functions = [f"primitives.{name}(*{window})" for name in self.pool.parts if name != "dot"]
-        made = self.draw(st.one_of(st.just(f"sum({window})"), st.sampled_from([f"sum({window})", *functions])))
         stride = self.draw(st.sampled_from([n, 1, 2]))
-        return f"[{made} for i in range(0, len({name}) - {n - 1}, {stride})]"
+        windows = f"for i in range(0, len({name}) - {n - 1}, {stride})"
+        functions = [function for function in self.pool.parts if function != "dot"]
+        if not functions or self.draw(st.integers(0, 3)) == 0:
+            return f"[sum({name}[i : i + {n}]) {windows}]"
+        function = self.draw(st.sampled_from(functions[:1]) | st.sampled_from(functions))
+        some = [f"in {[i * stride for i in sorted(self.draw(_FEW))]}", f"// {stride} % 2"]
+        more = f"*[{self.element()}] * (i {self.draw(st.sampled_from(some))}), "
+        return f"[primitives.{function}({more}*{name}[i : i + {n}]) {windows}]"
 
     def running(self) -> str:
         return f"list(accumulate({self.name()}, primitives.{self.draw(st.sampled_from(self.pool.zips))}))"
@@ -269,7 +274,7 @@ class _Loops:
 
 _SUMS = (_Loops.parts, _Loops.rows_of_dots, _Loops.convolution)
 _KINDS = (
-    _Loops.map, _Loops.zip, _Loops.scaled, *_SUMS, _Loops.irregular, _Loops.irregular, _Loops.running,
+    _Loops.map, _Loops.zip, _Loops.scaled, *_SUMS, _Loops.parts, _Loops.irregular, _Loops.irregular, _Loops.running,
     _Loops.prefix_sums, _Loops.outer, _Loops.slice, _Loops.gather, _Loops.joined, _Loops.choice,
 )  # fmt: skip
 """The loops, those of sums with something irregular more often than others."""
