@@ -408,3 +408,17 @@ def test_every_program_becomes_xml_and_html(program: Program) -> None:
     if y.operands and len(parts_of(y).boxes) <= 50:
         ElementTree.fromstring(animate(y).svg())
         Reader(animate(y, forward=True, direction="TB").html())
+
+
+@needs_svg
+def test_each_track_of_a_film_shows_its_last_scene_until_the_longest_ends() -> None:
+    root = ElementTree.fromstring(animate(doubled_twice()[1], order="depth-first").svg())
+    lasts = [
+        [int(number) for number in re.findall(r"ad-\d+-(\d+)-of-(\d+)", text.get("class", ""))[0]]
+        for text in root.iter(f"{SVG}text")
+        if "data-from" in text.attrib and text.get("visibility") != "hidden"
+    ]
+    assert len(lasts) >= 2
+    assert all(last + 1 == scenes for last, scenes in lasts)
+    ends = {int(text.get("data-to", 0)) for text in root.iter(f"{SVG}text") if text.get("visibility") != "hidden"}
+    assert len(ends) > 1  # of different lengths

@@ -9,11 +9,13 @@ import pickle
 import subprocess
 import sys
 import threading
+import time
 import warnings
 import weakref
 from array import array
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import IntEnum
@@ -1556,3 +1558,62 @@ def test_a_derivative_of_a_compiled_function_is_that_of_the_function_to_any_orde
     assert compile(grad(compiled), backend=backend)(2.0) == pytest.approx(grad(f)(2.0), rel=1e-15)
     y = compiled(Value(2.0))
     assert y.op.name == "mul"
+
+
+def test_a_prepared_call_of_rows_takes_the_other_path_when_it_must(backend: str) -> None:
+    """The rows that it was prepared with all went one way: its guards are looked at all the same."""
+    for reduce, expected in ((None, [1.0, 2.0]), ("sum", 3.0)):
+        x = np.array([3.0, 4.0])
+        call = compile(lambda x: x if x > 0.0 else -x, rows=0, reduce=reduce, backend=backend).prepare(x)
+        x[:] = -1.0, 2.0
+        call()
+        np.testing.assert_array_equal(call.results, expected)
+
+
+def test_arrays_that_may_not_be_written_to_are_read(backend: str) -> None:
+    x = np.array([3.0, 4.0])
+    rows = np.array([[1.0, 2.0], [3.0, 4.0]])
+    for fixed in (x, rows):
+        fixed.flags.writeable = False
+    assert compile(lambda x: x @ x, backend=backend)(x) == 25.0
+    over_rows = compile(lambda x, y: x @ y, rows=1, backend=backend)
+    np.testing.assert_array_equal(over_rows(x, rows), [11.0, 25.0])
+    np.testing.assert_array_equal(over_rows(np.array([3.0, 4.0]), rows), [11.0, 25.0])
+
+
+def test_a_function_is_traced_once_for_threads_that_call_it_at_once() -> None:
+    entered, released, calls = threading.Event(), threading.Event(), list[str]()
+
+    def f(x: Any) -> Any:
+        calls.append("once more")
+        entered.set()
+        assert released.wait(30.0)
+        return x * x
+
+    compiled = compile(f, backend="python")
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(compiled, 3.0)
+        assert entered.wait(30.0)
+        second = pool.submit(compiled, 4.0)
+        time.sleep(0.2)  # it has found no program, and waits
+        released.set()
+        assert (first.result(), second.result()) == (9.0, 16.0)
+    assert calls == ["once more"]
+
+
+@pytest.mark.parametrize("rows", [None, 0])
+def test_a_leaf_that_changes_between_the_trace_and_the_run_is_seen(
+    rows: int | None, backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    w = Value(1.0)
+    options = {} if rows is None else {"rows": rows}
+    compiled = compile(lambda x: x * w if w > 0.0 else x - w, backend=backend, **options)
+    trace = compiled._trace
+
+    def traced_then_changed(*args: Any) -> Any:
+        path = trace(*args)
+        w.data = -2.0
+        return path
+
+    monkeypatch.setattr(compiled, "_trace", traced_then_changed)
+    assert compiled(3.0 if rows is None else [3.0]) == (5.0 if rows is None else [5.0])

@@ -1,6 +1,7 @@
 """Explanations: the paths are those of the graph, their products sum to the gradient."""
 
 import math
+import re
 import time
 from itertools import pairwise
 
@@ -270,3 +271,37 @@ def test_wrong_input_is_refused_with_what_to_do() -> None:
         explain(x, x, limit=1.5)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"^limit is a number of paths, at least 1, got 0$"):
         explain(x, x, limit=0)
+
+
+def test_a_value_that_is_two_operands_has_the_rule_of_each() -> None:
+    x = Value(2.0, "x")
+    table = str(explain(x**x, x)).split("Local gradients\n")[1]
+    rows = [re.split(" {2,}", line) for line in table.splitlines()]
+    assert rows[0] == ["local gradient", "of", "is", "here"]
+    assert {row[2]: float(row[3]) for row in rows[1:]} == {"x * x**(x - 1)": 4.0, "x**x * log(x)": 2.77259}
+
+
+def test_what_backward_rounds_to_is_told_where_all_paths_are_listed_and_finite() -> None:
+    x = Value(0.1, "x")
+    y = (x * 0.1 + (x * 0.1 + x * 0.6)) * 0.1
+    assert "The paths sum to 0.08; backward() adds up at each node" in str(explain(y, x))
+    few = str(explain(y, x, limit=2))
+    assert "1 more path" in few
+    assert "The paths sum to" not in few
+    x = Value(0.0, "x")
+    assert "The paths sum to" not in str(explain(x.log() + 1.0 / x, x))  # inf - inf
+
+
+def test_an_infinite_slope_behind_a_zero_hides_no_larger_path() -> None:
+    x = Value(0.0, "x")
+    y = ad.sum([x.sqrt() * Value(0.0), 3.0 * x, 5.0 * x])
+    assert [path.contribution for path in explain(y, x, limit=2).paths] == [5.0, 3.0]
+
+
+@pytest.mark.parametrize("labels", [("\ufb01t", "fit"), ("x\u00b2", "x2"), ("\u2133", "M")])
+def test_labels_that_python_reads_as_one_name_are_told_apart(labels: tuple[str, str]) -> None:
+    """Python takes identifiers in NFKC: a ligature for its letters."""
+    a, b = [Value(float(i + 2), label) for i, label in enumerate(labels)]
+    f = ad.formula(a - b)
+    assert len(f.names) == 2
+    assert eval(str(f), {name: x.data for name, x in f.names.items()}) == -1.0

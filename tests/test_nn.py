@@ -869,3 +869,20 @@ def test_model_of_the_shape_of_micrograds_moons_demo_learns() -> None:
             p.data -= learning_rate * p.grad
     assert accuracy == 1.0
     assert total.data < 0.1
+
+
+def test_what_holds_its_holder_is_visited_once() -> None:
+    class Child(nn.Module):
+        def __init__(self, parent: Any) -> None:
+            self.parent = parent
+            self.w = Value(1.0)
+
+    class Parent(nn.Module):
+        def __init__(self) -> None:
+            self.children = [Child(self), Child(self)]
+            self.loop: list[Any] = [self.children]
+            self.loop.append(self.loop)
+
+    model = Parent()
+    assert list(model.state_dict()) == ["children.0.w", "children.1.w"]
+    assert len(model.parameters()) == 2

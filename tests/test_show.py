@@ -678,3 +678,14 @@ def test_save_writes_into_a_pipe(tmp_path: Path) -> None:
     reader.join()
     assert read[0].startswith(b"digraph")
     assert pipe.is_fifo()
+
+
+def test_a_root_that_another_root_was_made_from_is_referred_to() -> None:
+    x = Value(2.0, "x")
+    y = x * 3.0
+    y.label = "y"
+    z = y + 1.0
+    z.label = "z"
+    lines = [line.split() for line in draw([z, y]).text().splitlines()[1:]]
+    assert [line[0] for line in lines if line[0] not in ("├─", "│", "└─")] == ["z", "y"]
+    assert lines[-1][:1] + lines[-1][-2:] == ["y", "shown", "above"]
