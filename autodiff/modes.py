@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from functools import cache, wraps
-from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from types import FrameType
 from typing import Any, NamedTuple, TypeVar, cast, overload
 
@@ -114,6 +113,8 @@ class Context(Scope):
 
 
 def _inside(context: Context, f: Callable[..., Any]) -> Callable[..., Any]:
+    from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction  # takes some milliseconds
+
     def called(*args: Any, **kwargs: Any) -> Any:
         with context:
             return f(*args, **kwargs)

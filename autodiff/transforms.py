@@ -18,13 +18,13 @@ Inner and outer derivatives cannot be confused: each transform differentiates wi
 """
 
 import operator
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from functools import wraps
 from typing import Any
 
 from autodiff import modes
+from autodiff.blocks import Block, Scope
 from autodiff.graph import topological_order
 from autodiff.primitives import Primitive
 from autodiff.structures import NUMBER, Structure, flatten, flatten_values, in_blocks, nested, ordered_as
@@ -242,14 +242,11 @@ class _Run:
         self.logs: list[list[Any]] = []  # of leaves made while we were recording: they are ours
         self.inputs: list[Value] = []
         self.borrowed: set[Value] = set()  # inputs made from a Value: no sweep goes beyond them
+        self.detaching = False
 
-    @contextmanager
-    def recording(self) -> Iterator[None]:
-        mode = modes.now()
-        self.detaching = mode is not None and not mode.recording  # called inside no_grad()
-        with modes.recording(), modes.logging_leaves() as log:
-            self.logs.append(log)
-            yield
+    def recording(self) -> "_Recording":
+        """Return a context in which operations are recorded, and what is made is ours."""
+        return _Recording(self)
 
     def again(self) -> "_Run":
         """Return a run over the same graph, for another recording."""
@@ -417,17 +414,39 @@ class _Run:
         return from_elsewhere(order, ours, self.borrowed) | {x for x in values if not x.operands and x not in ours}
 
 
-@contextmanager
+class _Recording(Scope):
+    """A context in which operations are recorded, even inside `no_grad()`, and what is made is a run's own."""
+
+    def __init__(self, run: _Run, first: Callable[[], None] | None = None) -> None:
+        self.run, self.first = run, first
+
+    def begin(self, block: Block) -> _Run:
+        mode = modes.now()
+        self.run.detaching = mode is not None and not mode.recording  # called inside no_grad()
+        if self.run.detaching:
+            modes.change(block, recording=True)
+        self.run.logs.append(modes.log(block))
+        if self.first is not None:
+            try:
+                self.first()
+            except BaseException:
+                self.end(block)
+                raise
+        return self.run
+
+    def end(self, block: Block) -> None:
+        modes.unlog(block)
+        modes.restore(block)
+
+
 def _recorded(
     name: str, f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], argnums: Argnums, has_aux: bool
-) -> Iterator[_Run]:
-    """Return a context in which f has been recorded, and what is made is ours."""
+) -> _Recording:
+    """Return a context in which f has been recorded, and what is made is ours; it gives the run."""
     if isinstance(f, Primitive):
         _refuse_containers(name, f, args)
     run = _Run(name)
-    with run.recording():
-        run.take(f(*run.lift(args, argnums), **kwargs), has_aux)
-        yield run
+    return _Recording(run, lambda: run.take(f(*run.lift(args, argnums), **kwargs), has_aux))
 
 
 def _refuse_containers(name: str, f: Primitive, args: tuple[Any, ...]) -> None:

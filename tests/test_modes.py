@@ -20,7 +20,7 @@ import pytest
 
 import autodiff as ad
 import nn
-from autodiff import Value, blocks, modes
+from autodiff import Value, blocks, modes, transforms
 
 
 def line_here() -> int:
@@ -253,7 +253,7 @@ def test_values_with_and_without_sources_mix() -> None:
 
 MODES = {"no_grad": ad.no_grad, "detect_anomaly": ad.detect_anomaly, "record_source": ad.record_source}
 every_mode = pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
-OURS = {(Path(module.__file__).as_posix()) for module in (modes, blocks)}
+OURS = {(Path(module.__file__).as_posix()) for module in (modes, blocks, transforms)}
 
 
 def is_plain() -> bool:
@@ -331,6 +331,30 @@ def test_an_interrupt_anywhere_ends_the_mode_with_its_block(mode: Any, event: st
         if error is None:
             break
     assert count > 5
+
+
+TRANSFORMS: dict[str, Callable[[], Any]] = {
+    "grad": lambda: ad.grad(lambda x: x * x)(2.0),
+    "jacobian": lambda: ad.jacobian(lambda x: [x[0] * x[1]])([2.0, 3.0]),
+    "vjp": lambda: ad.vjp(lambda x: x * x, 2.0)[1](1.0),
+    "grad of grad": lambda: ad.grad(ad.grad(lambda x: x * x * x))(2.0),
+}
+
+
+@pytest.mark.parametrize("call", TRANSFORMS.values(), ids=TRANSFORMS)
+def test_an_interrupt_anywhere_in_a_transform_leaves_the_mode_around_it(call: Callable[[], Any]) -> None:
+    for count in range(1, 3000, 3):
+        with ad.no_grad():
+            error = interrupted_at(count, "line", call)
+            assert ad.tanh(Value(1.0)).op is None
+        assert is_plain()
+        assert modes._logs.get() == ()
+        error = interrupted_at(count, "line", call) and error
+        assert is_plain()
+        assert modes._logs.get() == ()
+        if error is None:
+            assert count > 50
+            return
 
 
 @every_mode
