@@ -1,8 +1,8 @@
 """What a module holds: a walk through its attributes, and the lists, tuples, dicts, arrays and modules in them.
 
 >>> from nn import Neuron
->>> [dotted(path) for path, thing in walk(Neuron(2, seed=0)) if isinstance(thing, Value)]
-['w.0', 'w.1', 'b']
+>>> [(dotted(path), type(thing).__name__) for path, thing in walk(Neuron(2, seed=0))]
+[('', 'Neuron'), ('w', 'list'), ('b', 'Value')]
 """
 
 import sys
@@ -36,7 +36,7 @@ def is_module(thing: object) -> bool:
 def walk(module: Any) -> Iterator[tuple[Path, Any]]:
     """Yield (path, thing) for the module, and the modules and Values under it, as deep as they nest, in order.
 
-    Values that a list holds, and nothing else, come as that list, which takes a tenth of the time. A module or a
+    Values that a list holds, and nothing else, come as that list, which takes half the time. A module or a
     container held twice, or holding its holder, is visited once; what buffers hold is left out. Raises TypeError for
     modules or Values in a set, whose order would differ from run to run.
     """
