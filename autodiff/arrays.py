@@ -24,6 +24,7 @@ Elements are known here by their attributes alone: this stands below Value, whos
 
 import math
 import operator
+import sys
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
@@ -297,9 +298,12 @@ def of_function(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> A
         if isinstance(x, np.ndarray):
             floats.check_kind_of_array(x)
     ours = _OTHERS.get(function)
-    if ours is not None:
-        return ours(*args, **kwargs)
-    return _ours(np.ndarray.__array_function__(_NOTHING, function, (), tuple(args), kwargs))
+    return _by_numpy(function, *args, **kwargs) if ours is None else ours(*args, **kwargs)
+
+
+def _by_numpy(function: Any, *args: Any, **kwargs: Any) -> Any:
+    """Return what numpy's own implementation makes of them, which calls the functions that are ours on the way."""
+    return _ours(np.ndarray.__array_function__(_NOTHING, function, (), args, kwargs))
 
 
 def _call(ufunc: Any, method: str, inputs: Sequence[Any], kwargs: dict[str, Any]) -> Any:
@@ -322,9 +326,12 @@ def _scalars(inputs: Sequence[Any]) -> list[Any] | None:
     return scalars
 
 
-@cache
+@cache  # asked of numpy, a name takes as long as a product of Values
 def _name(ufunc: Any) -> str:
-    return str(ufunc.__name__)  # asked of numpy, it takes as long as a product of Values
+    """Return the name of a ufunc of numpy's or scipy's; "" for one of a user's own, whatever it is called."""
+    name = str(ufunc.__name__)
+    homes = (np, sys.modules.get("scipy.special"))
+    return name if name == "clip" or any(getattr(home, name, None) is ufunc for home in homes) else ""
 
 
 _NOTHING = np.empty(0)
@@ -405,6 +412,14 @@ def clip(a: Any, a_min: Any = None, a_max: Any = None, out: Any = None, **bounds
     return of_ufunc(ufunc, "__call__", operands, {} if out is None else {"out": (out,)})
 
 
+def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+    """Return np.linalg.norm; the Euclidean one is one operation, whose derivative at zero is 0."""
+    of_vectors = isinstance(axis, int) or (axis is None and np.ndim(x) == 1)
+    if np.size(x) and (ord is None or (ord == 2 and of_vectors) or (ord == "fro" and not of_vectors)):
+        return _ours(_reduced(primitives.norm, _bare(x), {"axis": axis, "keepdims": keepdims}))
+    return _by_numpy(np.linalg.norm, x, ord, axis, keepdims)
+
+
 def nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
     """Return np.nan_to_num: nan and the infinities replaced by numbers."""
     high = np.finfo(float).max if posinf is None else posinf
@@ -421,6 +436,7 @@ _OTHERS: dict[Any, Callable[..., Any]] = {
     np.select: select,
     np.clip: clip,
     np.nan_to_num: nan_to_num,
+    np.linalg.norm: norm,
 }
 
 

@@ -143,6 +143,29 @@ def test_what_was_not_taken_contributes_nothing() -> None:
     assert compiled(np.array([0.0, 2.0])).tolist() == [0.0, 0.5]
 
 
+def test_the_norm_of_zero_has_no_direction() -> None:
+    zero = np.zeros(2)
+    for f in (np.linalg.norm, lambda x: np.linalg.norm(x, 2), lambda x: np.linalg.norm(x.reshape(1, 2), "fro")):
+        assert grad(f)(zero).tolist() == [0.0, 0.0]
+        assert np.allclose(compile(grad(f), backend="python")(np.array([3.0, 4.0])), [0.6, 0.8], rtol=1e-15)
+    assert math.isclose(np.linalg.norm(ad.array([Value(3.0), -4.0]), 1).data, 7.0)
+    rows = ad.array([[Value(3.0), 4.0], [0.0, 2.0]])
+    assert same(np.linalg.norm(rows, axis=1), [5.0, 2.0])
+
+
+def test_functions_of_scipys_and_of_users_own_are_what_they_are() -> None:
+    special = pytest.importorskip("scipy.special")
+    x = Value(0.5)
+    assert special.erf(x).op.name == "erf"
+    assert same(special.erfc(ad.array([x])), [math.erfc(0.5)])
+
+    def sign(x: Any) -> Any:
+        return x * 10.0
+
+    assert same(np.frompyfunc(sign, 1, 1)(ad.array([x])), [5.0])
+    assert same(np.vectorize(sign, otypes=[object])(ad.array([x])), [5.0])
+
+
 def test_a_mask_selects_elements_by_guards_and_sets_them_by_selects() -> None:
     def rectified(x: Any) -> Any:
         y = x * 1.0
