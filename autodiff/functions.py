@@ -206,7 +206,8 @@ def dot(w: Iterable[Any], x: Iterable[Any]) -> Any:
 def norm(values: Iterable[Any], *more: Never) -> Any:
     """Return the Euclidean length of a list, as one node, without overflow; 0.0 for an empty one.
 
-    The derivative at the zero vector is 0.
+    All derivatives at the zero vector are 0, which has no direction. Write dot(x, x) for the square of a length: it is
+    smooth there, too, with the second derivative 2.
 
     >>> norm([3.0, 4.0])
     5.0
@@ -246,6 +247,9 @@ def logsumexp(values: Iterable[Any], *more: Never) -> Any:
 
 def softmax(values: Iterable[Any], *more: Never) -> list[Any]:
     """Return the list of e^xi / (e^x1 + e^x2 + ...): as many nodes, which share one logsumexp.
+
+    The derivative of a result p in its own xi is p (1 - p), of which the difference rounds: where p is 1 to the last
+    bit, it is 0. That of log(p), 1 - p, likewise.
 
     >>> softmax([1000.0, 0.0])
     [1.0, 0.0]

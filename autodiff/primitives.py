@@ -226,7 +226,8 @@ pow: Primitive = Primitive(
     "pow",
     "x ** y",
     floats.power,
-    # 0 ** y is the constant 0 for y > 0: in y its derivative is 0 there, not 0 * log(0).
+    # 0 ** y is the constant 0 for y > 0: in y its derivative is 0 there, not 0 * log(0). For y < 0 it is inf, and the
+    # derivative in y the limit of x^y ln x from the right, -inf, as the value inf is that of x^y.
     [
         lambda out, x, y: _power_slope(x, y),
         lambda out, x, y: _choose(x == 0.0, _choose(y < 0.0, out * log(x), NOTHING), out * log(x)),
@@ -344,7 +345,9 @@ arccosh = Primitive(
 arctanh = Primitive(
     "arctanh", "artanh x", floats.arctanh, [lambda out, x: _squared(arcsin_slope(x))], domain=_on((-0.999, 0.999))
 )
-# The zero vector has no direction: its derivative is 0, in hypot, norm and arctan2 alike.
+# The zero vector has no direction: its derivative is 0, of every order, in hypot, norm and arctan2 alike. So is then
+# the second derivative of norm(x) ** 2, by the chain rule 2 (n'² + n n''), although that of the square itself is 2: no
+# finite n'' makes it 2 while n is 0. The square of a length is dot(x, x), smooth everywhere.
 hypot: Primitive = Primitive(
     "hypot",
     "√(x² + y²)",
@@ -618,6 +621,7 @@ TABLE: dict[str, Primitive] = {entry.name: entry for entry in list(globals().val
 sech: Primitive = Primitive(
     "sech", "1 / cosh x", floats.sech, [lambda out, x: -out * tanh(x)], domain=_on((-700.0, 700.0))
 )
+# Infinite at -1 and 1, in every order: x times a power of out is never a difference.
 arcsin_slope: Primitive = Primitive(
     "arcsin_slope",
     "1 / √(1 - x²)",

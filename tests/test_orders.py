@@ -120,6 +120,23 @@ def test_the_second_derivative_at_the_end_of_a_domain_is_infinite(
     assert ad.compile(ad.grad(ad.grad(f)), backend="python")(number) == expected
 
 
+def test_the_square_of_a_length_is_smooth_at_the_zero_vector_as_a_dot_only() -> None:
+    """The length has the derivative 0 there, by convention; no second derivative of it makes its square's right."""
+    zero = [0.0, 0.0]
+    assert ad.hessian(lambda v: ad.dot(v, v))(zero) == [[2.0, 0.0], [0.0, 2.0]]
+    assert ad.hessian(lambda v: ad.norm(v) ** 2)(zero) == [[0.0, 0.0], [0.0, 0.0]]
+    for f in (lambda v: ad.dot(v, v), lambda v: ad.norm(v) ** 2):
+        assert ad.compile(ad.hessian(f), backend="python")(zero) == ad.hessian(f)(zero)
+
+
+@pytest.mark.parametrize("power", [-0.5, -1.0, -2.0, -3.5])
+def test_zero_to_a_negative_power_has_the_limit_of_its_derivatives_from_the_right(power: float) -> None:
+    x, y = Value(0.0), Value(power)
+    (x**y).backward()
+    assert (x.grad, y.grad) == (-math.inf, -math.inf)
+    assert ad.compile(ad.grad(lambda v: v[0] ** v[1]), backend="python")([0.0, power]) == [-math.inf, -math.inf]
+
+
 # --- two operands ---
 
 # Not smaller: the terms of a third derivative would be infinite.
