@@ -199,6 +199,19 @@ def test_rows_equal_evaluate_row_by_row(program, count, rng):
         assert one.tobytes() == two.tobytes()
 
 
+def test_a_strong_product_and_a_term_are_a_strong_sum_from_that_term():
+    """So a derivative, whose zero is made 0.0 at the end, is one product a row, and its total an inner loop."""
+    program = Program.of(2, [0.0], [("strong_mul", (0, 1)), ("add", (3, 2))], [4], varying=b"\1\1")
+    for improve in (flatten_sums, fold_products, shorten_sums):
+        program = improve(program)
+    assert "= strong_products 0.0 x0 x1" in program.listing()
+    runner = Runner(program, "sum")
+    rows = np.array([[2.0, 3.0], [-0.0, inf], [4.0, 0.5]])
+    assert runner.run_rows(np.zeros(0), rows)[0].tolist() == [8.0]
+    assert runner.nests.fields["total_count"] == 1
+    assert runner.stats["nests"] == 1
+
+
 # --- programs at the edges ---
 
 

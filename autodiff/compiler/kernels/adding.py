@@ -187,12 +187,12 @@ def shortened(codes: Array, starts: Array, operands: Array, first: int, one: int
                 code, step = _ADD if operands[s + 1] == one else _SUB, 2
         elif code == _STRONG_PRODUCTS and e - s == 3 and operands[s] == negative:
             code, begin = _STRONG_MUL, s + 1
-        elif code == _PRODUCTS and e - s == 5 and operands[s] == negative:
+        elif code in (_PRODUCTS, _STRONG_PRODUCTS) and e - s == 5 and operands[s] == negative:
             lone = s + 1 if operands[s + 1] == one else s + 3 if operands[s + 3] == one else -1
             if lone >= 0:  # that term is the start
                 other = 2 * s + 4 - lone
-                signed = operands[other] == one or operands[other] == minus
-                new_codes[i] = _PRODUCTS if not signed else _ADD if operands[other] == one else _SUB
+                signed = operands[other] == one or (operands[other] == minus and code == _PRODUCTS)
+                new_codes[i] = code if not signed else _ADD if operands[other] == one else _SUB
                 new_operands[used], used = operands[lone + 1], used + 1
                 for j in range(other + signed, other + 2):
                     new_operands[used], used = operands[j], used + 1
