@@ -1617,3 +1617,9 @@ def test_a_leaf_that_changes_between_the_trace_and_the_run_is_seen(
 
     monkeypatch.setattr(compiled, "_trace", traced_then_changed)
     assert compiled(3.0 if rows is None else [3.0]) == (5.0 if rows is None else [5.0])
+
+
+def test_rows_with_results_of_other_lengths_are_refused(backend: str) -> None:
+    for results in (lambda x: [x, x] if x > 0.0 else [x], lambda x: {"a": x} if x > 0.0 else {"b": x}):
+        with pytest.raises(TypeError, match="gives another form of result for row 1 than for row 0"):
+            compile(results, rows=0, backend=backend)(np.array([1.0, -1.0]))

@@ -886,3 +886,8 @@ def test_what_holds_its_holder_is_visited_once() -> None:
     model = Parent()
     assert list(model.state_dict()) == ["children.0.w", "children.1.w"]
     assert len(model.parameters()) == 2
+
+
+def test_a_parameter_that_is_given_twice_is_one_of_an_optimiser() -> None:
+    w, v = Value(1.0), Value(2.0)
+    assert nn.SGD([w, v, w]).parameters == [w, v]

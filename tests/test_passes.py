@@ -117,3 +117,16 @@ def test_programs_are_small_and_pickle() -> None:
 def test_every_primitive_of_the_table_has_an_opcode() -> None:
     assert len(CODE) == len(OPCODES)
     assert all(OPCODES[CODE[primitive.name]] is primitive for primitive in OPCODES)
+
+
+@pytest.mark.parametrize("name", ["add", "sub", "mul", "div", "pow"])
+def test_what_changes_nothing_is_left_out_only_where_it_changes_no_bit(name: str) -> None:
+    """x + 0.0 is no x where x is -0.0; x - 0.0 is."""
+    special = [0.0, -0.0, 1.0, -1.0, math.inf, math.nan, 5e-324]
+    for constant in special:
+        for operands in ((0, 1), (1, 0)):
+            program = Program.of(1, [constant], [(name, operands)], [2])
+            small, _ = optimised(program)
+            for x in special:
+                expected, got = PythonRunner(program).run([x])[0], PythonRunner(small).run([x])[0]
+                assert repr(got) == repr(expected), (constant, operands, x)

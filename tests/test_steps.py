@@ -211,3 +211,12 @@ def test_a_gradient_that_is_nan_in_both_orders_is_not_called_wrong() -> None:
     x = Value(0.0, "x")
     text = str(ad.backward_steps(ad.sqrt(x * x)))
     assert text.endswith("dx = nan")
+
+
+def test_of_many_steps_a_hundred_are_shown_the_first_and_the_last() -> None:
+    x = Value(0.5, "x")
+    for _ in range(250):
+        x = x.sin()
+    lines = str(forward_steps(x)).splitlines()
+    numbers = [int(line.split()[0]) for line in lines[2:] if line.split()[0].isdecimal()]
+    assert numbers == [*range(1, 76), *range(226, 251)]

@@ -211,3 +211,27 @@ def test_a_number_is_a_structure_of_one() -> None:
 def test_what_is_no_number_is_refused_with_its_place(whole: Any, message: str) -> None:
     with pytest.raises(TypeError, match=message):
         flatten(whole)
+
+
+class Doubled(list[Any]):
+    """A list that is made of half of what it holds."""
+
+    def __init__(self, items: Any) -> None:
+        super().__init__([*items, *items])
+
+
+def test_a_container_that_would_hold_something_else_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"a Doubled cannot be made anew of what it holds; give list\(\.\.\.\)"):
+        ad.grad(lambda v: v[0] * v[1])(Doubled([2.0]))
+
+
+def test_a_dataclass_that_is_derived_from_another_class_is_no_container() -> None:
+    class Base:
+        def __init_subclass__(cls) -> None: ...
+
+    @dataclass
+    class Derived(Base):
+        rate: float
+
+    with pytest.raises(TypeError, match="Derived"):
+        ad.grad(lambda d: d.rate**2)(Derived(3.0))
