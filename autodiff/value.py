@@ -500,6 +500,12 @@ class Value(metaclass=_Listed):
         )
 
     def as_integer_ratio(self) -> NoReturn:
+        """Raise TypeError: the ratio would leave the graph. statistics.mean and Fraction ask for it.
+
+        >>> Value(0.5).as_integer_ratio()  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        TypeError: the exact ratio of a Value, which statistics.mean and Fraction ask for, would lose its gradient: ...
+        """
         raise TypeError(
             "the exact ratio of a Value, which statistics.mean and Fraction ask for, would lose its gradient: take "
             "x.data to leave the graph on purpose, or stay in it, with autodiff.mean(values)"

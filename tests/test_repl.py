@@ -263,7 +263,7 @@ def test_what_the_dictionary_of_values_suggests_is_there(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["__array__", "__array_interface__", "__len__", "dtype", "shape", "item", "numpy", "T"]
+    "name", ["__array_interface__", "__array_struct__", "__len__", "dtype", "shape", "item", "numpy", "T"]
 )
 def test_what_other_libraries_look_for_is_not_there(name: str) -> None:
     assert not hasattr(Value(1.0), name)
