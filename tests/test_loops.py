@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Sequence
 from itertools import chain
+from operator import mul
 from typing import Any
 
 import pytest
@@ -16,6 +17,10 @@ from autodiff.testing.loops import WHOLE
 
 np = pytest.importorskip("numpy")
 pytest.importorskip("numba")
+
+from autodiff.compiler.kernels.interpreter import FLAT, SUM  # noqa: E402
+from autodiff.compiler.numba_backend import Runner  # noqa: E402
+from autodiff.compiler.opcodes import CODE, OPCODES  # noqa: E402
 
 SMOOTH = ["tanh", "sin", "sigmoid", "arctan", "add", "sub", "mul", "sum", "dot", "mean", "logsumexp"]
 PROGRAMS = st.one_of(
@@ -125,6 +130,74 @@ def test_backward_of_compiled_loops_adds_what_eager_backward_adds(program: LoopP
             assert_equal(case.slopes_of_leaves(), slopes[0])
             many.backward(*case.stacked)
             assert_equal(case.slopes_of_leaves(), np.sum(slopes, 0), scale)
+
+
+# --- the table of nests ---
+
+
+def meant(code: int, operands: Sequence[int], one: int) -> tuple[Any, ...]:
+    """Return an operation on addresses; a sum that starts at -0.0, which is nothing, starts at its first lone term."""
+    name = OPCODES[code].name
+    if name == "products" and operands[0] == one - 2 and operands[1:2] == [one]:
+        operands = operands[2:]
+    return name, *operands
+
+
+def told(nests: Any, one: int) -> dict[int, tuple[Any, ...]]:
+    """Return what the table says that is done for each address of a result, every loop of it unrolled."""
+    table, lanes, found = nests.table.tolist(), nests.fields["lanes"], {}
+
+    def steps(n2: int, n1: int, n0: int, unit: int) -> Any:
+        return ((i2, i1, i0) for i2 in range(n2) for i1 in range(n1) for i0 in range(0, n0, unit))
+
+    def at(place: Sequence[int], i: Sequence[int]) -> int:
+        return place[0] + sum(map(mul, place[1:4], i))
+
+    for begin in nests.entries.tolist():
+        kind, q = table[begin], begin + 3
+        unit = 1 if begin < nests.fields["shared_end"] else lanes
+        if kind == FLAT:
+            for out in range(table[begin + 2], table[begin + 2] + table[begin + 1]):
+                count = table[q] >> 8
+                found[out] = meant(table[q] & 255, table[q + 1 : q + 1 + count], one)
+                q += 1 + count
+            continue
+        strong_or_count, *loops, o, o2, o1 = table[begin + 1 : begin + 8]
+        for i in steps(*loops, unit):
+            out, q = at((o, o2, o1, 1), i), begin + 8
+            if kind != SUM:
+                places = [table[q + 4 * j : q + 4 * j + 4] for j in range(strong_or_count)]
+                found[out] = meant(kind, [at(place, i) for place in places], one)
+                continue
+            operands, q = [at(table[q : q + 4], i)], q + 5
+            for _ in range(table[begin + 12]):
+                (form, length), a, b, q = table[q : q + 2], table[q + 2 : q + 7], table[q + 7 : q + 12], q + 12
+                for k in range(length):
+                    x, y = (table[q + 2 * k : q + 2 * k + 2]) if form & 32 else (k * a[4], k * b[4])
+                    pair = at(a, i) + x, at(b, i) + y
+                    operands += pair[::-1] if form & 16 else pair
+                q += 2 * length if form & 32 else 0
+            found[out] = meant(CODE["strong_products" if strong_or_count else "products"], operands, one)
+    return found
+
+
+@settings(max_examples=4 * settings().max_examples)  # a tenth of the time of an example that runs
+@given(PROGRAMS, st.data())
+def test_the_table_of_nests_says_what_the_instructions_say(program: LoopProgram, data: st.DataObject) -> None:
+    """Whatever the numbers are: each result from the operands of its instruction, and from all of them."""
+    case = Case(program, data.draw)
+    compiled = compile(data.draw(st.sampled_from([case.f, case.f_and_slopes])), rows=case.rows, backend="python")
+    compiled(*case.stacked)
+    ((path,),) = compiled._paths.values()
+    for traced in (path.program, path.program._replace(varying=bytes(path.program.inputs))):
+        runner = Runner(traced)
+        places = runner.nests.places.tolist()
+        one = runner.nests.fields["inputs"] + len(runner.program.constants) + 2  # after -0.0 and 0.0
+        expected = {
+            places[runner.program.first + i]: meant(code, [places[x] for x in operands], one)
+            for i, (code, operands) in enumerate(runner.program.instructions())
+        }
+        assert told(runner.nests, one) == expected
 
 
 # --- the strategy ---
