@@ -276,3 +276,9 @@ def test_a_block_of_rows_is_added_up_row_by_row(rows: list[list[float]]) -> None
     totals = compile(lambda x: [x[0], x[0] * x[1], x[0] * x[1] + x[1]], rows=0, reduce="sum", backend="numba")
     terms = [(x, x * y, x * y + y) for x, y in rows]
     assert bits(totals(rows)) == bits(from_left(*column) for column in zip(*terms, strict=True))
+
+
+def test_a_total_of_derivatives_that_are_0_is_no_negative_zero(backend: str) -> None:
+    for f in (lambda w, x, y: w * (x * y), lambda w, x, y: ad.where(w > 0, w * x, y) * y):
+        slope = compile(ad.grad(f), rows=(1, 2), reduce="sum", backend=backend)
+        assert bits([slope(1.0, np.array([-0.0, -0.0]), np.array([1.0, 1.0]))]) == ["0.0"]

@@ -19,13 +19,13 @@ from autodiff.compiler.opcodes import CODE, OPCODES
 from autodiff.compiler.program import Program, rebuilt
 
 Array = Any
-_TOTALS = {"mul": 3, "strong_mul": 4}  # what may be added up over the rows in the same pass: one product a row
-_SUMS = {"products": 1, "strong_products": 2, **_TOTALS, "add": 5, "sub": 5, "div": 5}
+_TOTALS = {"products": 1, "strong_products": 2, "mul": 3, "strong_mul": 4}  # if they are one product a row
+_CODES_OF_TOTALS = {CODE[name] for name in _TOTALS}
+_SUMS = {**_TOTALS, "add": 5, "sub": 5, "div": 5}
 _KILLING = {
     "where": 2,
     **dict.fromkeys(["less", "less_equal", "equal", "not_equal", "nothing", "pow", "hypot", "norm"], 1),
 }
-_PRODUCTS = {CODE["products"]: CODE["mul"], CODE["strong_products"]: CODE["strong_mul"]}  # of one pair
 _MOST_BYTES = 256 * 2**20  # of lanes; beyond it they are made narrower
 _MOST_INSTRUCTIONS = 2**28  # `_laid_out` sorts by levels of 28 bits
 _ALIGNED = 8  # numbers in a line of the cache
@@ -169,7 +169,8 @@ def _laid_out(flat: _Flat, memory: _Memory, extra: Array) -> _Layout:
     place(groups[: until + 1])
     if memory.totals:  # nobody reads these but the caller, so their order is free
         last = order[count - memory.totals :]
-        keys = (places[operands[starts[last] + 1]], places[operands[starts[last]]], codes[last])
+        factors = starts[last + 1] - 2
+        keys = (places[operands[factors + 1]], places[operands[factors]], codes[last])
         order[count - memory.totals :] = last[np.lexsort(keys)]
         place(groups[until:])
 
@@ -208,8 +209,10 @@ def _assembled(program: Program, flat: _Flat, memory: _Memory, chosen: _Layout) 
     totals_at, totals, one = memory.totals_at, memory.totals, memory.one
     total = np.flatnonzero(flat.phase == 2)
     strong = flat.codes[total] == CODE["strong_mul"]
-    starts = np.empty(totals)
+    starts, given = np.empty(totals), np.flatnonzero(np.diff(flat.starts)[total] == 3)
     starts[places[flat.first + total] - totals_at] = np.where(strong, 0.0, -0.0)
+    of_product = flat.operands[flat.starts[total[given]]] - len(flat.varying)
+    starts[places[flat.first + total[given]] - totals_at] = np.array(flat.constants)[of_product]
     numbers = np.zeros(memory.room_at + chosen.room + _ALIGNED)
     numbers[memory.inputs : one + 1] = flat.constants
     numbers[totals_at + totals : totals_at + 2 * totals] = starts
@@ -263,15 +266,11 @@ def _with_totals(program: Program) -> Program:
     for x in (*program.operands, *program.guards):
         used[x] = 1
     instructions = list(program.instructions())
-    kinds = {CODE[name] for name in _TOTALS}
-    for x in set(program.outputs):
-        if x >= program.first and not used[x]:
-            instructions[x - program.first] = _without_zero(program, *instructions[x - program.first])
     moved = [(code, tuple([x if x < program.first else x + 1 for x in xs])) for code, xs in instructions]
     outputs, replaced = array("i"), dict[int, int]()
     for x in program.outputs:
         new = x if x < program.first else x + 1
-        lone = x >= program.first and not used[x] and instructions[x - program.first][0] in kinds
+        lone = x >= program.first and not used[x] and _is_product(program, *instructions[x - program.first])
         if varying[x] and not lone:
             if x not in replaced:
                 replaced[x] = program.first + 1 + len(moved)
@@ -282,13 +281,12 @@ def _with_totals(program: Program) -> Program:
     return rebuilt(program, moved, [*program.constants, 1.0], outputs=outputs, guards=guards)
 
 
-def _without_zero(program: Program, code: int, operands: tuple[int, ...]) -> tuple[int, tuple[int, ...]]:
-    """Return 0 + x * y as x * y: over the rows a zero adds nothing."""
-    product = _PRODUCTS.get(code)
-    start = operands[0] - program.inputs if operands else -1
-    if product is None or len(operands) != 3 or not 0 <= start < len(program.constants) or program.constants[start]:
-        return code, operands
-    return product, operands[1:]
+def _is_product(program: Program, code: int, operands: tuple[int, ...]) -> bool:
+    """Return whether an instruction is one product, or 0 + x * y, whose zero a total may begin with."""
+    if code not in _CODES_OF_TOTALS or len(operands) == 2:
+        return code in _CODES_OF_TOTALS
+    start = operands[0] - program.inputs
+    return len(operands) == 3 and 0 <= start < len(program.constants) and program.constants[start] == 0.0
 
 
 def _affine(places: Array, lane: Array) -> tuple[Array, int]:
