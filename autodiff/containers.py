@@ -110,8 +110,15 @@ def _is_record(kind: Any) -> bool:
 
 def attributes_of(x: Any) -> dict[str, Any]:
     """Return the attributes that an object itself has, in its slots and its __dict__, by name."""
-    slots = [name for kind in reversed(type(x).__mro__) for name in _slots(kind)]
-    return {name: getattr(x, name) for name in slots if hasattr(x, name)} | dict(getattr(x, "__dict__", {}))
+    kind: Any = type(x)
+    slots = _all_slots(kind)
+    attributes = dict(getattr(x, "__dict__", ()))
+    return {name: getattr(x, name) for name in slots if hasattr(x, name)} | attributes if slots else attributes
+
+
+@lru_cache(maxsize=1024)
+def _all_slots(kind: Any) -> list[str]:
+    return [name for base in reversed(kind.__mro__) for name in _slots(base)]
 
 
 def _slots(kind: type) -> list[str]:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from typing import Any, NamedTuple, cast
 
 from autodiff import floats
-from autodiff.compiler.objects import Same, by_value, has_twin, key_of_twin, state_of, twin
+from autodiff.compiler.objects import Same, by_value, has_twin, key_of_twin, known_state, state_of, twin
 from autodiff.containers import Opened, holding, is_record, opened
 from autodiff.structures import check_array, checked_number, flatten_values, is_array
 from autodiff.value import Value
@@ -133,6 +133,9 @@ def _key_of_static(x: Any, parts: Parts, place: _Place) -> Hashable:
     value = by_value(x)
     if value is not None:
         return "static", value
+    state = known_state(x)
+    if state is not None:
+        return "static", Same(x), state
     if has_twin(x):
         return "object", key_of_twin(x, parts)
     state = state_of(x)

@@ -86,6 +86,9 @@ def compile(
     explained like f: `grad(compile(f))` is grad(f), and as slow. No derivative is compiled for it: a program would have
     to give those in all inputs and of every order, whether asked for or not. For speed write `compile(grad(f))`.
 
+    In a class it is a method, which has `backward`, `prepare`, `listing` and `stats`, too; the object is argument 0. A
+    deep copy of an object that holds `compile(self.loss)` runs and trains the copy.
+
     Args:
         f: the function; leave it out to decorate with options.
         rows: positions of arguments, counted from 0, with many rows: f is called for one row. An array has rows along

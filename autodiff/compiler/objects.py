@@ -266,8 +266,14 @@ def _same(holder: Any, before: Any) -> bool:
     return len(parts) == len(before) and all(map(is_, parts, before))
 
 
-_states: OrderedDict[int, tuple[Any, State]] = OrderedDict()  # by the id of an object
+_states: OrderedDict[int, tuple[Any, State | None]] = OrderedDict()  # by the id of an object
 _MOST_STATES = 64
+
+
+def known_state(x: Any) -> State | None:
+    """Return the state of an object that is what it was at the last call; None for others, and where it has a twin."""
+    reference, state = _states.get(id(x), (None, None))
+    return state if state is not None and reference() is x and state.is_up_to_date() else None
 
 
 def state_of(x: Any) -> State | None:
@@ -275,8 +281,8 @@ def state_of(x: Any) -> State | None:
     kind: Any = type(x)
     if not _has_state(kind):
         return None
-    reference, state = _states.get(id(x), (None, None))
-    if state is not None and reference is not None and reference() is x and state.is_up_to_date():
+    state = known_state(x)
+    if state is not None:
         return state
     state = State(x)
     with suppress(TypeError):  # no weak references to it
