@@ -311,3 +311,10 @@ def test_threads_pickle_one_graph_at_once() -> None:
         thread.join()
     for again in found:
         check_alike(hidden, again)
+
+
+def test_a_deep_copy_that_a_function_makes_is_a_constant_of_its_own_to_a_transform() -> None:
+    w = Value(2.0)
+    assert type(ad.grad(lambda x: x * w)(3.0)) is Value
+    assert type(ad.grad(lambda x: x * copy.deepcopy(w))(3.0)) is float
+    assert type(ad.grad(lambda x: x * copy.deepcopy(w * w))(3.0)) is float
