@@ -371,24 +371,23 @@ _TWO_OVER_ROOT_PI = 2.0 / math.sqrt(math.pi)
 
 
 # The derivatives of a Gaussian are polynomials times itself. Where it is 0, these would be inf * 0 for a huge x: there
-# x is a constant, and they are 0.
+# the functions made of it are constant.
 
 
-def _bell(x: Any) -> Any:
-    """Return e^(-x²)."""
-    x = _choose(x * x > 900.0, 30.0, x)
-    return exp(-x * x)
+def _bell(height: float, x: Any) -> Any:
+    """Return height * e^(-x²), NOTHING where that is 0."""
+    return _choose(x * x > 900.0, NOTHING, height * exp(-x * x))
 
 
 # The rounding of x² is multiplied by x² in exp(-x²): 36 half-ulps at x = 6.
 erf = Primitive(
-    "erf", "erf x", floats.erf, [lambda out, x: _TWO_OVER_ROOT_PI * _bell(x)], domain=_on((-6.0, 6.0)), ulps=40
+    "erf", "erf x", floats.erf, [lambda out, x: _bell(_TWO_OVER_ROOT_PI, x)], domain=_on((-6.0, 6.0)), ulps=40
 )
 erfc: Primitive = Primitive(
     "erfc",
     "1 - erf x",
     floats.erfc,
-    [lambda out, x: -_TWO_OVER_ROOT_PI * _bell(x)],
+    [lambda out, x: _bell(-_TWO_OVER_ROOT_PI, x)],
     domain=_on((-6.0, 6.0)),
     ulps=40,
 )
