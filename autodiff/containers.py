@@ -11,7 +11,6 @@ factory, a dict whose items are attributes, a dataclass with its methods.
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import is_dataclass
 from functools import lru_cache
 from typing import Any, Generic, NamedTuple, cast
 
@@ -105,7 +104,8 @@ def is_record(kind: Any) -> bool:
 @lru_cache(maxsize=1024)
 def _is_record(kind: Any) -> bool:
     bases = [base for base in kind.__mro__ if base is not object and base is not Generic]
-    return bool(bases) and is_dataclass(kind) and all("__dataclass_fields__" in vars(base) for base in bases)
+    # What dataclasses.is_dataclass looks for, too; to import it takes some milliseconds.
+    return bool(bases) and all("__dataclass_fields__" in vars(base) for base in bases)
 
 
 def attributes_of(x: Any) -> dict[str, Any]:
@@ -114,6 +114,11 @@ def attributes_of(x: Any) -> dict[str, Any]:
     slots = _all_slots(kind)
     attributes = dict(getattr(x, "__dict__", ()))
     return {name: getattr(x, name) for name in slots if hasattr(x, name)} | attributes if slots else attributes
+
+
+def has_slots(kind: Any) -> bool:
+    """Return whether objects of a class have attributes in slots."""
+    return bool(_all_slots(kind))
 
 
 @lru_cache(maxsize=1024)

@@ -1152,6 +1152,76 @@ def test_numbers_on_a_model_make_another_program_when_they_change() -> None:
     assert model.w[0].grad == 10.0
 
 
+class _Slotted:
+    __slots__ = ("__dict__", "rate")
+
+
+class _Other:
+    rate = 11.0
+
+
+def _one() -> float:
+    return 1.0
+
+
+def _two() -> float:
+    return 2.0
+
+
+# What a model has as `part` at first and then, and what f makes of it; the numbers in both are the same.
+FORMS: dict[str, tuple[Any, Any, Callable[[Any], Any]]] = {
+    "where one list ends": ([[1.0], [2.0, 3.0]], [[1.0, 2.0], [3.0]], lambda part: sum(part[0])),
+    "keys": ({"p": 2.0, "q": 5.0}, {"q": 2.0, "p": 5.0}, lambda part: part["p"]),
+    "the kind of a key": ({1: 2.0}, {True: 2.0}, lambda part: 3.0 if bool in map(type, part) else 5.0),
+    "names": (SimpleNamespace(a=3.0), SimpleNamespace(b=3.0), lambda part: getattr(part, "a", 7.0)),
+    "the kind of a container": ([1.0], (1.0,), lambda part: 2.0 if isinstance(part, list) else 3.0),
+    "the class of an object": (_Slotted(), _Other(), lambda part: getattr(part, "rate", 7.0)),
+    "a function": (_one, _two, lambda part: part()),
+    "a class": (_Slotted, _Other, lambda part: 2.0 if part is _Other else 3.0),
+    "a set": ({1.0, 2.0}, {1.0, 4.0}, sum),
+    "a range": (range(2), range(3), len),
+    "the shape of an array": (np.ones((2, 3)), np.ones((3, 2)), lambda part: part.shape[0]),
+    "the dtype of an array": (np.zeros(2), np.zeros(2, dtype=int), lambda part: 2.0 if part.dtype == float else 3.0),
+    "the objects in an array": (np.array([1.0, "a"], object), np.array([2.0, "a"], object), lambda part: part[0]),
+    "the sign of a zero": (0.0, -0.0, lambda part: part),
+    "the order of objects": (
+        (lambda one, two: [one, two, one])(SimpleNamespace(a=1.0), SimpleNamespace(a=1.0)),
+        (lambda one, two: [one, two, two])(SimpleNamespace(a=1.0), SimpleNamespace(a=1.0)),
+        lambda part: 2.0 if part[2] is part[0] else 3.0,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_a_model_in_another_form_has_another_program(name: str) -> None:
+    first, then, what = FORMS[name]
+    model = SimpleNamespace(w=Value(1.0), part=first)
+    f = compile(lambda model, x: model.w * x * what(model.part), backend="python")
+    for part in (first, then, first):
+        model.part = part
+        assert repr(f(model, 1.0)) == repr(f(model, 1.0)) == repr(float(what(part)))
+    assert f.stats().paths == 2
+
+
+def test_a_model_is_looked_at_where_it_changes_in_place() -> None:
+    model = SimpleNamespace(w=Value(1.0), table={"p": 2.0, "q": 5.0}, numbers={1.0}, slotted=_Slotted())
+    model.slotted.rate, model.slotted.other = 1.0, 1.0
+    f = compile(
+        lambda m, x: m.w * x * m.table["p"] * sum(m.numbers) * m.slotted.rate * m.slotted.other, backend="python"
+    )
+    assert f(model, 1.0) == 2.0
+    p, q = model.table.values()
+    model.table.clear()
+    model.table.update(q=p, p=q)
+    assert f(model, 1.0) == 5.0
+    model.numbers.add(2.0)
+    assert f(model, 1.0) == 15.0
+    model.slotted.rate = 2.0
+    assert f(model, 1.0) == 30.0
+    model.slotted.other = 2.0
+    assert f(model, 1.0) == 60.0
+
+
 def test_a_model_that_was_an_argument_goes_with_its_function() -> None:
     model = _Model()
     f = compile(lambda m, x: m.w[0] * x * m.scale, backend="python")

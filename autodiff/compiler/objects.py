@@ -18,11 +18,12 @@ rather; they belong to the key, so that a change of one makes another program:
     (2.0, 2)
 
 An object that holds Values, such as a model, is given as it is, since its Values are leaves: which they are, and the
-plain numbers and texts on it and on the objects in it, belong to the key. So a change of any makes another program,
-and each call takes a look at all of them; a model that f closes over costs nothing, and is what it was.
+plain numbers and texts on it and on the objects in it, under what names and in which order, belong to the key. So a
+change of any makes another program, and each call takes a look at all of them; a model that f closes over costs
+nothing, and is what it was.
 """
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import suppress
 from functools import cached_property, lru_cache
@@ -33,7 +34,7 @@ from typing import Any, cast
 from weakref import ref
 
 from autodiff import floats
-from autodiff.containers import Form, attributes_of, holding, is_record, opened, record
+from autodiff.containers import Form, attributes_of, has_slots, holding, is_record, opened, record
 from autodiff.structures import is_array
 from autodiff.value import Value
 
@@ -205,7 +206,10 @@ def _attributes(x: Any) -> tuple[Form, list[Any]] | None:
 
 
 class State:
-    """What an object is made of, as a key: its numbers and texts, and those of what is in it, and its Values."""
+    """What an object is made of, as a key: its numbers and texts, and those of what is in it, and its Values.
+
+    With what they are called, and how they stand together; of what is known by its identity alone, which it is.
+    """
 
     def __init__(self, x: Any) -> None:
         try:
@@ -213,30 +217,40 @@ class State:
         except TypeError:
             self._object = lambda: x
         self._held: list[tuple[Any, Any]] = []  # containers, and what they held
-        self._parts = tuple(self._walk(x, set()))
+        self._parts = tuple(self._walk(x, {}))
         self._hash = hash(self._parts)
 
     def is_up_to_date(self) -> bool:
         """Return whether everything that is held is what it was: mostly no more than looks at addresses."""
         return all(_same(holder, before) for holder, before in self._held)
 
-    def _walk(self, x: Any, seen: set[int]) -> Iterator[Hashable]:
+    def _walk(self, x: Any, seen: dict[int, int]) -> Iterator[Hashable]:
         kind: Any = type(x)
-        if isinstance(x, Value) or kind in _PLAIN or (hasattr(kind, "__float__") and not is_array(x)):
-            yield x if isinstance(x, Value) else (kind, x)
-            return
-        if id(x) in seen:
-            return
-        seen.add(id(x))
-        if is_array(x):
+        if isinstance(x, Value):
+            yield x
+        elif isinstance(x, float):
+            yield kind, float.__repr__(x)  # which tells -0.0 from 0.0, and nan from no nan
+        elif kind in _PLAIN or (hasattr(kind, "__float__") and not is_array(x)):
+            yield kind, x
+        elif id(x) in seen:
+            yield seen[id(x)]
+        else:
+            seen[id(x)] = len(seen)
+            yield from self._walk_into(x, kind, seen)
+
+    def _walk_into(self, x: Any, kind: Any, seen: dict[int, int]) -> Iterator[Hashable]:
+        if is_array(x) and x.dtype != object:
             self._held.append((x, x.tobytes()))
-            yield self._held[-1][1]
+            yield kind, x.dtype.str, x.shape, self._held[-1][1]
             return
-        holder = x if isinstance(x, (list, tuple, dict)) else getattr(x, "__dict__", x) if _has_state(kind) else None
+        holder = _holder(x, kind)
         if holder is None:
+            value = by_value(x)
+            yield Same(x) if value is None else value
             return
-        parts = _parts(holder)
-        self._held.append((holder, parts))
+        keys, parts = _inside(holder)
+        self._held.append((holder, [*keys, *parts]))
+        yield kind, *map(type, keys), *keys, len(parts), x.shape if is_array(x) else None
         if set(map(type, parts)) == {Value}:  # of which models have most
             yield tuple(parts)
             return
@@ -253,17 +267,32 @@ class State:
         return State, (self._object(),)  # hashes are of one process
 
 
-def _parts(holder: Any) -> list[Any]:
-    if isinstance(holder, (list, tuple)):
-        return list(holder)
-    return list(holder.values() if isinstance(holder, dict) else attributes_of(holder).values())
+def _holder(x: Any, kind: Any) -> Any:
+    """Return the container or object that holds what x is made of; None where that is not known."""
+    if isinstance(x, (list, tuple, dict, set, frozenset, deque)) or is_array(x):
+        return x
+    if not _has_state(kind):
+        return None
+    return x if has_slots(kind) else getattr(x, "__dict__", x)
+
+
+def _inside(holder: Any) -> tuple[list[Any], list[Any]]:
+    """Return the keys of a dict, or the names of attributes, and what is held."""
+    if isinstance(holder, (list, tuple, set, frozenset, deque)):
+        return [], list(holder)
+    if is_array(holder):
+        return [], holder.ravel().tolist()
+    named = holder if isinstance(holder, dict) else attributes_of(holder)
+    return list(named), list(named.values())
 
 
 def _same(holder: Any, before: Any) -> bool:
-    if is_array(holder):
+    if isinstance(before, bytes):
         return bool(holder.tobytes() == before)
-    parts = holder if isinstance(holder, list) else _parts(holder)
-    return len(parts) == len(before) and all(map(is_, parts, before))
+    if isinstance(holder, list):
+        return len(holder) == len(before) and all(map(is_, holder, before))
+    keys, parts = _inside(holder)
+    return len(keys) + len(parts) == len(before) and all(map(is_, keys + parts, before))
 
 
 _states: OrderedDict[int, tuple[Any, State | None]] = OrderedDict()  # by the id of an object
