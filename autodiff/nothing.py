@@ -20,6 +20,8 @@ multiplies and adds need not ask for it.
 from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
+from autodiff import floats
+
 
 class Nothing(float):
     """0.0 that stays nothing whatever it is multiplied with, and changes no sum it is added to.
@@ -63,7 +65,7 @@ def local_gradients(node: Any) -> Sequence[float]:
     True
     """
     gradients: Sequence[float] = node.local_gradients
-    if node.op.name != "dot" or all(gradients):
+    if node.op.evaluate is not floats.dot or all(gradients):  # not by its name, which an operation of a user may have
         return gradients
     half = len(gradients) // 2
     factors = (*node.operands[half:], *node.operands[:half])

@@ -3,6 +3,7 @@
 import copy
 import itertools
 import math
+import operator
 import pickle
 from collections.abc import Callable
 from math import inf, nan
@@ -46,6 +47,7 @@ CASES: dict[str, tuple[Function, list[float], list[float]]] = {
     "a constant 0 in a dot": (lambda x: ad.dot([ad.sqrt(x), x], [0.0, 2.0]), [0.0], [2.0]),
     "a constant 0 in a dot of both": (lambda x: ad.dot([ad.sqrt(x), 3.0], [0.0, x]), [0.0], [3.0]),
     "a constant 0 under an infinite upstream": (lambda x: ad.sqrt(ad.dot([x, 1.0], [0.0, 0.0])), [1.0], [0.0]),
+    "a constant 0 in a dot of one, under one": (lambda x: ad.cbrt(ad.dot([x], [0.0])), [1.0], [0.0]),
     "the power 0": (lambda x: ad.sqrt(x) ** 0, [0.0], [0.0]),
     "a leaky relu of slope 0": (lambda x: ad.leaky_relu(ad.log(x), 0.0), [0.0], [0.0]),
     "a step": (lambda x: ad.floor(ad.sqrt(x)), [0.0], [0.0]),
@@ -216,6 +218,27 @@ def test_a_recorded_local_gradient_is_nothing_exactly_where_the_rule_read_again_
             for local, other, counting in zip(local_gradients(node), again, counts, strict=True):
                 if counting:
                     assert (local is NOTHING) == (other is NOTHING), (primitive, operands, local, other)
+
+
+@pytest.mark.parametrize("name", ["dot", "other"])
+def test_an_operation_of_a_users_own_is_not_taken_for_a_dot_by_its_name(name: str) -> None:
+    def slope(out: Any, x: Any, y: Any, z: Any) -> Any:
+        return 3.0 * (x - 2.0) ** 2
+
+    zero = [lambda out, x, y, z: 0.0 * x] * 2
+    cube = ad.primitive(name, evaluate=lambda x, y, z: (x - 2.0) ** 3, partials=[slope, *zero])
+    x = Value(2.0)
+    ad.cbrt(cube(x, 1.0, 1.0)).backward()
+    assert math.isnan(x.grad)  # 0 * inf: the slope was computed
+
+
+@pytest.mark.parametrize("operation", [operator.mul, operator.truediv], ids=["mul", "div"])
+def test_the_hot_operations_record_the_zeros_of_the_table_with_their_signs(operation: Any) -> None:
+    for x, y in itertools.product([2.0, -2.0, 0.0, -0.0, inf, -inf], repeat=2):
+        primitive = ad.mul if operation is operator.mul else ad.div
+        if operation is operator.mul or y:
+            node = operation(Value(x), Value(y))
+            assert repr(node.local_gradients) == repr(primitive.local_gradients(node.data, x, y)), (x, y)
 
 
 def test_a_rule_of_a_users_own_says_nothing_with_a_plain_zero() -> None:
