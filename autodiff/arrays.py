@@ -125,8 +125,12 @@ def _not(x: Any) -> Any:
     return _truth(x) ^ True
 
 
+def _is_condition(x: Any) -> bool:
+    return isinstance(x, (bool, np.bool_)) or (_is_value(x) and hasattr(type(x), "__and__"))
+
+
 def _inverted(x: Any) -> Any:
-    return _not(x) if isinstance(x, bool) or (_is_value(x) and hasattr(type(x), "__and__")) else ~x
+    return _not(x) if _is_condition(x) else ~x
 
 
 def _chosen(condition: Any, x: Any, y: Any) -> Any:
@@ -445,11 +449,21 @@ _OTHERS: dict[Any, Callable[..., Any]] = {
 
 def _is_mask(index: Any) -> bool:
     """Return whether an index is an array of conditions."""
-    return isinstance(index, np.ndarray) and index.dtype == object and all(map(_is_value, index.ravel().tolist()))
+    return isinstance(index, np.ndarray) and index.dtype == object and all(map(_is_condition, index.ravel().tolist()))
 
 
 def _decided(index: Any) -> Any:
-    """Return the index with each condition in it decided, which makes it a guard."""
+    """Return the index with each condition in it decided, which makes it a guard.
+
+    Raises TracingError where it holds a number of the program.
+    """
     if isinstance(index, tuple):
         return tuple([_decided(part) for part in index])
-    return index.view(np.ndarray).astype(bool) if _is_mask(index) else index
+    if isinstance(index, list) and any(map(_is_value, index)):
+        index = np.array(index, dtype=object)
+    if _is_mask(index):
+        return index.view(np.ndarray).astype(bool)
+    for x in index.ravel().tolist() if isinstance(index, np.ndarray) else [index]:
+        if _is_value(x):
+            operator.index(x)  # which says why not
+    return index

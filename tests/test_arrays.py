@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 import autodiff as ad
 from autodiff import Value, compile, grad, value_and_grad
 from autodiff.arrays import ValueArray
+from autodiff.compiler.tracers import TracingError
 
 ROOT = Path(__file__).parent.parent
 W = np.array([[1.0, -1.0], [0.5, 2.0], [-1.0, -3.0]])
@@ -179,6 +180,38 @@ def test_a_mask_selects_elements_by_guards_and_sets_them_by_selects() -> None:
     assert chosen.stats().paths == 3
     assert compile(rectified, backend="python")(np.array([1.0, -1.0])) == 1.0
     assert rectified(ad.array([Value(1.0), Value(-1.0)])).data == 1.0
+
+
+def _of_all_and_a_constant(x: Any) -> Any:
+    both = np.hstack([x, 1.0])
+    return both[both > 0.0]
+
+
+def _positive_set_to_zero(x: Any) -> Any:
+    both = np.hstack([x, 1.0])
+    both[both > 0.0] = 0.0
+    return both
+
+
+@pytest.mark.parametrize(
+    "f", [_of_all_and_a_constant, _positive_set_to_zero, lambda x: x[[y > 0.0 for y in x]], lambda x: x[[True, False]]]
+)
+def test_a_mask_may_hold_bools_that_are_decided_and_be_a_list(f: Callable[[Any], Any]) -> None:
+    for x in (np.array([1.0, -2.0]), np.array([-1.0, 2.0])):
+        assert same(compile(f, backend="python")(x), f(x))
+
+
+@pytest.mark.parametrize("i", [2, [1, 0, 2], np.array([1, 0, 2]), np.array([1.0, 0.0, 1.0]), np.array([[0, 1]])])
+def test_numbers_of_a_program_are_no_index_and_no_mask(i: Any) -> None:
+    def set_at(x: Any, i: Any) -> Any:
+        x[i] = 0.0
+        return x
+
+    x = np.array([10.0, 20.0, 30.0])
+    for f in (lambda x, i: x[i], lambda x, i: x[None][0, i], set_at):
+        with pytest.raises(TracingError, match=r"used as an index .* x\[m != 0\]\n  at .*test_arrays.py"):
+            compile(f, backend="python")(x, i)
+    assert same(compile(lambda x, m: x[m != 0], backend="python")(x, np.array([1.0, 0.0, 1.0])), [10.0, 30.0])
 
 
 def test_comparisons_of_arrays_come_back_as_bools() -> None:

@@ -95,7 +95,8 @@ class Tracer(Value):
         raise refusal(
             "a number of the program was used as an index or a length, which differ from run to run",
             "arguments that are numbers are traced: bind one that shapes the code beforehand, as in "
-            "compile(functools.partial(f, n=3)); give f the chosen number itself instead of its index",
+            "compile(functools.partial(f, n=3)); give f the chosen number itself instead of its index; write a mask as "
+            "a comparison, x[m != 0]",
         )
 
     def __format__(self, spec: str) -> str:
