@@ -66,6 +66,8 @@ CASES: dict[str, tuple[Function, list[float], list[float]]] = {
     "a Value that is 0 in a dot": (lambda x, y: ad.dot([ad.sqrt(x), x], [y, 2.0]), [0.0, 0.0], [nan, 0.0]),
     "upstreams that cancel": (lambda x: (root := ad.sqrt(x)) - root, [0.0], [nan]),
     "a slope that underflows": (lambda x: ad.exp(-1e4 + ad.sqrt(x)), [0.0], [nan]),
+    "a slope so far out that it underflows": (lambda x: ad.log(ad.erfc(x)), [31.0], [nan]),
+    "a slope at infinity": (lambda x: ad.log(1.0 + ad.erf(x)), [-inf], [nan]),
     "what was computed, in a branch taken": (lambda x: where(x < 1.0, ad.cbrt(x) ** 3, x), [0.0], [nan]),
     "what was computed, in a branch not taken": (lambda x: where(x > 1.0, ad.cbrt(x) ** 3, x), [0.0], [1.0]),
     "what was computed, in a relu that is on": (lambda x: ad.relu(1.0 + ad.cbrt(x) ** 3), [0.0], [nan]),
