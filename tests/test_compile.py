@@ -792,6 +792,15 @@ def test_equal_objects_are_told_apart(backend: str) -> None:
     assert [list(map(type, keys({key: 1.0}))) for key in (1, True, 1.0)] == [[int], [bool], [float]]
 
 
+def test_dicts_of_rows_are_told_apart_as_other_dicts_are(backend: str) -> None:
+    scaled = compile(
+        lambda d: [x * (2.0 if type(key) is bool else 1.0) for key, x in d.items()], rows=0, backend=backend
+    )
+    assert (scaled({1: [3.0]}), scaled({True: [3.0]})) == ([[3.0]], [[6.0]])
+    filled = compile(lambda d: d["x"] * d.default_factory(), rows=0, backend=backend)
+    assert [filled(defaultdict(make, x=[3.0])) for make in (float, _one, _two)] == [[0.0], [3.0], [6.0]]
+
+
 def test_numbers_of_different_kinds_are_one_form(backend: str) -> None:
     f = compile(lambda r: r[0] + r[1], rows=0, backend=backend)
     assert f([[0, 1], [0.5, 3.0], [np.float64(1.0), 1]]) == [1.0, 3.5, 2.0]
@@ -1266,6 +1275,10 @@ def test_arguments_that_look_alike_are_told_apart() -> None:
     assert (first(1.0, range(0)), first(1.0, range(2, 2)), first(1.0, range(3, 5))) == (0.0, 2.0, 3.0)
     kind = compile(lambda x, s: x if type(next(iter(s))) is bool else -x, backend="python")
     assert (kind(1.0, frozenset({1})), kind(1.0, frozenset({True}))) == (-1.0, 1.0)
+    signed = compile(lambda x, s: x * math.copysign(1.0, next(iter(s))), backend="python")
+    assert (signed(1.0, frozenset({0.0})), signed(1.0, frozenset({-0.0}))) == (1.0, -1.0)
+    part = compile(lambda x, z: x * math.copysign(1.0, z.imag), backend="python")
+    assert (part(1.0, complex(0.0, 0.0)), part(1.0, complex(0.0, -0.0))) == (1.0, -1.0)
 
 
 def test_programs_that_were_not_used_for_longest_are_let_go() -> None:
@@ -1551,10 +1564,18 @@ class _Line:
         return self.slope * x
 
 
+def _recursive(line: _Line) -> Any:
+    def at(x: Any, times: int = 2) -> Any:
+        return at(x, times - 1) if times else line.at(x)
+
+    return compile(at, backend="python")
+
+
 COMPILED_IN_OBJECTS: dict[str, Callable[[_Line], Any]] = {
     "a method": lambda line: compile(line.at, backend="python"),
     "a partial": lambda line: compile(functools.partial(_Line.at, line), backend="python"),
     "a lambda": lambda line: compile(lambda x: line.at(x), backend="python"),
+    "a recursion": lambda line: _recursive(line),
     "a default": lambda line: compile(lambda x, line=line: line.at(x), backend="python"),
     "a keyword": lambda line: compile(functools.partial(lambda x, *, line: line.at(x), line=line), backend="python"),
     "a wrapped method": lambda line: compile(lambda x, f=line.at: f(x), backend="python"),

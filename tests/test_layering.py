@@ -70,7 +70,7 @@ def test_import_loads_the_standard_library_alone() -> None:
     loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     packages = {name.partition(".")[0] for name in loaded.stdout.split()}
     assert packages - sys.stdlib_module_names == {"autodiff"}
-    assert "autodiff.show" not in loaded.stdout.split()
+    assert not {"autodiff.show", "dataclasses", "inspect"} & set(loaded.stdout.split())  # slow to load
 
 
 def test_public_names_are_listed_documented_and_there() -> None:

@@ -118,15 +118,19 @@ def _take(x: Any, parts: Parts, place: _Place) -> Hashable:
         keys = [_take(child, parts, (place, i)) for i, child in enumerate(x)]
         return (kind, len(x)) if x and keys.count(float) == len(keys) else (kind, *keys)
     if isinstance(x, dict):
-        factory = (Same(x.default_factory),) if isinstance(x, defaultdict) else ()
-        keys = [_take(child, parts, (place, key)) for key, child in x.items()]
-        return kind, *map(type, x), *x, None, *factory, *keys
+        return *_key_of_dict(x), *[_take(child, parts, (place, key)) for key, child in x.items()]
     if isinstance(x, Value):
         raise HoldsValuesError
     if is_static(x):
         return _key_of_static(x, parts, place)
     parts.append([_number(x, place)])
     return float
+
+
+def _key_of_dict(x: dict[Any, Any]) -> tuple[Hashable, ...]:
+    """Return the key of a dict but for what it holds; 1 and True are equal, and other keys."""
+    factory = (Same(x.default_factory),) if isinstance(x, defaultdict) else ()
+    return type(x), *map(type, x), *x, None, *factory
 
 
 def _key_of_static(x: Any, parts: Parts, place: _Place) -> Hashable:
@@ -220,7 +224,7 @@ class _Rows:
         if isinstance(x, tuple):
             return type(x), *[self.take(child, (place, i)) for i, child in enumerate(x)]
         if isinstance(x, dict):
-            return type(x), *x, None, *[self.take(child, (place, key)) for key, child in x.items()]
+            return *_key_of_dict(x), *[self.take(child, (place, key)) for key, child in x.items()]
         if isinstance(x, Value):
             raise HoldsValuesError
         raise TypeError(

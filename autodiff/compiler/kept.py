@@ -22,6 +22,7 @@ from typing import Any
 
 from autodiff.compiler.results import Results
 from autodiff.compiler.tracers import Owner, Tracer
+from autodiff.containers import attributes_of
 
 _FURTHEST = 6  # containers around a number
 
@@ -83,7 +84,7 @@ def _named(holder: Any, child: Any, f: Callable[..., Any]) -> str | None:
         return _named_in_dict(holder, child, f)
     if isinstance(holder, (list, tuple, set, frozenset, FunctionType, MethodType)):
         return None
-    name = next((name for name in _attributes(holder) if getattr(holder, name, None) is child), None)
+    name = next((name for name, x in attributes_of(holder).items() if x is child), None)
     return None if name is None else f"the attribute {name!r} of a {type(holder).__name__}{_line(f, holder, name)}"
 
 
@@ -98,13 +99,6 @@ def _named_in_dict(holder: dict[Any, Any], child: Any, f: Callable[..., Any]) ->
         if getattr(x, "__dict__", None) is holder and not isinstance(x, FunctionType):
             return f"the attribute {name!r} of a {type(x).__name__}{_line(f, x, name)}"
     return None
-
-
-def _attributes(x: Any) -> Iterator[str]:
-    yield from getattr(x, "__dict__", ())
-    for kind in type(x).__mro__:
-        slots = vars(kind).get("__slots__", ())
-        yield from [slots] if isinstance(slots, str) else slots
 
 
 def _variables(f: Any) -> Iterator[tuple[str, CellType]]:

@@ -91,18 +91,28 @@ def copied(f: Any, memo: dict[int, Any]) -> Any:
 def _copied_function(f: FunctionType, memo: dict[int, Any]) -> FunctionType:
     if id(f) in memo:
         return memo[id(f)]  # type: ignore[no-any-return]
-    memo[id(f)] = f  # a function that closes over itself
+    memo[id(f)] = f  # for what f closes over, as long as it is not known whether there is a twin
     cells = [_copied_cell(cell, memo) for cell in f.__closure__ or ()]
     defaults = [_rebound(x, memo) for x in f.__defaults__ or ()]
     named = {name: _rebound(x, memo) for name, x in (f.__kwdefaults__ or {}).items()}
     before = [*(f.__closure__ or ()), *(f.__defaults__ or ()), *(f.__kwdefaults__ or {}).values()]
     if all(x is y for x, y in zip(before, [*cells, *defaults, *named.values()], strict=True)):
         return f
+    own = CellType()
+    cells = [own if _holds(cell, f) else cell for cell in cells]  # f may call itself
     twin = FunctionType(f.__code__, f.__globals__, f.__name__, tuple(defaults) or None, tuple(cells) or None)
+    own.cell_contents = twin
     twin.__kwdefaults__, twin.__doc__, twin.__qualname__ = named or None, f.__doc__, f.__qualname__
     twin.__dict__.update(f.__dict__)
     memo[id(f)] = twin
     return twin
+
+
+def _holds(cell: CellType, x: Any) -> bool:
+    try:
+        return cell.cell_contents is x
+    except ValueError:  # nothing was put into it yet
+        return False
 
 
 def _copied_cell(cell: CellType, memo: dict[int, Any]) -> CellType:

@@ -27,6 +27,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import suppress
 from functools import cached_property, lru_cache
+from itertools import chain
 from operator import is_
 from pathlib import PurePath
 from types import SimpleNamespace
@@ -60,18 +61,16 @@ def by_value(x: Any) -> Hashable | None:
     Two of other classes may be equal, and hold different Values.
     """
     kind = type(x)
-    if kind in _PLAIN or kind is complex:
+    if kind in _PLAIN:
         return kind, x
+    if kind is float or kind is complex:
+        return kind, repr(x)  # which tells -0.0 from 0.0
     if kind is range:
         return kind, x.start, x.stop, x.step
     if kind is frozenset:
-        members = [by_value(member) if not _is_number(member) else (type(member), member) for member in x]
+        members = [(int, member) if type(member) is int else by_value(member) for member in x]
         return None if None in members else (kind, frozenset(members))
     return (kind, x) if issubclass(kind, PurePath) else None
-
-
-def _is_number(x: Any) -> bool:
-    return type(x) in (int, float)
 
 
 # --- a twin, with numbers that are traced ---
@@ -88,13 +87,17 @@ def is_plain(kind: Any) -> bool:
 def _is_plain(kind: Any) -> bool:
     if is_record(kind) or kind is SimpleNamespace:
         return True
-    bases = kind.__mro__[:-1]
-    is_python = all(base.__flags__ & _HEAP and "__module__" in vars(base) for base in bases)
     own = ("__new__", "__reduce__", "__reduce_ex__", "__getstate__", "__copy__", "__deepcopy__", "__del__")
-    return bool(bases) and is_python and not any(name in vars(base) for base in bases for name in own)
+    return _is_python(kind) and not any(name in vars(base) for base in kind.__mro__[:-1] for name in own)
 
 
 _HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE
+
+
+def _is_python(kind: Any) -> bool:
+    """Return whether a class, and those that it is derived from, are written in Python."""
+    bases = kind.__mro__[:-1]
+    return bool(bases) and all(base.__flags__ & _HEAP and "__module__" in vars(base) for base in bases)
 
 
 def has_twin(x: Any) -> bool:
@@ -291,6 +294,8 @@ def _same(holder: Any, before: Any) -> bool:
         return bool(holder.tobytes() == before)
     if isinstance(holder, list):
         return len(holder) == len(before) and all(map(is_, holder, before))
+    if isinstance(holder, dict):
+        return 2 * len(holder) == len(before) and all(map(is_, chain(holder, holder.values()), before))
     keys, parts = _inside(holder)
     return len(keys) + len(parts) == len(before) and all(map(is_, keys + parts, before))
 
@@ -325,7 +330,5 @@ def state_of(x: Any) -> State | None:
 @lru_cache(maxsize=1024)
 def _has_state(kind: Any) -> bool:
     """Return whether a class is written in Python, and its objects are no functions, classes or parts of ours."""
-    bases, module = kind.__mro__[:-1], kind.__module__.partition(".")[0]
-    is_python = all(base.__flags__ & _HEAP and "__module__" in vars(base) for base in bases)
-    is_ours = module == "autodiff" or issubclass(kind, type)
-    return kind is SimpleNamespace or (bool(bases) and is_python and not is_ours)
+    is_ours = kind.__module__.partition(".")[0] == "autodiff" or issubclass(kind, type)
+    return kind is SimpleNamespace or (_is_python(kind) and not is_ours)
