@@ -225,6 +225,37 @@ def test_structures_come_back_as_they_went_in(backend: str) -> None:
     assert got["all"].tolist() == [[10.0, 20.0], [30.0, 40.0]]
 
 
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: np.append(x, 1),
+        lambda x: np.concatenate([[1], x]),
+        lambda x: np.pad(x, 1),
+        lambda x: np.triu(np.outer(x, x)),
+        lambda x: autodiff.array([[x[0], 0], [np.int8(0), x[1]]]),
+        lambda x: np.array([x[0], np.float32(0.5), 10**20]),
+    ],
+)
+def test_whole_numbers_beside_values_in_an_array_are_floats_as_they_are(f: Any, backend: str) -> None:
+    x = np.array([2.0, 3.0])
+    compiled = compile(f, backend=backend)
+    expected = f(x)
+    with autodiff.detect_anomaly():
+        in_eager_code = compiled(x)
+    prepared = compiled.prepare(x)
+    prepared()
+    for got in (compiled(x), in_eager_code, prepared.results):
+        assert type(got) is np.ndarray
+        assert got.dtype == np.float64
+        assert got.tolist() == expected.tolist()
+
+
+def test_what_is_no_number_keeps_its_kind_in_an_array(backend: str) -> None:
+    compiled = compile(lambda x: np.array([x[0], True, None, "text", 1]), backend=backend)
+    assert list(map(repr, compiled([2.0]))) == ["2.0", "True", "None", "'text'", "1.0"]
+    assert compile(lambda x: np.array([1, 2], dtype=object), backend=backend)([2.0]).tolist() == [1, 2]
+
+
 def test_gradients_have_the_form_of_the_parameters(backend: str) -> None:
     def loss(p: Any) -> Any:
         return (p["w"] @ p["x"]).sum() + p["b"] * p["b"]

@@ -6,7 +6,7 @@ from typing import Any
 from autodiff import modes
 from autodiff.compiler.arguments import count_rows, is_static, row_of
 from autodiff.compiler.options import Options
-from autodiff.compiler.results import stacked
+from autodiff.compiler.results import stacked, with_open_arrays
 from autodiff.structures import Structure, flatten_values, is_array
 from autodiff.value import Value
 
@@ -35,7 +35,7 @@ def added(results: Sequence[Any]) -> Any:
 
 def lowered(result: Any) -> Any:
     """Return the result with floats in the place of Values, but for those that a trace under way makes something of."""
-    items, structure = flatten_values(result)
+    items, structure = flatten_values(with_open_arrays(result))
     trace = modes.current_trace()
     return structure.build(
         [x.data if isinstance(x, Value) and (trace is None or trace.is_constant(x)) else x for x in items]

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
+from autodiff import floats
 from autodiff.compiler.options import Options
 from autodiff.compiler.tracers import Condition
 from autodiff.containers import holding, opened
@@ -42,7 +43,7 @@ class Results(NamedTuple):
     @classmethod
     def of(cls, result: Any, options: Options) -> "Results":
         """Return the form of a result. Of many rows every number is computed; of one, integers and bools stay."""
-        items, structure = flatten_values(_opened(result, bool(options.rows)))
+        items, structure = flatten_values(with_open_arrays(result, bool(options.rows)))
         numbers, conditions, others, outputs = list[int](), list[int](), list[Any](), list[Any]()
         for i, item in enumerate(items):
             is_bool = isinstance(item, (bool, Condition))
@@ -101,12 +102,32 @@ class Results(NamedTuple):
         return items
 
 
-def _opened(result: Any, has_rows: bool) -> Any:
-    """Return the result with objects in its arrays of floats: they are numbers like others, and new at every run."""
+def with_open_arrays(result: Any, has_rows: bool = False) -> Any:
+    """Return the result with objects in its arrays of floats: they are numbers like others, and new at every run.
+
+    A whole number in an array with Values or floats, such as `np.append(x, 1)` makes, is a float as they are.
+    """
     if is_array(result):
+        if result.dtype == object:
+            return _with_floats(result)
         return result.astype(object) if result.dtype.kind in ("fiu" if has_rows else "f") else result
     box = opened(result)
-    return result if box is None else holding(box.form, [_opened(part, has_rows) for part in box.parts])
+    return result if box is None else holding(box.form, [with_open_arrays(part, has_rows) for part in box.parts])
+
+
+def _with_floats(objects: Any) -> Any:
+    items = objects.ravel().tolist()
+    is_real = any(type(x) is float or (isinstance(x, Value) and not isinstance(x, Condition)) for x in items)
+    if not is_real:
+        return objects
+    from autodiff import arrays
+
+    return arrays.filled([floats.as_float(x) if _is_real(x) else x for x in items], objects.shape)
+
+
+def _is_real(item: Any) -> bool:
+    kind = item.dtype.kind if hasattr(type(item), "dtype") else "f" if isinstance(item, (int, float)) else ""
+    return kind in ("f", "i", "u") and type(item) is not bool
 
 
 def _is_number(item: Any) -> bool:
