@@ -48,7 +48,7 @@ def overwriting(self: Value, gradient: float = 1.0) -> None:
 def stale(self: Value, gradient: float = 1.0) -> None:
     """Interior nodes are not reset."""
     self.grad += gradient
-    _propagate(topological_order(self))
+    _propagate(topological_order(self), [self])
 
 
 def clearing(self: Value, gradient: float = 1.0) -> None:
@@ -73,7 +73,7 @@ def in_the_wrong_order(self: Value, gradient: float = 1.0) -> None:
     for node in order:
         node.grad = node.grad if node.op is None else 0.0
     self.grad += gradient
-    _propagate([node for node in reversed(order) if node.op is not None])
+    _propagate([node for node in reversed(order) if node.op is not None], [self])
 
 
 def counting_a_shared_operand_once(self: Value, gradient: float = 1.0) -> None:
