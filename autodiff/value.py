@@ -824,7 +824,9 @@ def _read_with_values(
     try:
         with modes.on_numbers_alone():
             results = rule(*map(Value, numbers))
-    except TypeError as error:
+    except (ArithmeticError, ValueError):  # the rule's own word on these numbers
+        raise
+    except Exception as error:  # what code that is made for floats alone makes of a Value
         raise TypeError(
             f"{name} raised {cause!r} on the numbers {numbers}, and cannot be read with Values instead ({error}); "
             "write it in arithmetic and the functions of autodiff: autodiff.exp for math.exp"

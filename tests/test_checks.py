@@ -668,6 +668,13 @@ def test_a_step_out_of_the_domain_may_raise() -> None:
         check_grads(ad.log, (1e-3,))
 
 
+def test_a_step_out_of_the_domain_of_a_rule_that_is_made_for_floats_may_raise() -> None:
+    root = ad.primitive("root", evaluate=lambda x: math.sqrt(x), partials=[lambda out, x: 0.5 / out])
+    check_grads(root, (1e-4,))
+    with pytest.raises(TypeError, match="root raised ValueError"):
+        check_grads(root, (-1.0,))
+
+
 def test_a_function_of_more_than_its_arguments_is_refused() -> None:
     numbers = iter(range(100))
     with pytest.raises(ValueError, match=r"f gave 0\.0 and, called again at the same point, 1\.0"):

@@ -736,6 +736,11 @@ def test_own_primitive_that_leaves_autodiff_is_named_where_it_fails() -> None:
     assert growth(0.0) == 1.0
     with pytest.raises(TypeError, match=r"growth raised OverflowError.*autodiff.exp for math.exp"):
         growth(1000.0)
+    by_attribute = ad.primitive(
+        "by_attribute", evaluate=lambda x: len(x.hex()) + math.log(x), partials=[lambda out, x: 1 / x]
+    )
+    with pytest.raises(TypeError, match=r"by_attribute raised ValueError.*no attribute .hex"):
+        by_attribute(-1.0)
     nothing = ad.primitive("nothing", evaluate=lambda x: None, partials=[lambda out, x: "1"])
     with pytest.raises(TypeError, match="nothing: expected a number, got NoneType"):
         nothing(1.0)

@@ -153,7 +153,7 @@ def richardson(
 
     Args:
         f: the function, of one float, its values a list. A step may leave its domain: a nan, or an ArithmeticError or
-            ValueError, only ends that row.
+            ValueError of f or of a rule of a primitive, only ends that row.
         x: where.
         step: the first and largest one; a quarter of x, or of 1, unless given.
         rounding: the absolute error of each of f's values near x, beyond `ulps` of the value itself.
@@ -210,10 +210,20 @@ def _steps(x: float, largest: float | None) -> Iterator[float]:
 
 
 def _values(f: Callable[[float], Sequence[float]], x: float, count: int) -> Sequence[float]:
+    values = at_a_step(f, x)
+    return [nan] * count if values is None else values
+
+
+def at_a_step(f: Callable[[float], Any], x: float) -> Any:
+    """Return f(x), or None where x is not in its domain: f, or a rule of a primitive in it, raises there."""
     try:
         return f(x)
     except (ArithmeticError, ValueError):
-        return [nan] * count
+        return None
+    except TypeError as error:
+        if isinstance(error.__cause__, (ArithmeticError, ValueError)):  # a rule's, which Values were no help with
+            return None
+        raise
 
 
 class _Row(NamedTuple):

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from autodiff.graph import leaves, topological_order
 from autodiff.primitives import where
-from autodiff.testing.differences import Estimate, adjoints, data_of, rounding_error
+from autodiff.testing.differences import Estimate, adjoints, at_a_step, data_of, rounding_error
 from autodiff.value import Value
 
 # The error of differences is an estimate. In thousands of trials the true one was at most half of it, but a primitive
@@ -264,7 +264,5 @@ def _is_all_of_f(d: Derivative, replayed: Callable[[float], float]) -> bool:
 
 def _moved(d: Derivative, x: float) -> float:
     """Return what f gives there; nan where it ends."""
-    try:
-        return d.moved(x)
-    except (ArithmeticError, ValueError):
-        return math.nan
+    there = at_a_step(d.moved, x)
+    return math.nan if there is None else there
