@@ -402,9 +402,11 @@ def select(conditions: Sequence[Any], choices: Sequence[Any], default: Any = 0.0
     return result
 
 
-def clip(a: Any, a_min: Any = None, a_max: Any = None, out: Any = None, **bounds: Any) -> Any:
+def clip(
+    a: Any, a_min: Any = None, a_max: Any = None, out: Any = None, *, min: Any = None, max: Any = None, **others: Any
+) -> Any:
     """Return np.clip; a bound that is None is none."""
-    low, high = bounds.get("min", a_min), bounds.get("max", a_max)
+    low, high = (a_min if min is None else min), (a_max if max is None else max)
     ufunc: Any
     operands: tuple[Any, ...]
     if low is None and high is None:
@@ -413,7 +415,7 @@ def clip(a: Any, a_min: Any = None, a_max: Any = None, out: Any = None, **bounds
         ufunc, operands = (np.maximum, (a, low)) if high is None else (np.minimum, (a, high))
     else:
         ufunc, operands = np.clip, (a, low, high)
-    return of_ufunc(ufunc, "__call__", operands, {} if out is None else {"out": (out,)})
+    return of_ufunc(ufunc, "__call__", operands, others if out is None else {**others, "out": (out,)})
 
 
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:

@@ -132,6 +132,15 @@ def test_gradients_of_formulas_are_their_differences(name: str) -> None:
         assert np.allclose(grad(f)(x), differences, rtol=1e-5, atol=1e-5)
 
 
+def test_clip_takes_and_refuses_what_numpys_takes_and_refuses() -> None:
+    x, out = ad.array([Value(-1.0), Value(2.0), Value(3.0)]), np.full(3, 9.0, dtype=object)
+    np.clip(x, 0.0, 1.0, out=out, where=[True, False, True])
+    assert [y.data if isinstance(y, Value) else y for y in out] == [0.0, 9.0, 1.0]
+    assert [y.data for y in np.clip(x, min=0.0, max=2.5)] == [0.0, 2.0, 2.5]
+    with pytest.raises(TypeError, match="nonsense"):
+        np.clip(x, 0.0, 1.0, nonsense=1)
+
+
 def test_ties_share_the_derivative_as_autodiffs_own_functions_do() -> None:
     assert grad(lambda x: np.maximum(x, 0.0).sum())(np.array([0.0, 1.0])).tolist() == [0.5, 1.0]
     assert grad(lambda x: np.max(x))(np.array([1.0, 1.0, 1.0, 0.0])).tolist() == [1 / 3, 1 / 3, 1 / 3, 0.0]
