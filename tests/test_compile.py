@@ -13,7 +13,7 @@ import time
 import warnings
 import weakref
 from array import array
-from collections import OrderedDict, defaultdict
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -1217,6 +1217,7 @@ FORMS: dict[str, tuple[Any, Any, Callable[[Any], Any]]] = {
     "the kind of a container": ([1.0], (1.0,), lambda part: 2.0 if isinstance(part, list) else 3.0),
     "the class of an object": (_Slotted(), _Other(), lambda part: getattr(part, "rate", 7.0)),
     "a function": (_one, _two, lambda part: part()),
+    "a partial": (functools.partial(abs, -1.0), functools.partial(abs, -2.0), lambda part: part()),
     "a class": (_Slotted, _Other, lambda part: 2.0 if part is _Other else 3.0),
     "a set": ({1.0, 2.0}, {1.0, 4.0}, sum),
     "a range": (range(2), range(3), len),
@@ -1241,6 +1242,42 @@ def test_a_model_in_another_form_has_another_program(name: str) -> None:
         model.part = part
         assert repr(f(model, 1.0)) == repr(f(model, 1.0)) == repr(float(what(part)))
     assert f.stats().paths == 2
+
+
+class _Bound:
+    def __init__(self, bind: Callable[["_Bound"], Any]) -> None:
+        self.rate, self.scaled = 2.0, bind(self)
+
+    def times(self, x: Any) -> Any:
+        return x * self.rate
+
+
+@pytest.mark.parametrize(
+    "bind",
+    [
+        lambda one: one.times,
+        lambda one: functools.partial(_Bound.times, one),
+        lambda one: lambda x: one.times(x),
+        lambda one: lambda x, one=one: one.times(x),
+    ],
+    ids=["a method", "a partial", "a variable", "a default"],
+)
+def test_an_object_that_a_function_on_it_leads_back_to_is_read_at_every_call(bind: Any) -> None:
+    settings = _Bound(bind)
+    f = compile(lambda x, settings: settings.scaled(x) + settings.rate, backend="python")
+    assert f(3.0, settings) == 8.0
+    settings.rate = 5.0
+    assert f(3.0, settings) == 20.0
+
+
+@pytest.mark.parametrize("kind", [set, deque, lambda xs: array("d", xs), lambda xs: bytearray(map(int, xs))])
+@pytest.mark.parametrize("held", [1.0, Value(1.0)], ids=["settings", "a model"])
+def test_collections_on_an_object_are_read_at_every_call(kind: Any, held: Any) -> None:
+    settings = SimpleNamespace(rate=held, numbers=kind([1.0, 2.0]))
+    f = compile(lambda x, settings: x * settings.rate * sum(settings.numbers), backend="python")
+    assert f(1.0, settings) == 3.0
+    (settings.numbers.add if kind is set else settings.numbers.append)(5)
+    assert f(1.0, settings) == 8.0
 
 
 def test_a_model_is_looked_at_where_it_changes_in_place() -> None:

@@ -4,7 +4,7 @@ An object whose class is plain Python, and in which there is no Value, is as goo
 given a twin, of the same class, in which the real numbers are traced. Whole numbers, texts and the rest shape the code
 rather; they belong to the key, so that a change of one makes another program:
 
-    >>> from types import SimpleNamespace
+    >>> from types import FunctionType, MethodDescriptorType, MethodType, SimpleNamespace, WrapperDescriptorType
     >>> from autodiff import compile
     >>> settings = SimpleNamespace(rate=0.5, steps=2)
     >>> f = compile(lambda x, s: x * s.rate ** s.steps)
@@ -23,14 +23,15 @@ change of any makes another program, and each call takes a look at all of them; 
 nothing, and is what it was.
 """
 
+from array import array
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import suppress
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from itertools import chain
 from operator import is_
 from pathlib import PurePath
-from types import SimpleNamespace
+from types import FunctionType, MethodDescriptorType, MethodType, SimpleNamespace, WrapperDescriptorType
 from typing import Any, cast
 from weakref import ref
 
@@ -40,6 +41,7 @@ from autodiff.structures import is_array
 from autodiff.value import Value
 
 _PLAIN = (str, bytes, bool, type(None))
+_COLLECTIONS = (set, frozenset, deque, array, bytearray)  # beside lists, tuples and dicts
 
 
 class Same:
@@ -91,13 +93,18 @@ def _is_plain(kind: Any) -> bool:
     return _is_python(kind) and not any(name in vars(base) for base in kind.__mro__[:-1] for name in own)
 
 
-_HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE
+_HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE: classes written in Python have it, and some written in C
 
 
 def _is_python(kind: Any) -> bool:
     """Return whether a class, and those that it is derived from, are written in Python."""
     bases = kind.__mro__[:-1]
-    return bool(bases) and all(base.__flags__ & _HEAP and "__module__" in vars(base) for base in bases)
+    return bool(bases) and all(base.__flags__ & _HEAP and not _has_methods_in_c(base) for base in bases)
+
+
+def _has_methods_in_c(kind: Any) -> bool:
+    own = [x for x in vars(kind).values() if isinstance(x, (MethodDescriptorType, WrapperDescriptorType))]
+    return any(x.__objclass__ is kind for x in own)
 
 
 def has_twin(x: Any) -> bool:
@@ -138,16 +145,32 @@ def is_looked_at(x: Any) -> bool:
 
 
 def _is_free_of_values(x: Any, around: frozenset[int]) -> bool:
+    """Return whether there is no Value in x, and no way from x back to what holds it, as a method of that would be."""
     if isinstance(x, Value) or id(x) in around:
         return False
     if is_array(x):
         return x.dtype != object or not any(isinstance(item, Value) for item in x.ravel().tolist())
-    box = opened(x)
-    if box is None and not is_plain(type(x)):
+    box, bound = opened(x), _bound(x)
+    if box is None and not bound and not is_plain(type(x)):
         return True
-    parts = attributes_of(x).values() if box is None else box.parts
+    parts = bound or (attributes_of(x).values() if box is None else box.parts)
     around |= {id(x)}
     return all(_is_free_of_values(part, around) for part in parts)
+
+
+def _bound(x: Any) -> list[Any]:
+    """Return what a function, a method or a partial brings along."""
+    if isinstance(x, MethodType):
+        return [x.__self__, x.__func__]
+    if isinstance(x, partial):
+        return [x.func, *x.args, *x.keywords.values()]
+    if not isinstance(x, FunctionType):
+        return []
+    held = list[Any]()
+    for cell in x.__closure__ or ():
+        with suppress(ValueError):  # nothing was put into it yet
+            held.append(cell.cell_contents)
+    return [*held, *(x.__defaults__ or ()), *(x.__kwdefaults__ or {}).values()]
 
 
 def key_of_twin(x: Any, parts: list[Any]) -> Hashable:
@@ -166,7 +189,9 @@ def key_of_twin(x: Any, parts: list[Any]) -> Hashable:
         keys = [key_of_twin(child, parts) for child in children]
         return form.kind, form.keys, *map(type, form.keys), Same(form.factory), *keys
     value = (type(x), x) if hasattr(type(x), "__float__") else by_value(x)
-    return (Same(x), state_of(x)) if value is None else value
+    if value is not None:
+        return value
+    return Same(x), State(x) if isinstance(x, _COLLECTIONS) else state_of(x)
 
 
 def twin(x: Any, make: Callable[[float], Any]) -> Any:
@@ -272,7 +297,7 @@ class State:
 
 def _holder(x: Any, kind: Any) -> Any:
     """Return the container or object that holds what x is made of; None where that is not known."""
-    if isinstance(x, (list, tuple, dict, set, frozenset, deque)) or is_array(x):
+    if isinstance(x, (list, tuple, dict, *_COLLECTIONS)) or is_array(x):
         return x
     if not _has_state(kind):
         return None
@@ -281,7 +306,7 @@ def _holder(x: Any, kind: Any) -> Any:
 
 def _inside(holder: Any) -> tuple[list[Any], list[Any]]:
     """Return the keys of a dict, or the names of attributes, and what is held."""
-    if isinstance(holder, (list, tuple, set, frozenset, deque)):
+    if isinstance(holder, (list, tuple, *_COLLECTIONS)):
         return [], list(holder)
     if is_array(holder):
         return [], holder.ravel().tolist()
