@@ -323,10 +323,9 @@ def in_a_generator(context: Any) -> None:
 @pytest.mark.parametrize(("mode", "event"), [(ad.no_grad, "opcode"), (ad.no_grad, "line"), (ad.detect_anomaly, "line")])
 @pytest.mark.parametrize("use", [in_a_block, in_nested_blocks, in_a_function, in_a_generator])
 def test_an_interrupt_anywhere_ends_the_mode_with_its_block(mode: Any, event: str, use: Callable[[Any], None]) -> None:
-    count = 0
     context = mode()  # which stays, and could keep what it changed
     interrupted_at(0, event, lambda: use(context))  # Python 3.12 traces no opcodes of a function the first time
-    for count in range(1, 2000):
+    for count in range(1, 20_000):
         error = interrupted_at(count, event, lambda: use(context))
         assert is_plain(), count
         assert modes._logs.get() == ()
