@@ -32,7 +32,7 @@ from hypothesis import strategies as st
 import autodiff
 import nn
 from autodiff import Value, compile, exp, grad, hessian, hvp, jacobian, jvp, log, no_grad, value_and_grad, vjp, where
-from autodiff.compiler import TracingError, opcodes, saved
+from autodiff.compiler import TracingError, objects, opcodes, saved
 from autodiff.compiler.program import Program
 from autodiff.testing import programs
 
@@ -1102,6 +1102,17 @@ def test_numbers_in_what_an_object_holds_are_read_at_every_call(backend: str) ->
     assert compiled.stats().paths == 1
     s.inner.widths[0], s.inner.index[0] = 4, 0
     assert compiled(3.0, s) == f(3.0, s)
+
+
+def test_an_object_may_go_after_the_module_that_watches_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    s = SimpleNamespace(w=Value(3.0))
+    assert compile(lambda x, s: x * s.w, backend="python")(2.0, s) == 6.0
+    errors: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", errors.append)
+    monkeypatch.setattr(objects, "_states", None)  # as Python empties modules when it exits
+    del s
+    gc.collect()
+    assert not errors
 
 
 NUMBERS = st.floats(-9.0, 9.0)

@@ -346,7 +346,10 @@ def state_of(x: Any) -> State | None:
     state = State(x)
     with suppress(TypeError):  # no weak references to it
         key = id(x)
-        _states[key] = ref(x, lambda _: _states.pop(key, None)), state
+        states = (
+            _states  # held by the function below: when Python exits, modules are emptied before the last objects go
+        )
+        _states[key] = ref(x, lambda _: states.pop(key, None)), state
         while len(_states) > _MOST_STATES:
             _states.popitem(last=False)
     return state
