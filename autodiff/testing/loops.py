@@ -1,8 +1,9 @@
 """A hypothesis strategy of programs of loops: functions of lists, made of maps, rows of dots, windows, prefix sums.
 
-    >>> from hypothesis import given
+    >>> from hypothesis import given, settings
     >>> from autodiff import compile
-    >>> @given(loop_programs())
+    >>> @settings(deadline=None)  # the first call of a process loads machine code
+    ... @given(loop_programs())
     ... def test_compiled_loops_give_what_the_loops_give(program):
     ...     assert compile(program)(*program.inputs) == program(*program.inputs)
     >>> test_compiled_loops_give_what_the_loops_give()
