@@ -276,6 +276,8 @@ def of_ufunc(ufunc: Any, method: str, inputs: Sequence[Any], kwargs: dict[str, A
     if method == "__call__" and not kwargs and name in _FUNCTIONS and (scalars := _scalars(inputs)) is not None:
         return _FUNCTIONS[name](*scalars)
     bare = [_bare(x) for x in inputs]
+    if kwargs.get("where", True) is not True:
+        bare[0] = _selected(ufunc, method, bare[0], kwargs)
     out = kwargs.get("out")
     if out is not None:
         kwargs["out"] = tuple([_bare(x) for x in out])
@@ -294,6 +296,16 @@ def of_ufunc(ufunc: Any, method: str, inputs: Sequence[Any], kwargs: dict[str, A
     else:
         result = _call(ufunc, method, bare, kwargs)
     return _ours(result) if out is None else out[0] if len(out) == 1 else out
+
+
+def _selected(ufunc: Any, method: str, x: Any, kwargs: dict[str, Any]) -> Any:
+    """Return x with numbers that make no difference where a reduction's `where` does not hold, and take that away."""
+    neutral = kwargs.get("initial") if ufunc.identity is None else ufunc.identity
+    if method == "reduce" and neutral is not None:
+        return _where(_bare(kwargs.pop("where")), x, neutral)
+    if _is_mask(kwargs["where"]):
+        raise TypeError(f"np.{_name(ufunc)}: where= holds conditions; select with np.where(conditions, x, y) instead")
+    return x
 
 
 def of_function(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:

@@ -223,6 +223,31 @@ def test_numbers_of_a_program_are_no_index_and_no_mask(i: Any) -> None:
     assert same(compile(lambda x, m: x[m != 0], backend="python")(x, np.array([1.0, 0.0, 1.0])), [10.0, 30.0])
 
 
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: np.sum(x, where=x > 0.0),
+        lambda x: x.sum(where=np.hstack([x[:2] > 0.0, True]), initial=2.0),
+        lambda x: np.prod(x, where=x > 0.0),
+        lambda x: np.max(x, where=x < 1.5, initial=-7.0),
+        lambda x: np.sum(np.outer(x, x), axis=0, where=x > 0.0)[0],
+    ],
+)
+def test_a_reduction_where_conditions_hold_selects(f: Callable[[Any], Any]) -> None:
+    g = compile(value_and_grad(f), backend="python")
+    for x in (np.array([1.0, -2.0, 3.0]), np.array([-1.0, 2.0, 0.5])):
+        for got, expected in zip(g(x), value_and_grad(f)(x), strict=True):
+            assert same(got, expected)
+        assert same(f(ad.array(x)), f(x))
+    assert g.stats().paths == 1
+
+
+def test_where_with_conditions_is_refused_where_nothing_is_reduced() -> None:
+    for f in (lambda x: np.add(x, x, where=x > 0.0), lambda x: np.max(x, where=x > 0.0)):
+        with pytest.raises(TypeError, match=r"where= holds conditions; select with np.where"):
+            compile(f, backend="python")(np.array([1.0, -2.0]))
+
+
 def test_comparisons_of_arrays_come_back_as_bools() -> None:
     f = compile(lambda x: (x > 0, ~(x > 0), np.isnan(x)), backend="python")
     got = f(np.array([1.0, -1.0, math.nan]))

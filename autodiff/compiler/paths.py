@@ -154,7 +154,10 @@ def _traced(trace: Trace, call: Callable[[Trace], Any], varying: bytearray, opti
 def outside_leaves(result: Any, name: str) -> list[Value]:
     """Return the leaves that f closed over and its result was made from; for use inside a trace."""
     if not isinstance(result, Value):
-        raise TypeError(f"{name}.backward expected f to return one Value, got {result!r}; return the loss")
+        raise TypeError(
+            f"{name}.backward expected f to return one Value, got {type(result).__name__}; return the loss alone; to "
+            "have more than it, compile a function that returns gradient(loss, parameters), too, and call that"
+        )
     trace = modes.current_trace()
     return [x for x in leaves(result) if not isinstance(x, Tracer) and not trace.is_constant(x)]
 
