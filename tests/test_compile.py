@@ -724,6 +724,8 @@ ROW_BY_ROW: dict[str, Callable[[Any], Any]] = {
     "a list in a tuple in a dict": lambda x: {"a": (x[0], [x[1], x[0]]), "b": x[1]},
     "conditions": lambda x: [x[0] > 2, x[1] > 3],
     "softmax": lambda x: autodiff.softmax([x[0], x[1], 0.0]),
+    "arrays without numbers": lambda x: (np.empty((2, 0)), [np.empty(0), np.empty(0)], x[0]),
+    "arrays without numbers, and conditions": lambda x: {"a": np.empty((0, 2)), "b": x[0] > 2},
 }
 
 
@@ -740,7 +742,7 @@ def _with_lists(x: Any) -> Any:
 def test_rows_in_lists_and_in_arrays_give_one_arrangement(name: str, backend: str) -> None:
     rows = np.arange(1.0, 7.0).reshape(3, 2)
     compiled = compile(ROW_BY_ROW[name], rows=0, backend=backend)
-    in_lists = compiled(rows.tolist())
+    in_lists = _with_lists(compiled(rows.tolist()))
     assert _with_lists(compiled(rows)) == in_lists
     assert _with_lists(compiled([[Value(x), y] for x, y in rows])) == in_lists
     assert _with_lists(compiled.prepare(rows).results) == in_lists
@@ -1738,6 +1740,18 @@ def test_a_prepared_call_of_rows_takes_the_other_path_when_it_must(backend: str)
         x[:] = -1.0, 2.0
         call()
         np.testing.assert_array_equal(call.results, expected)
+
+
+def test_a_prepared_call_reads_rows_that_are_lists_of_arrays(backend: str) -> None:
+    rows = [{"x": np.array([1.0, 2.0])}, {"x": np.array([3.0, 4.0])}]
+    for reduce, expected in ((None, [12.0, 7.0]), ("sum", 19.0)):
+        rows[0]["x"][0] = 1.0
+        call = compile(lambda row: row["x"].sum(), rows=0, reduce=reduce, backend=backend).prepare(rows)
+        rows[0]["x"][0] = 10.0
+        call()
+        np.testing.assert_array_equal(call.results, expected)
+    empty = compile(lambda row, w: [*row, w], rows=0, backend=backend).prepare([[], []], 2.0)
+    assert empty.results == [[2.0], [2.0]]
 
 
 def test_arrays_that_may_not_be_written_to_are_read(backend: str) -> None:

@@ -57,7 +57,7 @@ def _stacked(results: Sequence[Any]) -> Any:
     structure, columns = _columns(results)
     numbers = {i for i, column in enumerate(columns) if type(column[0]) is bool or not _is_other(column[0])}
     items = [column if i in numbers else column[0] for i, column in enumerate(columns)]
-    return stacked(structure, items, numbers, in_arrays=False)
+    return stacked(structure, items, numbers, len(results), in_arrays=False)
 
 
 def _columns(results: Sequence[Any]) -> tuple[Structure, list[list[Any]]]:

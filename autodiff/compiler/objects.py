@@ -346,9 +346,7 @@ def state_of(x: Any) -> State | None:
     state = State(x)
     with suppress(TypeError):  # no weak references to it
         key = id(x)
-        states = (
-            _states  # held by the function below: when Python exits, modules are emptied before the last objects go
-        )
+        states = _states  # when Python exits, the last objects may go after the names of this module
         _states[key] = ref(x, lambda _: states.pop(key, None)), state
         while len(_states) > _MOST_STATES:
             _states.popitem(last=False)

@@ -95,6 +95,7 @@ def _bound(compiled: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Bou
         or results.others
         or results.conditions
         or any(id(x) not in originals for x in found)
+        or not all(map(is_array, given.columns))
     ):
         return None
     contents = list[Any]()

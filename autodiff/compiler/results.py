@@ -89,7 +89,7 @@ class Results(NamedTuple):
             items[i] = _bools(column) if at in self.conditions else column
         for i, other in self.others:
             items[i] = other
-        return stacked(self.structure, items, set(self.numbers), in_arrays)
+        return stacked(self.structure, items, set(self.numbers), len(outputs), in_arrays)
 
     def _items(self, numbers: list[Any]) -> list[Any]:
         if not self.others and not self.conditions:
@@ -175,21 +175,23 @@ def even_shape(structure: Structure) -> tuple[int, ...] | None:
     return None if inner is None else (len(structure.children), *inner)
 
 
-def stacked(structure: Structure, items: list[Any], numbers: Collection[int], in_arrays: bool, start: int = 0) -> Any:
-    """Return the result of rows around its items: those that are `numbers` have a column, a list or an array, each."""
+def stacked(
+    structure: Structure, items: list[Any], numbers: Collection[int], count: int, in_arrays: bool, start: int = 0
+) -> Any:
+    """Return the result of many rows around its items: those that are `numbers` have a column, a list or an array."""
     stop = start + structure.size
     if structure.kind == "number":
         return items[start]
     if structure.kind == "array":
-        return _rows_of_columns(items[start:stop], structure.shape)
+        return _rows_of_columns(items[start:stop], count, structure.shape)
     shape = even_shape(structure)
     if shape is not None and all(i in numbers for i in range(start, stop)):
         if in_arrays:
-            return _rows_of_columns(items[start:stop], shape)
-        return [structure.build(row) for row in zip(*items[start:stop], strict=True)]
+            return _rows_of_columns(items[start:stop], count, shape)
+        return [structure.build([column[i] for column in items[start:stop]]) for i in range(count)]
     parts = []
     for child in structure.children:
-        parts.append(stacked(child, items, numbers, in_arrays, start))
+        parts.append(stacked(child, items, numbers, count, in_arrays, start))
         start += child.size
     return structure.holding(parts)
 
@@ -207,7 +209,9 @@ def _views(structure: Structure, outputs: Any, start: int) -> Any:
     return structure.holding(parts)
 
 
-def _rows_of_columns(columns: list[Any], shape: tuple[int, ...]) -> Any:
+def _rows_of_columns(columns: list[Any], count: int, shape: tuple[int, ...]) -> Any:
     """Return an array with an axis for the rows before those of the shape."""
     numpy = sys.modules["numpy"]
-    return numpy.stack([numpy.asarray(x) for x in columns], axis=1).reshape(-1, *shape)
+    if not columns:  # an array without a number
+        return numpy.empty((count, *shape))
+    return numpy.stack([numpy.asarray(x) for x in columns], axis=1).reshape(count, *shape)
