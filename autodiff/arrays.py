@@ -300,9 +300,10 @@ def of_ufunc(ufunc: Any, method: str, inputs: Sequence[Any], kwargs: dict[str, A
 
 def _selected(ufunc: Any, method: str, x: Any, kwargs: dict[str, Any]) -> Any:
     """Return x with numbers that make no difference where a reduction's `where` does not hold, and take that away."""
-    neutral = kwargs.get("initial") if ufunc.identity is None else ufunc.identity
-    if method == "reduce" and neutral is not None:
-        return _where(_bare(kwargs.pop("where")), x, neutral)
+    if method == "reduce":
+        neutral = kwargs.get("initial") if ufunc.identity is None else ufunc.identity
+        if neutral is not None:
+            return _where(_bare(kwargs.pop("where")), x, neutral)
     if _is_mask(kwargs["where"]):
         raise TypeError(f"np.{_name(ufunc)}: where= holds conditions; select with np.where(conditions, x, y) instead")
     return x
@@ -449,11 +450,19 @@ def nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, 
     return x
 
 
+def copy_to(dst: Any, src: Any, **kwargs: Any) -> None:
+    """Do what np.copyto does; it is how np.nansum and the like leave elements out."""
+    if _is_mask(kwargs.get("where")):
+        src = where(kwargs.pop("where"), src, dst)
+    _by_numpy(np.copyto, dst, src, **kwargs)
+
+
 _OTHERS: dict[Any, Callable[..., Any]] = {
     np.where: where,
     np.select: select,
     np.clip: clip,
     np.nan_to_num: nan_to_num,
+    np.copyto: copy_to,
     np.linalg.norm: norm,
 }
 

@@ -242,6 +242,21 @@ def test_a_reduction_where_conditions_hold_selects(f: Callable[[Any], Any]) -> N
     assert g.stats().paths == 1
 
 
+def copied(x: Any) -> Any:
+    y = x * x
+    np.copyto(y, x[0], where=np.isnan(x))
+    return y.sum()
+
+
+@pytest.mark.parametrize("f", [np.nansum, np.nanprod, lambda x: np.nancumsum(x) @ x[:1].repeat(3), copied])
+def test_elements_that_are_nan_are_left_out_by_selects(f: Callable[[Any], Any]) -> None:
+    g = compile(value_and_grad(f), backend="python")
+    for x in (np.array([1.5, math.nan, 3.0]), np.array([2.0, 4.0, -1.0])):
+        for got, expected in zip(g(x), value_and_grad(f)(x), strict=True):
+            assert same(got, expected)
+    assert g.stats().paths == 1
+
+
 def test_where_with_conditions_is_refused_where_nothing_is_reduced() -> None:
     for f in (lambda x: np.add(x, x, where=x > 0.0), lambda x: np.max(x, where=x > 0.0)):
         with pytest.raises(TypeError, match=r"where= holds conditions; select with np.where"):
