@@ -138,6 +138,7 @@ def where(condition: Any, x: Any, y: Any) -> Any:
 
 
 _OF_TWO = {"max": "maximum(x, y)", "min": "minimum(x, y)", "sum": "x + y", "prod": "x * y", "norm": "hypot(x, y)"}
+_BY_PLACE = {"dot", "softmax", "log_softmax"}  # where it matters which number stands where
 
 
 def _listed(name: str, values: Iterable[Any], *more: Any, at_least: int = 0) -> list[Any]:
@@ -148,6 +149,8 @@ def _listed(name: str, values: Iterable[Any], *more: Any, at_least: int = 0) -> 
     if isinstance(values, (str, bytes, dict)) or not isinstance(values, Iterable):
         two = {"max": "; of two numbers, use maximum", "min": "; of two numbers, use minimum"}.get(name, "")
         raise TypeError(f"{name} takes a list of numbers, got {type(values).__name__}{two}")
+    if isinstance(values, (set, frozenset)) and name in _BY_PLACE:
+        raise TypeError(f"{name} takes a list of numbers, got a {type(values).__name__}, which has no order; list them")
     numbers = list(values)
     if len(numbers) < at_least:
         raise ValueError(f"{name} of an empty list has no value; give it at least one number")

@@ -48,6 +48,9 @@ class Domain(NamedTuple):
         return " x ".join(f"[{low:g}, {high:g}]" for low, high in self.intervals)
 
 
+_LISTS = frozenset((list, tuple))
+
+
 class Primitive:
     """An operation with its value and its local gradients; call it on numbers or Values.
 
@@ -134,7 +137,13 @@ class Primitive:
         (3.0, 2.0)
         """
         if callable(self.partials):
-            gradients = tuple(self.partials(out, *operands))
+            given = self.partials(out, *operands)
+            if type(given) not in _LISTS and (isinstance(given, (dict, set)) or not hasattr(type(given), "__iter__")):
+                raise TypeError(
+                    f"the partials of {self.name}, one function, gave {given!r}; give a list with one local gradient "
+                    "for each operand, or partials as a list of functions, [lambda out, x: ...]"
+                )
+            gradients = tuple(given)
             if len(gradients) != len(operands):
                 raise TypeError(
                     f"the partials of {self.name} gave {len(gradients)} local gradients for {len(operands)} operands; "

@@ -9,7 +9,9 @@ without a guard, and cannot raise: there, such a target makes the loss and its g
     (0.0, 1000.0, nan)
 """
 
-from collections.abc import Callable, Iterable, Sized
+from collections.abc import Callable, Iterable, Mapping, Sized
+from collections.abc import Set as AbstractSet
+from decimal import Decimal
 from functools import reduce
 from math import inf, nan
 from numbers import Real
@@ -78,7 +80,7 @@ def cross_entropy(logits: Iterable[Any], target: Any) -> Any:
         raise ValueError("cross_entropy takes at least one logit, got none")
     target = _unboxed(target)
     if isinstance(target, Iterable) and not isinstance(target, str):
-        return _against_probabilities(logits, list(target))
+        return _against_probabilities(logits, _listed("cross_entropy", target))
     valid = _is_class(target, len(logits))
     if valid is False:
         raise ValueError(f"cross_entropy takes a class from 0 to {len(logits) - 1}, got {target!r}")
@@ -102,16 +104,17 @@ def _against_probabilities(logits: list[Any], weights: list[Any]) -> Any:
     has_values = any(issubclass(kind, Value) for kind in set(map(type, weights)))
     valid = len(weights) == len(logits) and _are_probabilities(weights, has_values)
     if valid is False:
+        total = f" with sum {sum(weights)}" if all(map(_is_number, weights)) else ""
         raise ValueError(
             f"cross_entropy takes {len(logits)} target probabilities that sum to 1, one for each logit, "
-            f"got {len(weights)} with sum {sum(weights)}: {weights}"
+            f"got {len(weights)}{total}: {weights}"
         )
     return _nan_unless(valid, autodiff.logsumexp(logits) - _expected(logits, weights, has_values))
 
 
 def _are_probabilities(weights: list[Any], has_values: bool) -> Any:
     if not has_values:
-        return bool(min(weights) >= 0 and 1 - 1e-6 <= sum(weights) <= 1 + 1e-6)
+        return all(map(_is_number, weights)) and bool(min(weights) >= 0 and 1 - 1e-6 <= sum(weights) <= 1 + 1e-6)
     total = autodiff.sum(weights)
     return (autodiff.min(weights) >= 0.0) & (total >= 1 - 1e-6) & (total <= 1 + 1e-6)
 
@@ -182,8 +185,7 @@ def _pairs(name: str, outputs: Any, targets: Any) -> list[tuple[Any, Any]]:
 
 def _flat(name: str, numbers: Any) -> list[Any]:
     """Return a list of numbers, or a single one, as a list."""
-    numbers = _unboxed(numbers)
-    listed = list(numbers) if isinstance(numbers, Iterable) else [numbers]
+    listed = _listed(name, _unboxed(numbers))
     for kind in set(map(type, listed)):
         if issubclass(kind, Sized) and kind is not str:
             raise TypeError(
@@ -191,6 +193,23 @@ def _flat(name: str, numbers: Any) -> list[Any]:
                 f"take the mean over rows: autodiff.mean([nn.{name}(y, t) for y, t in zip(outputs, targets)])"
             )
     return listed
+
+
+def _listed(name: str, numbers: Any) -> list[Any]:
+    """Return the numbers in their order, and a single one, as a list, those of other libraries as Python's own.
+
+    Arithmetic of numpy's small integers wraps around: 1 - 3 is 254 in uint8.
+    """
+    if isinstance(numbers, (AbstractSet, Mapping)):
+        kind = type(numbers).__name__
+        raise TypeError(f"{name} takes a number or a list of numbers, got a {kind}, which has no order; list them")
+    return [_own(x) for x in (numbers if isinstance(numbers, Iterable) else [numbers])]
+
+
+def _own(x: Any) -> Any:
+    if isinstance(x, Decimal):
+        return float(x)
+    return x.item() if hasattr(type(x), "dtype") and not isinstance(x, Sized) else x
 
 
 def _unboxed(x: Any) -> Any:

@@ -6,6 +6,8 @@ import enum
 import math
 import pickle
 import random
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -617,7 +619,9 @@ def test_losses_check_their_targets(loss: Any, message: str) -> None:
         loss()
 
 
-@pytest.mark.parametrize("target", [None, "1", 1j, math.nan, math.inf, [2.0, -1.0, 0.0], 1.5])
+@pytest.mark.parametrize(
+    "target", [None, "1", list("abc"), [None, 0, 1], 1j, math.nan, math.inf, [2.0, -1.0, 0.0], 1.5]
+)
 def test_targets_that_are_no_class_and_no_probabilities_are_refused(target: Any) -> None:
     with pytest.raises(ValueError, match="cross_entropy takes"):
         nn.cross_entropy([Value(1.0)] * 3, target)
@@ -785,6 +789,33 @@ def test_targets_that_are_values_are_differentiated(loss: Any) -> None:
 def test_cross_entropy_says_what_is_wrong(loss: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         loss()
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("kind", [np.int8, np.float16, np.float64, Decimal, Fraction])
+def test_losses_of_numbers_of_other_libraries_are_those_of_floats(loss: Any, kind: Any) -> None:
+    """Integers of 8 bits would wrap around, and a Decimal cannot be added to a float."""
+    outputs, targets = [100, 3], [1, 1] if loss is not nn.cross_entropy else [0, 1]
+    expected = loss([100.0, 3.0], [float(t) for t in targets])
+    assert loss([kind(y) for y in outputs], [kind(t) for t in targets]) == expected
+    assert loss([Value(100.0), Value(3.0)], [kind(t) for t in targets]).data == expected
+    assert type(loss([kind(y) for y in outputs], [kind(t) for t in targets])) is float
+
+
+def test_losses_of_small_integers_do_not_wrap_around() -> None:
+    assert nn.mse(np.array([1], dtype=np.uint8), np.array([3], dtype=np.uint8)) == 4.0
+    assert nn.hinge(np.array([-128], dtype=np.int8), np.array([1], dtype=np.int8)) == 129.0
+    assert nn.binary_cross_entropy(np.array([1], dtype=np.uint8), [1]) == ad.softplus(-1.0)
+    with pytest.raises(ValueError, match="got 2 with sum 257"):
+        nn.cross_entropy([0.0, 0.0], np.array([129, 128], dtype=np.uint8))
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("numbers", [{0.0, 1.0}, frozenset([0.0, 1.0]), {0.0: "no", 1.0: "yes"}])
+def test_losses_refuse_what_has_no_order(loss: Any, numbers: Any) -> None:
+    for outputs, targets in ((numbers, [0.0, 1.0]), ([0.0, 1.0], numbers)):
+        with pytest.raises(TypeError, match=rf"{loss.__name__} takes .* got a \w+, which has no order"):
+            loss(outputs, targets)
 
 
 @pytest.mark.parametrize("loss", LOSSES)

@@ -576,6 +576,17 @@ def test_lists_are_checked() -> None:
     assert ad.dot(np.array([1.0, 2.0]), [Value(3.0), Value(4.0)]).data == 11.0
 
 
+def test_numbers_that_count_by_their_place_are_no_set() -> None:
+    ordered = [1.0, 2.0]
+    for numbers in ({Value(1.0), Value(2.0)}, frozenset(ordered)):
+        for f in (lambda s: ad.dot(s, ordered), lambda s: ad.dot(ordered, s), ad.softmax, ad.log_softmax):
+            with pytest.raises(
+                TypeError, match=r"takes a list of numbers, got a \w*set, which has no order; list them"
+            ):
+                f(numbers)
+    assert ad.sum({1.0, 2.0}) == 3.0
+
+
 def test_wrong_number_of_operands_is_named() -> None:
     with pytest.raises(TypeError, match="maximum takes 2 operands, got 1"):
         ad.maximum(Value(1.0))  # type: ignore[call-overload]
@@ -719,6 +730,14 @@ def test_own_primitive_of_any_number_of_operands() -> None:
     short = ad.primitive("short", evaluate=lambda *xs: xs[0], partials=lambda out, *xs: [1.0])
     with pytest.raises(TypeError, match="partials of short gave 1 local gradients for 2 operands"):
         short(*xs[:2])
+
+
+@pytest.mark.parametrize("rule", [lambda out, x: 2.0 * x, lambda out, x: {x: 2.0 * x}, lambda out, x: {2.0 * x}])
+def test_one_function_of_partials_gives_a_list_of_them(rule: Any) -> None:
+    """Without its list a rule for one operand is taken for the rule of all."""
+    square = ad.primitive("square", evaluate=lambda x: x * x, partials=rule)
+    with pytest.raises(TypeError, match=r"partials of square, one function, gave .*; give a list .*\[lambda out, x"):
+        square(Value(3.0))
 
 
 def test_own_primitive_that_closes_over_a_value_is_refused() -> None:
