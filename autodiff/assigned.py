@@ -23,7 +23,9 @@ def grad_of(x: Any) -> float:
 
 
 def mend_grads(values: Iterable[Any]) -> None:
-    """Make every grad a float: all of them or, with the error of `grad_of`, none. Sound ones take no time to speak of.
+    """See to it that floats can be added to every grad: else make all of them floats or, with an error, none.
+
+    Sound ones take no time to speak of. Raises TypeError, as `grad_of`.
 
     >>> from autodiff import Value
     >>> x, y = Value(1.0), Value(1.0)

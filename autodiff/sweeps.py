@@ -157,7 +157,7 @@ def recorded(node: Any, counts: Sequence[bool]) -> Sequence[float]:
 
 
 def read_again(node: Any, counts: Sequence[bool]) -> Sequence[Any]:
-    """Return the local gradients of the operands that count, read with the Values of the graph; 0.0 for the others.
+    """Return the local gradients, read with the Values of the graph; for operands that do not count, anything.
 
     One that is a plain 0, and no Value, does not depend on anything: it is NOTHING. The rules of operands that do not
     count are not read: of `x ** 2` that in the exponent would be the logarithm of x, for nothing. A rule that raises

@@ -1807,3 +1807,6 @@ def test_rows_with_results_of_other_lengths_are_refused(backend: str) -> None:
     for results in (lambda x: [x, x] if x > 0.0 else [x], lambda x: {"a": x} if x > 0.0 else {"b": x}):
         with pytest.raises(TypeError, match="gives another form of result for row 1 than for row 0"):
             compile(results, rows=0, backend=backend)(np.array([1.0, -1.0]))
+    f = compile(lambda x: (x, x > 1.0, "p" if x > 0.0 else None), rows=0, backend=backend)
+    with pytest.raises(TypeError, match=r"\(a number, a bool, None\) and a tuple of 3 \(a number, a bool, 'p'\)"):
+        f([1.0, -1.0])

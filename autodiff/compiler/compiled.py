@@ -320,7 +320,7 @@ class Compiled(Bindable):
             if not path.results.is_like(first.results):
                 raise TypeError(
                     f"{self.name} gives another form of result for row {mine[0]} than for row 0: "
-                    f"{path.results.structure} and {first.results.structure}; rows need results of one form"
+                    f"{path.results} and {first.results}; rows need results of one form"
                 )
         return [(path, None if len(mine) == len(given.rows) else mine) for path, mine in groups]
 

@@ -67,6 +67,13 @@ class Results(NamedTuple):
             for (i, x), (j, y) in zip(self.others, other.others, strict=True)
         )
 
+    def __str__(self) -> str:
+        others = dict(self.others)
+        bools = {self.numbers[at] for at in self.conditions}
+        kinds = [repr(others[i]) if i in others else "a bool" if i in bools else "a number" for i in range(8)]
+        shown = kinds[: self.structure.size] + ["..."] * (self.structure.size > len(kinds))
+        return f"{self.structure} ({', '.join(shown)})" if others or bools else str(self.structure)
+
     def build(self, outputs: Any) -> Any:
         """Return the result around the outputs of a run: a list, or an array of one dimension."""
         return self.structure.build(self._items(outputs if type(outputs) is list else outputs.tolist()))

@@ -13,7 +13,7 @@ from typing import Any
 from autodiff import floats
 from autodiff.compiler.kernels.leaves import LIBRARY
 from autodiff.compiler.kernels.vectors import get, kernel, put
-from autodiff.compiler.opcodes import CODE, OPCODES
+from autodiff.compiler.opcodes import OPCODES
 from autodiff.primitives import Primitive
 
 _VECTORISED = frozenset(
@@ -41,7 +41,6 @@ _VECTORISED = frozenset(
         "log_softmax",
     ]
 )
-VARIADIC = frozenset(CODE[primitive.name] for primitive in OPCODES if primitive.arity is None)
 _KNOWN: dict[Any, Any] = {operator.abs: abs}  # what numba calls them
 
 

@@ -69,7 +69,6 @@ _VARIADIC, _SUMS = _F["variadic"], _F["sums"]
 _ADD, _SUB, _MUL, _DIV = (CODE[name] + 256 * 2 for name in ("add", "sub", "mul", "div"))
 _STRONG_MUL, _ONE_PAIR = CODE["strong_mul"] + 256 * 2, CODE["products"] + 256 * 3
 _PRODUCTS, _STRONG_PRODUCTS = CODE["products"], CODE["strong_products"]
-_FIRST_VARIADIC = CODE["sum"]
 
 
 @part
