@@ -292,6 +292,12 @@ def test_what_backward_rounds_to_is_told_where_all_paths_are_listed_and_finite()
     assert "The paths sum to" not in str(explain(x.log() + 1.0 / x, x))  # inf - inf
 
 
+@pytest.mark.parametrize(("zero", "rule"), [(0.0, "1 / 0"), (-0.0, "1 / (-0.0)")])
+def test_the_rule_of_a_division_by_the_constant_zero_is_shown_with_it(zero: float, rule: str) -> None:
+    x = Value(2.0, "x")
+    assert f"  {rule}  " in str(explain(x / zero, x))
+
+
 def test_an_infinite_slope_behind_a_zero_hides_no_larger_path() -> None:
     x = Value(0.0, "x")
     y = ad.sum([x.sqrt() * Value(0.0), 3.0 * x, 5.0 * x])

@@ -189,7 +189,8 @@ class Explanation:
         if not isinstance(slope, Value):
             return number_text(slope)
         term, made = term_of(slope, Terms())
-        return written(term, {made[leaf]: self._names[x] for x, leaf in stand_ins.items() if leaf in made})
+        names = {made[leaf]: number_text(leaf.data) for leaf in made if not leaf.operands}  # 0 in 1 / 0 is a Value
+        return written(term, names | {made[leaf]: self._names[x] for x, leaf in stand_ins.items() if leaf in made})
 
     # --- LaTeX ---
 
