@@ -28,6 +28,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 from functools import partial, update_wrapper
+from operator import is_
 from threading import RLock
 from typing import Any
 
@@ -407,7 +408,7 @@ class Compiled(Bindable):
         path = traced(call, f, varying, self.options, decided, self._assigned)
         path.differentiated = differentiated
         for known in paths:
-            if path.program == known.program and path.leaves == known.leaves:
+            if path.program == known.program and all(map(is_, path.leaves, known.leaves)):
                 return known
         self._keep(key, [*paths, path])
         after = Arguments.of(args, kwargs, self.options.rows).key
