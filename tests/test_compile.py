@@ -1633,6 +1633,22 @@ def test_compiling_warns_of_nothing(backend: str) -> None:
         compile(value_and_grad(lambda x: (x / 0.0) * 0.0), backend=backend)(1.0)
 
 
+@pytest.mark.parametrize("reduce", ["sum", "mean"])
+@pytest.mark.parametrize("f", [lambda x: x, lambda x: x if x > 0.0 else 3.0 * x, lambda x: [x, 1e308 + 0.0 * x, 2.0]])
+@pytest.mark.parametrize("ends", [(math.inf, -math.inf), (1e308, 1e308), (math.nan, 5e-324)])
+def test_rows_are_added_up_in_silence_whatever_comes_of_it(
+    ends: tuple[float, float], f: Any, reduce: str, backend: str
+) -> None:
+    x = np.array([ends[0], *[0.0] * 100, ends[1]])  # so many that they are added up in several blocks
+    compiled = compile(f, rows=0, reduce=reduce, backend=backend)
+    with np.errstate(all="raise"):
+        got = compiled(x)
+        compiled.prepare(x)()
+    total = np.array([f(float(y)) for y in x]).T.tolist()
+    expected = [sum(row) / (len(x) if reduce == "mean" else 1) for row in (total if isinstance(got, list) else [total])]
+    np.testing.assert_array_equal(np.ravel(got), expected)
+
+
 # --- methods, and copies of objects that have some ---
 
 

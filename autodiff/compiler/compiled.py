@@ -183,7 +183,7 @@ class Compiled(Bindable):
             return self._stacked(groups, given)
         (path, total), *others = self._reduced(groups, given)
         for _, outputs in others:
-            total = total + outputs if is_array(total) else [x + y for x, y in zip(total, outputs, strict=True)]
+            total = _added(total, outputs)
         return path.build(total)
 
     def backward(self, *args: Any, **kwargs: Any) -> Any:
@@ -334,7 +334,7 @@ class Compiled(Bindable):
             outputs, _ = runner.run_rows(_shared(given, path, runner), _rows(given, runner, mine))
             if mine is not None and self.options.reduce == "mean":
                 count = len(given.rows)
-                outputs = outputs / count if is_array(outputs) else [x / count for x in outputs]
+                outputs = _divided(outputs, count)
             if "first run" not in path.facts:
                 path.facts["first run"] = time.perf_counter() - start
             totals.append((path, outputs))
@@ -517,6 +517,21 @@ def _run_one(given: Arguments, path: Path, row: int | None, runner: Any) -> tupl
         return outputs, holds
     (outputs,), (holds,) = runner.run_rows(_shared(given, path, runner), _rows(given, runner, [row]))
     return outputs, bool(holds)
+
+
+def _added(total: Any, outputs: Any) -> Any:
+    """Return the sums of the outputs of two paths; silent, as scalar arithmetic is, about what overflows."""
+    if not is_array(total):
+        return [x + y for x, y in zip(total, outputs, strict=True)]
+    with sys.modules["numpy"].errstate(all="ignore"):
+        return total + outputs
+
+
+def _divided(total: Any, count: int) -> Any:
+    if not is_array(total):
+        return [x / count for x in total]
+    with sys.modules["numpy"].errstate(all="ignore"):
+        return total / count
 
 
 def _rows(given: Arguments, runner: Any, mine: Any) -> Any:

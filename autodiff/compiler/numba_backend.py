@@ -217,12 +217,13 @@ class Runner:
 
     def _reduced(self, parts: Array, count: int) -> Array:
         """Return the sums or means of the outputs, from those of each chunk, added in their order."""
-        total = parts[0]
-        same = total[self._same] * (count if self.reduce == "sum" else 1) if len(self._same) else None
-        for part in parts[1:]:
-            total += part
-        if self.reduce == "mean":
-            total /= count
+        with np.errstate(all="ignore"):  # as in scalar arithmetic
+            total = parts[0]
+            same = total[self._same] * (count if self.reduce == "sum" else 1) if len(self._same) else None
+            for part in parts[1:]:
+                total += part
+            if self.reduce == "mean":
+                total /= count
         if same is not None:
             total[self._same] = same
         return total
