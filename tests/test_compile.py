@@ -1283,6 +1283,17 @@ def test_an_object_that_a_function_on_it_leads_back_to_is_read_at_every_call(bin
     assert f(3.0, settings) == 20.0
 
 
+def test_settings_with_functions_of_their_own_are_one_program() -> None:
+    def countdown(n: int) -> float:
+        return countdown(n - 1) if n else 3.0
+
+    settings = SimpleNamespace(rate=0.5, squash=autodiff.tanh, size=abs, countdown=countdown, loss=nn.mse)
+    f = compile(lambda x, s: s.size(s.squash(x)) * s.rate * s.countdown(2), backend="python")
+    for settings.rate in (0.5, 2.0, -1.0):
+        assert f(-1.0, settings) == math.tanh(1.0) * settings.rate * 3.0
+    assert f.stats().paths == 1
+
+
 @pytest.mark.parametrize("kind", [set, deque, lambda xs: array("d", xs), lambda xs: bytearray(map(int, xs))])
 @pytest.mark.parametrize("held", [1.0, Value(1.0)], ids=["settings", "a model"])
 def test_collections_on_an_object_are_read_at_every_call(kind: Any, held: Any) -> None:
