@@ -21,9 +21,10 @@ it computed. State that is to be saved with the parameters, and not trained, is 
 
 from collections.abc import Iterator, Mapping
 from copy import copy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autodiff import Value
+from nn.elsewhere import ON_MODULES
 from nn.holding import Path, buffers, children, dotted, fits, is_module, numbers, refilled, walk
 
 
@@ -173,6 +174,19 @@ class Module:
             if module is child:
                 return dotted(path)
         return None
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Raise TypeError: what a module does is what its subclass says."""
+        name = type(self).__name__
+        instead = "rename forward to __call__" if hasattr(type(self), "forward") else "define __call__(self, ...)"
+        raise TypeError(f"{name} does not say what it does when it is called; {instead}")
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            remark = f"; {ON_MODULES[name]}" if name in ON_MODULES else ""
+            message = f"{type(self).__name__!r} object has no attribute {name!r}{remark}"
+            raise AttributeError(message, name=name, obj=None if remark else self)
 
     def __repr__(self) -> str:
         count = len(self.parameters())

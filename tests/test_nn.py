@@ -922,3 +922,34 @@ def test_what_holds_its_holder_is_visited_once() -> None:
 def test_a_parameter_that_is_given_twice_is_one_of_an_optimiser() -> None:
     w, v = Value(1.0), Value(2.0)
     assert nn.SGD([w, v, w]).parameters == [w, v]
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (
+            lambda model: model.forward([1.0, 2.0]),
+            r"'MLP' object has no attribute 'forward'; it is __call__: write model\(",
+        ),
+        (lambda model: model.train(), "has no modes"),
+        (lambda model: model.to("cpu"), "on no device"),
+        (lambda model: model.params, r"write model.parameters\(\)"),
+        (lambda model: model.other, "'MLP' object has no attribute 'other'$"),
+    ],
+)
+def test_an_attribute_of_another_librarys_modules_leads_to_ours(ask: Any, message: str) -> None:
+    with pytest.raises(AttributeError, match=message):
+        ask(nn.MLP(2, [1], seed=0))
+
+
+def test_a_module_without_a_call_says_what_to_define() -> None:
+    class Doubling(nn.Module):
+        def forward(self, x: Any) -> Any:
+            return 2.0 * x
+
+    with pytest.raises(TypeError, match=r"Doubling does not say .*; rename forward to __call__"):
+        Doubling()(1.0)
+    with pytest.raises(TypeError, match=r"Module does not say .*; define __call__\(self, ...\)"):
+        nn.Module()(1.0)
+    assert Doubling().forward(1.0) == 2.0
+    assert not hasattr(copy.deepcopy(Doubling()), "train")
