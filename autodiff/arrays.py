@@ -44,6 +44,13 @@ class ValueArray(np.ndarray[Any, Any]):
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         return of_function(function, args, kwargs)
 
+    def round(self, decimals: Any = 0, out: Any = None) -> Any:
+        """Return the elements rounded as numpy does it, whose own loop asks numbers for a method that floats lack."""
+        if out is not None or not decimals:
+            return super().round(decimals, out)
+        scale = 10.0 ** abs(decimals)
+        return np.rint(self * scale) / scale if decimals > 0 else np.rint(self / scale) * scale
+
 
 class TracedArray(ValueArray):
     """An array of numbers of a program that is being traced."""

@@ -397,3 +397,14 @@ def test_numpy_is_loaded_by_those_who_use_it() -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert run.stdout == "False\n"
+
+
+@pytest.mark.parametrize("decimals", [-1, 0, 1, 2])
+def test_arrays_of_values_and_floats_round_to_any_number_of_decimals(decimals: int) -> None:
+    numbers = [3.476, -12.25, 0.05, 25.0]
+    mixed = ad.array([numbers[0], *map(Value, numbers[1:])])
+    for rounded in (np.round(mixed, decimals), mixed.round(decimals), ad.array(numbers).round(decimals)):
+        assert [getattr(x, "data", x) for x in rounded] == np.round(numbers, decimals).tolist()
+    assert (
+        ad.grad(lambda v: np.round(np.where(v > 1.0, v, 0.0), decimals).sum())(np.array(numbers)).tolist() == [0.0] * 4
+    )
