@@ -374,6 +374,25 @@ def test_backward_over_rows_adds_their_mean(backend: str) -> None:
     assert w.grad == (2 * 1.0 * 1 + 2 * 3.0 * 2) / 2
 
 
+@pytest.mark.parametrize("reduce", ["sum", "mean"])
+def test_backward_over_rows_that_use_other_leaves_adds_to_each(reduce: str, backend: str) -> None:
+    u, v, w = Value(2.0), Value(3.0), Value(5.0)
+
+    def f(x: Any) -> Any:
+        return (u * x if x > 0 else v * w * x) if x < 9 else x
+
+    compiled = compile(f, rows=0, reduce=reduce, backend=backend)
+    count = 4 if reduce == "mean" else 1
+    assert compiled.backward([1.0, -2.0, 4.0, 9.0]) == (2.0 - 30.0 + 8.0 + 9.0) / count
+    assert [x.grad for x in (u, v, w)] == [5.0 / count, -10.0 / count, -6.0 / count]
+
+
+def test_backward_gives_the_bits_of_a_zero(backend: str) -> None:
+    w = Value(-0.0)
+    assert math.copysign(1.0, compile(lambda x: w * x, backend=backend).backward(1.0)) == -1.0
+    assert math.copysign(1.0, compile(lambda x: w * x, rows=0, reduce="sum", backend=backend).backward([1.0])) == -1.0
+
+
 def test_a_constant_term_of_one_sum_among_others_counts(backend: str) -> None:
     halves = compile(lambda v: [autodiff.sum(v[:8]), autodiff.sum(v[8:16]) + 1.0], backend=backend)
     assert halves([1.0] * 16) == [8.0, 9.0]

@@ -208,7 +208,7 @@ class Compiled(Bindable):
             runs = [self._run(given, key, args, kwargs, backward=True)]
         else:
             runs = self._reduced(self._by_path(given, key, args, kwargs, backward=True), given)
-        total = 0.0
+        total = -0.0
         with one_pass_at_a_time:
             mend_grads([leaf for path, _ in runs for leaf in path.differentiated])
             for path, outputs in runs:
@@ -318,7 +318,7 @@ class Compiled(Bindable):
         groups = sorted(merged.items(), key=lambda group: group[1][0])
         first = groups[0][0]
         for path, mine in groups:
-            if not path.results.is_like(first.results):
+            if not backward and not path.results.is_like(first.results):  # of a loss each path has leaves of its own
                 raise TypeError(
                     f"{self.name} gives another form of result for row {mine[0]} than for row 0: "
                     f"{path.results} and {first.results}; rows need results of one form"
