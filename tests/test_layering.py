@@ -57,7 +57,7 @@ def test_every_module_of_the_engine_has_its_layer() -> None:
     assert {layer_of(p) for p in MODULES} <= {*LAYERS, *BESIDE}
 
 
-@pytest.mark.parametrize("path", list((ROOT / "nn").glob("*.py")), ids=lambda p: p.name)
+@pytest.mark.parametrize("path", list((ROOT / "nn").rglob("*.py")), ids=lambda p: p.name)
 def test_nn_uses_only_what_autodiff_exports(path: Path) -> None:
     for name in imported(path, everywhere=True):
         package, _, rest = name.partition(".")
