@@ -46,14 +46,12 @@ ELSEWHERE: Mapping[str, str] = {
 }
 
 # The same of the attributes of a Module.
-_ONE_MODE = "a Module has no modes; pass what differs as an argument"
 _FLOATS = "its numbers are Python's floats, on no device"
 ON_MODULES: Mapping[str, str] = {
     "forward": "it is __call__: write model(x)",
-    **dict.fromkeys(("train", "eval"), _ONE_MODE),
     **dict.fromkeys(("to", "cpu", "cuda", "double", "float", "half"), _FLOATS),
     **dict.fromkeys(("params", "weights", "trainable_variables"), "write model.parameters()"),
-    **dict.fromkeys(("modules", "children", "named_modules"), "autodiff.draw(model) shows what it holds"),
+    **dict.fromkeys(("children", "named_modules"), "write model.modules(); autodiff.draw(model) shows what it holds"),
     "summary": "write autodiff.draw(model)",
     **dict.fromkeys(("save", "save_weights"), "save model.state_dict(), a dict of floats, by json or pickle"),
     "fit": "write the loop: loss.backward(), then step() of nn.SGD(model.parameters(), lr)",

@@ -1,22 +1,71 @@
-"""Initialisers: functions `(rng, nin, nout)` that draw one weight of a layer with so many inputs and outputs.
+"""Initialisers: where the weights of a layer start; by name on every layer, or as a function of one's own.
 
->>> import random
->>> draw = he()
->>> -1.0 < draw(random.Random(0), 6, 4) < 1.0
-True
+An initialiser is a function `(rng, nin, nout)` that draws one weight of a layer with so many inputs and outputs. One
+whose weights depend on each other, such as `orthogonal`, is a `Whole`: it draws the matrix at once.
+
+>>> from nn import Layer
+>>> Layer(3, 2, "tanh", init="lecun", seed=0)
+Layer(3, 2, 'tanh')
+>>> weights(lambda rng, nin, nout: rng.choice([-1.0, 1.0]), random.Random(0), rows=2, columns=3)
+[[1.0, 1.0, -1.0], [1.0, 1.0, 1.0]]
 """
 
 import math
 import random
-from collections.abc import Callable
-from typing import Any
+import warnings
+from collections.abc import Callable, Mapping
+from operator import index, mul
+from typing import Any, NamedTuple
 
 from nn.elsewhere import missing
 
-Initializer = Callable[[random.Random, int, int], float]
+Single = Callable[[random.Random, int, int], float]
+Matrix = list[list[float]]
 
 
-def uniform(bound: float = 1.0) -> Initializer:
+class Whole(NamedTuple):
+    """An initialiser of a whole matrix: `draw(rng, rows, columns)` returns its rows, one for each output.
+
+    >>> weights(Whole(lambda rng, rows, columns: [[1.0, 0.0], [0.0, 1.0]]), random.Random(0), 2, 2)
+    [[1.0, 0.0], [0.0, 1.0]]
+    """
+
+    draw: Callable[[random.Random, int, int], Matrix]
+
+
+Initializer = Single | Whole
+
+
+def weights(
+    init: str | Initializer,
+    rng: random.Random,
+    rows: int,
+    columns: int,
+    fan_in: int | None = None,
+    fan_out: int | None = None,
+) -> Matrix:
+    """Draw a matrix of weights, row by row.
+
+    Args:
+        init: a name in `NAMES`, or an initialiser.
+        rng: what is drawn with.
+        rows, columns: the shape; of a layer, its outputs and inputs.
+        fan_in, fan_out: how many inputs and outputs a weight counts as having, where that is not the columns and rows:
+            those of a convolution are channels times the size of its kernel.
+
+    Raises ValueError for an unknown name, TypeError for what is no initialiser.
+
+    >>> weights("ones", random.Random(0), rows=2, columns=3)
+    [[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]]
+    """
+    init = _initializer(init)
+    if isinstance(init, Whole):
+        return init.draw(rng, rows, columns)
+    nin, nout = columns if fan_in is None else fan_in, rows if fan_out is None else fan_out
+    return [[init(rng, nin, nout) for _ in range(columns)] for _ in range(rows)]
+
+
+def uniform(bound: float = 1.0) -> Single:
     """Return an initialiser that draws from U(-bound, bound).
 
     >>> abs(uniform(0.5)(random.Random(0), 3, 3)) <= 0.5
@@ -25,7 +74,16 @@ def uniform(bound: float = 1.0) -> Initializer:
     return lambda rng, nin, nout: rng.uniform(-bound, bound)
 
 
-def glorot(*, normal: bool = False) -> Initializer:
+def normal(deviation: float = 1.0) -> Single:
+    """Return an initialiser that draws from N(0, deviation²).
+
+    >>> abs(normal(0.01)(random.Random(0), 3, 3)) <= 0.1
+    True
+    """
+    return lambda rng, nin, nout: rng.gauss(0.0, deviation)
+
+
+def glorot(*, normal: bool = False) -> Single:
     """Return the Glorot (Xavier) initialiser: variance 2 / (nin + nout); for tanh, sigmoid and linear layers.
 
     Uniform on (-a, a) with a = sqrt(6 / (nin + nout)), or normal.
@@ -38,7 +96,7 @@ def glorot(*, normal: bool = False) -> Initializer:
     return _scaled(lambda nin, nout: 2.0 / (nin + nout), normal)
 
 
-def he(*, normal: bool = False) -> Initializer:
+def he(*, normal: bool = False) -> Single:
     """Return the He (Kaiming) initialiser: variance 2 / nin; for ReLU and its relatives.
 
     Uniform on (-a, a) with a = sqrt(6 / nin), or normal.
@@ -51,20 +109,160 @@ def he(*, normal: bool = False) -> Initializer:
     return _scaled(lambda nin, nout: 2.0 / nin, normal)
 
 
-def zeros() -> Initializer:
+def lecun(*, normal: bool = False) -> Single:
+    """Return the LeCun initialiser: variance 1 / nin, so that a linear layer keeps that of its inputs.
+
+    Uniform on (-a, a) with a = sqrt(3 / nin), or normal.
+
+    Source: LeCun et al., Efficient BackProp, 1998, eq. 16.
+
+    >>> abs(lecun()(random.Random(0), 3, 3)) <= 1.0
+    True
+    """
+    return _scaled(lambda nin, nout: 1.0 / nin, normal)
+
+
+def orthogonal(gain: float = 1.0) -> Whole:
+    """Return the initialiser of matrices whose rows are orthogonal and of length `gain`; the columns, where it is tall.
+
+    Such a layer keeps lengths, so that signals neither vanish nor explode in a deep or recurrent network. The matrix is
+    uniform among the orthogonal ones: normal draws, made orthogonal by Gram-Schmidt.
+
+    Source: Saxe, McClelland and Ganguli, Exact solutions to the nonlinear dynamics of learning in deep linear neural
+    networks, 2014.
+
+    >>> (a, b), (c, d) = weights(orthogonal(), random.Random(0), 2, 2)
+    >>> abs(a * c + b * d) < 1e-15, abs(math.hypot(a, b) - 1) < 1e-15
+    (True, True)
+    """
+
+    def draw(rng: random.Random, rows: int, columns: int) -> Matrix:
+        long, short = max(rows, columns), min(rows, columns)
+        basis = _orthonormal([[rng.gauss(0.0, 1.0) for _ in range(long)] for _ in range(short)])
+        scaled = [[gain * x for x in vector] for vector in basis]
+        return scaled if rows <= columns else [list(row) for row in zip(*scaled, strict=True)]
+
+    return Whole(draw)
+
+
+def constant(value: float) -> Single:
+    """Return an initialiser that gives the same number to every weight.
+
+    >>> constant(0.5)(random.Random(0), 3, 3)
+    0.5
+    """
+    return lambda rng, nin, nout: value
+
+
+def zeros() -> Single:
     """Return an initialiser that gives 0.0.
 
     >>> zeros()(random.Random(0), 3, 3)
     0.0
     """
-    return lambda rng, nin, nout: 0.0
+    return constant(0.0)
 
 
-def _scaled(variance: Callable[[int, int], float], normal: bool) -> Initializer:
+def ones() -> Single:
+    """Return an initialiser that gives 1.0.
+
+    >>> ones()(random.Random(0), 3, 3)
+    1.0
+    """
+    return constant(1.0)
+
+
+# What a layer takes as `init`, with the settings that it stands for: those that the function has without arguments.
+NAMES: Mapping[str, Callable[[], Initializer]] = {
+    "glorot": glorot,
+    "xavier": glorot,
+    "he": he,
+    "kaiming": he,
+    "lecun": lecun,
+    "uniform": uniform,
+    "normal": normal,
+    "orthogonal": orthogonal,
+    "zeros": zeros,
+    "ones": ones,
+}
+
+
+def generator(seed: int | None, rng: random.Random | None) -> random.Random:
+    """Return the generator that a layer draws with: `rng`, or one of its own from a seed; from None, a fresh one.
+
+    Raises ValueError if both are given, TypeError for another kind.
+
+    >>> generator(0, None).random() == random.Random(0).random()
+    True
+    """
+    if seed is not None and rng is not None:
+        raise ValueError("give either seed or rng, not both")
+    if rng is not None and not isinstance(rng, random.Random):
+        raise TypeError(f"rng is a random.Random, got {type(rng).__name__}; give a number as seed")
+    return rng or random.Random(_seed(seed))
+
+
+def warn_if_alike(name: str, matrix: Matrix) -> None:
+    """Warn if all neurons, the rows, have the same weights: then nothing tells them apart in training.
+
+    >>> with warnings.catch_warnings(record=True, action="always") as caught:
+    ...     warn_if_alike("hidden", [[0.0, 0.0], [0.0, 0.0]])
+    >>> print(caught[0].message)
+    the 2 neurons of hidden start with the same weights: they compute the same, and where the next layer treats them \
+alike, stay so in training; draw them at random, as init="he" or init="glorot" do
+    """
+    if len(matrix) > 1 and all(row == matrix[0] for row in matrix):
+        warnings.warn(
+            f"the {len(matrix)} neurons of {name} start with the same weights: they compute the same, and where the "
+            'next layer treats them alike, stay so in training; draw them at random, as init="he" or init="glorot" do',
+            stacklevel=3,
+        )
+
+
+def _initializer(init: Any) -> Initializer:
+    known = ", ".join(NAMES)
+    if isinstance(init, str):
+        if init not in NAMES:
+            raise ValueError(f"no initialiser is called {init!r}; known are {known}, or give a function of nn.init")
+        return NAMES[init]()
+    if init in NAMES.values():
+        raise TypeError(f"nn.init.{init.__name__} makes an initialiser; write nn.init.{init.__name__}()")
+    if not callable(init) and not isinstance(init, Whole):
+        raise TypeError(f"init is one of {known}, or a function (rng, nin, nout), got {type(init).__name__} {init!r}")
+    initializer: Initializer = init
+    return initializer
+
+
+def _scaled(variance: Callable[[int, int], float], normal: bool) -> Single:
     if normal:
         return lambda rng, nin, nout: rng.gauss(0.0, math.sqrt(variance(nin, nout)))
     bound = math.sqrt(3.0)  # U(-a, a) has variance a² / 3
     return lambda rng, nin, nout: rng.uniform(-bound, bound) * math.sqrt(variance(nin, nout))
+
+
+def _orthonormal(vectors: Matrix) -> Matrix:
+    """Return an orthonormal basis of what the vectors span, by Gram-Schmidt; in plain Python, the same on any machine.
+
+    Each is projected twice: once loses digits where vectors are nearly parallel.
+    """
+    basis: Matrix = []
+    for vector in vectors:
+        for unit in [*basis, *basis]:
+            along = sum(map(mul, unit, vector))
+            vector = [x - along * u for x, u in zip(vector, unit, strict=True)]
+        length = math.hypot(*vector)
+        basis.append([x / length for x in vector])
+    return basis
+
+
+def _seed(seed: Any) -> Any:
+    """Return the seed as random.Random takes it; a numpy integer is seeded with as the int that it equals."""
+    if seed is None or isinstance(seed, (int, float, str, bytes, bytearray)):
+        return seed
+    try:
+        return index(seed)
+    except TypeError:
+        raise TypeError(f"seed is a number or a text, got {type(seed).__name__} {seed!r}") from None
 
 
 def __getattr__(name: str) -> Any:

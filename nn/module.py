@@ -21,7 +21,7 @@ it computed. State that is to be saved with the parameters, and not trained, is 
 
 from collections.abc import Iterator, Mapping
 from copy import copy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from autodiff import Value
 from nn.elsewhere import ON_MODULES
@@ -40,6 +40,8 @@ class Module:
     >>> Shift(), Shift()(1.0).data
     (Shift(1 parameter), 3.0)
     """
+
+    training = True  # a default for all; train() and eval() set it on instances
 
     def parameters(self) -> list[Value]:
         """Return the parameters, each once, in the order of the attributes.
@@ -175,6 +177,53 @@ class Module:
                 return dotted(path)
         return None
 
+    def modules(self) -> list["Module"]:
+        """Return the module itself and all modules in it, each once, in the order of the attributes.
+
+        >>> from nn import MLP
+        >>> MLP(2, [1], seed=0).modules()
+        [MLP(2, [1], 'relu'), Layer(2, 1, 'linear'), Neuron(2, 'linear')]
+        """
+        return _modules(self)
+
+    def train(self, mode: bool = True) -> Self:
+        """Set `training` of the module and of all modules in it; return the module.
+
+        What differs in training looks at it, as Dropout does. It is True until it is set.
+
+        Raises TypeError if the mode is no bool.
+
+        >>> from nn import MLP
+        >>> model = MLP(2, [1], seed=0)
+        >>> model.training, model.eval().layers[0].training, model.train().layers[0].training
+        (True, False, True)
+        """
+        if not isinstance(mode, bool):
+            raise TypeError(f"train takes True or False, got {type(mode).__name__}; to fit data: nn.fit(model, X, y)")
+        for module in _modules(self):
+            module.training = mode
+        return self
+
+    def eval(self) -> Self:
+        """Set `training` to False, as `train(False)` does: for predictions; return the module."""
+        return self.train(False)
+
+    def config(self) -> dict[str, Any]:
+        """Return the keyword arguments that make a module of the same shape, `type(self)(**config)`.
+
+        The values can be written as JSON, or are modules; the numbers of the parameters come by `load_state_dict`.
+
+        Raises TypeError for a class of your own that does not define it, and for a function that has no name here.
+
+        >>> from nn import Layer
+        >>> Layer(3, 2, "tanh", seed=0).config()
+        {'nin': 3, 'nout': 2, 'activation': 'tanh', 'name': 'Layer'}
+        """
+        raise TypeError(
+            f"{type(self).__name__}, a Module of your own, has no recorded configuration: load with into=model, or "
+            "define config(self), which returns the keyword arguments that make it"
+        )
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Raise TypeError: what a module does is what its subclass says."""
         name = type(self).__name__
@@ -191,6 +240,11 @@ class Module:
     def __repr__(self) -> str:
         count = len(self.parameters())
         return f"{type(self).__name__}({count:,} parameter{'s' * (count != 1)})"
+
+
+def _modules(module: Module) -> list[Module]:
+    """Return it and the modules in it; a function, for a module may have an attribute called modules."""
+    return [held for _, held in walk(module) if is_module(held)]
 
 
 def _leaves(module: Module) -> list[Value]:

@@ -548,7 +548,8 @@ def test_rectifiers_start_with_he_and_others_with_glorot(activation: str) -> Non
 
 
 def test_initialiser_given_is_used_in_every_layer_and_biases_start_at_zero() -> None:
-    model = nn.MLP(3, [4, 2], seed=0, init=lambda rng, nin, nout: 10.0 * nin + nout)
+    with pytest.warns(UserWarning, match=r"the 4 neurons of layers\[0\] start with the same weights"):
+        model = nn.MLP(3, [4, 2], seed=0, init=lambda rng, nin, nout: 10.0 * nin + nout)
     assert [{w.data for neuron in layer.neurons for w in neuron.w} for layer in model.layers] == [{34.0}, {42.0}]
     assert {neuron.b.data for layer in model.layers for neuron in layer.neurons} == {0.0}
 
@@ -931,7 +932,7 @@ def test_a_parameter_that_is_given_twice_is_one_of_an_optimiser() -> None:
             lambda model: model.forward([1.0, 2.0]),
             r"'MLP' object has no attribute 'forward'; it is __call__: write model\(",
         ),
-        (lambda model: model.train(), "has no modes"),
+        (lambda model: model.children(), r"write model.modules\(\)"),
         (lambda model: model.to("cpu"), "on no device"),
         (lambda model: model.params, r"write model.parameters\(\)"),
         (lambda model: model.other, "'MLP' object has no attribute 'other'$"),
@@ -952,4 +953,4 @@ def test_a_module_without_a_call_says_what_to_define() -> None:
     with pytest.raises(TypeError, match=r"Module does not say .*; define __call__\(self, ...\)"):
         nn.Module()(1.0)
     assert Doubling().forward(1.0) == 2.0
-    assert not hasattr(copy.deepcopy(Doubling()), "train")
+    assert not hasattr(copy.deepcopy(Doubling()), "fit")

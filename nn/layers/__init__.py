@@ -7,7 +7,8 @@ Layer(3, 2, 'tanh')
 from typing import Any
 
 from nn.elsewhere import missing
-from nn.layers.dense import ACTIVATIONS, MLP, Layer, Neuron
+from nn.layers.activations import ACTIVATIONS
+from nn.layers.dense import MLP, Layer, Neuron
 
 __all__ = ["ACTIVATIONS", "MLP", "Layer", "Neuron"]
 

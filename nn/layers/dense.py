@@ -6,35 +6,14 @@ same inputs; an MLP is a chain of layers, the last one linear.
 
 import random
 from collections.abc import Callable, Iterable, Sequence
-from operator import index
 from typing import Any
 
 import autodiff
 from autodiff import Value
-from nn import init as initializers
-from nn.init import Initializer
+from nn.init import Initializer, Whole, generator, warn_if_alike, weights
+from nn.layers.activations import RECTIFIERS, Activation, activation_of, linear, named, recorded
+from nn.layers.arguments import inputs_of, unwrapped, width_of
 from nn.module import Module
-
-Activation = str | Callable[[Value], Value]
-
-
-def linear(x: Value) -> Value:
-    """Return x: no activation."""
-    return x
-
-
-ACTIVATIONS: dict[str, Callable[[Value], Value]] = {
-    "linear": linear,
-    "relu": autodiff.relu,
-    "leaky_relu": autodiff.leaky_relu,
-    "elu": autodiff.elu,
-    "gelu": autodiff.gelu,
-    "silu": autodiff.silu,
-    "sigmoid": autodiff.sigmoid,
-    "softplus": autodiff.softplus,
-    "tanh": autodiff.tanh,
-}
-_RECTIFIERS = [ACTIVATIONS[name] for name in ("relu", "leaky_relu", "elu", "gelu", "silu", "softplus")]
 
 
 class Neuron(Module):
@@ -44,8 +23,8 @@ class Neuron(Module):
         nin: the number of inputs, at least 1.
         activation: a name in `nn.layers.ACTIVATIONS`, or a function of a Value.
         seed, rng: what weights are drawn with; a seed makes a `random.Random` of its own. Neither: fresh every time.
-        init: an initialiser of `nn.init`; He for ReLU and its relatives, Glorot for the others, unless given. The bias
-            starts at 0.
+        init: the name of an initialiser, as "he", or one of `nn.init`, or a function of your own; He for ReLU and its
+            relatives, Glorot for the others, unless given. The bias starts at 0.
         nout: how many neurons share the inputs; Glorot reads it.
         name: what error messages call it.
 
@@ -61,26 +40,29 @@ class Neuron(Module):
         *,
         seed: int | None = None,
         rng: random.Random | None = None,
-        init: Initializer | None = None,
+        init: str | Initializer | None = None,
         nout: int = 1,
         name: str = "Neuron",
     ) -> None:
-        nin = _width("nin", nin)
-        rng = _generator(seed, rng)
-        self.activation = _activation(activation)
-        init = init or (initializers.he() if self.activation in _RECTIFIERS else initializers.glorot())
+        nin = width_of("nin", nin)
+        rng = generator(seed, rng)
+        self.activation = activation_of(activation)
         self.name = name
-        self.w = [Value(init(rng, nin, nout), f"w{i}") for i in range(nin)]
+        [drawn] = weights(init or _suited(self.activation), rng, 1, nin, fan_out=nout)
+        self.w = [Value(w, f"w{i}") for i, w in enumerate(drawn)]
         self.b = Value(0.0, "b")
 
     def __call__(self, x: Sequence[Any]) -> Value:
         """Return the output for a list of inputs, numbers or Values. Raises ValueError if it has the wrong width."""
         if type(x) is not list or len(x) != len(self.w):
-            x = _inputs(self.name, x, len(self.w))
+            x = inputs_of(self.name, x, len(self.w))
         return self.activation(autodiff.dot(self.w, x) + self.b)
 
+    def config(self) -> dict[str, Any]:
+        return {"nin": len(self.w), "activation": recorded(self.activation), "name": self.name}
+
     def __repr__(self) -> str:
-        return f"Neuron({len(self.w)}, {_name(self.activation)!r})"
+        return f"Neuron({len(self.w)}, {named(self.activation)!r})"
 
 
 class Layer(Module):
@@ -99,14 +81,18 @@ class Layer(Module):
         *,
         seed: int | None = None,
         rng: random.Random | None = None,
-        init: Initializer | None = None,
+        init: str | Initializer | None = None,
         name: str = "Layer",
     ) -> None:
-        nout = _width("nout", nout)
-        rng = _generator(seed, rng)
+        nin, nout, rng = width_of("nin", nin), width_of("nout", nout), generator(seed, rng)
+        function = activation_of(activation)
         self.name = name
+        matrix = weights(init or _suited(function), rng, nout, nin)
+        if function is not linear:
+            warn_if_alike(name, matrix)
         self.neurons = [
-            Neuron(nin, activation, rng=rng, init=init, nout=nout, name=f"{name}.neurons[{i}]") for i in range(nout)
+            Neuron(nin, function, rng=rng, init=Whole(lambda *_, row=row: [row]), name=f"{name}.neurons[{i}]")
+            for i, row in enumerate(matrix)
         ]
 
     def outputs(self, x: Sequence[Any]) -> list[Value]:
@@ -115,16 +101,21 @@ class Layer(Module):
         >>> len(Layer(2, 1, seed=0).outputs([1.0, 2.0]))
         1
         """
-        x = _inputs(self.name, x, len(self.neurons[0].w))
+        x = inputs_of(self.name, x, len(self.neurons[0].w))
         return [neuron(x) for neuron in self.neurons]
 
     def __call__(self, x: Sequence[Any]) -> Any:
         """Return the outputs for a list of inputs: a Value when there is one, else a list."""
-        return _unwrapped(self.outputs(x))
+        return unwrapped(self.outputs(x))
+
+    def config(self) -> dict[str, Any]:
+        neuron = self.neurons[0]
+        nin, activation = len(neuron.w), recorded(neuron.activation)
+        return {"nin": nin, "nout": len(self.neurons), "activation": activation, "name": self.name}
 
     def __repr__(self) -> str:
         neuron = self.neurons[0]
-        return f"Layer({len(neuron.w)}, {len(self.neurons)}, {_name(neuron.activation)!r})"
+        return f"Layer({len(neuron.w)}, {len(self.neurons)}, {named(neuron.activation)!r})"
 
 
 class MLP(Module):
@@ -150,14 +141,14 @@ class MLP(Module):
         seed: int | None = None,
         *,
         rng: random.Random | None = None,
-        init: Initializer | None = None,
+        init: str | Initializer | None = None,
     ) -> None:
         widths = list(nouts) if isinstance(nouts, Iterable) else []
         if not widths:
             raise ValueError(f"nouts is a list with the width of each layer, got {nouts!r}; write [16, 16, 1]")
-        rng = _generator(seed, rng)
+        rng = generator(seed, rng)
         activations = [activation] * (len(widths) - 1) + ["linear"]
-        self.activation = _activation(activation)
+        self.activation = activation_of(activation)
         self.layers = [
             Layer(n, m, f, rng=rng, init=init, name=f"layers[{i}]")
             for i, (n, m, f) in enumerate(zip([nin, *widths], widths, activations, strict=False))
@@ -168,62 +159,17 @@ class MLP(Module):
         outputs: Sequence[Any] = x
         for layer in self.layers:
             outputs = layer.outputs(outputs)
-        return _unwrapped(outputs)
+        return unwrapped(outputs)
+
+    def config(self) -> dict[str, Any]:
+        widths = [len(layer.neurons) for layer in self.layers]
+        return {"nin": len(self.layers[0].neurons[0].w), "nouts": widths, "activation": recorded(self.activation)}
 
     def __repr__(self) -> str:
         widths = [len(layer.neurons) for layer in self.layers]
-        return f"MLP({len(self.layers[0].neurons[0].w)}, {widths}, {_name(self.activation)!r})"
+        return f"MLP({len(self.layers[0].neurons[0].w)}, {widths}, {named(self.activation)!r})"
 
 
-def _unwrapped(outputs: Sequence[Any]) -> Any:
-    return outputs[0] if len(outputs) == 1 else outputs
-
-
-def _inputs(name: str, x: Any, width: int) -> list[Any]:
-    """Return x as a list of `width` inputs; raise for anything else."""
-    if isinstance(x, (str, bytes, dict)) or not hasattr(type(x), "__iter__"):
-        raise TypeError(f"{name} expects a list of {width} inputs, got {type(x).__name__}; write [x] for a single one")
-    inputs = x.tolist() if hasattr(x, "tolist") else list(x)
-    if not isinstance(inputs, list):
-        raise TypeError(f"{name} expects a list of {width} inputs, got a single number; write [x]")
-    if len(inputs) != width:
-        raise ValueError(f"{name} expects a list of {width} inputs, got {len(inputs)}")
-    return inputs
-
-
-def _generator(seed: int | None, rng: random.Random | None) -> random.Random:
-    if seed is not None and rng is not None:
-        raise ValueError("give either seed or rng, not both")
-    if rng is not None and not isinstance(rng, random.Random):
-        raise TypeError(f"rng is a random.Random, got {type(rng).__name__}; give a number as seed")
-    return rng or random.Random(_seed(seed))
-
-
-def _seed(seed: Any) -> Any:
-    """Return the seed as random.Random takes it; a numpy integer is seeded with as the int that it equals."""
-    if seed is None or isinstance(seed, (int, float, str, bytes, bytearray)):
-        return seed
-    try:
-        return index(seed)
-    except TypeError:
-        raise TypeError(f"seed is a number or a text, got {type(seed).__name__} {seed!r}") from None
-
-
-def _width(name: str, width: Any) -> int:
-    """Return a number of units as an int; numpy's integers are as good."""
-    if isinstance(width, bool) or not hasattr(type(width), "__index__") or width < 1:
-        raise ValueError(f"{name} is a whole number of at least 1, got {width!r}")
-    return index(width)
-
-
-def _activation(activation: Activation) -> Callable[[Value], Value]:
-    if callable(activation):
-        return activation
-    if not isinstance(activation, str) or activation not in ACTIVATIONS:
-        known = ", ".join(ACTIVATIONS)
-        raise ValueError(f"no activation is called {activation!r}; known are {known}, or give a function")
-    return ACTIVATIONS[activation]
-
-
-def _name(activation: Callable[[Value], Value]) -> str:
-    return getattr(activation, "__name__", type(activation).__name__)
+def _suited(activation: Callable[[Value], Value]) -> str:
+    """Return the name of the initialiser for weights in front of it."""
+    return "he" if activation in RECTIFIERS else "glorot"
