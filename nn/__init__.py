@@ -1,4 +1,4 @@
-"""A thin neural network package on top of autodiff: neurons, layers, MLPs, initialisers, losses, SGD.
+"""A thin neural network package on top of autodiff: neurons, layers, MLPs, initialisers, losses, metrics, SGD.
 
 >>> model = MLP(2, [8, 1], activation="tanh", seed=0)
 >>> loss = mse(model([0.5, -1.0]), 0.25)
@@ -8,14 +8,43 @@
 
 from typing import Any
 
-from nn import init
+from nn import init, metrics
 from nn.elsewhere import missing
 from nn.layers import MLP, Layer, Neuron
-from nn.losses import binary_cross_entropy, cross_entropy, hinge, mse
+from nn.losses import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    hinge,
+    huber,
+    kl_divergence,
+    mae,
+    mse,
+    multiclass_hinge,
+    nll,
+)
 from nn.module import Module
 from nn.optim import SGD
 
-__all__ = ["MLP", "SGD", "Layer", "Module", "Neuron", "binary_cross_entropy", "cross_entropy", "hinge", "init", "mse"]
+__all__ = [
+    "MLP",
+    "SGD",
+    "Layer",
+    "Module",
+    "Neuron",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "cross_entropy",
+    "hinge",
+    "huber",
+    "init",
+    "kl_divergence",
+    "mae",
+    "metrics",
+    "mse",
+    "multiclass_hinge",
+    "nll",
+]
 
 
 def __getattr__(name: str) -> Any:

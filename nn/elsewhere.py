@@ -14,6 +14,21 @@ _OPTIMISER = "write nn.SGD(model.parameters(), lr=0.01, momentum=0.9)"
 _GLOROT = "write nn.init.glorot(), or nn.init.glorot(normal=True)"
 _HE = "write nn.init.he(), or nn.init.he(normal=True)"
 
+_LOSSES = {
+    "mse(outputs, targets)": "MSELoss MeanSquaredError mse_loss mean_squared_error",
+    "mae(outputs, targets)": "L1Loss MeanAbsoluteError l1_loss mean_absolute_error",
+    "huber(outputs, targets)": "HuberLoss Huber huber_loss",
+    "huber(outputs, targets, delta=beta), divided by beta": "SmoothL1Loss smooth_l1_loss",
+    "cross_entropy(logits, targets)": "CrossEntropyLoss CategoricalCrossentropy SparseCategoricalCrossentropy",
+    "binary_cross_entropy(probabilities, targets)": "BCELoss BinaryCrossentropy binary_crossentropy log_loss",
+    "binary_cross_entropy_with_logits(logits, targets)": "BCEWithLogitsLoss SoftMarginLoss",
+    "nll(log_probabilities, targets)": "NLLLoss nll_loss",
+    "kl_divergence(log_probabilities, targets)": "KLDivLoss KLDivergence kl_div kl_loss",
+    "hinge(outputs, targets)": "Hinge HingeLoss hinge_loss",
+    "multiclass_hinge(outputs, targets)": "MultiMarginLoss CategoricalHinge multi_margin_loss",
+    "metrics.accuracy(outputs, target)": "Accuracy BinaryAccuracy CategoricalAccuracy accuracy accuracy_score",
+}
+
 # torch's and Keras's word for it, and what to write.
 ELSEWHERE: Mapping[str, str] = {
     **dict.fromkeys(("Linear", "Dense"), 'write nn.Layer(nin, nout, "linear")'),
@@ -25,16 +40,7 @@ ELSEWHERE: Mapping[str, str] = {
     **dict.fromkeys(("ReLU", "LeakyReLU", "ELU", "GELU", "SiLU", "Sigmoid", "Softplus", "Tanh"), _ACTIVATION),
     **dict.fromkeys(("Softmax", "LogSoftmax", "softmax"), "it is a function: autodiff.softmax, autodiff.log_softmax"),
     **dict.fromkeys(("functional", "F"), "functions are autodiff.relu, autodiff.softmax, ..., and losses nn.mse, ..."),
-    **dict.fromkeys(("MSELoss", "MeanSquaredError", "mse_loss"), "it is a function: nn.mse(outputs, targets)"),
-    **dict.fromkeys(
-        ("CrossEntropyLoss", "NLLLoss", "CategoricalCrossentropy", "SparseCategoricalCrossentropy", "nll_loss"),
-        "it is a function: nn.cross_entropy(logits, target)",
-    ),
-    **dict.fromkeys(
-        ("BCELoss", "BCEWithLogitsLoss", "BinaryCrossentropy", "binary_cross_entropy_with_logits"),
-        "it is a function: nn.binary_cross_entropy(logits, targets), which takes logits",
-    ),
-    **dict.fromkeys(("HingeEmbeddingLoss", "Hinge", "hinge_loss"), "it is a function: nn.hinge(outputs, targets)"),
+    **{name: f"it is a function: nn.{call}" for call, names in _LOSSES.items() for name in names.split()},
     **dict.fromkeys(("Adam", "AdamW", "RMSprop", "Adagrad", "Optimizer"), _OPTIMISER),
     **dict.fromkeys(("LBFGS", "minimize"), "scipy.optimize.minimize takes autodiff.value_and_grad(f), with jac=True"),
     **dict.fromkeys(("xavier", "xavier_uniform", "xavier_uniform_", "xavier_normal", "xavier_normal_"), _GLOROT),

@@ -1,64 +1,141 @@
-"""Losses: one Value from outputs and targets, the mean over them where there are several.
+"""Losses: one number from outputs and targets, their mean where there are several.
 
-Outputs are a Value or a list of Values, as a model gives them; targets are numbers in the same shape. A target that a
-loss cannot take is an error. In a compiled function whose arguments hold the targets, one program serves all of them,
-without a guard, and cannot raise: there, such a target makes the loss and its gradients nan.
+Outputs are a Value or a list of Values, as a model gives them for one row, or a list of rows; targets are in the same
+shape, or one class for each row. `reduction` says what becomes of the losses of several outputs or rows, with torch's
+words: "mean" (or their) "sum" as one number, "none" leaves them as they are, a list.
+
+A target that a loss cannot take is an error. In a compiled function whose arguments hold the targets, one program
+serves all of them, without a guard, and cannot raise: there, such a target makes the loss and its gradients nan.
 
     >>> one_of_two = autodiff.compile(lambda logits, target: cross_entropy(logits, target))
     >>> one_of_two([1000.0, 0.0], 0), one_of_two([1000.0, 0.0], 1), one_of_two([1000.0, 0.0], 2)
     (0.0, 1000.0, nan)
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sized
-from collections.abc import Set as AbstractSet
-from decimal import Decimal
-from functools import reduce
-from math import inf, nan
-from numbers import Real
-from operator import and_
-from typing import Any
+from math import inf
+from sys import float_info
+from typing import Any, Literal
 
 import autodiff
 from autodiff import Value
+from nn.targets import (
+    alike,
+    all_valid,
+    are_probabilities,
+    chosen,
+    each,
+    each_row,
+    expectation,
+    flat,
+    is_class,
+    is_number,
+    nan_unless,
+    weighted,
+)
+
+Reduction = Literal["mean", "sum", "none"]
 
 
-def mse(outputs: Any, targets: Any) -> Any:
-    """Return the mean squared error, the mean of (output - target)².
+def _reduced(losses: Any, reduction: str) -> Any:
+    """Return the losses, a number or nested lists, as one number, or as they are."""
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f"reduction is 'mean', 'sum' or 'none', got {reduction!r}")
+    if reduction == "none" or not isinstance(losses, list):
+        return losses
+    return (autodiff.mean if reduction == "mean" else autodiff.sum)(flat(losses))
 
-    Raises ValueError if outputs and targets differ in number, TypeError for lists of lists.
+
+# --- of numbers ---
+
+
+def mse(outputs: Any, targets: Any, *, reduction: Reduction = "mean") -> Any:
+    """Return the mean squared error, the mean of (output - target)², without a factor 1/2.
+
+    Args:
+        outputs, targets: numbers or (nested) lists of numbers, of one shape.
+        reduction: "mean" over all of them, "sum", or "none", a list in their shape.
+
+    Raises ValueError if the shapes differ.
 
     >>> mse([Value(1.0), Value(3.0)], [0.0, 1.0]).data
     2.5
     """
-    return autodiff.mean([autodiff.square(y - t) for y, t in _pairs("mse", outputs, targets)])
+    outputs, targets = alike("mse", outputs, targets)
+    return _reduced(each(lambda y, t: autodiff.square(y - t), outputs, targets), reduction)
 
 
-def binary_cross_entropy(logits: Any, targets: Any) -> Any:
+def mae(outputs: Any, targets: Any, *, reduction: Reduction = "mean") -> Any:
+    """Return the mean absolute error, the mean of |output - target|; its slope where they are equal is 0.
+
+    Arguments and errors are those of mse.
+
+    >>> mae([Value(1.0), Value(3.0)], [0.0, 1.0]).data
+    1.5
+    """
+    outputs, targets = alike("mae", outputs, targets)
+    return _reduced(each(lambda y, t: autodiff.abs(y - t), outputs, targets), reduction)
+
+
+def huber(outputs: Any, targets: Any, *, delta: float = 1.0, reduction: Reduction = "mean") -> Any:
+    """Return the mean of e²/2 where |e| <= delta, and of delta (|e| - delta/2) beyond, for e = output - target.
+
+    Outliers pull with the force delta, not with their distance. Divided by delta, it is torch's smooth_l1_loss.
+
+    Args:
+        outputs, targets, reduction: as in mse.
+        delta: where the parabola becomes a line, above 0 and finite.
+
+    Raises ValueError if shapes differ, or for another delta.
+    Source: Huber, Robust estimation of a location parameter, Annals of Mathematical Statistics 35, 1964.
+
+    >>> huber([Value(0.5), Value(3.0)], [0.0, 0.0], reduction="none")[1].data
+    2.5
+    """
+    if not is_number(delta) or not 0 < delta < inf:
+        raise ValueError(f"delta is above 0 and finite, got {delta!r}")
+    outputs, targets = alike("huber", outputs, targets)
+
+    def of_error(e: Any) -> Any:
+        size = autodiff.abs(e)
+        return autodiff.where(size <= delta, 0.5 * autodiff.square(e), delta * (size - 0.5 * delta))
+
+    return _reduced(each(lambda y, t: of_error(y - t), outputs, targets), reduction)
+
+
+# --- of two classes ---
+
+
+def binary_cross_entropy_with_logits(logits: Any, targets: Any, *, reduction: Reduction = "mean") -> Any:
     """Return the mean of t softplus(-z) + (1 - t) softplus(z): the cross-entropy of sigmoid(z), z a logit, with t.
 
     The targets t are probabilities, mostly 0 and 1. It is written on logits, because log(sigmoid(z)) loses its digits
-    where the sigmoid saturates.
+    where the sigmoid saturates; of a certain target, an infinite logit costs 0 or inf.
 
-    Raises ValueError if logits and targets differ in number, or for a target outside [0, 1]; TypeError for lists of
-    lists.
+    Args:
+        logits, targets, reduction: as in mse.
 
-    >>> round(binary_cross_entropy(Value(0.0), 1).data, 12)
+    Raises ValueError if shapes differ, or for a target outside [0, 1].
+
+    >>> round(binary_cross_entropy_with_logits(Value(0.0), 1).data, 12)
     0.69314718056
     """
-    pairs = _pairs("binary_cross_entropy", logits, targets)
-    valid = _all_valid(
-        [t for _, t in pairs],
-        lambda t: (t >= 0) & (t <= 1),
-        "binary_cross_entropy takes targets from 0 to 1, got {!r}; for -1 and 1, use hinge",
+    name = "binary_cross_entropy_with_logits"
+    logits, targets = alike(name, logits, targets)
+    valid = all_valid(
+        flat(targets), _is_probability, name + " takes targets from 0 to 1, got {!r}; for -1 and 1, use hinge"
     )
-    return _nan_unless(valid, autodiff.mean([_surprise(z, t) for z, t in pairs]))
+    return nan_unless(valid, _reduced(each(_surprise, logits, targets), reduction))
+
+
+def _is_probability(p: Any) -> Any:
+    return (p >= 0) & (p <= 1)
 
 
 def _surprise(logit: Any, probability: Any) -> Any:
     """Return the cross-entropy of one logit; of a certain target, the one term that counts."""
     if isinstance(probability, Value):
         certain, opposite = autodiff.softplus(-logit), autodiff.softplus(logit)
-        return _weighted(probability, certain) + _weighted(1.0 - probability, opposite)
+        return weighted(probability, certain) + weighted(1.0 - probability, opposite)
     if probability == 0:
         return autodiff.softplus(logit)
     if probability == 1:
@@ -66,157 +143,171 @@ def _surprise(logit: Any, probability: Any) -> Any:
     return probability * autodiff.softplus(-logit) + (1 - probability) * autodiff.softplus(logit)
 
 
-def cross_entropy(logits: Iterable[Any], target: Any) -> Any:
-    """Return -log softmax(logits)[target], for a class index; for a list of probabilities (one-hot), their mean of it.
+def binary_cross_entropy(probabilities: Any, targets: Any, *, reduction: Reduction = "mean") -> Any:
+    """Return the mean of -t log(p) - (1 - t) log(1 - p), for outputs p that are probabilities already.
 
-    Raises ValueError for no logits, for an index that is no class, or probabilities that are too few, too many,
-    negative, or do not sum to 1; TypeError for the logits of several rows.
+    A logarithm is at least -100, as in torch: where p is 0 or 1 and the target is not, the loss is 100, and its slope
+    0. To train, give logits to `binary_cross_entropy_with_logits`, which keeps its digits and its slope there.
 
-    >>> cross_entropy([Value(1000.0), Value(0.0)], 1).data, cross_entropy([Value(1000.0), Value(0.0)], [0, 1]).data
-    (1000.0, 1000.0)
+    Args:
+        probabilities, targets, reduction: as in mse.
+
+    Raises ValueError if shapes differ, for a target outside [0, 1], or for an output outside of it, such as a logit.
+
+    >>> round(binary_cross_entropy(Value(0.5), 1).data, 12), binary_cross_entropy(Value(0.0), 1).data
+    (0.69314718056, 100.0)
     """
-    logits = _flat("cross_entropy", logits)
-    if not logits:
-        raise ValueError("cross_entropy takes at least one logit, got none")
-    target = _unboxed(target)
-    if isinstance(target, Iterable) and not isinstance(target, str):
-        return _against_probabilities(logits, _listed("cross_entropy", target))
-    valid = _is_class(target, len(logits))
-    if valid is False:
-        raise ValueError(f"cross_entropy takes a class from 0 to {len(logits) - 1}, got {target!r}")
-    return _nan_unless(valid, autodiff.logsumexp(logits) - _chosen(logits, target))
+    name = "binary_cross_entropy"
+    probabilities, targets = alike(name, probabilities, targets)
+    valid = all_valid(
+        flat(targets), _is_probability, name + " takes targets from 0 to 1, got {!r}; for -1 and 1, use hinge"
+    )
+    possible = all_valid(
+        flat(probabilities),
+        _is_probability,
+        name + " takes probabilities from 0 to 1, got {!r}; for logits, use binary_cross_entropy_with_logits",
+    )
+
+    def of_pair(p: Any, t: Any) -> Any:
+        yes, no = autodiff.maximum(autodiff.log(p), -100.0), autodiff.maximum(autodiff.log1p(-p), -100.0)
+        return -(t * yes + (1.0 - t) * no)
+
+    return nan_unless(possible, nan_unless(valid, _reduced(each(of_pair, probabilities, targets), reduction)))
 
 
-def _is_class(target: Any, classes: int) -> Any:
-    if isinstance(target, Value):
-        return (target >= 0.0) & (target < float(classes)) & (target == autodiff.floor(target))
-    return _is_number(target) and target in range(classes)
+def hinge(outputs: Any, targets: Any, *, reduction: Reduction = "mean") -> Any:
+    """Return the mean of max(0, 1 - t y), for targets t of -1 and 1: the loss of a support vector machine.
 
+    Args:
+        outputs, targets, reduction: as in mse.
 
-def _chosen(logits: list[Any], index: Any) -> Any:
-    """Return logits[index]; where compile traces the index, each run selects."""
-    if isinstance(index, Value):
-        return autodiff.sum([autodiff.where(index == float(i), z, 0.0) for i, z in enumerate(logits)])
-    return logits[int(index)]
-
-
-def _against_probabilities(logits: list[Any], weights: list[Any]) -> Any:
-    has_values = any(issubclass(kind, Value) for kind in set(map(type, weights)))
-    valid = len(weights) == len(logits) and _are_probabilities(weights, has_values)
-    if valid is False:
-        total = f" with sum {sum(weights)}" if all(map(_is_number, weights)) else ""
-        raise ValueError(
-            f"cross_entropy takes {len(logits)} target probabilities that sum to 1, one for each logit, "
-            f"got {len(weights)}{total}: {weights}"
-        )
-    return _nan_unless(valid, autodiff.logsumexp(logits) - _expected(logits, weights, has_values))
-
-
-def _are_probabilities(weights: list[Any], has_values: bool) -> Any:
-    if not has_values:
-        return all(map(_is_number, weights)) and bool(min(weights) >= 0 and 1 - 1e-6 <= sum(weights) <= 1 + 1e-6)
-    total = autodiff.sum(weights)
-    return (autodiff.min(weights) >= 0.0) & (total >= 1 - 1e-6) & (total <= 1 + 1e-6)
-
-
-def _expected(logits: list[Any], weights: list[Any], has_values: bool) -> Any:
-    """Return the sum of weight * logit, where a weight of 0 rules out a logit of -inf, a masked one."""
-    if has_values:
-        return autodiff.sum([_weighted(w, z) for w, z in zip(weights, logits, strict=True)])
-    taken = [(w, z) for w, z in zip(weights, logits, strict=True) if w]
-    return autodiff.dot([w for w, _ in taken], [z for _, z in taken])
-
-
-def hinge(outputs: Any, targets: Any) -> Any:
-    """Return the mean of max(0, 1 - t y), for targets t of -1 and 1.
-
-    Raises ValueError if outputs and targets differ in number, or for another target; TypeError for lists of lists.
+    Raises ValueError if shapes differ, or for another target.
+    Source: Cortes and Vapnik, Support-vector networks, Machine Learning 20, 1995.
 
     >>> hinge([Value(2.0), Value(0.5)], [1, -1]).data
     0.75
     """
-    pairs = _pairs("hinge", outputs, targets)
-    valid = _all_valid(
-        [t for _, t in pairs],
+    outputs, targets = alike("hinge", outputs, targets)
+    valid = all_valid(
+        flat(targets),
         lambda t: (t == -1) | (t == 1),
-        "hinge takes targets -1 and 1, got {!r}; for 0 and 1, use binary_cross_entropy",
+        "hinge takes targets -1 and 1, got {!r}; for 0 and 1, use binary_cross_entropy_with_logits",
     )
-    return _nan_unless(valid, autodiff.mean([autodiff.relu(1.0 - t * y) for y, t in pairs]))
+    return nan_unless(valid, _reduced(each(lambda y, t: autodiff.relu(1.0 - t * y), outputs, targets), reduction))
 
 
-# --- targets ---
+# --- of several classes: one number for each row ---
 
 
-def _weighted(weight: Any, x: Any) -> Any:
-    """Return weight * x, where a weight of 0 counts also against an infinite x: IEEE 754 has nan for that."""
-    return autodiff.where((weight == 0.0) & (autodiff.abs(x) == inf), 0.0, weight * x)
+def cross_entropy(logits: Any, targets: Any, *, label_smoothing: float = 0.0, reduction: Reduction = "mean") -> Any:
+    """Return -log softmax(logits)[target] for a class, or for a list of probabilities (one-hot), their mean of it.
 
+    Args:
+        logits: a list of numbers, one for each class, or a list of such rows. One of -inf is masked: it counts only
+            where it is the target.
+        targets: a class from 0, or one probability for each class; for many rows, a list of either.
+        label_smoothing: from 0 to 1, this share of each target is spread evenly over all classes.
+        reduction: "mean" over rows, "sum", or "none", a list of one loss for each row.
 
-def _all_valid(targets: list[Any], is_valid: Callable[[Any], Any], message: str) -> Any:
-    """Return whether all targets are valid, True or a condition of compile; raise ValueError for one that is not."""
-    conditions = []
-    for target in targets:
-        holds = _is_number(target) and is_valid(target)
-        if not isinstance(holds, bool) and isinstance(target, Value):
-            conditions.append(holds)
-        elif not holds:
-            raise ValueError(message.format(target))
-    return reduce(and_, conditions) if conditions else True
+    Raises ValueError for no logits, for an index that is no class, probabilities that are too few, too many, negative,
+    or do not sum to 1, more or fewer targets than rows, or another label_smoothing.
+    Source of label smoothing: Szegedy et al., Rethinking the Inception architecture for computer vision, CVPR 2016.
 
-
-def _nan_unless(valid: Any, loss: Any) -> Any:
-    """Return the loss; where a condition of compile does not hold, nan in it and in its gradients."""
-    return loss if valid is True else loss * autodiff.where(valid, 1.0, nan)
-
-
-# --- lists ---
-
-
-def _pairs(name: str, outputs: Any, targets: Any) -> list[tuple[Any, Any]]:
-    """Return (output, target) pairs of two lists, or of two numbers."""
-    outputs, targets = _flat(name, outputs), _flat(name, targets)
-    if len(outputs) != len(targets) or not outputs:
-        raise ValueError(
-            f"{name} takes one target for each output, at least one; got {len(outputs)} outputs and "
-            f"{len(targets)} targets"
-        )
-    return list(zip(outputs, targets, strict=True))
-
-
-def _flat(name: str, numbers: Any) -> list[Any]:
-    """Return a list of numbers, or a single one, as a list."""
-    listed = _listed(name, _unboxed(numbers))
-    for kind in set(map(type, listed)):
-        if issubclass(kind, Sized) and kind is not str:
-            raise TypeError(
-                f"{name} takes a number or a list of numbers, one row, got a list of {kind.__name__}s; "
-                f"take the mean over rows: autodiff.mean([nn.{name}(y, t) for y, t in zip(outputs, targets)])"
-            )
-    return listed
-
-
-def _listed(name: str, numbers: Any) -> list[Any]:
-    """Return the numbers in their order, and a single one, as a list, those of other libraries as Python's own.
-
-    Arithmetic of numpy's small integers wraps around: 1 - 3 is 254 in uint8.
+    >>> cross_entropy([Value(1000.0), Value(0.0)], 1).data, cross_entropy([Value(1000.0), Value(0.0)], [0, 1]).data
+    (1000.0, 1000.0)
+    >>> cross_entropy([[3.0, 3.0], [0.0, 1000.0]], [0, 1], reduction="none")
+    [0.693147180559945..., 0.0]
     """
-    if isinstance(numbers, (AbstractSet, Mapping)):
-        kind = type(numbers).__name__
-        raise TypeError(f"{name} takes a number or a list of numbers, got a {kind}, which has no order; list them")
-    return [_own(x) for x in (numbers if isinstance(numbers, Iterable) else [numbers])]
+    if not is_number(label_smoothing) or not 0 <= label_smoothing <= 1:
+        raise ValueError(f"label_smoothing is from 0 to 1, got {label_smoothing!r}")
+
+    def of_row(logits: list[Any], target: Any) -> Any:
+        if isinstance(target, list):
+            valid = are_probabilities("cross_entropy", target, len(logits))
+            expected = expectation(target, logits)
+        else:
+            valid = is_class("cross_entropy", target, len(logits))
+            expected = chosen(logits, target)
+        total = autodiff.logsumexp(logits)
+        loss = total - expected
+        if label_smoothing:
+            loss = (1.0 - label_smoothing) * loss + label_smoothing * (total - autodiff.mean(logits))
+        return nan_unless(valid, loss)
+
+    return _reduced(each_row("cross_entropy", of_row, logits, targets), reduction)
 
 
-def _own(x: Any) -> Any:
-    if isinstance(x, Decimal):
-        return float(x)
-    return x.item() if hasattr(type(x), "dtype") and not isinstance(x, Sized) else x
+def nll(log_probabilities: Any, targets: Any, *, reduction: Reduction = "mean") -> Any:
+    """Return the negative log-likelihood, -log_probabilities[target], as of `autodiff.log_softmax(logits)`.
+
+    Args:
+        log_probabilities: a list of logarithms, one for each class, or a list of such rows.
+        targets: a class from 0; for many rows, a list of classes.
+        reduction: as in cross_entropy, which takes the logits themselves.
+
+    Raises ValueError for no outputs, for an index that is no class, or more or fewer targets than rows.
+
+    >>> nll(autodiff.log_softmax([1000.0, 0.0]), 1)
+    1000.0
+    """
+
+    def of_row(row: list[Any], target: Any) -> Any:
+        return nan_unless(is_class("nll", target, len(row)), -chosen(row, target))
+
+    return _reduced(each_row("nll", of_row, log_probabilities, targets), reduction)
 
 
-def _unboxed(x: Any) -> Any:
-    """Return the number in an array without an axis, anything else as it is."""
-    has_no_axis = isinstance(x, Iterable) and getattr(x, "shape", None) == ()
-    return x.item() if has_no_axis else x
+def multiclass_hinge(outputs: Any, targets: Any, *, reduction: Reduction = "mean") -> Any:
+    """Return the sum over the other classes i of max(0, 1 + y[i] - y[target]), divided by the number of classes.
+
+    It is torch's multi_margin_loss with its defaults: a class that is wrong shall score 1 less than the right one.
+
+    Args:
+        outputs: a list of scores, one for each class, or a list of such rows.
+        targets: a class from 0; for many rows, a list of classes.
+        reduction: as in cross_entropy.
+
+    Raises ValueError for no outputs, for an index that is no class, or more or fewer targets than rows.
+    Source: Weston and Watkins, Support vector machines for multi-class pattern recognition, ESANN 1999.
+
+    >>> multiclass_hinge([Value(2.0), Value(1.5), Value(0.0)], 0).data
+    0.16666666666666666
+    """
+
+    def of_row(scores: list[Any], target: Any) -> Any:
+        valid = is_class("multiclass_hinge", target, len(scores))
+        right = chosen(scores, target)
+        margins = [
+            autodiff.where(target == i, 0.0, autodiff.relu(1.0 + (score - right))) for i, score in enumerate(scores)
+        ]
+        return nan_unless(valid, autodiff.mean(margins))
+
+    return _reduced(each_row("multiclass_hinge", of_row, outputs, targets), reduction)
 
 
-def _is_number(x: Any) -> bool:
-    return isinstance(x, (int, float, Real, Value)) or hasattr(type(x), "item")  # numpy's bool is no Real
+def kl_divergence(log_probabilities: Any, targets: Any, *, reduction: Reduction = "mean") -> Any:
+    """Return the divergence of targets p from outputs q, the sum of p (log p - log q), where outputs are log q.
+
+    The outputs are logarithms, as in torch's kl_div: those of `autodiff.log_softmax`. The mean is over rows, torch's
+    reduction="batchmean"; its "mean" divides by the number of classes, too, and is not the divergence of anything.
+
+    Args:
+        log_probabilities: a list of logarithms, or a list of such rows.
+        targets: as many probabilities, which sum to 1, or a list of such rows. One of 0 counts for nothing.
+        reduction: as in cross_entropy; "none" is one divergence for each row.
+
+    Raises ValueError for no outputs, for targets that are no probabilities, or more or fewer targets than rows.
+    Source: Kullback and Leibler, On information and sufficiency, Annals of Mathematical Statistics 22, 1951.
+
+    >>> log_q = autodiff.log_softmax([0.0, 0.0])
+    >>> kl_divergence(log_q, [0.5, 0.5]), kl_divergence(log_q, [1.0, 0.0])
+    (0.0, 0.693147180559945...)
+    """
+
+    def of_row(row: list[Any], target: Any) -> Any:
+        valid = are_probabilities("kl_divergence", target, len(row))
+        logs = [autodiff.log(autodiff.maximum(p, float_info.min)) for p in target]  # 0 log 0 is 0
+        terms = [weighted(p, log_p - log_q) for p, log_p, log_q in zip(target, logs, row, strict=True)]
+        return nan_unless(valid, autodiff.sum(terms))
+
+    return _reduced(each_row("kl_divergence", of_row, log_probabilities, targets), reduction)

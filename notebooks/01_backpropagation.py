@@ -102,7 +102,7 @@ sgd = nn.SGD(model.parameters(), lr=0.2, momentum=0.9)
 losses = []
 for step in range(60):
     scores = [model(point) for point in points]
-    loss = nn.binary_cross_entropy(scores, classes.tolist())
+    loss = nn.binary_cross_entropy_with_logits(scores, classes.tolist())
     sgd.zero_grad()
     loss.backward()
     sgd.step()

@@ -104,7 +104,7 @@ def train(model, loss_of, samples, lr, epochs, size=10, seed=0):
     return losses
 
 
-losses = train(model, nn.binary_cross_entropy, training, lr=0.5, epochs=20)
+losses = train(model, nn.binary_cross_entropy_with_logits, training, lr=0.5, epochs=20)
 print(f"mean loss of the first 20 steps {np.mean(losses[:20]):.3f}")
 print(f"of the last 20, after {len(losses)}:  {np.mean(losses[-20:]):.3f}")
 
@@ -172,7 +172,7 @@ fig, axes = plt.subplots(figsize=(8, 3.6), facecolor="white")
 print("learning rate  held out  dead neurons")
 for lr, style in ((0.01, "--"), (0.5, "-"), (5.0, ":")):
     other = nn.MLP(2, [8, 8, 1], activation="relu", seed=0)
-    curve = smooth(train(other, nn.binary_cross_entropy, training, lr, epochs=10))
+    curve = smooth(train(other, nn.binary_cross_entropy_with_logits, training, lr, epochs=10))
     axes.plot(np.arange(10, len(curve) + 10), curve, f"k{style}", label=f"lr = {lr}")
     with ad.no_grad():
         outputs = [other.layers[0](point) for point, _ in training]

@@ -1,0 +1,188 @@
+"""What losses take: outputs and targets as lists of numbers, of one row or of many, and which targets are valid.
+
+Nothing is broadcast: shapes that differ are an error. So is an invalid target; in a compiled function, where its number
+is not known yet, there is a condition instead, which makes the loss nan.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from decimal import Decimal
+from functools import reduce
+from math import inf, nan
+from numbers import Real
+from operator import and_
+from typing import Any
+
+import autodiff
+from autodiff import Value
+
+# --- shapes ---
+
+
+def plain(name: str, numbers: Any) -> Any:
+    """Return a number, or (nested) lists of numbers, with those of other libraries as Python's own.
+
+    Arithmetic of numpy's small integers wraps around: 1 - 3 is 254 in uint8.
+    """
+    kind = type(numbers)
+    if kind is float or kind is int or isinstance(numbers, (Value, str)):
+        return numbers
+    if isinstance(numbers, Decimal):
+        return float(numbers)
+    if isinstance(numbers, (AbstractSet, Mapping)):
+        raise TypeError(
+            f"{name} takes a number or a list of numbers, got a {kind.__name__}, which has no order; list them"
+        )
+    if hasattr(kind, "to_numpy"):  # a pandas frame, which iterates over the names of its columns
+        numbers = numbers.to_numpy()
+    if hasattr(type(numbers), "tolist"):
+        numbers = numbers.tolist()
+    return [plain(name, x) for x in numbers] if isinstance(numbers, Iterable) else numbers
+
+
+def shape(name: str, numbers: Any) -> tuple[int, ...]:
+    """Return the lengths of nested lists, () for a number. Raises ValueError if there are rows of several lengths.
+
+    >>> shape("mse", [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+    (3, 2)
+    """
+    if not isinstance(numbers, list):
+        return ()
+    inner = {shape(name, x) for x in numbers}
+    if len(inner) > 1:
+        raise ValueError(f"{name} takes rows of one shape, got rows of the shapes {sorted(inner)}")
+    return (len(numbers), *inner.pop()) if inner else (0,)
+
+
+def alike(name: str, outputs: Any, targets: Any) -> tuple[Any, Any]:
+    """Return outputs and targets, as `plain` has them, in one shape. A number and a list of one are the same row.
+
+    Raises ValueError if their shapes differ, or if there are none.
+    """
+    outputs, targets = plain(name, outputs), plain(name, targets)
+    shapes = shape(name, outputs), shape(name, targets)
+    if shapes == ((), (1,)):
+        return outputs, targets[0]
+    if shapes == ((1,), ()):
+        return outputs, [targets]
+    if shapes[0] != shapes[1] or 0 in shapes[0]:
+        raise ValueError(
+            f"{name} takes one target for each output, at least one; got outputs of shape {shapes[0]} and "
+            f"targets of shape {shapes[1]}"
+        )
+    return outputs, targets
+
+
+def each(formula: Callable[[Any, Any], Any], outputs: Any, targets: Any) -> Any:
+    """Return formula(output, target) of each, in the shape that both have."""
+    if isinstance(outputs, list):
+        return [each(formula, y, t) for y, t in zip(outputs, targets, strict=True)]
+    return formula(outputs, targets)
+
+
+def each_row(name: str, formula: Callable[[list[Any], Any], Any], outputs: Any, targets: Any) -> Any:
+    """Return formula(row, target) of a row, a list of numbers, and its target; for a list of rows, the list of it.
+
+    Raises ValueError for rows without numbers, or if there are more or fewer targets than rows; TypeError for outputs
+    that are a single number.
+    """
+    outputs, targets = plain(name, outputs), plain(name, targets)
+    lengths = shape(name, outputs)
+    if not lengths:
+        raise TypeError(f"{name} takes a list with one output for each class, or a list of such rows; got one number")
+    if 0 in lengths:
+        raise ValueError(f"{name} takes at least one output, got none")
+
+    def descend(outputs: list[Any], targets: Any, depth: int) -> Any:
+        if depth == 1:
+            return formula(outputs, targets)
+        if not isinstance(targets, list) or len(targets) != len(outputs):
+            given = f"targets of shape {shape(name, targets)}" if isinstance(targets, list) else f"the target {targets}"
+            raise ValueError(f"{name} takes one target for each row, got outputs of shape {lengths} and {given}")
+        return [descend(y, t, depth - 1) for y, t in zip(outputs, targets, strict=True)]
+
+    return descend(outputs, targets, len(lengths))
+
+
+def flat(numbers: Any) -> list[Any]:
+    """Return the numbers of nested lists in a list, and a single one, too."""
+    return [x for part in numbers for x in flat(part)] if isinstance(numbers, list) else [numbers]
+
+
+# --- conditions: True, an error, or in a compiled function what it knows at each run ---
+
+
+def is_number(x: Any) -> bool:
+    """Return whether x is a real number, or a Value."""
+    return isinstance(x, (Real, Value))
+
+
+def all_valid(numbers: list[Any], is_valid: Callable[[Any], Any], message: str) -> Any:
+    """Return whether all numbers are valid; raise ValueError, with the message, for one that is not."""
+    conditions = []
+    for x in numbers:
+        holds = is_number(x) and is_valid(x)
+        if not isinstance(holds, bool) and isinstance(x, Value):
+            conditions.append(holds)
+        elif not holds:
+            raise ValueError(message.format(x))
+    return reduce(and_, conditions) if conditions else True
+
+
+def nan_unless(valid: Any, loss: Any) -> Any:
+    """Return the loss, or list of losses; where the condition does not hold, nan in it and in its gradients."""
+    if valid is True:
+        return loss
+    factor = autodiff.where(valid, 1.0, nan)
+    return each(lambda x, _: x * factor, loss, loss)
+
+
+# --- classes and probabilities ---
+
+
+def is_class(name: str, target: Any, classes: int) -> Any:
+    """Return whether the target is one of 0, 1, ..., classes - 1; raise ValueError if it is not."""
+    if isinstance(target, Value):
+        valid = (target >= 0.0) & (target < float(classes)) & (target == autodiff.floor(target))
+    else:
+        valid = is_number(target) and target in range(classes)
+    if valid is False:
+        raise ValueError(f"{name} takes a class from 0 to {classes - 1}, got {target!r}")
+    return valid
+
+
+def chosen(numbers: list[Any], index: Any) -> Any:
+    """Return numbers[index]; where compile traces the index, each run selects."""
+    if isinstance(index, Value):
+        return autodiff.sum([autodiff.where(index == float(i), x, 0.0) for i, x in enumerate(numbers)])
+    return numbers[int(index)]
+
+
+def are_probabilities(name: str, weights: Any, count: int) -> Any:
+    """Return whether weights are so many, at least 0, and sum to 1, to 1e-6; raise ValueError if they do not."""
+    if not isinstance(weights, list):
+        raise ValueError(f"{name} takes {count} target probabilities, one for each output, got {weights!r}")
+    valid = len(weights) == count and all(map(is_number, weights))
+    if valid:
+        total = autodiff.sum(weights)
+        valid = (autodiff.min(weights) >= 0.0) & (total >= 1 - 1e-6) & (total <= 1 + 1e-6)
+    if valid is False:
+        given = f" with sum {sum(weights)}" if all(map(is_number, weights)) else ""
+        raise ValueError(
+            f"{name} takes {count} target probabilities that sum to 1, one for each output, "
+            f"got {len(weights)}{given}: {weights}"
+        )
+    return valid
+
+
+def weighted(weight: Any, x: Any) -> Any:
+    """Return weight * x, where a weight of 0 counts also against an infinite x: IEEE 754 has nan for that."""
+    return autodiff.where((weight == 0.0) & (autodiff.abs(x) == inf), 0.0, weight * x)
+
+
+def expectation(weights: list[Any], numbers: list[Any]) -> Any:
+    """Return the sum of weight * number, where a weight of 0 rules out an infinite one, such as a masked logit."""
+    if any(isinstance(w, Value) for w in weights):
+        return autodiff.sum([weighted(w, x) for w, x in zip(weights, numbers, strict=True)])
+    taken = [(w, x) for w, x in zip(weights, numbers, strict=True) if w]
+    return autodiff.dot([w for w, _ in taken], [x for _, x in taken])
