@@ -23,6 +23,7 @@ from nn.losses import (
     multiclass_hinge,
     nll,
 )
+from nn.minimize import least_squares, minimize
 from nn.module import Module
 from nn.optim import SGD
 
@@ -39,8 +40,10 @@ __all__ = [
     "huber",
     "init",
     "kl_divergence",
+    "least_squares",
     "mae",
     "metrics",
+    "minimize",
     "mse",
     "multiclass_hinge",
     "nll",

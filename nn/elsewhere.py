@@ -42,7 +42,7 @@ ELSEWHERE: Mapping[str, str] = {
     **dict.fromkeys(("functional", "F"), "functions are autodiff.relu, autodiff.softmax, ..., and losses nn.mse, ..."),
     **{name: f"it is a function: nn.{call}" for call, names in _LOSSES.items() for name in names.split()},
     **dict.fromkeys(("Adam", "AdamW", "RMSprop", "Adagrad", "Optimizer"), _OPTIMISER),
-    **dict.fromkeys(("LBFGS", "minimize"), "scipy.optimize.minimize takes autodiff.value_and_grad(f), with jac=True"),
+    "LBFGS": "write nn.minimize(model, loss), for a loss of all data as a function of the model",
     **dict.fromkeys(("xavier", "xavier_uniform", "xavier_uniform_", "xavier_normal", "xavier_normal_"), _GLOROT),
     **dict.fromkeys(("glorot_uniform", "glorot_normal"), _GLOROT),
     **dict.fromkeys(("kaiming", "kaiming_uniform", "kaiming_uniform_", "kaiming_normal", "kaiming_normal_"), _HE),

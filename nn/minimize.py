@@ -1,0 +1,223 @@
+"""Training beyond first order: all data at once, by scipy, with exact derivatives.
+
+`minimize` hands a model's loss to the methods of `scipy.optimize.minimize`: quasi-Newton methods get its gradient,
+those of Newton its Hessian, or products of it with vectors. `least_squares` hands residuals to the method of Levenberg
+and Marquardt. The loss is a function of the model, because it is evaluated on a twin, whose parameters are other
+numbers: scipy sees a function of one array, and so does `autodiff.compile`.
+
+>>> from nn import Neuron, mse
+>>> line = Neuron(1, "linear", seed=0)
+>>> minimize(line, lambda line: mse([line([x]) for x in (0.0, 1.0, 2.0)], [1.0, 3.0, 5.0])).success
+True
+>>> [round(p.data, 4) for p in line.parameters()]
+[2.0, 1.0]
+"""
+
+import math
+from collections.abc import Callable, Iterable
+from copy import deepcopy
+from importlib.util import find_spec
+from typing import Any
+
+import autodiff
+from autodiff import Value
+from nn.holding import is_module, walk
+from nn.module import Module
+
+Function = Callable[..., Any]
+
+_DERIVATIVE_FREE = ("nelder-mead", "powell", "cobyla", "cobyqa")
+# What scipy's methods take beside the gradient: products of the Hessian with vectors, or the Hessian.
+_SECOND_ORDER: dict[str, tuple[str, Callable[[Function], Function]]] = {
+    **dict.fromkeys(("newton-cg", "trust-ncg", "trust-krylov", "trust-constr"), ("hessp", autodiff.hvp)),
+    **dict.fromkeys(("dogleg", "trust-exact"), ("hess", autodiff.hessian)),
+}
+
+
+def minimize(
+    model: Module,
+    loss: Callable[[Any], Any],
+    method: str | Callable[..., Any] = "L-BFGS-B",
+    tol: float | None = None,
+    options: dict[str, Any] | None = None,
+    compile: bool | str = "auto",
+    **settings: Any,
+) -> Any:
+    """Train on all data at once by `scipy.optimize.minimize`, whose result is returned.
+
+    The parameters are then those of the result. Where scipy raises, or Ctrl-C ends it, they are the best that were
+    tried, and the exception goes on.
+
+    Args:
+        model: a module with parameters.
+        loss: a function of the model that gives one number, such as
+            `lambda model: nn.mse([model(x) for x in X], y)`; it is given a copy of the model.
+        method, tol, options: scipy's. "Newton-CG", "trust-ncg", "trust-krylov" and "trust-constr" get exact products of
+            the Hessian with vectors, "trust-exact" and "dogleg" the exact Hessian.
+        compile: "auto", where the loss can be compiled; True insists, False never does.
+        settings: further arguments of scipy's, such as bounds, constraints, callback.
+
+    Raises ImportError without scipy, TypeError where the loss is no function of the model alone, TracingError where it
+    cannot be compiled and compile is True, and what scipy raises.
+
+    Source: Nocedal and Wright, Numerical Optimization, 2006, chapters 4, 6 and 7.
+
+    >>> from nn import MLP, mse
+    >>> model = MLP(1, [4, 1], "tanh", seed=0)
+    >>> result = minimize(model, lambda model: mse([model([x]) for x in (-1, 0, 1)], [1, 0, 1]), method="trust-ncg")
+    >>> result.fun < 1e-6
+    True
+    """
+    scipy = _scipy()
+    problem = _Problem("minimize", model, loss, compile)
+    kind = method.lower() if isinstance(method, str) else ""
+    if kind in _DERIVATIVE_FREE:
+        evaluate = problem.watched(problem.compiled(_value), lambda value: value)
+    else:
+        evaluate = problem.watched(problem.compiled(autodiff.value_and_grad), lambda pair: pair[0])
+        settings = {"jac": True, **settings}
+    if kind in _SECOND_ORDER and not {"hess", "hessp"} & set(settings):
+        name, derivative = _SECOND_ORDER[kind]
+        settings[name] = problem.compiled(derivative)
+    return problem.solved(scipy.minimize, evaluate, method=method, tol=tol, options=options, **settings)
+
+
+def least_squares(
+    model: Module, residuals: Callable[[Any], Any], method: str = "lm", compile: bool | str = "auto", **settings: Any
+) -> Any:
+    """Minimise half the sum of squared residuals by `scipy.optimize.least_squares`, with exact Jacobians.
+
+    Result, parameters and `compile` are as in `minimize`.
+
+    Args:
+        model: a module with parameters.
+        residuals: a function of the model that gives a list of numbers, nested or not, such as
+            `lambda model: [model([x]) - y for x, y in data]`; it is given a copy of the model.
+        method: scipy's: "lm", Levenberg and Marquardt's, for at least as many residuals as parameters; "trf", "dogbox".
+        settings: further arguments of scipy's, such as bounds, loss, ftol, xtol, gtol, max_nfev.
+
+    Raises as `minimize` does.
+
+    Source: Moré, The Levenberg-Marquardt algorithm: implementation and theory, 1978.
+
+    >>> class Decay(Module):
+    ...     def __init__(self): self.start, self.rate = Value(1.0), Value(1.0)
+    ...     def __call__(self, t): return self.start * autodiff.exp(-self.rate * t)
+    >>> decay = Decay()
+    >>> data = [(0.0, 4.0), (1.0, 2.0), (2.0, 1.0), (3.0, 0.5)]
+    >>> least_squares(decay, lambda decay: [decay(t) - y for t, y in data]).success
+    True
+    >>> decay.start.data, round(decay.rate.data, 6)
+    (4.0, 0.693147)
+    """
+    scipy = _scipy()
+    problem = _Problem("least_squares", model, lambda twin: autodiff.array(residuals(twin)).ravel(), compile)
+    evaluate = problem.watched(problem.compiled(_value), lambda found: 0.5 * (found @ found))
+    jacobian = problem.compiled(autodiff.jacobian)
+    return problem.solved(scipy.least_squares, evaluate, jac=jacobian, method=method, **settings)
+
+
+def twin(model: Module, numbers: Iterable[Any]) -> Any:
+    """A copy of the model with other numbers, or Values, in the place of its parameters; its `parameters()` are these.
+
+    >>> from nn import Neuron
+    >>> twin(Neuron(1, "linear", seed=0), [Value(2.0), Value(1.0)])([3.0]).data
+    7.0
+    """
+    memo: dict[int, Any] = {id(p): number for p, number in zip(model.parameters(), numbers, strict=True)}
+    other = deepcopy(model, memo)
+    for module in [thing for _, thing in walk(model) if is_module(thing)]:
+        # while they are traced they are results, which no module takes for its parameters
+        vars(memo[id(module)])["parameters"] = lambda module=module: [memo[id(p)] for p in module.parameters()]
+    return other
+
+
+class _Problem:
+    """A function of a model as one of an array, the numbers of its parameters; and the best array that was tried."""
+
+    def __init__(self, name: str, model: Module, f: Callable[[Any], Any], compile: bool | str) -> None:
+        import numpy as np
+
+        if not isinstance(model, Module) or not model.parameters():
+            raise TypeError(f"{name} changes the parameters of a model, a Module that has some; got {model!r}")
+        if compile not in ("auto", True, False):
+            raise ValueError(f'compile is "auto", True or False, got {compile!r}')
+        self.name, self.model, self.f, self.compile = name, model, f, compile
+        self.parameters = model.parameters()
+        self.start = np.array([p.data for p in self.parameters])
+        self.best, self.least = self.start, math.inf
+        self._check()
+
+    def of_numbers(self, numbers: Any) -> Any:
+        return self.f(twin(self.model, numbers))
+
+    def _check(self) -> None:
+        """Refuse a function that closes over the model: its numbers would be constants."""
+        found = autodiff.array([self.of_numbers([Value(x) for x in self.start])]).ravel()
+        pending = [x for x in found.tolist() if isinstance(x, Value)]
+        seen, own = set(pending), set(self.parameters)
+        while pending:
+            node = pending.pop()
+            if node in own:
+                raise TypeError(
+                    f"{self.name} gives its function a copy of the model, and the function used the model itself; "
+                    "write it of its argument: lambda model: nn.mse([model(x) for x in X], y)"
+                )
+            further = {x for x in node.operands if isinstance(x, Value)} - seen
+            seen |= further
+            pending += further
+
+    def compiled(self, transform: Callable[[Function], Function]) -> Function:
+        """The function, or its derivative, of an array; compiled where it is to be and can be."""
+        f = transform(self.of_numbers)
+        if self.compile is False:
+            return f
+        compiled = autodiff.compile(f)
+
+        def run(*args: Any) -> Any:
+            nonlocal compiled
+            try:
+                return compiled(*args)
+            except TypeError:  # TracingError: it looks at a number
+                if self.compile is True or compiled is f:
+                    raise
+                compiled = f
+                return f(*args)
+
+        return run
+
+    def watched(self, f: Function, value_of: Callable[[Any], float]) -> Function:
+        """The same function, of which the array with the least value is kept."""
+
+        def watching(numbers: Any) -> Any:
+            result = f(numbers)
+            value = value_of(result)
+            if value < self.least:
+                self.best, self.least = numbers.copy(), value
+            return result
+
+        return watching
+
+    def solved(self, solve: Function, evaluate: Function, **settings: Any) -> Any:
+        """What scipy finds, having set the parameters to it; to the best so far if it finds nothing."""
+        found = None
+        try:
+            result = solve(evaluate, self.start, **settings)
+            found = result.x
+            return result
+        finally:
+            numbers = self.best if found is None or not all(map(math.isfinite, found)) else found
+            for parameter, number in zip(self.parameters, numbers, strict=True):
+                parameter.data = float(number)
+
+
+def _value(f: Function) -> Function:
+    return lambda numbers: autodiff.vjp(f, numbers)[0]  # f on Values, as a derivative has it, gives numbers
+
+
+def _scipy() -> Any:
+    if find_spec("scipy") is None:
+        raise ImportError('nn.minimize and nn.least_squares need scipy: python -m pip install "scalar-autodiff[train]"')
+    import scipy.optimize
+
+    return scipy.optimize
