@@ -217,7 +217,7 @@ class Module:
 
         >>> from nn import Layer
         >>> Layer(3, 2, "tanh", seed=0).config()
-        {'nin': 3, 'nout': 2, 'activation': 'tanh', 'name': 'Layer'}
+        {'nin': 3, 'activation': 'tanh', 'bias': True, 'name': 'Layer', 'nout': 2}
         """
         raise TypeError(
             f"{type(self).__name__}, a Module of your own, has no recorded configuration: load with into=model, or "

@@ -24,7 +24,8 @@ class Neuron(Module):
         activation: a name in `nn.layers.ACTIVATIONS`, or a function of a Value.
         seed, rng: what weights are drawn with; a seed makes a `random.Random` of its own. Neither: fresh every time.
         init: the name of an initialiser, as "he", or one of `nn.init`, or a function of your own; He for ReLU and its
-            relatives, Glorot for the others, unless given. The bias starts at 0.
+            relatives, Glorot for the others, unless given.
+        bias: whether there is one, which starts at 0; without one, `b` is None.
         nout: how many neurons share the inputs; Glorot reads it.
         name: what error messages call it.
 
@@ -41,6 +42,7 @@ class Neuron(Module):
         seed: int | None = None,
         rng: random.Random | None = None,
         init: str | Initializer | None = None,
+        bias: bool = True,
         nout: int = 1,
         name: str = "Neuron",
     ) -> None:
@@ -48,18 +50,20 @@ class Neuron(Module):
         rng = generator(seed, rng)
         self.activation = activation_of(activation)
         self.name = name
-        [drawn] = weights(init or _suited(self.activation), rng, 1, nin, fan_out=nout)
+        [drawn] = weights(init or suited(self.activation), rng, 1, nin, fan_out=nout)
         self.w = [Value(w, f"w{i}") for i, w in enumerate(drawn)]
-        self.b = Value(0.0, "b")
+        self.b = Value(0.0, "b") if bias else None
 
     def __call__(self, x: Sequence[Any]) -> Value:
         """Return the output for a list of inputs, numbers or Values. Raises ValueError if it has the wrong width."""
         if type(x) is not list or len(x) != len(self.w):
             x = inputs_of(self.name, x, len(self.w))
-        return self.activation(autodiff.dot(self.w, x) + self.b)
+        total = autodiff.dot(self.w, x)
+        return self.activation(total if self.b is None else total + self.b)
 
     def config(self) -> dict[str, Any]:
-        return {"nin": len(self.w), "activation": recorded(self.activation), "name": self.name}
+        activation, bias = recorded(self.activation), self.b is not None
+        return {"nin": len(self.w), "activation": activation, "bias": bias, "name": self.name}
 
     def __repr__(self) -> str:
         return f"Neuron({len(self.w)}, {named(self.activation)!r})"
@@ -82,16 +86,19 @@ class Layer(Module):
         seed: int | None = None,
         rng: random.Random | None = None,
         init: str | Initializer | None = None,
+        bias: bool = True,
         name: str = "Layer",
     ) -> None:
         nin, nout, rng = width_of("nin", nin), width_of("nout", nout), generator(seed, rng)
         function = activation_of(activation)
         self.name = name
-        matrix = weights(init or _suited(function), rng, nout, nin)
+        matrix = weights(init or suited(function), rng, nout, nin)
         if function is not linear:
             warn_if_alike(name, matrix)
         self.neurons = [
-            Neuron(nin, function, rng=rng, init=Whole(lambda *_, row=row: [row]), name=f"{name}.neurons[{i}]")
+            Neuron(
+                nin, function, rng=rng, init=Whole(lambda *_, row=row: [row]), bias=bias, name=f"{name}.neurons[{i}]"
+            )
             for i, row in enumerate(matrix)
         ]
 
@@ -109,9 +116,7 @@ class Layer(Module):
         return unwrapped(self.outputs(x))
 
     def config(self) -> dict[str, Any]:
-        neuron = self.neurons[0]
-        nin, activation = len(neuron.w), recorded(neuron.activation)
-        return {"nin": nin, "nout": len(self.neurons), "activation": activation, "name": self.name}
+        return {**self.neurons[0].config(), "nout": len(self.neurons), "name": self.name}
 
     def __repr__(self) -> str:
         neuron = self.neurons[0]
@@ -170,6 +175,6 @@ class MLP(Module):
         return f"MLP({len(self.layers[0].neurons[0].w)}, {widths}, {named(self.activation)!r})"
 
 
-def _suited(activation: Callable[[Value], Value]) -> str:
+def suited(activation: Callable[[Value], Value]) -> str:
     """Return the name of the initialiser for weights in front of it."""
     return "he" if activation in RECTIFIERS else "glorot"
