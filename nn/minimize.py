@@ -14,7 +14,7 @@ True
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from importlib.util import find_spec
 from typing import Any
@@ -36,10 +36,12 @@ _SECOND_ORDER: dict[str, tuple[str, Callable[[Function], Function]]] = {
 
 def minimize(
     model: Module,
-    loss: Callable[[Any], Any],
+    loss: Callable[..., Any],
     method: str | Callable[..., Any] = "L-BFGS-B",
     tol: float | None = None,
     options: dict[str, Any] | None = None,
+    *,
+    data: Sequence[Any] = (),
     compile: bool | str = "auto",
     **settings: Any,
 ) -> Any:
@@ -52,6 +54,9 @@ def minimize(
         model: a module with parameters.
         loss: a function of the model that gives one number, such as
             `lambda model: nn.mse([model(x) for x in X], y)`; it is given a copy of the model.
+        data: arrays or lists with many rows, such as (X, y): then the loss is a function of the model and a row of
+            each, `lambda model, x, y: nn.mse(model(x), y)`, and its mean over the rows is minimised; which compiles
+            as one row, and sooner than a hundred do.
         method, tol, options: scipy's. "Newton-CG", "trust-ncg", "trust-krylov" and "trust-constr" get exact products of
             the Hessian with vectors, "trust-exact" and "dogleg" the exact Hessian.
         compile: "auto", where the loss can be compiled; True insists, False never does.
@@ -69,7 +74,7 @@ def minimize(
     True
     """
     scipy = _scipy()
-    problem = _Problem("minimize", model, loss, compile)
+    problem = _Problem("minimize", model, loss, data, "mean", compile)
     kind = method.lower() if isinstance(method, str) else ""
     if kind in _DERIVATIVE_FREE:
         evaluate = problem.watched(problem.compiled(_value), lambda value: value)
@@ -83,16 +88,22 @@ def minimize(
 
 
 def least_squares(
-    model: Module, residuals: Callable[[Any], Any], method: str = "lm", compile: bool | str = "auto", **settings: Any
+    model: Module,
+    residuals: Callable[..., Any],
+    method: str = "lm",
+    *,
+    data: Sequence[Any] = (),
+    compile: bool | str = "auto",
+    **settings: Any,
 ) -> Any:
     """Minimise half the sum of squared residuals by `scipy.optimize.least_squares`, with exact Jacobians.
 
-    Result, parameters and `compile` are as in `minimize`.
+    Result, parameters, `data` and `compile` are as in `minimize`; of data, each row has its residuals.
 
     Args:
         model: a module with parameters.
         residuals: a function of the model that gives a list of numbers, nested or not, such as
-            `lambda model: [model([x]) - y for x, y in data]`; it is given a copy of the model.
+            `lambda model: [model([x]) - y for x, y in pairs]`; it is given a copy of the model.
         method: scipy's: "lm", Levenberg and Marquardt's, for at least as many residuals as parameters; "trf", "dogbox".
         settings: further arguments of scipy's, such as bounds, loss, ftol, xtol, gtol, max_nfev.
 
@@ -104,17 +115,23 @@ def least_squares(
     ...     def __init__(self): self.start, self.rate = Value(1.0), Value(1.0)
     ...     def __call__(self, t): return self.start * autodiff.exp(-self.rate * t)
     >>> decay = Decay()
-    >>> data = [(0.0, 4.0), (1.0, 2.0), (2.0, 1.0), (3.0, 0.5)]
-    >>> least_squares(decay, lambda decay: [decay(t) - y for t, y in data]).success
+    >>> data = [0.0, 1.0, 2.0, 3.0], [4.0, 2.0, 1.0, 0.5]
+    >>> least_squares(decay, lambda decay, t, y: decay(t) - y, data=data).success
     True
     >>> decay.start.data, round(decay.rate.data, 6)
     (4.0, 0.693147)
     """
     scipy = _scipy()
-    problem = _Problem("least_squares", model, lambda twin: autodiff.array(residuals(twin)).ravel(), compile)
-    evaluate = problem.watched(problem.compiled(_value), lambda found: 0.5 * (found @ found))
-    jacobian = problem.compiled(autodiff.jacobian)
-    return problem.solved(scipy.least_squares, evaluate, jac=jacobian, method=method, **settings)
+    import numpy as np
+
+    def flat(twin: Any, *row: Any) -> Any:
+        return autodiff.array(residuals(twin, *row)).ravel()
+
+    problem = _Problem("least_squares", model, flat, data, None, compile)
+    value, jacobian = problem.compiled(_value), problem.compiled(autodiff.jacobian)
+    evaluate = problem.watched(lambda numbers: np.ravel(value(numbers)), lambda found: 0.5 * (found @ found))
+    settings["jac"] = lambda numbers: np.reshape(jacobian(numbers), (-1, len(numbers)))
+    return problem.solved(scipy.least_squares, evaluate, method=method, **settings)
 
 
 def twin(model: Module, numbers: Iterable[Any]) -> Any:
@@ -133,28 +150,40 @@ def twin(model: Module, numbers: Iterable[Any]) -> Any:
 
 
 class _Problem:
-    """A function of a model as one of an array, the numbers of its parameters; and the best array that was tried."""
+    """A function of a model as one of an array, the numbers of its parameters; and the best array that was tried.
 
-    def __init__(self, name: str, model: Module, f: Callable[[Any], Any], compile: bool | str) -> None:
+    With data it is a function of a row besides; what it gives is stacked, or reduced to the mean.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        model: Module,
+        f: Function,
+        data: Sequence[Any],
+        reduce: str | None,
+        compile: bool | str,
+    ) -> None:
         import numpy as np
 
         if not isinstance(model, Module) or not model.parameters():
             raise TypeError(f"{name} changes the parameters of a model, a Module that has some; got {model!r}")
         if compile not in ("auto", True, False):
             raise ValueError(f'compile is "auto", True or False, got {compile!r}')
-        self.name, self.model, self.f, self.compile = name, model, f, compile
+        self.name, self.model, self.f, self.data, self.compile = name, model, f, data, compile
+        self.rows: dict[str, Any] = {"rows": range(1, 1 + len(data)), "reduce": reduce} if data else {}
         self.parameters = model.parameters()
         self.start = np.array([p.data for p in self.parameters])
         self.best, self.least = self.start, math.inf
         self._check()
 
-    def of_numbers(self, numbers: Any) -> Any:
-        return self.f(twin(self.model, numbers))
+    def of_numbers(self, numbers: Any, *row: Any) -> Any:
+        return self.f(twin(self.model, numbers), *row)
 
     def _check(self) -> None:
         """Refuse a function that closes over the model: its numbers would be constants."""
-        found = autodiff.array([self.of_numbers([Value(x) for x in self.start])]).ravel()
-        pending = [x for x in found.tolist() if isinstance(x, Value)]
+        result = self.of_numbers([Value(x) for x in self.start], *[rows[0] for rows in self.data])
+        pending = [x for x in autodiff.array([result]).ravel().tolist() if isinstance(x, Value)]
         seen, own = set(pending), set(self.parameters)
         while pending:
             node = pending.pop()
@@ -169,20 +198,23 @@ class _Problem:
 
     def compiled(self, transform: Callable[[Function], Function]) -> Function:
         """The function, or its derivative, of an array; compiled where it is to be and can be."""
-        f = transform(self.of_numbers)
+        whole = autodiff.compile(self.of_numbers, **self.rows)  # of Values: itself, for each row
+        eager = transform(lambda numbers: whole(numbers, *self.data))
         if self.compile is False:
-            return f
-        compiled = autodiff.compile(f)
+            return eager
+        compiled = autodiff.compile(transform(self.of_numbers), **self.rows)
+        is_compiled = True
 
-        def run(*args: Any) -> Any:
-            nonlocal compiled
-            try:
-                return compiled(*args)
-            except TypeError:  # TracingError: it looks at a number
-                if self.compile is True or compiled is f:
-                    raise
-                compiled = f
-                return f(*args)
+        def run(numbers: Any, *more: Any) -> Any:
+            nonlocal is_compiled
+            if is_compiled:
+                try:
+                    return compiled(numbers, *self.data, *more)
+                except TypeError:  # TracingError: it looks at a number
+                    if self.compile is True:
+                        raise
+                    is_compiled = False
+            return eager(numbers, *more)
 
         return run
 
@@ -212,7 +244,7 @@ class _Problem:
 
 
 def _value(f: Function) -> Function:
-    return lambda numbers: autodiff.vjp(f, numbers)[0]  # f on Values, as a derivative has it, gives numbers
+    return lambda *args: autodiff.vjp(f, *args)[0]  # f on Values, as a derivative has it, gives numbers
 
 
 def _scipy() -> Any:

@@ -134,6 +134,26 @@ def test_least_squares_reaches_the_certified_parameters_of_nist(
     assert 2 * result.cost == pytest.approx(1.2455138894e-01, rel=1e-9)
 
 
+@pytest.mark.parametrize("compile", [True, False], ids=["compiled", "eager"])
+@pytest.mark.parametrize("method", ["Powell", "BFGS", "trust-ncg", "trust-exact"])
+def test_of_data_the_mean_over_rows_is_minimised(method: str, compile: bool) -> None:
+    by_rows, whole = nn.Neuron(3, "linear", seed=0), nn.Neuron(3, "linear", seed=0)
+    expected = nn.minimize(whole, lambda neuron: nn.mse([neuron(x) for x in X], Y), method, tol=1e-10)
+    found = nn.minimize(by_rows, lambda f, x, y: nn.mse(f(x), y), method, tol=1e-10, data=(X, Y), compile=compile)
+    np.testing.assert_allclose(found.x, expected.x, rtol=1e-7)
+    np.testing.assert_array_equal(numbers(by_rows), found.x)
+
+
+@pytest.mark.parametrize("compile", [True, False], ids=["compiled", "eager"])
+def test_of_data_each_row_has_its_residuals(compile: bool) -> None:
+    layer = nn.Layer(3, 2, "linear", seed=0)
+    targets = np.column_stack([Y, CLASSES])
+    data = (X.tolist(), targets.tolist())
+    nn.least_squares(layer, lambda f, x, t: [z - s for z, s in zip(f(x), t, strict=True)], data=data, compile=compile)
+    expected = np.linalg.lstsq(np.column_stack([X, np.ones(30)]), targets, rcond=None)[0]
+    np.testing.assert_allclose(numbers(layer), expected.T.ravel(), atol=1e-8)
+
+
 def test_residuals_may_be_nested() -> None:
     point = Point(-1.2, 1.0)
     nn.least_squares(point, lambda p: [[10.0 * (p.x[1] - p.x[0] ** 2)], [1.0 - p.x[0]]])
