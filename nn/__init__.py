@@ -10,7 +10,7 @@ from typing import Any
 
 from nn import init, metrics
 from nn.elsewhere import missing
-from nn.layers import MLP, Layer, Neuron
+from nn.layers import MLP, Dropout, Embedding, Layer, LayerNorm, Neuron, RMSNorm, Sequential
 from nn.losses import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -30,9 +30,14 @@ from nn.optim import SGD
 __all__ = [
     "MLP",
     "SGD",
+    "Dropout",
+    "Embedding",
     "Layer",
+    "LayerNorm",
     "Module",
     "Neuron",
+    "RMSNorm",
+    "Sequential",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "cross_entropy",

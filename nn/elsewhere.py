@@ -32,7 +32,6 @@ _LOSSES = {
 # torch's and Keras's word for it, and what to write.
 ELSEWHERE: Mapping[str, str] = {
     **dict.fromkeys(("Linear", "Dense"), 'write nn.Layer(nin, nout, "linear")'),
-    "Sequential": "layers in a chain are nn.MLP(nin, nouts), or a Module of your own that calls one after the other",
     "Model": "write a subclass of nn.Module",
     **dict.fromkeys(("Parameter", "Variable"), "every autodiff.Value(...) in an attribute of a Module is a parameter"),
     "Buffer": "write self.register_buffer(name, value) in a Module",

@@ -8,9 +8,13 @@ from typing import Any
 
 from nn.elsewhere import missing
 from nn.layers.activations import ACTIVATIONS
+from nn.layers.chain import Sequential
 from nn.layers.dense import MLP, Layer, Neuron
+from nn.layers.dropout import Dropout
+from nn.layers.embedding import Embedding
+from nn.layers.norms import LayerNorm, RMSNorm
 
-__all__ = ["ACTIVATIONS", "MLP", "Layer", "Neuron"]
+__all__ = ["ACTIVATIONS", "MLP", "Dropout", "Embedding", "Layer", "LayerNorm", "Neuron", "RMSNorm", "Sequential"]
 
 
 def __getattr__(name: str) -> Any:

@@ -4,7 +4,7 @@
 ([1.0, 2.0], 3)
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import index
 from typing import Any
 
@@ -31,3 +31,19 @@ def width_of(name: str, width: Any) -> int:
     if isinstance(width, bool) or not hasattr(type(width), "__index__") or width < 1:
         raise ValueError(f"{name} is a whole number of at least 1, got {width!r}")
     return index(width)
+
+
+def is_list(x: Any) -> bool:
+    """Whether x holds numbers, as a list, tuple or array, and is no single one."""
+    return isinstance(x, (list, tuple)) or getattr(x, "ndim", 0) > 0
+
+
+def each(function: Callable[[Any], Any], x: Any) -> Any:
+    """Return the function of each number, in lists nested as x is.
+
+    >>> each(abs, [1.0, (-2.0, -3.0)])
+    [1.0, [2.0, 3.0]]
+    """
+    if not is_list(x):
+        return function(x)
+    return [each(function, y) for y in (x.tolist() if hasattr(x, "tolist") else x)]

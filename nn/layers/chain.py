@@ -1,0 +1,65 @@
+"""Sequential: modules, activations and functions in a chain.
+
+>>> from nn import Dropout, Layer, LayerNorm
+>>> from autodiff import softmax
+>>> model = Sequential(Layer(2, 8, "linear"), LayerNorm(8), "relu", Dropout(0.1), Layer(8, 3, "linear"), softmax)
+>>> round(sum(model([0.5, -1.0])).data, 12)
+1.0
+"""
+
+from collections.abc import Callable, Iterable
+from numbers import Real
+from typing import Any
+
+from autodiff import Value
+from nn.layers.activations import ACTIVATIONS, activation_of, named, recorded
+from nn.layers.arguments import each
+from nn.module import Module
+
+Step = str | Callable[[Any], Any]
+
+
+class Sequential(Module):
+    """A chain: each step is called on what the one before it gave.
+
+    Args:
+        steps: modules; activations, by name or as one of the functions that `nn.layers.ACTIVATIONS` names, which are
+            applied to each number; and other functions, which get the list as a whole, such as `autodiff.softmax`.
+        layers: the same as a list.
+
+    Raises TypeError for what is no step, ValueError for none at all, or an activation that is unknown.
+
+    >>> from nn import Layer
+    >>> Sequential(Layer(2, 8, "linear"), "relu", Layer(8, 1, "linear"))
+    Sequential(Layer(2, 8, 'linear'), 'relu', Layer(8, 1, 'linear'))
+    """
+
+    def __init__(self, *steps: Step, layers: Iterable[Step] = ()) -> None:
+        self.layers = [_checked(step) for step in (*steps, *layers)]
+        if not self.layers:
+            raise ValueError("Sequential takes at least one step, got none")
+
+    def __call__(self, x: Any) -> Any:
+        """Return what the last step gives: a Value when there is one, else a list.
+
+        Between the steps a single number is a list of one.
+        """
+        for step in self.layers:
+            x = each(ACTIVATIONS[step], x) if isinstance(step, str) else step(x)
+            x = [x] if isinstance(x, (Value, Real)) else x
+        return x[0] if isinstance(x, list) and len(x) == 1 and isinstance(x[0], Value) else x
+
+    def config(self) -> dict[str, Any]:
+        return {"layers": [step if isinstance(step, (str, Module)) else recorded(step) for step in self.layers]}
+
+    def __repr__(self) -> str:
+        shown = [repr(step) if isinstance(step, (str, Module)) else named(step) for step in self.layers]
+        return f"Sequential({', '.join(shown)})"
+
+
+def _checked(step: Any) -> Step:
+    """Return a step, an activation by its name."""
+    if isinstance(step, type) or not (callable(step) or isinstance(step, str)):
+        raise TypeError(f"a step of Sequential is a module, a function, or the name of an activation, got {step!r}")
+    function = activation_of(step)
+    return next((name for name, activation in ACTIVATIONS.items() if activation is function), function)

@@ -1,0 +1,58 @@
+"""Dropout: in training, numbers are left out at random.
+
+>>> dropout = Dropout(0.5, seed=1)
+>>> dropout([1.0, 2.0, 3.0])
+[0.0, 4.0, 6.0]
+>>> dropout.eval()([1.0, 2.0, 3.0])
+[1.0, 2.0, 3.0]
+"""
+
+import random
+from typing import Any
+
+import autodiff
+from nn.init import generator
+from nn.layers.arguments import each
+from nn.module import Module
+
+
+class Dropout(Module):
+    """In training, each number is 0 with probability p, else divided by 1 - p: the expectation is the number itself.
+
+    After `model.eval()` it returns its input. In a compiled function of your own, what was drawn when it was traced
+    stays so; `nn.fit` draws anew for each row.
+
+    Source: Srivastava et al., Dropout: a simple way to prevent neural networks from overfitting, 2014.
+
+    Args:
+        p: the probability, at least 0 and below 1.
+        seed, rng: what it draws with; a seed makes a `random.Random` of its own. Neither: fresh every time.
+
+    Raises ValueError for another p.
+
+    >>> Dropout(0.25, seed=0)
+    Dropout(0.25)
+    """
+
+    def __init__(self, p: float = 0.5, *, seed: int | None = None, rng: random.Random | None = None) -> None:
+        if not _is_probability(p):
+            raise ValueError(f"Dropout takes a probability p, at least 0 and below 1, got {p!r}")
+        self.p = float(p)
+        self.rng = generator(seed, rng)
+
+    def __call__(self, x: Any) -> Any:
+        """Return a list of numbers, nested as x is, with some left out; outside of training, x."""
+        return each(self._perhaps, x) if self.training and self.p else x
+
+    def _perhaps(self, x: Any) -> Any:
+        return autodiff.where(self.rng.random() < self.p, 0.0, x / (1.0 - self.p))
+
+    def config(self) -> dict[str, Any]:
+        return {"p": self.p}
+
+    def __repr__(self) -> str:
+        return f"Dropout({self.p})"
+
+
+def _is_probability(p: Any) -> bool:
+    return isinstance(p, (int, float)) and 0 <= p < 1

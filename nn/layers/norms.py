@@ -1,0 +1,95 @@
+"""Normalisation of a vector by its own mean and size, with a weight for each number.
+
+>>> [y.data for y in LayerNorm(2, eps=0.0)([1.0, 3.0])]
+[-1.0, 1.0]
+>>> [y.data for y in RMSNorm(2, eps=0.0)([3.0, 3.0])]
+[1.0, 1.0]
+"""
+
+import math
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import autodiff
+from autodiff import Value
+from nn.layers.arguments import inputs_of, is_list, width_of
+from nn.module import Module
+
+
+class _Norm(Module):
+    """What norms share: a width, weights that start at 1, and that lists of vectors are normalised one by one."""
+
+    def __init__(self, width: int, eps: float) -> None:
+        width = width_of("width", width)
+        if not (isinstance(eps, (int, float)) and 0 <= eps < math.inf):
+            raise ValueError(f"eps is a number of at least 0, got {eps!r}")
+        self.eps = float(eps)
+        self.weight = [Value(1.0, f"weight{i}") for i in range(width)]
+
+    def __call__(self, x: Sequence[Any]) -> list[Any]:
+        """Return the list of normalised numbers; of a list of vectors, a list of them.
+
+        Raises ValueError if a vector has the wrong width.
+        """
+        if is_list(x) and len(x) and is_list(x[0]):
+            return [self(vector) for vector in x]
+        return self._normalised(inputs_of(type(self).__name__, x, len(self.weight)))
+
+    def _normalised(self, x: list[Any]) -> list[Value]:
+        raise NotImplementedError
+
+    def config(self) -> dict[str, Any]:
+        return {"width": len(self.weight), "eps": self.eps}
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({len(self.weight)}, eps={self.eps:.3g})"
+
+
+class LayerNorm(_Norm):
+    """Layer normalisation: weight * (x - mean) / sqrt(variance + eps) + bias, over the numbers of one vector.
+
+    The variance is the mean of the squared differences from the mean. Weights start at 1, biases at 0.
+
+    Source: Ba, Kiros and Hinton, Layer normalization, 2016, eq. 3.
+
+    Args:
+        width: how many numbers a vector has, at least 1.
+        eps: keeps the divisor above 0, where all numbers are the same; at least 0.
+
+    >>> norm = LayerNorm(3)
+    >>> norm, len(norm.parameters())
+    (LayerNorm(3, eps=1e-05), 6)
+    """
+
+    def __init__(self, width: int, eps: float = 1e-5) -> None:
+        super().__init__(width, eps)
+        self.bias = [Value(0.0, f"bias{i}") for i in range(width)]
+
+    def _normalised(self, x: list[Any]) -> list[Value]:
+        mean = autodiff.mean(x)
+        centred = [v - mean for v in x]
+        scale = 1.0 / autodiff.sqrt(autodiff.mean([v * v for v in centred]) + self.eps)
+        return [w * (v * scale) + b for w, v, b in zip(self.weight, centred, self.bias, strict=True)]
+
+
+class RMSNorm(_Norm):
+    """Root mean square normalisation: weight * x / sqrt(mean of x² + eps). Weights start at 1.
+
+    Source: Zhang and Sennrich, Root mean square layer normalization, 2019, eq. 4.
+
+    Args:
+        width: how many numbers a vector has, at least 1.
+        eps: keeps the divisor above 0, where all numbers are 0; at least 0. Unless given, the spacing of floats at 1.
+
+    >>> norm = RMSNorm(3, eps=1e-6)
+    >>> norm, len(norm.parameters())
+    (RMSNorm(3, eps=1e-06), 3)
+    """
+
+    def __init__(self, width: int, eps: float = sys.float_info.epsilon) -> None:
+        super().__init__(width, eps)
+
+    def _normalised(self, x: list[Any]) -> list[Value]:
+        scale = 1.0 / autodiff.sqrt(autodiff.mean([v * v for v in x]) + self.eps)
+        return [w * (v * scale) for w, v in zip(self.weight, x, strict=True)]
