@@ -26,6 +26,7 @@ from nn.losses import (
 from nn.minimize import least_squares, minimize
 from nn.module import Module
 from nn.optim import SGD
+from nn.training.saving import load, save
 
 __all__ = [
     "MLP",
@@ -46,12 +47,14 @@ __all__ = [
     "init",
     "kl_divergence",
     "least_squares",
+    "load",
     "mae",
     "metrics",
     "minimize",
     "mse",
     "multiclass_hinge",
     "nll",
+    "save",
 ]
 
 

@@ -58,7 +58,7 @@ ON_MODULES: Mapping[str, str] = {
     **dict.fromkeys(("params", "weights", "trainable_variables"), "write model.parameters()"),
     **dict.fromkeys(("children", "named_modules"), "write model.modules(); autodiff.draw(model) shows what it holds"),
     "summary": "write autodiff.draw(model)",
-    **dict.fromkeys(("save", "save_weights"), "save model.state_dict(), a dict of floats, by json or pickle"),
+    **dict.fromkeys(("save", "save_weights", "load", "load_weights"), "write nn.save(path, model) and nn.load(path)"),
     "fit": "write the loop: loss.backward(), then step() of nn.SGD(model.parameters(), lr)",
 }
 

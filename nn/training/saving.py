@@ -1,0 +1,122 @@
+"""save and load: a model in one file, exactly and safely.
+
+The file is one of safetensors: the numbers are its tensors, in float64, so that other programs read them as well, and
+the rest is JSON in its metadata. Nothing in it is ever run. A crash while saving, at any moment, leaves the old file or
+the new one; what is loaded is bit for bit what was saved, or an error that changes nothing.
+
+>>> from tempfile import TemporaryDirectory
+>>> from nn import MLP
+>>> model = MLP(2, [3, 1], "tanh", seed=0)
+>>> with TemporaryDirectory() as directory:
+...     save(f"{directory}/model.safetensors", model)
+...     saved = load(f"{directory}/model.safetensors")
+>>> saved.model, saved.model.state_dict() == model.state_dict()
+(MLP(2, [3, 1], 'tanh'), True)
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from nn.module import Module
+from nn.training import files
+from nn.training.files import Numbers, SavedFileError
+from nn.training.recorded import check_alike, described, generators_in, rebuilt
+
+
+class Saved(NamedTuple):
+    """What `load` gives."""
+
+    model: Any
+
+
+def save(path: str | os.PathLike[str], model: Module) -> None:
+    """Write a model to a file, in the place of what is there.
+
+    Kept are the numbers of the model's parameters and buffers, the state of its random generators (those of dropout),
+    which modules are in evaluation mode, and the configuration of nn's own modules. Of a class of your own only its
+    name is kept: make the model, and load with `into=model`.
+
+    Args:
+        path: of the file; its directory exists. By custom, "model.safetensors".
+        model: a Module.
+
+    Raises TypeError or ValueError for something else, and OSError where the file cannot be written; nothing has changed
+    then. A process that is killed leaves the old file, and maybe a hidden one beside it, whose name ends in `.tmp`.
+
+    >>> save("model", [1.0, 2.0])
+    Traceback (most recent call last):
+    TypeError: save takes a Module, got list
+    """
+    if not isinstance(model, Module):
+        raise TypeError(f"save takes a Module, got {type(model).__name__}")
+    numbers = _joined({f"model.{name}": x for name, x in model.state_dict().items()})
+    files.write(Path(path), numbers, {"model": described(model)})
+
+
+def load(path: str | os.PathLike[str], into: Module | None = None) -> Saved:
+    """Read what `save` wrote.
+
+    Args:
+        path: of the file.
+        into: a model of the same classes, configuration and names, which takes the numbers; needed where modules are
+            of classes of your own. Left out, the model is made anew.
+
+    Raises SavedFileError, a ValueError, for a file that was truncated or corrupted, that another program or a newer
+    version wrote, or that does not fit the model, OSError where there is no file; nothing has changed then.
+
+    >>> load("no such file")
+    Traceback (most recent call last):
+    FileNotFoundError: [Errno 2] No such file or directory: 'no such file'
+    """
+    if into is not None and not isinstance(into, Module):
+        raise TypeError(f"into is a Module, got {type(into).__name__}")
+    numbers, record = files.read(Path(path))
+    try:
+        return _loaded(numbers, record, into)
+    except SavedFileError as error:
+        raise SavedFileError(f"{path} {error}") from None
+    except Exception as error:  # a file that was made to look like one of ours may hold anything
+        raise SavedFileError(f"{path} does not fit: {error.args[0] if error.args else repr(error)}") from error
+
+
+def _loaded(numbers: Numbers, record: dict[str, Any], into: Module | None) -> Saved:
+    """What was saved; all that may fail comes before the first change to a model that was given."""
+    state = {name.removeprefix("model."): x for name, x in _apart(numbers).items() if name.startswith("model.")}
+    model = rebuilt(record["model"], len(state)) if into is None else into
+    check_alike(model, record["model"])
+    generators = generators_in(record["model"])
+    training = [index not in record["model"]["evaluating"] for index in range(len(model.modules()))]
+    model.load_state_dict(state)
+    for (index, name), generator in generators.items():
+        setattr(model.modules()[index], name, generator)
+    for module, mode in zip(model.modules(), training, strict=True):
+        if module.training is not mode:
+            module.training = mode
+    return Saved(model)
+
+
+def _joined(state: Mapping[str, float]) -> dict[str, float | list[float]]:
+    """The numbers by name, those of a list as one column: "w" of "w.0" and "w.1".
+
+    >>> _joined({"model.w.0": 1.0, "model.w.1": 2.0, "model.b": 3.0})
+    {'model.w': [1.0, 2.0], 'model.b': 3.0}
+    """
+    keys: dict[str, list[str]] = {}
+    for name in state:
+        keys.setdefault(name.rpartition(".")[0], []).append(name.rpartition(".")[2])
+    joined: dict[str, float | list[float]] = {}
+    for holder, those in keys.items():
+        held = {f"{holder}.{key}": state[f"{holder}.{key}"] for key in those}
+        in_order = holder not in state and those == [str(i) for i in range(len(those))]
+        joined |= {holder: list(held.values())} if in_order else held
+    return joined
+
+
+def _apart(numbers: Numbers) -> dict[str, float]:
+    """The numbers by name, as they were before they were joined."""
+    apart: dict[str, float] = {}
+    for name, x in numbers.items():
+        apart.update({f"{name}.{i}": number for i, number in enumerate(x)} if isinstance(x, list) else {name: x})
+    return apart

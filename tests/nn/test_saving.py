@@ -1,0 +1,489 @@
+"""Saving: what is loaded is bit for bit what was saved, or an error that changes nothing."""
+
+import json
+import math
+import os
+import pickle
+import random
+import signal
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import nn
+from autodiff import Value
+from nn import layers
+from nn.training import files
+from nn.training.files import SavedFileError
+from nn.training.recorded import SIZES
+
+ROOT = Path(__file__).parent.parent.parent
+ANY_FLOAT = st.floats(allow_subnormal=True) | st.sampled_from([math.nan, math.inf, -math.inf, -0.0, 5e-324])
+
+
+class Noisy(nn.Module):
+    """A class of one's own: a parameter, buffers of several kinds, and a generator."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self.scale = Value(1.5, "scale")
+        self.table = {"a": [Value(1.0), Value(2.0)], "b": Value(3.0)}
+        self.rng = random.Random(seed)
+        self.register_buffer("count", 7)
+        self.register_buffer("mean", [0.25, -0.0])
+
+    def __call__(self, x: Any) -> Any:
+        return self.scale * x + self.rng.random()
+
+
+class Pair(nn.Module):
+    def __init__(self, first: nn.Module, second: nn.Module) -> None:
+        self.first, self.second = first, second
+
+
+def bits(model: nn.Module) -> dict[str, bytes]:
+    return {name: struct.pack("d", x) for name, x in model.state_dict().items()}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "model.safetensors"
+
+
+# --- what comes back ---
+
+
+def test_a_model_of_nn_is_made_again_with_the_same_numbers(path: Path) -> None:
+    model = nn.MLP(3, [4, 2], "tanh", seed=0)
+    nn.save(path, model)
+    loaded = nn.load(path).model
+    assert repr(loaded) == repr(model)
+    assert bits(loaded) == bits(model)
+    assert [y.data for y in loaded([1.0, 2.0, 3.0])] == [y.data for y in model([1.0, 2.0, 3.0])]
+
+
+@pytest.mark.parametrize(
+    "model", [nn.Neuron(2, "gelu", seed=0), nn.Layer(2, 3, "relu", seed=0), nn.MLP(1, [1], seed=0)]
+)
+def test_every_kind_of_module_comes_back(path: Path, model: nn.Module) -> None:
+    nn.save(path, model)
+    loaded = nn.load(path).model
+    assert type(loaded) is type(model)
+    assert repr(loaded) == repr(model)
+    assert bits(loaded) == bits(model)
+
+
+@given(numbers=st.lists(ANY_FLOAT, min_size=9, max_size=9))
+def test_floats_come_back_bit_for_bit(tmp_path_factory: Any, numbers: list[float]) -> None:
+    path = tmp_path_factory.mktemp("saved") / "model"
+    model = nn.MLP(2, [2, 1], seed=0)
+    for parameter, number in zip(model.parameters(), numbers, strict=True):
+        parameter.data = number
+    nn.save(path, model)
+    assert bits(nn.load(path).model) == bits(model)
+
+
+def test_a_class_of_ones_own_takes_the_numbers_into_an_instance(path: Path) -> None:
+    model, other = Noisy(), Noisy()
+    model.scale.data, model.count, model.mean = math.nan, 8, [math.inf, 5e-324]
+    model.table["a"][1].data = -0.0
+    nn.save(path, model)
+    parameters = other.parameters()
+    loaded = nn.load(path, into=other).model
+    assert loaded is other
+    assert loaded.parameters() == parameters
+    assert bits(loaded) == bits(model)
+    assert type(loaded.count) is int
+    assert loaded.count == 8
+
+
+def test_generators_go_on_where_they_were(path: Path) -> None:
+    model = Noisy(seed=3)
+    model.rng.gauss(0.0, 1.0)  # which keeps a second number for the next call
+    nn.save(path, model)
+    loaded = nn.load(path, into=Noisy(seed=4)).model
+    assert [loaded.rng.gauss(0.0, 1.0) for _ in range(5)] == [model.rng.gauss(0.0, 1.0) for _ in range(5)]
+
+
+def test_a_generator_that_modules_share_is_shared_again_and_no_other(path: Path) -> None:
+    model = Pair(Noisy(), Noisy())
+    model.second.rng = model.first.rng
+    nn.save(path, model)
+    apart = nn.load(path, into=Pair(Noisy(), Noisy())).model
+    assert apart.first.rng is apart.second.rng
+    nn.save(path, Pair(Noisy(), Noisy()))
+    shared = nn.load(path, into=model).model
+    assert shared.first.rng is not shared.second.rng
+
+
+def test_modes_come_back(path: Path) -> None:
+    model = Pair(Noisy(), Noisy())
+    model.first.eval()
+    nn.save(path, model)
+    loaded = nn.load(path, into=Pair(Noisy(), Noisy())).model
+    assert [module.training for module in loaded.modules()] == [True, False, True]
+
+
+def test_the_same_model_is_saved_as_the_same_bytes(path: Path) -> None:
+    nn.save(path, nn.MLP(2, [3, 1], seed=0))
+    first = path.read_bytes()
+    nn.save(path, nn.MLP(2, [3, 1], seed=0))
+    assert path.read_bytes() == first
+
+
+def test_other_programs_read_the_numbers(path: Path) -> None:
+    from safetensors.numpy import load_file
+
+    model = nn.Layer(3, 2, seed=0)
+    nn.save(path, model)
+    tensors = load_file(path)
+    assert sorted(tensors) == [f"model.neurons.{i}.{name}" for i in range(2) for name in ("b", "w")]
+    assert tensors["model.neurons.1.w"].tolist() == [w.data for w in model.neurons[1].w]
+
+
+def test_names_that_look_like_places_in_a_list_are_kept_apart(path: Path) -> None:
+    def model(x: float) -> nn.Module:
+        odd = nn.Module()
+        odd.of = {"w": Value(x), "w.0": Value(x), "1": Value(x), "0": Value(x), "01": Value(x)}  # type: ignore[attr-defined]
+        return odd
+
+    nn.save(path, model(2.5))
+    assert set(nn.load(path, into=model(0.0)).model.state_dict().values()) == {2.5}
+
+
+def test_every_module_of_nn_has_its_size_in_the_table() -> None:
+    kinds = {name for name in layers.__all__ if isinstance(getattr(layers, name), type)}
+    assert set(SIZES) == {name for name in kinds if issubclass(getattr(layers, name), nn.Module)}
+
+
+MODELS = [nn.Neuron(5), nn.Layer(3, 4), nn.MLP(3, [4, 5, 2]), nn.Layer(3, 4, bias=False)]
+
+
+@pytest.mark.parametrize("model", MODELS, ids=repr)
+def test_sizes_are_those_of_the_modules(model: nn.Module) -> None:
+    assert SIZES[type(model).__name__](**model.config()) == len(model.state_dict())
+
+
+# --- what is refused, and changes nothing ---
+
+
+def refused(path: Path, match: str, into: nn.Module | None = None) -> None:
+    into = into or nn.MLP(2, [3, 1], "tanh", seed=1)
+    before = bits(into)
+    with pytest.raises(SavedFileError, match=match) as caught:
+        nn.load(path, into=into)
+    assert str(path) in str(caught.value)
+    assert bits(into) == before
+    with pytest.raises(SavedFileError):
+        nn.load(path)
+
+
+@pytest.fixture(scope="module")
+def content(tmp_path_factory: Any) -> bytes:
+    path = tmp_path_factory.mktemp("saved") / "model"
+    nn.save(path, nn.MLP(2, [3, 1], "tanh", seed=0))
+    return bytes(path.read_bytes())
+
+
+def test_every_prefix_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "prefix"
+    model = nn.MLP(2, [3, 1], "tanh", seed=0)
+    for length in {*range(300), *range(0, len(content), 37), *range(len(content) - 300, len(content))}:
+        path.write_bytes(content[:length])
+        with pytest.raises(SavedFileError, match=r"empty|cut off|truncated"):
+            nn.load(path, into=model)
+
+
+@given(data=st.data())
+def test_every_flipped_bit_is_refused(tmp_path_factory: Any, content: bytes, data: st.DataObject) -> None:
+    path = tmp_path_factory.getbasetemp() / "flipped"
+    for at in data.draw(st.lists(st.integers(0, 8 * len(content) - 1), min_size=20, max_size=20)):
+        flipped = bytearray(content)
+        flipped[at // 8] ^= 1 << at % 8
+        path.write_bytes(flipped)
+        with pytest.raises(SavedFileError):
+            nn.load(path)
+
+
+@given(data=st.data(), byte=st.binary(min_size=1, max_size=1))
+def test_every_other_byte_is_refused(tmp_path_factory: Any, content: bytes, data: st.DataObject, byte: bytes) -> None:
+    at = data.draw(st.integers(0, len(content) - 1).filter(lambda i: content[i : i + 1] != byte))
+    path = tmp_path_factory.getbasetemp() / "other"
+    path.write_bytes(content[:at] + byte + content[at + 1 :])
+    with pytest.raises(SavedFileError):
+        nn.load(path)
+
+
+def test_bytes_at_the_end_are_refused(path: Path, content: bytes) -> None:
+    path.write_bytes(content + b"\0")
+    refused(path, "is corrupted")
+
+
+@pytest.mark.parametrize(
+    ("foreign", "match"),
+    [
+        (b"", "is empty"),
+        (b"text", "cut off after 4 bytes"),
+        (b"Call me Ishmael. Some years ago", "no file that nn.load reads"),
+        (pickle.dumps({"a": [1.0, 2.0]}), "no file that nn.load reads"),
+        (json.dumps({"model": {"w": 1.0}}).encode(), "no file that nn.load reads"),
+        (b"\x02\0\0\0\0\0\0\0{}", "no file that nn.load reads"),
+    ],
+)
+def test_files_of_something_else_are_refused(path: Path, foreign: bytes, match: str) -> None:
+    path.write_bytes(foreign)
+    refused(path, match)
+
+
+def test_other_safetensors_are_refused(path: Path) -> None:
+    import numpy
+    from safetensors.numpy import save_file
+
+    save_file({"w": numpy.zeros(3)}, path, metadata={"nn": "{}"})
+    refused(path, "no file that nn.load reads")
+
+
+def test_a_directory_is_refused(tmp_path: Path) -> None:
+    refused(tmp_path, "a directory")
+
+
+def test_a_newer_version_is_refused(path: Path, content: bytes) -> None:
+    path.write_bytes(content.replace(b'version\\": 1', b'version\\": 2'))
+    refused(path, "version 2, and this nn reads up to 1")
+
+
+def test_a_missing_file_is_no_saved_file(path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"model\.safetensors"):
+        nn.load(path)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        nn.MLP(2, [4, 1], "tanh", seed=0),
+        nn.MLP(2, [3, 1], "relu", seed=0),
+        nn.MLP(2, [3, 1, 1], "tanh", seed=0),
+        nn.Layer(2, 3, "tanh", seed=0),
+        Noisy(),
+    ],
+)
+def test_another_model_is_refused(path: Path, content: bytes, other: nn.Module) -> None:
+    path.write_bytes(content)
+    before = bits(other)
+    with pytest.raises(SavedFileError, match="does not fit the model: module 0 was"):
+        nn.load(path, into=other)
+    assert bits(other) == before
+
+
+def test_other_names_are_refused_and_change_nothing(path: Path) -> None:
+    class Noisy(nn.Module):  # of the same name
+        def __init__(self) -> None:
+            self.scale, self.rng = Value(0.0), random.Random(0)
+
+    nn.save(path, globals()["Noisy"]())
+    other = Noisy()
+    state = other.rng.getstate()
+    with pytest.raises(SavedFileError, match=r"fit: state_dict does not fit Noisy: 0 missing, 6 unexpected"):
+        nn.load(path, into=other)
+    assert (other.scale.data, other.rng.getstate()) == (0.0, state)
+
+
+def test_generators_elsewhere_are_refused(path: Path) -> None:
+    nn.save(path, Noisy())
+    other = Noisy()
+    other.other = random.Random(0)  # type: ignore[attr-defined]
+    with pytest.raises(SavedFileError, match="generators were saved of"):
+        nn.load(path, into=other)
+
+
+def test_a_class_of_ones_own_is_not_made_again(path: Path) -> None:
+    nn.save(path, Noisy())
+    with pytest.raises(SavedFileError, match=r"how its Noisy is made.*load with into=model"):
+        nn.load(path)
+
+
+def test_a_subclass_with_the_name_of_ours_is_not_taken_for_it(path: Path) -> None:
+    nn.save(path, type("Layer", (nn.Layer,), {})(2, 1, seed=0))
+    with pytest.raises(SavedFileError, match="how its Layer is made"):
+        nn.load(path)
+
+
+def test_an_activation_of_ones_own_is_not_forgotten(path: Path) -> None:
+    model = nn.Layer(2, 1, lambda x: x * x, seed=0)
+    nn.save(path, model)
+    with pytest.raises(SavedFileError, match="a function of yours"):
+        nn.load(path)
+    assert bits(nn.load(path, into=nn.Layer(2, 1, lambda x: x * x, seed=1)).model) == bits(model)
+    with pytest.raises(SavedFileError, match="does not fit the model"):
+        nn.load(path, into=nn.Layer(2, 1, "relu", seed=1))
+
+
+def test_an_mlp_that_was_altered_is_not_made_as_if_it_were_not(path: Path) -> None:
+    model = nn.MLP(2, [3, 1], "tanh", seed=0)
+    model.layers[1].neurons[0].activation = layers.ACTIVATIONS["relu"]
+    nn.save(path, model)
+    with pytest.raises(SavedFileError, match="does not fit the model: module"):
+        nn.load(path)
+
+
+def signed(record: Any, numbers: Any = ()) -> bytes:
+    """A file with the right digest, as somebody may write one to do harm."""
+    return files._encoded(dict(numbers), record)
+
+
+def module(kind: str, **config: Any) -> dict[str, Any]:
+    return {"modules": [{"class": kind, "config": config}], "evaluating": [], "generators": []}
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        module("Layer", nin=10**9, nout=1),
+        module("Layer", nin=0, nout=10**9),
+        module("Layer", nin=10**9, nout=10**9, activation="relu"),
+        module("Layer", nin=10**9, nout="relu"),
+        module("Layer", nin=-(10**9), nout=-(10**9)),
+        module("MLP", nin=1, nouts=[10**9, 1]),
+        module("MLP", nin=1, nouts={"module": 0}),
+        module("Neuron", nin=10**12, activation="relu", name="x"),
+        module("Value", data=1.0),
+        module("linear", x=1.0),
+        module("__builtins__"),
+        {"modules": [{"class": "Layer", "config": [[]]}], "evaluating": [], "generators": []},
+        {"modules": [], "evaluating": [], "generators": []},
+        {},
+        None,
+        [1.0],
+        "x",
+    ],
+)
+def test_a_file_made_to_do_harm_is_refused_at_once(path: Path, model: Any) -> None:
+    path.write_bytes(signed({"model": model, "optimizer": None, "history": None}, {"model.w": [1.0, 2.0]}))
+    started = time.perf_counter()
+    with pytest.raises(SavedFileError):
+        nn.load(path)
+    assert time.perf_counter() - started < 1.0
+
+
+def test_modules_in_modules_without_end_are_refused_at_once(path: Path) -> None:
+    pairs = [{"class": "MLP", "config": {"nin": 1, "nouts": [{"module": i + 1}, {"module": i + 1}]}} for i in range(60)]
+    last = [{"class": "MLP", "config": {"nin": 1, "nouts": [{"module": 60}]}}]
+    for modules in (pairs, [*pairs, *last]):
+        path.write_bytes(signed({"model": {"modules": modules, "evaluating": [], "generators": []}}))
+        with pytest.raises(SavedFileError):
+            nn.load(path)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from(["Layer", "model", "w"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["class", "config", "nin"]), inner),
+)
+
+
+@given(
+    modules=JSON | st.lists(st.fixed_dictionaries({"class": st.sampled_from(list(SIZES)), "config": JSON}), max_size=2),
+    evaluating=JSON,
+    generators=JSON | st.lists(st.fixed_dictionaries({"at": JSON, "state": JSON}), max_size=2),
+)
+def test_whatever_a_record_says_the_error_is_one_and_nothing_changes(
+    tmp_path_factory: Any, modules: Any, evaluating: Any, generators: Any
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "record"
+    record = {"model": {"modules": modules, "evaluating": evaluating, "generators": generators}}
+    path.write_bytes(signed(record, {"model.w.0": 1.0}))
+    refused(path, "record")
+
+
+# --- writing ---
+
+
+def test_something_else_than_a_module_is_refused(path: Path) -> None:
+    with pytest.raises(TypeError, match="save takes a Module, got function"):
+        nn.save(path, lambda x: x)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="into is a Module, got type"):
+        nn.load(path, into=nn.MLP)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="int"):
+        nn.save(3, nn.MLP(1, [1]))  # type: ignore[arg-type]
+    assert not path.exists()
+
+
+def test_a_missing_directory_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"there is no directory .*nowhere to save model in"):
+        nn.save(tmp_path / "nowhere" / "model", nn.MLP(1, [1]))
+
+
+def test_a_directory_is_not_written_over(tmp_path: Path) -> None:
+    with pytest.raises(FileExistsError, match="is there, and no file"):
+        nn.save(tmp_path, nn.MLP(1, [1]))
+
+
+def test_a_read_only_file_or_directory_is_named(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)  # an administrator may write anywhere
+    with pytest.raises(PermissionError, match=f"{path} cannot be written: {path.parent} is read-only"):
+        nn.save(path, nn.MLP(1, [1]))
+    path.touch()
+    with pytest.raises(PermissionError, match=f"{path} cannot be written: it is read-only"):
+        nn.save(str(path), nn.MLP(1, [1]))
+
+
+def test_a_failure_leaves_the_old_file_and_nothing_beside_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nn.save(path, nn.MLP(1, [1], seed=0))
+    before = path.read_bytes()
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        nn.save(path, nn.MLP(1, [2], seed=0))
+    assert path.read_bytes() == before
+    assert os.listdir(path.parent) == [path.name]
+
+
+def test_a_link_stays_a_link_and_permissions_stay(path: Path) -> None:
+    link = path.with_name("link")
+    nn.save(path, nn.MLP(1, [1], seed=0))
+    path.chmod(0o640)
+    link.symlink_to(path)
+    nn.save(link, nn.MLP(1, [2], seed=0))
+    assert link.is_symlink()
+    assert len(nn.load(path).model.parameters()) == 4
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
+SAVER = """
+import sys, nn
+models = [nn.MLP(8, [8, 1], seed=seed) for seed in (0, 1)]
+while True:
+    for model in models:
+        nn.save(sys.argv[1], model)
+    print(flush=True)
+"""
+
+
+def test_a_kill_at_any_moment_leaves_the_old_file_or_the_new(path: Path) -> None:
+    wanted = [bits(nn.MLP(8, [8, 1], seed=seed)) for seed in (0, 1)]
+    rng = random.Random(0)
+    for _ in range(12):
+        with subprocess.Popen([sys.executable, "-c", SAVER, path], cwd=ROOT, stdout=subprocess.PIPE) as saver:
+            assert saver.stdout is not None
+            saver.stdout.readline()
+            time.sleep(rng.random() / 50)
+            saver.send_signal(signal.SIGKILL)
+        assert bits(nn.load(path).model) in wanted
+
+
+def test_whoever_reads_while_another_writes_sees_a_whole_file(path: Path) -> None:
+    wanted = [bits(nn.MLP(8, [8, 1], seed=seed)) for seed in (0, 1)]
+    with subprocess.Popen([sys.executable, "-c", SAVER, path], cwd=ROOT, stdout=subprocess.PIPE) as saver:
+        assert saver.stdout is not None
+        saver.stdout.readline()
+        found = [bits(nn.load(path).model) for _ in range(50)]
+        saver.send_signal(signal.SIGKILL)
+    assert all(each in wanted for each in found)
