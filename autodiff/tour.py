@@ -65,7 +65,7 @@ def train(model: nn.MLP, samples: list[Sample], epochs: int, seed: int) -> None:
     """Train by SGD, one sample a step, the learning rate falling to zero; Ctrl-C ends it early."""
     from tqdm import tqdm
 
-    sgd = nn.SGD(model.parameters())
+    sgd = nn.SGD(model.parameters(), lr=0.01)
     rng = random.Random(seed)
     order = (sample for _ in range(epochs) for sample in rng.sample(samples, len(samples)))
     steps = epochs * len(samples)

@@ -8,7 +8,7 @@
 
 from typing import Any
 
-from nn import init, metrics
+from nn import init, metrics, optim
 from nn.elsewhere import missing
 from nn.layers import MLP, Dropout, Embedding, Layer, LayerNorm, Neuron, RMSNorm, Sequential
 from nn.losses import (
@@ -54,6 +54,7 @@ __all__ = [
     "mse",
     "multiclass_hinge",
     "nll",
+    "optim",
     "save",
 ]
 

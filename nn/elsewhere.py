@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 _CONTAINER = "a plain list or dict in an attribute of a Module will do"
 _ACTIVATION = 'an activation is a name, as in nn.Layer(nin, nout, "relu"), or a function, such as autodiff.relu'
-_OPTIMISER = "write nn.SGD(model.parameters(), lr=0.01, momentum=0.9)"
+_ADAM = "write nn.optim.Adam(model.parameters(), lr=1e-3)"
 _GLOROT = "write nn.init.glorot(), or nn.init.glorot(normal=True)"
 _HE = "write nn.init.he(), or nn.init.he(normal=True)"
 
@@ -40,7 +40,8 @@ ELSEWHERE: Mapping[str, str] = {
     **dict.fromkeys(("Softmax", "LogSoftmax", "softmax"), "it is a function: autodiff.softmax, autodiff.log_softmax"),
     **dict.fromkeys(("functional", "F"), "functions are autodiff.relu, autodiff.softmax, ..., and losses nn.mse, ..."),
     **{name: f"it is a function: nn.{call}" for call, names in _LOSSES.items() for name in names.split()},
-    **dict.fromkeys(("Adam", "AdamW", "RMSprop", "Adagrad", "Optimizer"), _OPTIMISER),
+    **{name: f"it is nn.optim.{name}" for name in ("Adam", "AdamW", "RMSprop", "Rprop", "Optimizer")},
+    **dict.fromkeys(("Adagrad", "Adadelta", "Adamax", "NAdam", "RAdam", "Nadam", "Lion"), _ADAM),
     "LBFGS": "write nn.minimize(model, loss), for a loss of all data as a function of the model",
     **dict.fromkeys(("xavier", "xavier_uniform", "xavier_uniform_", "xavier_normal", "xavier_normal_"), _GLOROT),
     **dict.fromkeys(("glorot_uniform", "glorot_normal"), _GLOROT),
@@ -68,8 +69,8 @@ def missing(module: str, name: str) -> AttributeError:
 
     Of a name that nobody else has either, Python's prompt says which of the module's is most like it.
 
-    >>> print(missing("nn.optim", "Adam"))
-    module 'nn.optim' has no attribute 'Adam'; write nn.SGD(model.parameters(), lr=0.01, momentum=0.9)
+    >>> print(missing("nn.optim", "Adagrad"))
+    module 'nn.optim' has no attribute 'Adagrad'; write nn.optim.Adam(model.parameters(), lr=1e-3)
     """
     remark = ELSEWHERE.get(name)
     message = f"module {module!r} has no attribute {name!r}"

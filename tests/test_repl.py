@@ -105,12 +105,12 @@ def test_names_of_what_stands_elsewhere_say_where(name: str, remark: str) -> Non
     ("module", "name", "remark"),
     [
         (nn, "Linear", 'write nn.Layer(nin, nout, "linear")'),
-        (nn, "Adam", "write nn.SGD(model.parameters(), lr=0.01, momentum=0.9)"),
+        (nn, "Adam", "it is nn.optim.Adam"),
         (nn, "MSELoss", "it is a function: nn.mse(outputs, targets)"),
         (nn, "CrossEntropyLoss", "it is a function: nn.cross_entropy(logits, targets)"),
         (nn, "Sequential", "layers in a chain are nn.MLP(nin, nouts), or a Module of your own"),
         (nn, "Parameter", "every autodiff.Value(...) in an attribute of a Module is a parameter"),
-        (nn.optim, "Adam", "write nn.SGD(model.parameters(), lr=0.01, momentum=0.9)"),
+        (nn.optim, "Adagrad", "write nn.optim.Adam(model.parameters(), lr=1e-3)"),
         (nn.init, "xavier_uniform_", "write nn.init.glorot(), or nn.init.glorot(normal=True)"),
     ],
 )

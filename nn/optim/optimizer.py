@@ -1,0 +1,240 @@
+"""Optimizer: what all optimisers share. Each is one scalar rule, which moves one number by its slope.
+
+A rule is written once, as ordinary arithmetic, and run in two ways: `step` calls it for each parameter on floats, and
+`on_arrays` compiles it over all of them.
+
+    >>> from nn.optim import Adam
+    >>> x = Value(3.0)
+    >>> adam = Adam([x], lr=0.5)
+    >>> for _ in range(200):
+    ...     adam.zero_grad()
+    ...     ((x - 1.0) ** 2).backward()
+    ...     adam.step()
+    >>> round(x.data, 3)
+    1.0
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from copy import copy
+from functools import cache
+from itertools import repeat
+from math import inf
+from typing import Any, NamedTuple
+
+from autodiff import Value
+from nn.optim.arrays import GroupOnArrays, check_arrays
+from nn.optim.options import checked
+
+Rule = Callable[..., tuple[Any, ...]]
+State = dict[str, Any]
+
+
+Parameters = Iterable[Value] | Iterable[Mapping[str, Any]]
+
+
+class Plan(NamedTuple):
+    """One step of one group: its rule, and the numbers that are the same for all parameters.
+
+    The rule is called as `rule(numbers, x, slope, *state)`, and gives `(x, *state)` after the step. `columns` are the
+    names of the state and what it is before the first step; `decay` adds `decay * x` to the slope.
+    """
+
+    rule: Rule
+    numbers: tuple[float, ...]
+    columns: Mapping[str, float] = {}
+    decay: float = 0.0
+
+
+class Optimizer(ABC):
+    """A base class: subclasses say in `_plan` what a step is.
+
+    Attributes:
+        parameters: all the Values that it changes, in the order of the groups.
+        param_groups: a dict for each group, with its Values as "params" and an entry for each option, which may be
+            assigned at any time and is checked at the next step.
+
+    Args:
+        parameters: the Values to change, such as `model.parameters()`; or groups, dicts of their Values as "params" and
+            of options that differ, such as `{"params": model.head.parameters(), "lr": 0.01}`.
+        options: the options, for all groups that do not have their own.
+
+    Raises TypeError for a parameter that is no leaf Value, ValueError for no parameters, one in two groups, and options
+    that are unknown or out of range. A parameter given twice counts once.
+    """
+
+    def __init__(self, parameters: Parameters, **options: Any) -> None:
+        if not 0.0 < Value(options["lr"]).data < inf:  # assigned later, by a schedule, it may be 0
+            raise ValueError(f"the learning rate is above 0 and finite, got {options['lr']!r}")
+        self.param_groups = [self._group(given, options) for given in _groups(type(self).__name__, parameters)]
+        self.parameters: list[Value] = [x for group in self.param_groups for x in group["params"]]
+        if not self.parameters:
+            raise ValueError(f"{type(self).__name__} takes at least one parameter, got none")
+        if len(set(self.parameters)) < len(self.parameters):
+            raise ValueError(f"{type(self).__name__} takes each parameter in one group, got one in two groups")
+        self._states: list[State] = [{"step": 0} for _ in self.param_groups]
+        self._plans()
+
+    @staticmethod
+    @abstractmethod
+    def _plan(options: Mapping[str, Any], step: int) -> Plan:
+        """The rule and the numbers of a step, counted from 1, for the options of a group."""
+
+    @property
+    def lr(self) -> float:
+        """The learning rate, of the first group where there are several; assign it to set that of all."""
+        rate: float = self.param_groups[0]["lr"]
+        return rate
+
+    @lr.setter
+    def lr(self, rate: float) -> None:
+        for group in self.param_groups:
+            group["lr"] = rate
+
+    def zero_grad(self) -> None:
+        """Set the grad of every parameter to 0.0.
+
+        >>> from nn.optim import SGD
+        >>> x = Value(3.0)
+        >>> (x * x).backward()
+        >>> SGD([x]).zero_grad()
+        >>> x.grad
+        0.0
+        """
+        for parameter in self.parameters:
+            parameter.grad = 0.0
+
+    def step(self) -> None:
+        """Change every parameter's data by one step against its grad; None, assigned to a grad, is 0.0.
+
+        Raises TypeError, before anything has changed, for a parameter whose data or grad was assigned no number, and
+        TypeError or ValueError for an option that was assigned what it cannot be.
+
+        >>> from nn.optim import SGD
+        >>> x = Value(3.0)
+        >>> (x * x).backward()
+        >>> SGD([x], lr=0.5).step()
+        >>> x.data
+        0.0
+        """
+        plans = self._plans()
+        try:
+            stepped = self._stepped(plans, lambda parameters: parameters)
+            sound = all(type(sum(column, 0.0)) is float for columns in stepped for column in columns)
+        except Exception:  # something else was assigned, which may raise anything
+            sound = False
+        if not sound:  # copies hold floats, or raise the TypeError
+            stepped = self._stepped(plans, lambda parameters: [copy(x) for x in parameters])
+        for group, state, plan, (numbers, *columns) in zip(
+            self.param_groups, self._states, plans, stepped, strict=True
+        ):
+            for parameter, number in zip(group["params"], numbers, strict=True):
+                parameter.data = number
+            for name, column in zip(plan.columns, columns, strict=True):
+                state.setdefault(name, column)[:] = column  # in place: arrays are shared with `on_arrays`
+            state["step"] += 1
+
+    def on_arrays(self, numbers: Any, slopes: Any) -> Callable[[], None]:
+        """A function that does a step on arrays, in microseconds: the rules compiled over all parameters.
+
+        It reads `slopes` and changes `numbers` in place. Options are read at each step. The state is the optimiser's
+        own, so that steps of both kinds may follow each other; the data of the parameters stay as they are.
+
+        Args:
+            numbers: an array of float64 with one axis, a number for each of `parameters`, in their order.
+            slopes: the same for their gradients.
+
+        Raises TypeError or ValueError for other arrays; ImportError without numpy.
+
+        >>> import numpy as np
+        >>> from nn.optim import SGD
+        >>> numbers, slopes = np.array([3.0, 4.0]), np.array([1.0, 2.0])
+        >>> step = SGD([Value(3.0), Value(4.0)], lr=0.5).on_arrays(numbers, slopes)
+        >>> step(), numbers
+        (None, array([2.5, 3. ]))
+        """
+        check_arrays(numbers, slopes, len(self.parameters))
+        runs, start = list[GroupOnArrays](), 0
+        for group in self.param_groups:
+            end = start + len(group["params"])
+            runs.append(GroupOnArrays(numbers[start:end], slopes[start:end]))
+            start = end
+
+        def step() -> None:
+            for run, state, plan in zip(runs, self._states, self._plans(), strict=True):
+                run.step(plan.rule, plan.numbers, plan.columns, state)
+
+        return step
+
+    def _group(self, given: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+        unknown = [name for name in given if name not in options and name != "params"]
+        if unknown:
+            known = ", ".join(options)
+            raise ValueError(f"{type(self).__name__} has no option {unknown[0]!r}; it has {known}")
+        own = {name: checked(name, given.get(name, x)) for name, x in options.items()}
+        return {"params": given["params"], **own}
+
+    def _plans(self) -> list[Plan]:
+        """The next step of each group. Raises TypeError or ValueError for what was assigned to an option."""
+        return [
+            _coupled(self._plan(options, state["step"] + 1), options["maximize"])
+            for state, options in zip(self._states, map(_options, self.param_groups), strict=True)
+        ]
+
+    def _stepped(self, plans: list[Plan], seen: Callable[[list[Value]], list[Value]]) -> list[list[list[float]]]:
+        """The numbers of each group's parameters after a step, then the columns of their state."""
+        return [
+            self._moved(plan, seen(group["params"]), _columns(state, plan.columns, len(group["params"])))
+            for group, state, plan in zip(self.param_groups, self._states, plans, strict=True)
+        ]
+
+    def _moved(self, plan: Plan, parameters: list[Value], columns: list[list[float]]) -> list[list[float]]:
+        slopes = [x.grad for x in parameters]
+        moved = map(plan.rule, repeat(plan.numbers), [x.data for x in parameters], slopes, *columns)
+        return list(map(list, zip(*moved, strict=True)))
+
+
+def _groups(name: str, parameters: Any) -> list[dict[str, Any]]:
+    """The groups that were given, each with a list of its leaf Values."""
+    if not hasattr(type(parameters), "__iter__"):
+        raise TypeError(f"{name} takes a list of Values, got {type(parameters).__name__}; pass model.parameters()")
+    listed = list(parameters)
+    if not any(isinstance(x, Mapping) for x in listed):
+        listed = [{"params": listed}]
+    groups = []
+    for given in listed:
+        if not isinstance(given, Mapping) or not hasattr(type(given.get("params")), "__iter__"):
+            raise TypeError(f'{name} takes Values, or groups with a list of them as "params", got {given!r}')
+        parameters = list(dict.fromkeys(given["params"]))
+        for parameter in parameters:
+            if not isinstance(parameter, Value) or parameter.op is not None:
+                raise TypeError(f"{name} takes leaf Values, got {parameter!r}; pass model.parameters()")
+        groups.append({**given, "params": parameters})
+    return groups
+
+
+def _options(group: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: checked(name, x) for name, x in group.items() if name != "params"}
+
+
+def _columns(state: State, columns: Mapping[str, float], count: int) -> list[list[float]]:
+    """The state that a rule needs, as lists; what is not there yet, as it is before the first step."""
+    held = [state.get(name, [first] * count) for name, first in columns.items()]
+    return [column if isinstance(column, list) else column.tolist() for column in held]
+
+
+def _coupled(plan: Plan, maximize: bool) -> Plan:
+    """The plan with weight decay and the direction in its rule, where they make a difference."""
+    if not plan.decay and not maximize:
+        return plan
+    sign = -1.0 if maximize else 1.0
+    return plan._replace(rule=_penalised(plan.rule), numbers=(sign, plan.decay, *plan.numbers))
+
+
+@cache
+def _penalised(rule: Rule) -> Rule:
+    def penalised(numbers: Any, x: Any, slope: Any, *state: Any) -> tuple[Any, ...]:
+        sign, decay, *others = numbers
+        return rule(others, x, sign * slope + decay * x, *state)
+
+    return penalised
