@@ -21,7 +21,7 @@ _LOSSES = {
     "huber(outputs, targets, delta=beta), divided by beta": "SmoothL1Loss smooth_l1_loss",
     "cross_entropy(logits, targets)": "CrossEntropyLoss CategoricalCrossentropy SparseCategoricalCrossentropy",
     "binary_cross_entropy(probabilities, targets)": "BCELoss BinaryCrossentropy binary_crossentropy log_loss",
-    "binary_cross_entropy_with_logits(logits, targets)": "BCEWithLogitsLoss SoftMarginLoss",
+    "binary_cross_entropy_with_logits(logits, targets)": "BCEWithLogitsLoss",
     "nll(log_probabilities, targets)": "NLLLoss nll_loss",
     "kl_divergence(log_probabilities, targets)": "KLDivLoss KLDivergence kl_div kl_loss",
     "hinge(outputs, targets)": "Hinge HingeLoss hinge_loss",

@@ -1,11 +1,12 @@
 """Losses: one number from outputs and targets, their mean where there are several.
 
 Outputs are a Value or a list of Values, as a model gives them for one row, or a list of rows; targets are in the same
-shape, or one class for each row. `reduction` says what becomes of the losses of several outputs or rows, with torch's
-words: "mean" (or their) "sum" as one number, "none" leaves them as they are, a list.
+shape, where a number and a list of one number are the same row, or one class for each row. `reduction` says what
+becomes of several losses, in torch's words: "mean" and "sum" make them one number, "none" leaves a list of them.
 
 A target that a loss cannot take is an error. In a compiled function whose arguments hold the targets, one program
-serves all of them, without a guard, and cannot raise: there, such a target makes the loss and its gradients nan.
+serves all of them, without a guard, and cannot raise: there, such a target makes the loss nan, and its slope in every
+output that it counts.
 
     >>> one_of_two = autodiff.compile(lambda logits, target: cross_entropy(logits, target))
     >>> one_of_two([1000.0, 0.0], 0), one_of_two([1000.0, 0.0], 1), one_of_two([1000.0, 0.0], 2)

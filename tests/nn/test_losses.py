@@ -5,6 +5,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+import mpmath
 import numpy as np
 import pytest
 from hypothesis import given
@@ -15,9 +16,49 @@ import nn
 from autodiff import Value
 from autodiff.testing import check_grads
 
-# --- formulas ---
+OF_NUMBERS = [nn.mse, nn.mae, nn.huber, nn.binary_cross_entropy_with_logits, nn.binary_cross_entropy, nn.hinge]
+OF_CLASSES = [nn.cross_entropy, nn.nll, nn.multiclass_hinge]
+OF_PROBABILITIES = [nn.cross_entropy, nn.kl_divergence]
+LOSSES = [*OF_NUMBERS, *OF_CLASSES, nn.kl_divergence]
+of_any_size = st.floats(-30, 30) | st.sampled_from([0.0, 700.0, -1000.0])
+probability = st.floats(0, 1) | st.sampled_from([0.0, 1.0])
+
+
+def an_output(loss: Any) -> st.SearchStrategy[float]:
+    """Return numbers that the loss takes as an output."""
+    return probability if loss is nn.binary_cross_entropy else of_any_size
+
+
+def a_target(loss: Any, outputs: int) -> st.SearchStrategy[Any]:
+    """Return targets that the loss takes for so many outputs, other than class indices where it takes probabilities."""
+    one_hot = st.integers(0, outputs - 1).map(lambda i: [float(i == j) for j in range(outputs)])
+    weights = st.lists(st.floats(0.1, 1), min_size=outputs, max_size=outputs)
+    if loss in OF_PROBABILITIES:
+        return one_hot | weights.map(lambda ws: [w / sum(ws) for w in ws])
+    if loss in OF_CLASSES:
+        return st.integers(0, outputs - 1)
+    is_binary = loss in (nn.binary_cross_entropy, nn.binary_cross_entropy_with_logits)
+    each = probability if is_binary else st.sampled_from([-1.0, 1.0]) if loss is nn.hinge else st.floats(-3, 3)
+    return st.lists(each, min_size=outputs, max_size=outputs)
+
 
 logits = st.lists(st.floats(-30, 30), min_size=2, max_size=6)
+
+
+def leaves(numbers: Any) -> Any:
+    """Return nested lists of numbers as Values."""
+    return [leaves(x) for x in numbers] if isinstance(numbers, list) else Value(numbers)
+
+
+def grads(values: Any) -> Any:
+    return [grads(x) for x in values] if isinstance(values, list) else values.grad
+
+
+def data(values: Any) -> Any:
+    return [data(x) for x in values] if isinstance(values, list) else values.data
+
+
+# --- formulas ---
 
 
 @given(logits, st.data())
@@ -112,6 +153,358 @@ def test_binary_cross_entropy_keeps_its_digits_for_both_classes() -> None:
     assert loss(Value(2.0), np.bool_(True)).data == loss(Value(2.0), 1).data
 
 
+# --- laws ---
+
+
+@given(logits, st.floats(-100, 100), st.data())
+def test_losses_of_classes_depend_on_differences_of_outputs_alone(
+    zs: list[float], c: float, data: st.DataObject
+) -> None:
+    target = data.draw(st.integers(0, len(zs) - 1))
+    for loss in (nn.cross_entropy, nn.multiclass_hinge):
+        assert loss([z + c for z in zs], target) == pytest.approx(loss(zs, target), rel=1e-12, abs=1e-12)
+
+
+@given(logits, st.data())
+def test_cross_entropy_is_nll_of_log_softmax_and_entropy_more_than_divergence(
+    zs: list[float], data: st.DataObject
+) -> None:
+    target, ps = data.draw(st.integers(0, len(zs) - 1)), ad.softmax(data.draw(st.permutations(zs)))
+    log_q = ad.log_softmax(zs)
+    assert nn.nll(log_q, target) == pytest.approx(nn.cross_entropy(zs, target), abs=1e-13)
+    entropy = -sum(p * math.log(p) for p in ps)
+    assert nn.kl_divergence(log_q, ps) + entropy == pytest.approx(nn.cross_entropy(zs, ps), rel=1e-12, abs=1e-12)
+
+
+@given(logits, logits)
+def test_divergence_is_at_least_0_and_0_of_equal_distributions(ones: list[float], others: list[float]) -> None:
+    n = min(len(ones), len(others))
+    log_p, log_q = ad.log_softmax(ones[:n]), ad.log_softmax(others[:n])
+    ps = [math.exp(x) for x in log_p]
+    assert nn.kl_divergence(log_q, ps) >= -1e-14
+    assert nn.kl_divergence(log_p, ps) == pytest.approx(0.0, abs=1e-14)
+
+
+@given(st.floats(-30, 30), st.floats(0, 1))
+def test_one_logit_is_two_of_which_one_is_0(z: float, t: float) -> None:
+    binary = nn.binary_cross_entropy_with_logits(z, t)
+    assert binary == pytest.approx(nn.cross_entropy([z, 0.0], [t, 1 - t]), rel=1e-12, abs=1e-13)
+    of_sigmoid = nn.binary_cross_entropy(ad.sigmoid(z), t)
+    assert binary == pytest.approx(of_sigmoid, rel=1e-3, abs=1e-12)  # 1 - sigmoid(30) has three digits
+
+
+@given(logits, st.floats(0, 1), st.data())
+def test_label_smoothing_is_cross_entropy_against_smoothed_targets(
+    zs: list[float], share: float, data: st.DataObject
+) -> None:
+    target = data.draw(st.integers(0, len(zs) - 1))
+    smooth = [(1 - share) * (i == target) + share / len(zs) for i in range(len(zs))]
+    expected = nn.cross_entropy(zs, smooth)
+    one_hot = [float(i == target) for i in range(len(zs))]
+    for given_as in (target, one_hot):
+        loss = nn.cross_entropy(zs, given_as, label_smoothing=share)
+        assert loss == pytest.approx(expected, rel=1e-12, abs=1e-12)
+
+
+@given(st.floats(-100, 100), st.floats(0.1, 10))
+def test_huber_is_half_the_square_inside_and_a_line_outside(e: float, delta: float) -> None:
+    half, loss = nn.mse(e, 0.0) / 2, nn.huber(e, 0.0, delta=delta)
+    assert loss <= half * (1 + 1e-15)
+    assert nn.huber(e, 0.0, delta=200) == half
+    if abs(e) > delta:
+        assert loss == pytest.approx(delta * (nn.mae(e, 0.0) - delta / 2), rel=1e-15)
+    x = Value(e)
+    nn.huber(x, 0.0, delta=delta).backward()
+    assert x.grad == pytest.approx(max(-delta, min(e, delta)), rel=1e-15)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_derivatives_of_losses_are_those_of_differences(loss: Any) -> None:
+    rows = [[0.3, 0.45, 0.2], [0.9, 0.15, 0.6]]
+    targets = {
+        nn.hinge: [[1, -1, -1], [-1, 1, 1]],
+        **{of_classes: [2, 0] for of_classes in OF_CLASSES},
+    }.get(loss, [[0.1, 0.65, 0.25], [0.5, 0.5, 0.0]])
+    check_grads(lambda ys: loss(ys, targets), (rows,), order=2)
+    check_grads(lambda ys: loss(ys, targets[0], reduction="sum"), (rows[0],), order=2)
+
+
+# --- torch ---
+
+SHAPES = [(), (3,), (4, 3), (2, 4, 3)]
+
+
+@pytest.fixture
+def torch() -> Any:
+    return pytest.importorskip("torch")
+
+
+def torchs(torch: Any, loss: Any) -> Any:
+    """Return torch's function of the same meaning."""
+    f = torch.nn.functional
+
+    def divergence(ys: Any, ts: Any, reduction: str) -> Any:
+        each = f.kl_div(ys, ts, reduction="none").sum(-1)
+        return each if reduction == "none" else getattr(each, reduction)()
+
+    return {
+        nn.mse: f.mse_loss,
+        nn.mae: f.l1_loss,
+        nn.huber: f.huber_loss,
+        nn.binary_cross_entropy: f.binary_cross_entropy,
+        nn.binary_cross_entropy_with_logits: f.binary_cross_entropy_with_logits,
+        nn.hinge: lambda y, t, **kw: f.margin_ranking_loss(y, torch.zeros_like(y), t, margin=1.0, **kw),
+        nn.cross_entropy: f.cross_entropy,
+        nn.nll: f.nll_loss,
+        nn.multiclass_hinge: f.multi_margin_loss,
+        nn.kl_divergence: divergence,
+    }[loss]
+
+
+def assert_equal_to_torch(torch: Any, loss: Any, outputs: Any, targets: Any, **options: Any) -> None:
+    """Compare values and gradients, those of each loss weighted where there are several."""
+    values, tensor = leaves(outputs.tolist()), torch.tensor(outputs, requires_grad=True)
+    ours = loss(values, targets.tolist(), **options)
+    theirs = torchs(torch, loss)(tensor, torch.tensor(targets), **options)
+    assert np.shape(data(ours)) == tuple(theirs.shape)
+    assert data(ours) == pytest.approx(theirs.detach().numpy(), rel=1e-12, abs=1e-12)
+    weights = np.linspace(0.5, 2.0, max(1, np.size(data(ours))))
+    ad.dot(weights, np.array(ours, dtype=object).ravel()).backward()
+    (theirs.ravel() * torch.tensor(weights)).sum().backward()
+    assert np.array(grads(values)) == pytest.approx(tensor.grad.numpy(), rel=1e-12, abs=1e-12)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("loss", OF_NUMBERS)
+def test_losses_of_numbers_are_torchs(loss: Any, shape: Any, reduction: str, torch: Any) -> None:
+    rng = np.random.default_rng(1)
+    outputs = rng.uniform(0, 1, shape) if loss is nn.binary_cross_entropy else rng.normal(0, 5, shape)
+    targets = np.where(rng.uniform(0, 1, shape) < 0.5, -1.0, 1.0) if loss is nn.hinge else rng.uniform(0, 1, shape)
+    assert_equal_to_torch(torch, loss, np.array(outputs), np.array(targets), reduction=reduction)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("shape", [(3,), (4, 3)])
+@pytest.mark.parametrize("loss", OF_CLASSES)
+def test_losses_of_classes_are_torchs(loss: Any, shape: Any, reduction: str, torch: Any) -> None:
+    rng = np.random.default_rng(2)
+    outputs, targets = rng.normal(0, 5, shape), np.array(rng.integers(0, 3, shape[:-1]))
+    assert_equal_to_torch(torch, loss, outputs, targets, reduction=reduction)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("shape", [(3,), (4, 3)])
+@pytest.mark.parametrize("loss", OF_PROBABILITIES)
+def test_losses_of_probabilities_are_torchs(loss: Any, shape: Any, reduction: str, torch: Any) -> None:
+    rng = np.random.default_rng(3)
+    outputs, targets = rng.normal(0, 5, shape), rng.dirichlet([0.5] * 3, shape[:-1])
+    assert_equal_to_torch(torch, loss, outputs, targets, reduction=reduction)
+    assert_equal_to_torch(torch, loss, outputs, np.eye(3)[targets.argmax(-1)], reduction=reduction)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("share", [0.0, 0.1, 1.0])
+def test_label_smoothing_and_delta_are_torchs(share: float, torch: Any) -> None:
+    rng = np.random.default_rng(4)
+    outputs, classes = rng.normal(0, 5, (6, 4)), rng.integers(0, 4, 6)
+    for targets in (classes, np.eye(4)[classes], rng.dirichlet([1.0] * 4, 6)):
+        assert_equal_to_torch(torch, nn.cross_entropy, outputs, targets, label_smoothing=share)
+    assert_equal_to_torch(torch, nn.huber, outputs, outputs[::-1].copy(), delta=0.5 + share)
+
+
+@pytest.mark.torch
+def test_the_mean_divergence_is_torchs_batchmean(torch: Any) -> None:
+    rng = np.random.default_rng(5)
+    log_q, p = rng.normal(-1, 1, (4, 3)), rng.dirichlet([1.0] * 3, 4)
+    expected = torch.nn.functional.kl_div(torch.tensor(log_q), torch.tensor(p), reduction="batchmean")
+    assert nn.kl_divergence(log_q, p) == pytest.approx(float(expected), rel=1e-14)
+
+
+# --- extremes ---
+
+
+@pytest.mark.parametrize("scale", [1e2, 1e4, 1e8, 1e15])
+def test_losses_of_large_logits_are_exact_to_a_few_units_of_the_largest(scale: float) -> None:
+    zs = [scale, -scale, 0.0, scale - 1.0]
+    tolerance = 4 * math.ulp(scale)
+    with mpmath.workdps(50):
+        total = mpmath.log(mpmath.fsum(mpmath.exp(mpmath.mpf(z)) for z in zs)) if scale < 1e5 else None
+    for i, z in enumerate(zs):
+        exact = float(total - mpmath.mpf(z)) if total is not None else scale + math.log1p(math.exp(-1)) - z
+        loss = nn.cross_entropy(leaves(zs), i)
+        assert loss.data == pytest.approx(exact, rel=1e-15, abs=tolerance)
+        assert nn.cross_entropy(zs, i, label_smoothing=0.5) == pytest.approx(
+            0.5 * exact + 0.5 * (loss.data + z - sum(zs) / 4), rel=1e-15, abs=tolerance
+        )
+        assert nn.nll(ad.log_softmax(zs), i) == pytest.approx(exact, rel=1e-15, abs=tolerance)
+    for z in (scale, -scale):
+        x = Value(z)
+        right, wrong = (nn.binary_cross_entropy_with_logits(x, t) for t in ((1, 0) if z > 0 else (0, 1)))
+        assert (right.data, wrong.data) == (math.exp(-scale), scale)
+        wrong.backward()
+        assert x.grad == math.copysign(1.0, z)
+
+
+def test_gradients_of_large_logits_are_those_of_certainty() -> None:
+    zs = leaves([1e4, -1e4, 0.0])
+    nn.cross_entropy(zs, 1).backward()
+    assert grads(zs) == [1.0, -1.0, 0.0]
+    zs = leaves([1e4, -1e4, 0.0])
+    nn.cross_entropy(zs, 0).backward()
+    assert grads(zs) == [0.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize(
+    ("loss", "output", "target", "value", "slope"),
+    [
+        (nn.binary_cross_entropy_with_logits, math.inf, 1.0, 0.0, 0.0),
+        (nn.binary_cross_entropy_with_logits, math.inf, 0.0, math.inf, 1.0),
+        (nn.binary_cross_entropy_with_logits, -math.inf, 0.0, 0.0, 0.0),
+        (nn.binary_cross_entropy, 0.0, 1.0, 100.0, 0.0),
+        (nn.binary_cross_entropy, 1.0, 0.0, 100.0, 0.0),
+        (nn.binary_cross_entropy, 1.0, 1.0, 0.0, -1.0),
+        (nn.binary_cross_entropy, 0.0, 0.0, 0.0, 1.0),
+        (nn.huber, 1e300, 0.0, 1e300, 1.0),
+        (nn.huber, -math.inf, 0.0, math.inf, -1.0),
+        (nn.mae, -math.inf, 0.0, math.inf, -1.0),
+        (nn.hinge, math.inf, 1.0, 0.0, 0.0),
+        (nn.hinge, math.inf, -1.0, math.inf, 1.0),
+    ],
+)
+def test_losses_of_extreme_numbers(
+    loss: Any, output: float, target: float, value: float, slope: float, compiled: bool
+) -> None:
+    f = ad.value_and_grad(lambda y, t: loss(y, t))
+    assert (ad.compile(f) if compiled else f)(output, target) == (value, slope)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize(
+    ("log_q", "p", "value", "slopes"),
+    [
+        ([0.0, -math.inf], [1.0, 0.0], 0.0, [-1.0, 0.0]),
+        ([0.0, -math.inf], [0.5, 0.5], math.inf, [-0.5, -0.5]),
+        ([0.0, -1e4], [0.0, 1.0], 1e4, [0.0, -1.0]),
+        ([0.0, -1e4], [1.0, 1e-320], 0.0, [-1.0, 0.0]),
+    ],
+)
+def test_divergence_from_what_has_no_probability(
+    log_q: list[float], p: list[float], value: float, slopes: list[float], compiled: bool
+) -> None:
+    f = on_values(nn.kl_divergence)
+    assert (ad.compile(f) if compiled else f)(log_q, p) == (
+        pytest.approx(value, abs=1e-300),
+        pytest.approx(slopes, abs=1e-300),
+    )
+
+
+# --- rows and shapes ---
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@given(st.data())
+def test_the_loss_of_many_rows_is_the_mean_of_theirs(loss: Any, data: st.DataObject) -> None:
+    rows = data.draw(st.lists(st.lists(an_output(loss), min_size=3, max_size=3), min_size=1, max_size=4))
+    targets = [data.draw(a_target(loss, 3)) for _ in rows]
+    each = [loss(row, target) for row, target in zip(rows, targets, strict=True)]
+    for kind in (list, np.array, tuple):
+        assert loss(kind(rows), kind(targets)) == pytest.approx(sum(each) / len(each), rel=1e-13, abs=1e-13)
+    apart = [loss(row, target, reduction="none") for row, target in zip(rows, targets, strict=True)]
+    assert loss(rows, targets, reduction="none") == apart
+    total = sum(np.ravel(apart))
+    assert loss(rows, targets, reduction="sum") == pytest.approx(total, rel=1e-13, abs=1e-13)
+    assert loss([rows, rows], [targets, targets]) == pytest.approx(loss(rows, targets), rel=1e-13, abs=1e-13)
+
+
+def test_a_number_and_a_list_of_one_are_the_same_row() -> None:
+    assert nn.mse(3.0, [1.0]) == nn.mse([3.0], 1.0) == nn.mse([3.0], [1.0]) == 4.0
+    assert nn.mse(3.0, [1.0], reduction="none") == 4.0
+    assert nn.mse([3.0], 1.0, reduction="none") == [4.0]
+
+
+def test_frames_and_series_are_rows() -> None:
+    pandas = pytest.importorskip("pandas")
+    frame, classes = pandas.DataFrame({"a": [0.0, 1.0], "b": [2.0, 0.5]}), pandas.Series([1, 0], index=[7, 8])
+    assert nn.mse(frame, frame.to_numpy() + 1.0) == 1.0
+    assert nn.cross_entropy(frame, classes) == nn.cross_entropy(frame.to_numpy(), [1, 0])
+
+
+@pytest.mark.parametrize("loss", OF_NUMBERS)
+@pytest.mark.parametrize(
+    ("shape", "other"),
+    [
+        ((3,), (2,)),
+        ((3,), (3, 1)),
+        ((3, 1), (3,)),
+        ((3, 2), (2, 3)),
+        ((3,), ()),
+        ((), (3,)),
+        ((1,), (1, 1)),
+        ((0,), (0,)),
+    ],
+)
+def test_nothing_is_broadcast(loss: Any, shape: Any, other: Any) -> None:
+    with pytest.raises(ValueError, match=f"{loss.__name__} takes one target for each output") as error:
+        loss(np.ones(shape), np.ones(other))
+    assert str(error.value).endswith(f"got outputs of shape {shape} and targets of shape {other}")
+
+
+@pytest.mark.parametrize("loss", [*OF_CLASSES, nn.kl_divergence])
+def test_rows_and_targets_are_as_many(loss: Any) -> None:
+    rows, ts = np.zeros((3, 2)), np.array([[0.5, 0.5], [0.5, 0.5]]) if loss is nn.kl_divergence else np.array([0, 1])
+    with pytest.raises(
+        ValueError, match=rf"{loss.__name__} takes one target for each row, got outputs of shape \(3, 2\)"
+    ):
+        loss(rows, ts)
+    with pytest.raises(ValueError, match=f"{loss.__name__} takes one target for each row, .* and the target 1"):
+        loss(rows, 1)
+    with pytest.raises(TypeError, match=f"{loss.__name__} takes a list with one output for each class.*got one number"):
+        loss(Value(1.0), 0)
+    with pytest.raises(ValueError, match=f"{loss.__name__} takes rows of one shape"):
+        loss([[1.0, 2.0], [1.0]], [0, 0])
+    with pytest.raises(ValueError, match=f"{loss.__name__} takes at least one output, got none"):
+        loss(np.zeros((2, 0)), [0, 0])
+
+
+def test_column_of_classes_is_no_list_of_classes() -> None:
+    with pytest.raises(ValueError, match=r"takes 2 target probabilities .* got 1 "):
+        nn.cross_entropy(np.zeros((3, 2)), np.array([[1], [1], [1]]))
+    with pytest.raises(ValueError, match=r"nll takes a class from 0 to 1, got \[1\]"):
+        nn.nll(np.zeros((3, 2)), np.array([[1], [1], [1]]))
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_reductions_are_three(loss: Any) -> None:
+    target = {nn.hinge: [1, -1], **dict.fromkeys(OF_CLASSES, 0)}.get(loss, [0.5, 0.5])
+    with pytest.raises(ValueError, match="reduction is 'mean', 'sum' or 'none', got 'batchmean'"):
+        loss([0.5, 0.5], target, reduction="batchmean")
+
+
+@pytest.mark.parametrize("delta", [0.0, -1.0, math.inf, math.nan, "1"])
+def test_delta_is_above_0_and_finite(delta: Any) -> None:
+    with pytest.raises(ValueError, match="delta is above 0 and finite, got"):
+        nn.huber(1.0, 0.0, delta=delta)
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1, math.nan, None])
+def test_label_smoothing_is_from_0_to_1(share: Any) -> None:
+    with pytest.raises(ValueError, match="label_smoothing is from 0 to 1, got"):
+        nn.cross_entropy([1.0, 2.0], 0, label_smoothing=share)
+
+
+def test_logits_are_no_probabilities() -> None:
+    with pytest.raises(ValueError, match=r"takes probabilities from 0 to 1, got Value\(3\.0.*_with_logits"):
+        nn.binary_cross_entropy(Value(3.0), 1)
+    compiled = ad.compile(lambda p, t: nn.binary_cross_entropy(p, t))
+    assert math.isnan(compiled(3.0, 1.0))
+    assert compiled(0.5, 1.0) == pytest.approx(math.log(2))
+
+
 # --- losses, compiled: one program for every target ---
 
 
@@ -120,38 +513,18 @@ def on_values(loss: Any) -> Any:
     return ad.value_and_grad(lambda outputs, target: loss(list(outputs), target))
 
 
-def a_target(loss: Any, outputs: int) -> st.SearchStrategy[Any]:
-    """Return targets that the loss takes for so many outputs."""
-    one_hot = st.integers(0, outputs - 1).map(lambda i: [float(i == j) for j in range(outputs)])
-    weights = st.lists(st.floats(0.1, 1), min_size=outputs, max_size=outputs)
-    each = {
-        nn.mse: st.floats(-3, 3),
-        nn.hinge: st.sampled_from([-1.0, 1.0]),
-        nn.binary_cross_entropy_with_logits: st.sampled_from([0.0, 1.0]) | st.floats(0, 1),
-    }
-    if loss is nn.cross_entropy:
-        return one_hot | weights.map(lambda ws: [w / sum(ws) for w in ws])
-    return st.lists(each[loss], min_size=outputs, max_size=outputs)
-
-
-LOSSES = [nn.mse, nn.hinge, nn.binary_cross_entropy_with_logits, nn.cross_entropy]
-of_any_size = st.floats(-30, 30) | st.sampled_from([0.0, 700.0, -1000.0])
-
-
 @pytest.mark.parametrize("backend", ["python", "numba"])
 @pytest.mark.parametrize("loss", LOSSES)
 @given(st.data())
 def test_compiled_losses_are_one_program_equal_to_eager(loss: Any, backend: Any, data: st.DataObject) -> None:
     compiled = ad.compile(on_values(loss), backend=backend)
     for _ in range(3):
-        outputs = data.draw(st.lists(of_any_size, min_size=3, max_size=3))
+        outputs = data.draw(st.lists(an_output(loss), min_size=3, max_size=3))
         target = data.draw(a_target(loss, 3))
         (value, slopes), (expected, expected_slopes) = compiled(outputs, target), on_values(loss)(outputs, target)
         assert value == pytest.approx(expected, rel=1e-13, abs=1e-13)
         assert slopes == pytest.approx(expected_slopes, rel=1e-13, abs=1e-13)
-        if (
-            backend == "python" and loss is not nn.binary_cross_entropy_with_logits
-        ):  # which adds a term that eager leaves out
+        if backend == "python" and loss is not nn.binary_cross_entropy_with_logits:  # adds a term eager leaves out
             assert (value, slopes) == (expected, expected_slopes)
     assert compiled.stats().paths == 1
 
@@ -166,6 +539,43 @@ def test_compiled_cross_entropy_selects_the_class(backend: Any, logits: list[flo
         assert value == pytest.approx(expected, rel=1e-14, abs=1e-14)
         assert slopes == pytest.approx(expected_slopes, rel=1e-14, abs=1e-14)
     assert compiled.stats().paths == 1
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@given(st.data())
+def test_a_step_over_many_rows_is_one_program_equal_to_eager(loss: Any, data: st.DataObject) -> None:
+    """Those of a model, as it is trained: rows of inputs and targets, the gradient in shared weights."""
+
+    def of_row(weights: Any, x: Any, target: Any) -> Any:
+        outputs = [ad.dot(row, x) for row in weights]
+        if loss is nn.binary_cross_entropy:
+            outputs = [ad.sigmoid(y) for y in outputs]
+        return loss(ad.log_softmax(outputs) if loss in (nn.nll, nn.kl_divergence) else outputs, target)
+
+    weights, n = [[0.5, -1.0], [1.5, 0.25], [-0.75, 2.0]], 5
+    xs = np.array(data.draw(st.lists(st.tuples(st.floats(-2, 2), st.floats(-2, 2)), min_size=n, max_size=n)))
+    targets = np.array([data.draw(a_target(loss, 3)) for _ in range(n)])
+    step = ad.compile(ad.value_and_grad(of_row), rows=(1, 2), reduce="mean")
+    value, slopes = step(weights, xs, targets)
+    assert step(weights, xs[::-1], targets[::-1])[0] == pytest.approx(value, rel=1e-12, abs=1e-14)
+    assert step.stats().paths == 1
+    eager = [ad.value_and_grad(of_row)(weights, x.tolist(), t.tolist()) for x, t in zip(xs, targets, strict=True)]
+    assert value == pytest.approx(np.mean([v for v, _ in eager]), rel=1e-12, abs=1e-14)
+    assert np.array(slopes) == pytest.approx(np.mean([s for _, s in eager], axis=0), rel=1e-11, abs=1e-14)
+
+
+@pytest.mark.parametrize("share", [0.1, 1.0])
+def test_label_smoothing_and_many_rows_compile_too(share: float) -> None:
+    rows, classes = [[0.5, 1.0, -2.0], [3.0, 0.0, 1.0]], [2, 0]
+
+    def loss(ys: Any, ts: Any) -> Any:
+        return nn.cross_entropy(ys, ts, label_smoothing=share, reduction="none")
+
+    compiled = ad.compile(loss)
+    for ts in (classes, [0, 1], np.eye(3)[classes]):
+        assert compiled(rows, ts) == pytest.approx(loss(rows, ts), rel=1e-14)
+    assert compiled.stats().paths == 2  # lists, and an array
+    assert [math.isnan(x) for x in compiled(rows, [0, 3])] == [False, True]
 
 
 @pytest.mark.parametrize(
@@ -206,6 +616,9 @@ def test_classes_of_many_rows_are_one_program(classes: Any) -> None:
         (nn.cross_entropy, [0.5, 1.0], [1.5, -0.5], [1.0, 0.0]),
         (nn.hinge, [0.5, 1.0], [1, 0], [1, -1]),
         (nn.binary_cross_entropy_with_logits, [0.5, 1.0], [1, -1], [1, 0]),
+        (nn.binary_cross_entropy, [0.5, 0.9], [1, -1], [1, 0]),
+        (nn.multiclass_hinge, [0.5, 1.0], 0.5, 1),
+        (nn.kl_divergence, [-0.5, -1.0], [1.5, -0.5], [1.0, 0.0]),
     ],
 )
 def test_compiled_losses_are_nan_where_eager_ones_raise(loss: Any, outputs: Any, bad: Any, good: Any) -> None:
@@ -223,6 +636,14 @@ def test_compiled_losses_are_nan_where_eager_ones_raise(loss: Any, outputs: Any,
         loss(outputs, as_values)
 
 
+def test_a_class_that_is_none_makes_nll_nan_though_it_counts_no_output() -> None:
+    compiled = ad.compile(on_values(nn.nll))
+    assert compiled([-0.5, -1.0], 1) == (1.0, [0.0, -1.0])
+    value, slopes = compiled([-0.5, -1.0], 2)
+    assert math.isnan(value)
+    assert slopes == [0.0, 0.0]
+
+
 def test_masked_logits_cost_nothing_when_compiled() -> None:
     logits = [-math.inf, 0.5, 1.5]
     compiled = ad.compile(on_values(nn.cross_entropy))
@@ -234,7 +655,7 @@ def test_masked_logits_cost_nothing_when_compiled() -> None:
         assert slopes[0] == 0.0
 
 
-@pytest.mark.parametrize("loss", [nn.cross_entropy, nn.binary_cross_entropy_with_logits, nn.mse])
+@pytest.mark.parametrize("loss", [nn.cross_entropy, nn.binary_cross_entropy_with_logits, nn.mse, nn.huber])
 def test_targets_that_are_values_are_differentiated(loss: Any) -> None:
     outputs = [0.5, -1.0, 2.0]
     check_grads(lambda t: loss(outputs, [*t, 1.0 - t[0] - t[1]]), ([0.3, 0.5],), order=2)
@@ -262,11 +683,16 @@ def test_cross_entropy_says_what_is_wrong(loss: Any, message: str) -> None:
 @pytest.mark.parametrize("kind", [np.int8, np.float16, np.float64, Decimal, Fraction])
 def test_losses_of_numbers_of_other_libraries_are_those_of_floats(loss: Any, kind: Any) -> None:
     """Integers of 8 bits would wrap around, and a Decimal cannot be added to a float."""
-    outputs, targets = [100, 3], [1, 1] if loss is not nn.cross_entropy else [0, 1]
-    expected = loss([100.0, 3.0], [float(t) for t in targets])
-    assert loss([kind(y) for y in outputs], [kind(t) for t in targets]) == expected
-    assert loss([Value(100.0), Value(3.0)], [kind(t) for t in targets]).data == expected
-    assert type(loss([kind(y) for y in outputs], [kind(t) for t in targets])) is float
+    outputs, targets = [100, 3] if loss is not nn.binary_cross_entropy else [0, 1], [0, 1]
+    if loss in (nn.nll, nn.multiclass_hinge):
+        outputs, targets = [outputs, outputs], [1, 0]
+    if loss is nn.hinge:
+        targets = [1, 1]
+    expected = loss(np.array(outputs) * 1.0, np.array(targets) * 1.0)
+    objects = np.vectorize(kind, otypes=[object])
+    assert loss(objects(outputs).tolist(), objects(targets).tolist()) == expected
+    assert loss(np.vectorize(Value, otypes=[object])(outputs), objects(targets)).data == expected
+    assert type(loss(objects(outputs), objects(targets).tolist())) is float
 
 
 def test_losses_of_small_integers_do_not_wrap_around() -> None:
