@@ -22,6 +22,11 @@ SIZES: Mapping[str, Callable[..., int]] = {
     "Neuron": lambda nin, bias=True, **_: _affine(nin, 1, bias),
     "Layer": lambda nin, nout, bias=True, **_: _affine(nin, nout, bias),
     "MLP": lambda nin, nouts, bias=True, **_: sum(_affine(n, m, bias) for n, m in pairwise([nin, *nouts])),
+    "Sequential": lambda **_: 0,
+    "Dropout": lambda **_: 0,
+    "LayerNorm": lambda width, **_: 2 * _units(width),
+    "RMSNorm": lambda width, **_: _units(width),
+    "Embedding": lambda count, width, **_: _units(count, width),
 }
 
 

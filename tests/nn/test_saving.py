@@ -47,6 +47,18 @@ class Pair(nn.Module):
         self.first, self.second = first, second
 
 
+MODELS = [
+    nn.Neuron(5, "gelu"),
+    nn.Layer(3, 4),
+    nn.Layer(3, 4, bias=False),
+    nn.MLP(3, [4, 5, 2], "tanh"),
+    nn.Sequential(nn.Layer(2, 3), "relu", nn.Sequential(nn.LayerNorm(3), nn.Dropout(0.25)), nn.Layer(3, 1)),
+    nn.LayerNorm(3, eps=0.5),
+    nn.RMSNorm(4),
+    nn.Embedding(3, 2),
+]
+
+
 def bits(model: nn.Module) -> dict[str, bytes]:
     return {name: struct.pack("d", x) for name, x in model.state_dict().items()}
 
@@ -68,9 +80,7 @@ def test_a_model_of_nn_is_made_again_with_the_same_numbers(path: Path) -> None:
     assert [y.data for y in loaded([1.0, 2.0, 3.0])] == [y.data for y in model([1.0, 2.0, 3.0])]
 
 
-@pytest.mark.parametrize(
-    "model", [nn.Neuron(2, "gelu", seed=0), nn.Layer(2, 3, "relu", seed=0), nn.MLP(1, [1], seed=0)]
-)
+@pytest.mark.parametrize("model", MODELS, ids=repr)
 def test_every_kind_of_module_comes_back(path: Path, model: nn.Module) -> None:
     nn.save(path, model)
     loaded = nn.load(path).model
@@ -157,17 +167,39 @@ def test_names_that_look_like_places_in_a_list_are_kept_apart(path: Path) -> Non
     assert set(nn.load(path, into=model(0.0)).model.state_dict().values()) == {2.5}
 
 
+def test_each_kind_is_tried() -> None:
+    assert {type(model).__name__ for model in MODELS} | {"Dropout"} == set(SIZES)
+
+
+def test_a_module_that_is_held_twice_is_made_once(path: Path) -> None:
+    shared = nn.Layer(2, 2, "tanh", seed=0)
+    nn.save(path, nn.Sequential(shared, nn.Sequential(shared), nn.Layer(2, 1, seed=1)))
+    loaded = nn.load(path).model
+    assert loaded.layers[0] is loaded.layers[1].layers[0]
+    assert len(loaded.parameters()) == 9
+
+
+def test_dropout_leaves_out_what_it_would_have_left_out(path: Path) -> None:
+    rng = random.Random(0)
+    model = nn.Sequential(nn.Dropout(0.5, rng=rng), nn.Layer(3, 4, seed=0), nn.Dropout(0.5, rng=rng), nn.Dropout(0.5))
+    model([1.0, 2.0, 3.0])
+    nn.save(path, model)
+    loaded = nn.load(path).model
+    assert loaded.layers[0].rng is loaded.layers[2].rng is not loaded.layers[3].rng
+    for _ in range(5):
+        assert [y.data for y in loaded([1.0, 2.0, 3.0])] == [y.data for y in model([1.0, 2.0, 3.0])]
+
+
 def test_every_module_of_nn_has_its_size_in_the_table() -> None:
     kinds = {name for name in layers.__all__ if isinstance(getattr(layers, name), type)}
     assert set(SIZES) == {name for name in kinds if issubclass(getattr(layers, name), nn.Module)}
 
 
-MODELS = [nn.Neuron(5), nn.Layer(3, 4), nn.MLP(3, [4, 5, 2]), nn.Layer(3, 4, bias=False)]
-
-
 @pytest.mark.parametrize("model", MODELS, ids=repr)
 def test_sizes_are_those_of_the_modules(model: nn.Module) -> None:
-    assert SIZES[type(model).__name__](**model.config()) == len(model.state_dict())
+    steps = model.layers if isinstance(model, nn.Sequential) else []
+    held = sum(len(step.state_dict()) for step in steps if isinstance(step, nn.Module))
+    assert SIZES[type(model).__name__](**model.config()) == len(model.state_dict()) - held
 
 
 # --- what is refused, and changes nothing ---
