@@ -92,7 +92,8 @@ ELSEWHERE: Mapping[str, str] = {
     **{name: f"it is Python's own: math.{name}" for name in ("pi", "e", "tau", "inf", "nan")},
     "nn": "it is a package of its own: import nn",
     "optim": "it is nn.optim: import nn",
-    **{name: f"it is nn.{name}: import nn" for name in ("MLP", "Module", "SGD", "Layer", "Neuron", "cross_entropy")},
+    **{name: f"it is nn.{name}: import nn" for name in ("MLP", "Module", "SGD", "Layer", "Neuron")},
+    **{name: f"it is nn.{name}: import nn" for name in ("mse", "mae", "huber", "hinge", "cross_entropy", "nll")},
     "Adam": "optimisers are in nn: import nn",
 }
 

@@ -122,14 +122,14 @@ def binary_cross_entropy_with_logits(logits: Any, targets: Any, *, reduction: Re
     """
     name = "binary_cross_entropy_with_logits"
     logits, targets = alike(name, logits, targets)
-    valid = all_valid(
-        flat(targets), _is_probability, name + " takes targets from 0 to 1, got {!r}; for -1 and 1, use hinge"
-    )
+    valid = _are_from_0_to_1(name, "targets", targets, "for -1 and 1, use hinge")
     return nan_unless(valid, _reduced(each(_surprise, logits, targets), reduction))
 
 
-def _is_probability(p: Any) -> Any:
-    return (p >= 0) & (p <= 1)
+def _are_from_0_to_1(name: str, what: str, numbers: Any, advice: str) -> Any:
+    """Return whether the numbers are; raise ValueError, with the advice, for one that is not."""
+    message = f"{name} takes {what} from 0 to 1, got {{!r}}; {advice}"
+    return all_valid(flat(numbers), lambda p: (p >= 0) & (p <= 1), message)
 
 
 def _surprise(logit: Any, probability: Any) -> Any:
@@ -160,20 +160,16 @@ def binary_cross_entropy(probabilities: Any, targets: Any, *, reduction: Reducti
     """
     name = "binary_cross_entropy"
     probabilities, targets = alike(name, probabilities, targets)
-    valid = all_valid(
-        flat(targets), _is_probability, name + " takes targets from 0 to 1, got {!r}; for -1 and 1, use hinge"
-    )
-    possible = all_valid(
-        flat(probabilities),
-        _is_probability,
-        name + " takes probabilities from 0 to 1, got {!r}; for logits, use binary_cross_entropy_with_logits",
+    valid = _are_from_0_to_1(name, "targets", targets, "for -1 and 1, use hinge")
+    possible = _are_from_0_to_1(
+        name, "probabilities", probabilities, "for logits, use binary_cross_entropy_with_logits"
     )
 
     def of_pair(p: Any, t: Any) -> Any:
         yes, no = autodiff.maximum(autodiff.log(p), -100.0), autodiff.maximum(autodiff.log1p(-p), -100.0)
         return -(t * yes + (1.0 - t) * no)
 
-    return nan_unless(possible, nan_unless(valid, _reduced(each(of_pair, probabilities, targets), reduction)))
+    return nan_unless(valid & possible, _reduced(each(of_pair, probabilities, targets), reduction))
 
 
 def hinge(outputs: Any, targets: Any, *, reduction: Reduction = "mean") -> Any:

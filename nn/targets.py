@@ -168,9 +168,10 @@ def are_probabilities(name: str, weights: Any, count: int) -> Any:
         valid = (autodiff.min(weights) >= 0.0) & (total >= 1 - 1e-6) & (total <= 1 + 1e-6)
     if valid is False:
         given = f" with sum {sum(weights)}" if all(map(is_number, weights)) else ""
+        advice = f"; for a class, write {weights[0]!r}" if len(weights) == 1 else ""
         raise ValueError(
             f"{name} takes {count} target probabilities that sum to 1, one for each output, "
-            f"got {len(weights)}{given}: {weights}"
+            f"got {len(weights)}{given}: {weights}{advice}"
         )
     return valid
 

@@ -472,7 +472,9 @@ def test_rows_and_targets_are_as_many(loss: Any) -> None:
 
 
 def test_column_of_classes_is_no_list_of_classes() -> None:
-    with pytest.raises(ValueError, match=r"takes 2 target probabilities .* got 1 "):
+    with pytest.raises(
+        ValueError, match=r"takes 2 target probabilities .* got 1 with sum 1: \[1\]; for a class, write 1"
+    ):
         nn.cross_entropy(np.zeros((3, 2)), np.array([[1], [1], [1]]))
     with pytest.raises(ValueError, match=r"nll takes a class from 0 to 1, got \[1\]"):
         nn.nll(np.zeros((3, 2)), np.array([[1], [1], [1]]))
@@ -562,6 +564,18 @@ def test_a_step_over_many_rows_is_one_program_equal_to_eager(loss: Any, data: st
     eager = [ad.value_and_grad(of_row)(weights, x.tolist(), t.tolist()) for x, t in zip(xs, targets, strict=True)]
     assert value == pytest.approx(np.mean([v for v, _ in eager]), rel=1e-12, abs=1e-14)
     assert np.array(slopes) == pytest.approx(np.mean([s for _, s in eager], axis=0), rel=1e-11, abs=1e-14)
+
+
+def test_a_class_costs_a_network_no_more_than_one_hot() -> None:
+    model = nn.MLP(64, [32, 10], seed=0)
+
+    def instructions(target: Any) -> int:
+        step = ad.compile(lambda x, t: ad.gradient(nn.cross_entropy(model(x), t), model.parameters()), rows=(0, 1))
+        step(np.zeros((1, 64)), target)
+        return step.stats().instructions
+
+    of_class, one_hot = instructions(np.array([3])), instructions(np.eye(10)[[3]])
+    assert of_class < one_hot
 
 
 @pytest.mark.parametrize("share", [0.1, 1.0])
