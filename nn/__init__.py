@@ -25,7 +25,7 @@ from nn.losses import (
 )
 from nn.minimize import least_squares, minimize
 from nn.module import Module
-from nn.optim import SGD
+from nn.optim import SGD, l1, l2, schedules
 from nn.training.saving import load, save
 
 __all__ = [
@@ -46,6 +46,8 @@ __all__ = [
     "huber",
     "init",
     "kl_divergence",
+    "l1",
+    "l2",
     "least_squares",
     "load",
     "mae",
@@ -56,6 +58,7 @@ __all__ = [
     "nll",
     "optim",
     "save",
+    "schedules",
 ]
 
 

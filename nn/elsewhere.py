@@ -11,6 +11,16 @@ from collections.abc import Mapping
 _CONTAINER = "a plain list or dict in an attribute of a Module will do"
 _ACTIVATION = 'an activation is a name, as in nn.Layer(nin, nout, "relu"), or a function, such as autodiff.relu'
 _ADAM = "write nn.optim.Adam(model.parameters(), lr=1e-3)"
+_SCHEDULES = {
+    "constant(lr)": "ConstantLR",
+    "step(lr, every)": "StepLR",
+    "exponential(lr, gamma)": "ExponentialLR ExponentialDecay",
+    "inverse_time(lr, decay)": "InverseTimeDecay",
+    "linear(lr, duration)": "LinearLR PolynomialLR PolynomialDecay",
+    "cosine(lr, duration)": "CosineAnnealingLR CosineDecay",
+    "warm_up(schedule, duration)": "SequentialLR",
+    "ReduceOnPlateau(lr)": "ReduceLROnPlateau",
+}
 _GLOROT = "write nn.init.glorot(), or nn.init.glorot(normal=True)"
 _HE = "write nn.init.he(), or nn.init.he(normal=True)"
 
@@ -41,6 +51,12 @@ ELSEWHERE: Mapping[str, str] = {
     **dict.fromkeys(("functional", "F"), "functions are autodiff.relu, autodiff.softmax, ..., and losses nn.mse, ..."),
     **{name: f"it is a function: nn.{call}" for call, names in _LOSSES.items() for name in names.split()},
     **{name: f"it is nn.optim.{name}" for name in ("Adam", "AdamW", "RMSprop", "Rprop", "Optimizer")},
+    **{name: f"it is nn.schedules.{call}" for call, names in _SCHEDULES.items() for name in names.split()},
+    **dict.fromkeys(("lr_scheduler", "LearningRateScheduler"), "schedules are functions of time: nn.schedules"),
+    **dict.fromkeys(("clip_grad_norm_", "clip_grad_norm", "clipnorm"), "write nn.optim.clip_by_norm(max_norm)"),
+    **dict.fromkeys(("clip_grad_value_", "clipvalue"), "write nn.optim.clip_by_value(limit)"),
+    **dict.fromkeys(("L1", "l1_penalty"), "write nn.l1(parameters, strength)"),
+    **dict.fromkeys(("L2", "l2_penalty"), "write nn.l2(parameters, strength)"),
     **dict.fromkeys(("Adagrad", "Adadelta", "Adamax", "NAdam", "RAdam", "Nadam", "Lion"), _ADAM),
     "LBFGS": "write nn.minimize(model, loss), for a loss of all data as a function of the model",
     **dict.fromkeys(("xavier", "xavier_uniform", "xavier_uniform_", "xavier_normal", "xavier_normal_"), _GLOROT),
@@ -60,7 +76,7 @@ ON_MODULES: Mapping[str, str] = {
     **dict.fromkeys(("children", "named_modules"), "write model.modules(); autodiff.draw(model) shows what it holds"),
     "summary": "write autodiff.draw(model)",
     **dict.fromkeys(("save", "save_weights", "load", "load_weights"), "write nn.save(path, model) and nn.load(path)"),
-    "fit": "write the loop: loss.backward(), then step() of nn.SGD(model.parameters(), lr)",
+    "fit": "write the loop: loss.backward(), then step() of nn.optim.Adam(model.parameters())",
 }
 
 

@@ -11,10 +11,28 @@
 from typing import Any
 
 from nn.elsewhere import missing
+from nn.optim import schedules
+from nn.optim.clipping import Clip, clip_by_norm, clip_by_value
 from nn.optim.optimizer import Optimizer
+from nn.optim.penalties import l1, l2
 from nn.optim.rules import SGD, Adam, AdamW, RMSprop, Rprop
+from nn.optim.schedules import ReduceOnPlateau
 
-__all__ = ["SGD", "Adam", "AdamW", "Optimizer", "RMSprop", "Rprop"]
+__all__ = [
+    "SGD",
+    "Adam",
+    "AdamW",
+    "Clip",
+    "Optimizer",
+    "RMSprop",
+    "ReduceOnPlateau",
+    "Rprop",
+    "clip_by_norm",
+    "clip_by_value",
+    "l1",
+    "l2",
+    "schedules",
+]
 
 
 def __getattr__(name: str) -> Any:

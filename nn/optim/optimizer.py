@@ -19,12 +19,11 @@ from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from functools import cache
 from itertools import repeat
-from math import inf
 from typing import Any, NamedTuple
 
 from autodiff import Value
 from nn.optim.arrays import GroupOnArrays, check_arrays
-from nn.optim.options import checked
+from nn.optim.options import above_0, checked
 
 Rule = Callable[..., tuple[Any, ...]]
 State = dict[str, Any]
@@ -64,8 +63,7 @@ class Optimizer(ABC):
     """
 
     def __init__(self, parameters: Parameters, **options: Any) -> None:
-        if not 0.0 < Value(options["lr"]).data < inf:  # assigned later, by a schedule, it may be 0
-            raise ValueError(f"the learning rate is above 0 and finite, got {options['lr']!r}")
+        above_0("the learning rate", options["lr"])  # a schedule may assign 0 later
         self.param_groups = [self._group(given, options) for given in _groups(type(self).__name__, parameters)]
         self.parameters: list[Value] = [x for group in self.param_groups for x in group["params"]]
         if not self.parameters:

@@ -49,6 +49,14 @@ def checked(name: str, given: Any) -> Any:
     raise TypeError(f"{name} is True or False, got {given!r}")
 
 
+def above_0(name: str, given: Any) -> float:
+    """The number as a float. Raises TypeError for no number, ValueError unless it is above 0 and finite."""
+    number = Value(given).data
+    if not 0.0 < number < inf:
+        raise ValueError(f"{name} is above 0 and finite, got {given!r}")
+    return number
+
+
 _NOUNS = {"lr": "the learning rate"}
 
 
