@@ -28,4 +28,4 @@ def test_a_bias_changes_no_weight_that_is_drawn() -> None:
 
 
 def test_a_layer_without_biases_is_drawn() -> None:
-    assert "neurons" in ad.draw(nn.Layer(2, 2, bias=False, seed=0)).text()
+    assert "layer  2       2      4 " in ad.draw(nn.Layer(2, 2, bias=False, seed=0)).text()
