@@ -10,7 +10,24 @@ from typing import Any
 
 from nn import init, metrics, optim
 from nn.elsewhere import missing
-from nn.layers import MLP, Dropout, Embedding, Layer, LayerNorm, Neuron, RMSNorm, Sequential
+from nn.layers import (
+    MLP,
+    Conv1d,
+    Conv2d,
+    Dropout,
+    Embedding,
+    Flatten,
+    Layer,
+    LayerNorm,
+    LSTMCell,
+    MaxPool2d,
+    MultiHeadAttention,
+    Neuron,
+    RMSNorm,
+    RNNCell,
+    Sequential,
+    unroll,
+)
 from nn.losses import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -31,13 +48,20 @@ from nn.training.saving import load, save
 __all__ = [
     "MLP",
     "SGD",
+    "Conv1d",
+    "Conv2d",
     "Dropout",
     "Embedding",
+    "Flatten",
+    "LSTMCell",
     "Layer",
     "LayerNorm",
+    "MaxPool2d",
     "Module",
+    "MultiHeadAttention",
     "Neuron",
     "RMSNorm",
+    "RNNCell",
     "Sequential",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
@@ -59,6 +83,7 @@ __all__ = [
     "optim",
     "save",
     "schedules",
+    "unroll",
 ]
 
 

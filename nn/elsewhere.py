@@ -38,6 +38,8 @@ _LOSSES = {
     "multiclass_hinge(outputs, targets)": "MultiMarginLoss CategoricalHinge multi_margin_loss",
     "metrics.accuracy(outputs, target)": "Accuracy BinaryAccuracy CategoricalAccuracy accuracy accuracy_score",
 }
+_RECURRENT = "write nn.unroll(cell, xs), where cell is nn.RNNCell(nin, hidden) or nn.LSTMCell(nin, hidden)"
+_ONE_ROW = "it takes one row, channels first: "
 
 # torch's and Keras's word for it, and what to write.
 ELSEWHERE: Mapping[str, str] = {
@@ -48,6 +50,19 @@ ELSEWHERE: Mapping[str, str] = {
     **dict.fromkeys(("ModuleList", "ModuleDict", "ParameterList", "ParameterDict"), _CONTAINER),
     **dict.fromkeys(("ReLU", "LeakyReLU", "ELU", "GELU", "SiLU", "Sigmoid", "Softplus", "Tanh"), _ACTIVATION),
     **dict.fromkeys(("Softmax", "LogSoftmax", "softmax"), "it is a function: autodiff.softmax, autodiff.log_softmax"),
+    **dict.fromkeys(("RNN", "LSTM", "SimpleRNN", "SimpleRNNCell"), _RECURRENT),
+    **dict.fromkeys(
+        ("GRU", "GRUCell"), f"{_RECURRENT}; a cell of your own is a function (x, state) -> (output, state)"
+    ),
+    "Conv1D": f"write nn.Conv1d(in_channels, out_channels, kernel_size); {_ONE_ROW}(channels, length)",
+    "Conv2D": f"write nn.Conv2d(in_channels, out_channels, kernel_size); {_ONE_ROW}(channels, height, width)",
+    **dict.fromkeys(("Conv3d", "Conv3D"), "there are nn.Conv1d and nn.Conv2d, over one axis and over two"),
+    "MaxPooling2D": "write nn.MaxPool2d(kernel_size)",
+    **dict.fromkeys(("MaxPool1d", "MaxPooling1D"), "write nn.MaxPool2d((1, k)), on [[line] for line in row]"),
+    **dict.fromkeys(
+        ("AvgPool2d", "AveragePooling2D"), "nn.MaxPool2d takes the largest; a mean is autodiff.mean(numbers)"
+    ),
+    **dict.fromkeys(("MultiheadAttention", "Attention"), "write nn.MultiHeadAttention(width, heads)"),
     **dict.fromkeys(("functional", "F"), "functions are autodiff.relu, autodiff.softmax, ..., and losses nn.mse, ..."),
     **{name: f"it is a function: nn.{call}" for call, names in _LOSSES.items() for name in names.split()},
     **{name: f"it is nn.optim.{name}" for name in ("Adam", "AdamW", "RMSprop", "Rprop", "Optimizer")},

@@ -8,13 +8,34 @@ from typing import Any
 
 from nn.elsewhere import missing
 from nn.layers.activations import ACTIVATIONS
+from nn.layers.attention import MultiHeadAttention
 from nn.layers.chain import Sequential
+from nn.layers.convolution import Conv1d, Conv2d, Flatten, MaxPool2d
 from nn.layers.dense import MLP, Layer, Neuron
 from nn.layers.dropout import Dropout
 from nn.layers.embedding import Embedding
 from nn.layers.norms import LayerNorm, RMSNorm
+from nn.layers.recurrent import LSTMCell, RNNCell, unroll
 
-__all__ = ["ACTIVATIONS", "MLP", "Dropout", "Embedding", "Layer", "LayerNorm", "Neuron", "RMSNorm", "Sequential"]
+__all__ = [
+    "ACTIVATIONS",
+    "MLP",
+    "Conv1d",
+    "Conv2d",
+    "Dropout",
+    "Embedding",
+    "Flatten",
+    "LSTMCell",
+    "Layer",
+    "LayerNorm",
+    "MaxPool2d",
+    "MultiHeadAttention",
+    "Neuron",
+    "RMSNorm",
+    "RNNCell",
+    "Sequential",
+    "unroll",
+]
 
 
 def __getattr__(name: str) -> Any:

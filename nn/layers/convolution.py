@@ -1,0 +1,276 @@
+"""Conv1d, Conv2d, MaxPool2d, Flatten: windows that slide over a row of several channels.
+
+A row is a nested list or an array, channels first: (channels, length) or (channels, height, width). A filter of a
+convolution is one neuron, whose inputs are the numbers that a window shows of all channels; each window gives one of
+its outputs, three nodes however large the window is. In the padding stands the constant 0, which is no node.
+
+>>> pixels = [[[0.5] * 8] * 8]
+>>> for layer in [Conv2d(1, 4, 3, activation="relu", seed=0), MaxPool2d(2), Flatten()]:
+...     pixels = layer(pixels)
+>>> len(pixels)  # 4 channels of 3 x 3
+36
+"""
+
+import math
+import random
+from collections.abc import Sequence, Sized
+from functools import lru_cache, reduce
+from itertools import product
+from operator import index
+from typing import Any, ClassVar
+
+import autodiff
+from nn.init import Initializer, Whole, generator, weights
+from nn.layers.activations import Activation, activation_of
+from nn.layers.arguments import width_of
+from nn.layers.dense import Layer, suited
+from nn.module import Module
+
+Sizes = tuple[int, ...]
+"""A whole number for each axis."""
+
+_SHAPES = {1: "(channels, length)", 2: "(channels, height, width)"}
+_OUTSIDE = -1  # where the padding lies, in a list of numbers
+
+
+class _Convolution(Module):
+    """A convolution over as many axes as the subclass says, beside that of the channels."""
+
+    axes: ClassVar[int]
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | Sequence[int],
+        stride: int | Sequence[int] = 1,
+        padding: int | Sequence[int] = 0,
+        dilation: int | Sequence[int] = 1,
+        bias: bool = True,
+        activation: Activation = "linear",
+        *,
+        seed: int | None = None,
+        rng: random.Random | None = None,
+        init: str | Initializer | None = None,
+    ) -> None:
+        self.in_channels = width_of("in_channels", in_channels)
+        self.kernel_size = _sizes("kernel_size", kernel_size, self.axes)
+        self.stride = _sizes("stride", stride, self.axes)
+        self.padding = _sizes("padding", padding, self.axes, least=0)
+        self.dilation = _sizes("dilation", dilation, self.axes)
+        rows, area = width_of("out_channels", out_channels), math.prod(self.kernel_size)
+        columns, rng, function = self.in_channels * area, generator(seed, rng), activation_of(activation)
+        matrix = weights(init or suited(function), rng, rows, columns, fan_out=rows * area)
+        name = f"{type(self).__name__}.filters"
+        self.filters = Layer(columns, rows, function, rng=rng, init=Whole(lambda *_: matrix), bias=bias, name=name)
+
+    def __call__(self, x: Any) -> list[Any]:
+        """Return the outputs of all filters, channels first, for a row.
+
+        Raises ValueError for a row with other channels, or smaller than the kernel; TypeError for no nested list.
+        """
+        name = type(self).__name__
+        numbers, sizes = _flat(name, x, self.axes)
+        if sizes[0] != self.in_channels:
+            raise ValueError(f"{name} expects a row of {self.in_channels} channels, got one of shape {sizes}")
+        kernel = (self.in_channels, *self.kernel_size)
+        shape, places = _slid(name, sizes, kernel, (1, *self.stride), (0, *self.padding), (1, *self.dilation))
+        numbers.append(0.0)  # which _OUTSIDE finds
+        windows = [[numbers[place] for place in window] for window in places]
+        outputs = [neuron(window) for neuron in self.filters.neurons for window in windows]
+        return _nested(outputs, (len(self.filters.neurons), *shape[1:]))
+
+    def config(self) -> dict[str, Any]:
+        """Return the keyword arguments that make such a convolution."""
+        of_filters = self.filters.config()
+        return {
+            "in_channels": self.in_channels,
+            "out_channels": of_filters["nout"],
+            **{name: list(getattr(self, name)) for name in ("kernel_size", "stride", "padding", "dilation")},
+            "bias": of_filters["bias"],
+            "activation": of_filters["activation"],
+        }
+
+    def __repr__(self) -> str:
+        kernel, out = self.kernel_size, len(self.filters.neurons)
+        geometry = f"stride={self.stride}, padding={self.padding}, dilation={self.dilation}"
+        return f"{type(self).__name__}({self.in_channels}, {out}, {kernel}, {geometry})"
+
+
+class Conv1d(_Convolution):
+    """A convolution along rows of shape (channels, length): y[o, p] = activation(b[o] + w[o] . window p of x).
+
+    It is the cross-correlation of signal processing, as everywhere in the field: the kernel is not reversed. Window p
+    shows the numbers at p * stride - padding + k * dilation, for k from 0 up to the kernel's size, of all channels;
+    there are (length + 2 padding - dilation (kernel - 1) - 1) // stride + 1 windows. The weights of filter o, in
+    `filters.neurons[o].w`, are torch's `weight[o]`, flattened.
+
+    Args:
+        in_channels, out_channels: how many channels a row has, and how many the outputs have; at least 1.
+        kernel_size: how many numbers of each channel a window shows, at least 1.
+        stride: how far the next window is, at least 1.
+        padding: how many zeros are thought of at both ends.
+        dilation: how far apart are the numbers in a window, at least 1.
+        bias: whether a filter has one.
+        activation, seed, rng, init: as in Neuron; fan-in and fan-out are channels times kernel size.
+
+    >>> edges = Conv1d(1, 1, 2, seed=0)
+    >>> edges.load_state_dict({"filters.neurons.0.w.0": -1, "filters.neurons.0.w.1": 1, "filters.neurons.0.b": 0})
+    >>> [y.data for y in edges([[0.0, 0.0, 5.0, 5.0]])[0]]
+    [0.0, 5.0, 0.0]
+    """
+
+    axes = 1
+
+
+class Conv2d(_Convolution):
+    """A convolution over rows of shape (channels, height, width), such as pictures; all else is as in Conv1d.
+
+    Args:
+        in_channels, out_channels: how many channels a row has, and how many the outputs have; at least 1.
+        kernel_size, stride, padding, dilation: as in Conv1d, a number for both axes, or a pair (down, across).
+        bias: whether a filter has one.
+        activation, seed, rng, init: as in Neuron; fan-in and fan-out are channels times the kernel's area.
+
+    Source: LeCun et al., Backpropagation applied to handwritten zip code recognition, 1989; of the windows, Dumoulin
+    and Visin, A guide to convolution arithmetic for deep learning, 2016.
+
+    >>> conv = Conv2d(1, 2, 3, padding=1, seed=0)
+    >>> y = conv([[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]])
+    >>> len(y), len(y[0]), len(y[0][0]), y[0][0][0].operands[0].op.name
+    (2, 2, 3, 'dot')
+    """
+
+    axes = 2
+
+
+class MaxPool2d(Module):
+    """The largest number in each window, channel by channel, of rows of shape (channels, height, width).
+
+    Of equal ones the first takes the whole gradient, as in torch; a nan is the largest.
+
+    Args:
+        kernel_size: the size of a window, a number for both axes or a pair (down, across).
+        stride: how far the next window is; as far as the window is large, unless given.
+        padding: by how much windows may reach outside, where nothing is; at most half of the kernel's size.
+
+    >>> MaxPool2d(2)([[[1.0, 2.0, 0.0, 0.0], [4.0, 3.0, 0.0, 7.0]]])
+    [[[4.0, 7.0]]]
+    """
+
+    def __init__(
+        self,
+        kernel_size: int | Sequence[int],
+        stride: int | Sequence[int] | None = None,
+        padding: int | Sequence[int] = 0,
+    ) -> None:
+        self.kernel_size = _sizes("kernel_size", kernel_size, 2)
+        self.stride = self.kernel_size if stride is None else _sizes("stride", stride, 2)
+        self.padding = _sizes("padding", padding, 2, least=0)
+        if any(2 * p > k for p, k in zip(self.padding, self.kernel_size, strict=True)):
+            raise ValueError(f"padding is at most half of kernel_size {self.kernel_size}, got {self.padding}")
+
+    def __call__(self, x: Any) -> list[Any]:
+        """Return the largest numbers, channels first, for a row. Raises as Conv2d does."""
+        numbers, sizes = _flat("MaxPool2d", x, 2)
+        kernel, stride, padding = (1, *self.kernel_size), (1, *self.stride), (0, *self.padding)
+        shape, places = _slid("MaxPool2d", sizes, kernel, stride, padding, (1, 1, 1))
+        windows = [[numbers[place] for place in window if place != _OUTSIDE] for window in places]
+        return _nested([reduce(_larger, window) for window in windows], shape)
+
+    def config(self) -> dict[str, Any]:
+        """Return the keyword arguments that make such a layer."""
+        return {name: list(getattr(self, name)) for name in ("kernel_size", "stride", "padding")}
+
+    def __repr__(self) -> str:
+        return f"MaxPool2d({self.kernel_size}, stride={self.stride}, padding={self.padding})"
+
+
+class Flatten(Module):
+    """The numbers of a nested list or array in one list, as a Layer takes them after a convolution.
+
+    >>> Flatten()([[[1.0, 2.0]], [[3.0, 4.0]]])
+    [1.0, 2.0, 3.0, 4.0]
+    """
+
+    def config(self) -> dict[str, Any]:
+        """Return no arguments: there are none."""
+        return {}
+
+    def __repr__(self) -> str:
+        return "Flatten()"
+
+    def __call__(self, x: Any) -> list[Any]:
+        """Return all numbers of x, row by row."""
+        x = x.tolist() if hasattr(x, "tolist") else x
+        return [number for part in x for number in self(part)] if isinstance(x, (list, tuple)) else [x]
+
+
+def _larger(x: Any, y: Any) -> Any:
+    return autodiff.where((y > x) | (y != y), y, x)
+
+
+@lru_cache(maxsize=64)
+def _slid(
+    name: str, sizes: Sizes, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes
+) -> tuple[Sizes, list[list[int]]]:
+    """Return how many windows there are along each axis, and of each what it shows: places in the flat row."""
+    axes = [_along(*axis) for axis in zip(sizes, kernel, stride, padding, dilation, strict=True)]
+    if not all(axes):
+        raise ValueError(
+            f"{name} expects a row at least as large as its kernel, {kernel[1:]} with dilation {dilation[1:]}; got "
+            f"shape {sizes}, with padding {padding[1:]}"
+        )
+    windows = [[_place(at, sizes) for at in product(*window)] for window in product(*axes)]
+    return tuple(map(len, axes)), windows
+
+
+def _along(size: int, kernel: int, stride: int, padding: int, dilation: int) -> list[range]:
+    """Return the coordinates that each window shows along one axis; those outside 0 to size are padding."""
+    reach = dilation * (kernel - 1)
+    starts = range(-padding, size + padding - reach, stride)
+    return [range(start, start + reach + 1, dilation) for start in starts]
+
+
+def _place(coordinates: Sizes, sizes: Sizes) -> int:
+    """Return where the number with these coordinates stands in the flat row, or _OUTSIDE."""
+    place = 0
+    for at, size in zip(coordinates, sizes, strict=True):
+        if not 0 <= at < size:
+            return _OUTSIDE
+        place = place * size + at
+    return place
+
+
+def _flat(name: str, x: Any, axes: int) -> tuple[list[Any], Sizes]:
+    """Return the numbers of a row in one list, and its sizes, channels first."""
+    numbers, sizes = [x], list[int]()
+    for _ in range(1 + axes):
+        parts = [part.tolist() if hasattr(part, "tolist") else part for part in numbers]
+        if not all(isinstance(part, (list, tuple)) for part in parts):
+            raise TypeError(f"{name} expects a row of shape {_SHAPES[axes]}, got {len(sizes)} axes; nest the lists")
+        lengths = sorted({len(part) for part in parts})
+        if len(lengths) > 1 or 0 in lengths:
+            raise ValueError(f"{name} expects lists of one length, at least 1, on each axis, got lengths {lengths}")
+        sizes += lengths
+        numbers = [number for part in parts for number in part]
+    if isinstance(numbers[0], Sized):
+        raise TypeError(f"{name} expects one row of shape {_SHAPES[axes]}, got more axes; call it on each row")
+    return numbers, tuple(sizes)
+
+
+def _nested(numbers: list[Any], sizes: Sizes) -> list[Any]:
+    """Return the numbers in nested lists of these sizes."""
+    for size in reversed(sizes[1:]):
+        numbers = [numbers[i : i + size] for i in range(0, len(numbers), size)]
+    return numbers
+
+
+def _sizes(name: str, given: int | Sequence[int], axes: int, least: int = 1) -> Sizes:
+    """Return a whole number for each axis; a single one counts for all."""
+    sizes = tuple(given) if isinstance(given, Sequence) else (given,) * axes
+    are_whole = all(hasattr(type(size), "__index__") and not isinstance(size, bool) for size in sizes)
+    if len(sizes) != axes or not are_whole or min(sizes) < least:
+        pair = ", or a pair of them" * (axes == 2)
+        raise ValueError(f"{name} is a whole number of at least {least}{pair}, got {given!r}")
+    return tuple(map(index, sizes))
