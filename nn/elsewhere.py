@@ -21,8 +21,10 @@ _SCHEDULES = {
     "warm_up(schedule, duration)": "SequentialLR",
     "ReduceOnPlateau(lr)": "ReduceLROnPlateau",
 }
-_GLOROT = "write nn.init.glorot(), or nn.init.glorot(normal=True)"
-_HE = "write nn.init.he(), or nn.init.he(normal=True)"
+_GLOROT = 'write init="glorot", or nn.init.glorot(normal=True)'
+_HE = 'write init="he", or nn.init.he(normal=True)'
+_LECUN = 'write init="lecun", or nn.init.lecun(normal=True)'
+_INPLACE = "initialisers change nothing in place: a layer takes init="
 
 _LOSSES = {
     "mse(outputs, targets)": "MSELoss MeanSquaredError mse_loss mean_squared_error",
@@ -78,8 +80,12 @@ ELSEWHERE: Mapping[str, str] = {
     **dict.fromkeys(("glorot_uniform", "glorot_normal"), _GLOROT),
     **dict.fromkeys(("kaiming", "kaiming_uniform", "kaiming_uniform_", "kaiming_normal", "kaiming_normal_"), _HE),
     **dict.fromkeys(("he_uniform", "he_normal"), _HE),
-    "zeros_": "write nn.init.zeros()",
-    "uniform_": "write nn.init.uniform(bound)",
+    **dict.fromkeys(("lecun_uniform", "lecun_normal"), _LECUN),
+    **{f"{name}_": f'{_INPLACE}"{name}"' for name in ("zeros", "ones", "uniform", "normal", "orthogonal")},
+    "constant_": f"{_INPLACE}nn.init.constant(value)",
+    **dict.fromkeys(("LayerNormalization", "RMSNormalization"), "write nn.LayerNorm(width), nn.RMSNorm(width)"),
+    **dict.fromkeys(("BatchNorm1d", "BatchNormalization"), "rows are seen one at a time; write nn.LayerNorm(width)"),
+    **dict.fromkeys(("AlphaDropout", "Dropout1d", "Dropout2d", "SpatialDropout1D"), "write nn.Dropout(p)"),
 }
 
 # The same of the attributes of a Module.
@@ -88,10 +94,13 @@ ON_MODULES: Mapping[str, str] = {
     "forward": "it is __call__: write model(x)",
     **dict.fromkeys(("to", "cpu", "cuda", "double", "float", "half"), _FLOATS),
     **dict.fromkeys(("params", "weights", "trainable_variables"), "write model.parameters()"),
-    **dict.fromkeys(("children", "named_modules"), "write model.modules(); autodiff.draw(model) shows what it holds"),
-    "summary": "write autodiff.draw(model)",
+    **dict.fromkeys(("children", "named_modules", "named_children"), "write model.modules(), or model.summary()"),
+    **dict.fromkeys(("buffers", "non_trainable_variables"), "write model.named_buffers()"),
+    **dict.fromkeys(("get_config", "extra_repr"), "write model.config()"),
     **dict.fromkeys(("save", "save_weights", "load", "load_weights"), "write nn.save(path, model) and nn.load(path)"),
-    "fit": "write the loop: loss.backward(), then step() of nn.optim.Adam(model.parameters())",
+    **dict.fromkeys(("fit", "compile"), "write nn.fit(model, X, y, loss=nn.mse, optimizer=..., epochs=...)"),
+    "predict": "write nn.predict(model, X)",
+    **dict.fromkeys(("apply", "initialize"), "layers take init, the name of an initialiser"),
 }
 
 

@@ -69,7 +69,7 @@ class LayerNorm(_Norm):
     def _normalised(self, x: list[Any]) -> list[Value]:
         mean = autodiff.mean(x)
         centred = [v - mean for v in x]
-        scale = 1.0 / autodiff.sqrt(autodiff.mean([v * v for v in centred]) + self.eps)
+        scale = 1.0 / autodiff.sqrt(autodiff.dot(centred, centred) / len(x) + self.eps)
         return [w * (v * scale) + b for w, v, b in zip(self.weight, centred, self.bias, strict=True)]
 
 
@@ -91,5 +91,5 @@ class RMSNorm(_Norm):
         super().__init__(width, eps)
 
     def _normalised(self, x: list[Any]) -> list[Value]:
-        scale = 1.0 / autodiff.sqrt(autodiff.mean([v * v for v in x]) + self.eps)
+        scale = 1.0 / autodiff.sqrt(autodiff.dot(x, x) / len(x) + self.eps)
         return [w * (v * scale) for w, v in zip(self.weight, x, strict=True)]
