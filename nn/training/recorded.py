@@ -27,6 +27,12 @@ SIZES: Mapping[str, Callable[..., int]] = {
     "LayerNorm": lambda width, **_: 2 * _units(width),
     "RMSNorm": lambda width, **_: _units(width),
     "Embedding": lambda count, width, **_: _units(count, width),
+    "RNNCell": lambda nin, hidden, **_: _affine(_units(nin) + _units(hidden), hidden, True),
+    "LSTMCell": lambda nin, hidden, **_: 4 * _affine(_units(nin) + _units(hidden), hidden, True),
+    **dict.fromkeys(("Conv1d", "Conv2d"), lambda **config: _convolution(**config)),
+    "MaxPool2d": lambda **_: 0,
+    "Flatten": lambda **_: 0,
+    "MultiHeadAttention": lambda width, bias, **_: 4 * _affine(width, width, bias),
 }
 
 
@@ -142,6 +148,10 @@ def _generators(modules: list[Module]) -> dict[random.Random, list[tuple[int, st
 
 def _affine(nin: int, nout: int, bias: bool) -> int:
     return _units(nin, nout) + (_units(nout) if bias else 0)
+
+
+def _convolution(in_channels: int, out_channels: int, kernel_size: list[int], bias: bool, **_: Any) -> int:
+    return _affine(_units(in_channels, *kernel_size), out_channels, bias)
 
 
 def _units(*widths: int) -> int:

@@ -56,6 +56,13 @@ MODELS = [
     nn.LayerNorm(3, eps=0.5),
     nn.RMSNorm(4),
     nn.Embedding(3, 2),
+    nn.RNNCell(2, 3, "relu"),
+    nn.LSTMCell(2, 3),
+    nn.Conv1d(2, 3, 2, bias=False),
+    nn.Conv2d(2, 3, (2, 1), padding=1, activation="tanh"),
+    nn.MaxPool2d(2),
+    nn.Flatten(),
+    nn.MultiHeadAttention(4, 2, causal=True),
 ]
 
 
