@@ -36,7 +36,7 @@ class GroupOnArrays:
 
         count = len(self._numbers)
         for name, first in columns.items():
-            state[name] = numpy.array(state.get(name, [first] * count), float)
+            state[name] = numpy.asarray(state.get(name, [first] * count), float)
         arrays, shared = [state[name] for name in columns], numpy.array(settings)
         calls = []
         for start in range(0, count, WIDTH):

@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 from autodiff import Value
 from nn.optim.arrays import GroupOnArrays, check_arrays
 from nn.optim.options import above_0, checked
+from nn.optim.state import loaded
 
 Rule = Callable[..., tuple[Any, ...]]
 State = dict[str, Any]
@@ -163,6 +164,48 @@ class Optimizer(ABC):
                 run.step(plan.rule, plan.numbers, plan.columns, state)
 
         return step
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the next steps depend on, in floats, ints and lists of them: `json` keeps every bit.
+
+        "state" has for each group the number of its steps and lists with a number for each of its parameters, named as
+        in torch; "param_groups" has the options, and as "params" the positions of the group's parameters.
+
+        >>> from nn.optim import SGD
+        >>> x = Value(3.0)
+        >>> x.grad = 2.0
+        >>> sgd = SGD([x], momentum=0.5)
+        >>> sgd.step()
+        >>> sgd.state_dict()["state"]
+        [{'step': 1, 'momentum_buffer': [2.0]}]
+        """
+        states, groups, start = [], [], 0
+        for group, state, plan in zip(self.param_groups, self._states, self._plans(), strict=True):
+            end = start + len(group["params"])
+            names = plan.columns if state["step"] else ()
+            columns = _columns(state, plan.columns, end - start)
+            states.append({"step": state["step"], **{n: list(c) for n, c in zip(names, columns, strict=False)}})
+            options = {name: list(x) if isinstance(x, tuple) else x for name, x in _options(group).items()}
+            groups.append({**options, "params": list(range(start, end))})
+            start = end
+        return {"optimizer": type(self).__name__, "state": states, "param_groups": groups}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Set options and state, as `state_dict` gave them. Nothing changes unless all of it fits.
+
+        Raises TypeError for what is no state or holds something else than numbers, KeyError for what is missing,
+        ValueError for the state of another kind of optimiser, of other groups, or an option out of range.
+
+        >>> from nn.optim import Adam
+        >>> adam = Adam([Value(3.0)])
+        >>> adam.load_state_dict(Adam([Value(1.0)], lr=0.5).state_dict())
+        >>> adam.lr
+        0.5
+        """
+        options, states = loaded(self, state)
+        for group, own in zip(self.param_groups, options, strict=True):
+            group.update(own)
+        self._states = states
 
     def _group(self, given: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
         unknown = [name for name in given if name not in options and name != "params"]
