@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 
 _CONTAINER = "a plain list or dict in an attribute of a Module will do"
-_ACTIVATION = 'an activation is a name, as in nn.Layer(nin, nout, "relu"), or a function, such as autodiff.relu'
+_ACTIVATION = 'an activation is a name, in nn.Layer(nin, nout, "relu") and nn.Sequential(..., "relu"), or a function'
 _ADAM = "write nn.optim.Adam(model.parameters(), lr=1e-3)"
 _SCHEDULES = {
     "constant(lr)": "ConstantLR",
@@ -50,7 +50,9 @@ ELSEWHERE: Mapping[str, str] = {
     **dict.fromkeys(("Parameter", "Variable"), "every autodiff.Value(...) in an attribute of a Module is a parameter"),
     "Buffer": "write self.register_buffer(name, value) in a Module",
     **dict.fromkeys(("ModuleList", "ModuleDict", "ParameterList", "ParameterDict"), _CONTAINER),
-    **dict.fromkeys(("ReLU", "LeakyReLU", "ELU", "GELU", "SiLU", "Sigmoid", "Softplus", "Tanh"), _ACTIVATION),
+    **dict.fromkeys(
+        ("ReLU", "LeakyReLU", "ELU", "GELU", "SiLU", "Sigmoid", "Softplus", "Tanh", "Activation"), _ACTIVATION
+    ),
     **dict.fromkeys(("Softmax", "LogSoftmax", "softmax"), "it is a function: autodiff.softmax, autodiff.log_softmax"),
     **dict.fromkeys(("RNN", "LSTM", "SimpleRNN", "SimpleRNNCell"), _RECURRENT),
     **dict.fromkeys(

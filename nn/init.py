@@ -241,16 +241,17 @@ def _scaled(variance: Callable[[int, int], float], normal: bool) -> Single:
 
 
 def _orthonormal(vectors: Matrix) -> Matrix:
-    """Return an orthonormal basis of what the vectors span, by Gram-Schmidt; in plain Python, the same on any machine.
+    """Return an orthonormal basis of what the vectors span, by Gram-Schmidt, which takes no package.
 
-    Each is projected twice: once loses digits where vectors are nearly parallel.
+    Each vector is projected twice: once loses digits where vectors are nearly parallel. The sums are exact, so that a
+    seed gives the same weights in each version of Python.
     """
     basis: Matrix = []
     for vector in vectors:
         for unit in [*basis, *basis]:
-            along = sum(map(mul, unit, vector))
+            along = math.fsum(map(mul, unit, vector))
             vector = [x - along * u for x, u in zip(vector, unit, strict=True)]
-        length = math.hypot(*vector)
+        length = math.sqrt(math.fsum(map(mul, vector, vector)))
         basis.append([x / length for x in vector])
     return basis
 

@@ -44,8 +44,12 @@ class Sequential(Module):
 
         Between the steps a single number is a list of one.
         """
-        for step in self.layers:
-            x = each(ACTIVATIONS[step], x) if isinstance(step, str) else step(x)
+        for i, step in enumerate(self.layers):
+            try:
+                x = each(ACTIVATIONS[step], x) if isinstance(step, str) else step(x)
+            except (TypeError, ValueError) as error:
+                error.add_note(f"in step {i} of Sequential, {_shown(step)}")
+                raise
             x = [x] if isinstance(x, (Value, Real)) else x
         return x[0] if isinstance(x, list) and len(x) == 1 and isinstance(x[0], Value) else x
 
@@ -53,8 +57,7 @@ class Sequential(Module):
         return {"layers": [step if isinstance(step, (str, Module)) else recorded(step) for step in self.layers]}
 
     def __repr__(self) -> str:
-        shown = [repr(step) if isinstance(step, (str, Module)) else named(step) for step in self.layers]
-        return f"Sequential({', '.join(shown)})"
+        return f"Sequential({', '.join(map(_shown, self.layers))})"
 
 
 def _checked(step: Any) -> Step:
@@ -63,3 +66,7 @@ def _checked(step: Any) -> Step:
         raise TypeError(f"a step of Sequential is a module, a function, or the name of an activation, got {step!r}")
     function = activation_of(step)
     return next((name for name, activation in ACTIVATIONS.items() if activation is function), function)
+
+
+def _shown(step: Step) -> str:
+    return repr(step) if isinstance(step, (str, Module)) else named(step)

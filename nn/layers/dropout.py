@@ -8,6 +8,7 @@
 """
 
 import random
+from numbers import Real
 from typing import Any
 
 import autodiff
@@ -19,8 +20,8 @@ from nn.module import Module
 class Dropout(Module):
     """In training, each number is 0 with probability p, else divided by 1 - p: the expectation is the number itself.
 
-    After `model.eval()` it returns its input. In a compiled function of your own, what was drawn when it was traced
-    stays so; `nn.fit` draws anew for each row.
+    After `model.eval()` it returns its input. In a compiled function of your own, the mode and what was drawn stay what
+    they were when it was traced; `nn.fit` draws anew for each row.
 
     Source: Srivastava et al., Dropout: a simple way to prevent neural networks from overfitting, 2014.
 
@@ -55,4 +56,4 @@ class Dropout(Module):
 
 
 def _is_probability(p: Any) -> bool:
-    return isinstance(p, (int, float)) and 0 <= p < 1
+    return isinstance(p, Real) and 0 <= float(p) < 1

@@ -9,6 +9,7 @@
 import math
 import sys
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any
 
 import autodiff
@@ -22,7 +23,7 @@ class _Norm(Module):
 
     def __init__(self, width: int, eps: float) -> None:
         width = width_of("width", width)
-        if not (isinstance(eps, (int, float)) and 0 <= eps < math.inf):
+        if not (_is_number(eps) and 0 <= eps < math.inf):
             raise ValueError(f"eps is a number of at least 0, got {eps!r}")
         self.eps = float(eps)
         self.weight = [Value(1.0, f"weight{i}") for i in range(width)]
@@ -44,6 +45,10 @@ class _Norm(Module):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({len(self.weight)}, eps={self.eps:.3g})"
+
+
+def _is_number(x: Any) -> bool:
+    return isinstance(x, Real)
 
 
 class LayerNorm(_Norm):

@@ -107,6 +107,25 @@ def test_a_single_output_is_a_value_and_a_list_of_one_between_steps() -> None:
     assert len(nn.Sequential(nn.Embedding(3, 1, seed=0))([2])) == 1  # a list of one vector stays one
 
 
+def test_an_error_says_in_which_step_of_a_chain_it_happened() -> None:
+    chain = nn.Sequential(nn.Layer(3, 4, seed=0), nn.Sequential("relu", nn.Layer(3, 1, seed=0)))
+    with pytest.raises(ValueError, match="Layer expects a list of 3 inputs, got 4") as caught:
+        chain(X)
+    assert caught.value.__notes__ == [
+        "in step 1 of Sequential, Layer(3, 1, 'relu')",
+        "in step 1 of Sequential, Sequential('relu', Layer(3, 1, 'relu'))",
+    ]
+
+
+def test_chains_are_drawn_with_what_has_weights() -> None:
+    chain = nn.Sequential(nn.Layer(3, 4, seed=0), nn.LayerNorm(4), nn.Dropout(0.5, seed=0), nn.Layer(4, 2, seed=1))
+    lines = autodiff.draw(chain).text().splitlines()  # type: ignore[call-overload]
+    assert [line.split()[0] for line in lines[1:]] == ["layers.0", "layers.3"]
+    with autodiff.record_source():
+        outputs = chain(X)
+    assert {y.source.modules for y in outputs} == {("Sequential", "layers.3", f"neurons.{i}") for i in range(2)}
+
+
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
