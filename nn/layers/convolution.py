@@ -4,11 +4,10 @@ A row is a nested list or an array, channels first: (channels, length) or (chann
 convolution is one neuron, whose inputs are the numbers that a window shows of all channels; each window gives one of
 its outputs, three nodes however large the window is. In the padding stands the constant 0, which is no node.
 
->>> pixels = [[[0.5] * 8] * 8]
->>> for layer in [Conv2d(1, 4, 3, activation="relu", seed=0), MaxPool2d(2), Flatten()]:
-...     pixels = layer(pixels)
->>> len(pixels)  # 4 channels of 3 x 3
-36
+>>> from nn import Layer, Sequential
+>>> model = Sequential(Conv2d(1, 4, 3), "relu", MaxPool2d(2), Flatten(), Layer(4 * 3 * 3, 10, "linear"))
+>>> len(model([[[0.5] * 8] * 8]))  # of 8 x 8 pixels 6 x 6 windows, of these 3 x 3
+10
 """
 
 import math
@@ -21,7 +20,7 @@ from typing import Any, ClassVar
 
 import autodiff
 from nn.init import Initializer, Whole, generator, weights
-from nn.layers.activations import Activation, activation_of
+from nn.layers.activations import Activation, activation_of, linear, named
 from nn.layers.arguments import width_of
 from nn.layers.dense import Layer, suited
 from nn.module import Module
@@ -92,9 +91,13 @@ class _Convolution(Module):
         }
 
     def __repr__(self) -> str:
-        kernel, out = self.kernel_size, len(self.filters.neurons)
-        geometry = f"stride={self.stride}, padding={self.padding}, dilation={self.dilation}"
-        return f"{type(self).__name__}({self.in_channels}, {out}, {kernel}, {geometry})"
+        usual = {"stride": 1, "padding": 0, "dilation": 1}
+        given = {name: getattr(self, name) for name, size in usual.items() if set(getattr(self, name)) != {size}}
+        neuron = self.filters.neurons[0]
+        given |= {"bias": False} if neuron.b is None else {}
+        given |= {"activation": named(neuron.activation)} if neuron.activation is not linear else {}
+        more = "".join(f", {name}={x!r}" for name, x in given.items())
+        return f"{type(self).__name__}({self.in_channels}, {len(self.filters.neurons)}, {self.kernel_size}{more})"
 
 
 class Conv1d(_Convolution):

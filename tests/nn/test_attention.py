@@ -203,3 +203,8 @@ def test_vectors_are_lists_or_arrays_of_any_numbers(kind: Any) -> None:
 def test_what_does_not_fit_is_refused_by_what_was_given_and_expected(call: Any, error: Any, message: str) -> None:
     with pytest.raises(error, match=message):
         call()
+
+
+def test_torchs_name_leads_here() -> None:
+    with pytest.raises(AttributeError, match=r"nn.MultiHeadAttention\(width, heads\)"):
+        nn.MultiheadAttention  # noqa: B018

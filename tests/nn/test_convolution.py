@@ -111,21 +111,16 @@ def test_a_convolution_compiles_to_one_program_that_gives_what_eager_code_gives(
     assert_compiled_equals_eager(lambda conv, x: conv(x), conv, rows)
 
 
-class Digits(nn.Module):
-    """A convolution, the largest of each 2 x 2 of its outputs, and a layer."""
-
-    def __init__(self, seed: int = 0) -> None:
-        self.conv = nn.Conv2d(1, 4, 3, activation="relu", seed=seed)
-        self.pool = nn.MaxPool2d(2)
-        self.layer = nn.Layer(36, 10, "linear", seed=seed)
-
-    def __call__(self, x: Any) -> list[Any]:
-        return self.layer(nn.Flatten()(self.pool(self.conv(x))))
+def network() -> nn.Sequential:
+    """A convolution of 8 x 8 pixels, the largest of each 2 x 2 of its outputs, and a layer."""
+    rng = random.Random(0)
+    conv, layer = nn.Conv2d(1, 4, 3, rng=rng, init="he"), nn.Layer(36, 10, "linear", rng=rng)
+    return nn.Sequential(conv, "relu", nn.MaxPool2d(2), nn.Flatten(), layer)
 
 
 def test_a_network_of_convolution_and_pooling_compiles_to_one_program() -> None:
     rows = np.random.default_rng(0).integers(0, 17, (3, 1, 8, 8)) / 16
-    assert_compiled_equals_eager(lambda model, x: model(x), Digits(), rows)
+    assert_compiled_equals_eager(lambda model, x: model(x), network(), rows)
 
 
 def test_padding_adds_no_node() -> None:
@@ -231,6 +226,12 @@ def test_a_configuration_makes_a_layer_of_the_same_shape(layer: Any) -> None:
     assert repr(again) == repr(layer)
 
 
+def test_a_convolution_shows_what_is_not_usual() -> None:
+    assert repr(nn.Conv2d(1, 2, 3)) == "Conv2d(1, 2, (3, 3))"
+    conv = nn.Conv1d(1, 2, 3, padding=1, bias=False, activation=abs)
+    assert repr(conv) == "Conv1d(1, 2, (3,), padding=(1,), bias=False, activation='abs')"
+
+
 def test_the_same_seed_draws_the_same_filters() -> None:
     drawn = nn.Conv1d(1, 1, 2, seed=4).state_dict()
     assert drawn == nn.Conv1d(1, 1, 2, rng=random.Random(4)).state_dict() != nn.Conv1d(1, 1, 2, seed=5).state_dict()
@@ -265,9 +266,25 @@ def test_what_does_not_fit_is_refused_by_what_was_given_and_expected(call: Any, 
         call()
 
 
+@pytest.mark.parametrize(
+    ("name", "ours"),
+    [
+        ("Conv2D", r"nn.Conv2d\(in_channels, out_channels, kernel_size\)"),
+        ("Conv1D", "nn.Conv1d"),
+        ("Conv3d", "nn.Conv2d"),
+        ("MaxPooling2D", r"nn.MaxPool2d\(kernel_size\)"),
+        ("AvgPool2d", "autodiff.mean"),
+        ("MaxPool1d", r"nn.MaxPool2d\(\(1, k\)\)"),
+    ],
+)
+def test_names_of_other_libraries_lead_here(name: str, ours: str) -> None:
+    with pytest.raises(AttributeError, match=ours):
+        getattr(nn, name)
+
+
 def test_a_small_convolutional_network_learns_digits() -> None:
     pixels, digits = load_digits(n_class=3, return_X_y=True)
-    rows, model = (pixels / 16).reshape(-1, 1, 8, 8)[:60], Digits()
+    rows, model = (pixels / 16).reshape(-1, 1, 8, 8)[:60], network()
     sgd = nn.SGD(model.parameters(), lr=0.3)
     for _ in range(3):
         for start in range(0, 60, 6):

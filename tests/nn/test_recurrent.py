@@ -12,7 +12,7 @@ import autodiff as ad
 import nn
 from autodiff import Value
 from autodiff.testing import check_grads
-from tests.nn.twins import assert_compiled_equals_eager, data_of, drawn, scored, with_parameters
+from tests.nn.twins import assert_compiled_equals_eager, data_of, drawn, flat, scored, with_parameters
 
 CELLS = [nn.RNNCell, nn.LSTMCell]
 SHAPES = [(1, 1, 1), (2, 3, 4), (3, 2, 5)]  # inputs, units, steps
@@ -156,6 +156,16 @@ def test_a_given_state_has_a_gradient_through_the_first_chunk_alone() -> None:
     assert ad.gradient(outputs[1][0], h) == 0.0
 
 
+@pytest.mark.parametrize("kind", CELLS)
+def test_a_compiled_function_hands_the_state_on_as_numbers(kind: Any) -> None:
+    cell, xs = drawn(kind(2, 2)), sequence(6, 2)
+    read = ad.compile(lambda xs, state: nn.unroll(cell, xs, state))
+    _, state = read(xs[:3], None)
+    assert set(map(type, flat(state))) == {float}
+    outputs, _ = read(xs[3:], state)
+    np.testing.assert_allclose(outputs, data_of(nn.unroll(cell, xs)[0][3:]), rtol=0, atol=1e-14)
+
+
 def test_a_function_is_a_cell_with_any_state_of_numbers() -> None:
     def running_sum(x: Any, state: Any) -> Any:
         total = x + (0.0 if state is None else state["total"][0])
@@ -212,6 +222,12 @@ def test_items_and_states_are_lists_or_arrays_of_any_numbers(kind: Any) -> None:
 def test_what_does_not_fit_is_refused_by_what_was_given_and_expected(call: Any, error: Any, message: str) -> None:
     with pytest.raises(error, match=message):
         call()
+
+
+@pytest.mark.parametrize("name", ["RNN", "LSTM", "SimpleRNN", "GRU", "GRUCell"])
+def test_names_of_other_libraries_lead_here(name: str) -> None:
+    with pytest.raises(AttributeError, match=r"nn.unroll\(cell, xs\), where cell is nn.RNNCell.*nn.LSTMCell"):
+        getattr(nn, name)
 
 
 class Parity(nn.Module):
