@@ -43,7 +43,7 @@ from nn.losses import (
 from nn.minimize import least_squares, minimize
 from nn.module import Module
 from nn.optim import SGD, l1, l2, schedules
-from nn.training.saving import load, save
+from nn.training import Event, History, checkpoint, each_batch, early_stopping, fit, load, predict, save
 
 __all__ = [
     "MLP",
@@ -52,7 +52,9 @@ __all__ = [
     "Conv2d",
     "Dropout",
     "Embedding",
+    "Event",
     "Flatten",
+    "History",
     "LSTMCell",
     "Layer",
     "LayerNorm",
@@ -65,7 +67,11 @@ __all__ = [
     "Sequential",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
+    "checkpoint",
     "cross_entropy",
+    "each_batch",
+    "early_stopping",
+    "fit",
     "hinge",
     "huber",
     "init",
@@ -81,6 +87,7 @@ __all__ = [
     "multiclass_hinge",
     "nll",
     "optim",
+    "predict",
     "save",
     "schedules",
     "unroll",

@@ -1,0 +1,148 @@
+"""What callbacks are told, and the callbacks that most want: early stopping, checkpoints.
+
+A callback is a function of one `Event`; `fit` calls it after each epoch. An exception that it raises ends the training.
+
+>>> def tell(event):
+...     print(event.epoch, sorted(event.logs))
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import inf
+from os import PathLike
+from typing import Any, TypeVar
+
+from nn.training.history import History
+
+
+@dataclass
+class Event:
+    """The moment after an epoch, or after a batch for callbacks of `each_batch`. Parameters are as they then are.
+
+    Attributes:
+        name: "epoch" or "batch".
+        epoch, epochs: the number of the epoch, from 1, and how many there are to be.
+        step: how many batches the optimiser has taken.
+        logs: figures by name: of the epoch, "loss", each metric, the same of validation as "val_loss" and so on, "lr"
+            and "seconds"; of a batch, "loss", metrics and "lr".
+        model, optimizer: those that `fit` was given.
+        history: all epochs so far, this one with them.
+    """
+
+    name: str
+    epoch: int
+    epochs: int
+    step: int
+    logs: dict[str, float]
+    model: Any
+    optimizer: Any
+    history: History
+    stopping: str | None = None
+
+    def stop(self, reason: str = "stopped by a callback") -> None:
+        """End the training after this epoch or batch; the history's `stopped` says why."""
+        self.stopping = reason
+
+
+Callback = Callable[[Event], Any]
+_F = TypeVar("_F", bound=Callback)
+
+
+def each_batch(callback: _F) -> _F:
+    """Mark a callback as one for the end of every batch, in the place of every epoch; decorates.
+
+    >>> @each_batch
+    ... def watch(event): ...
+    """
+    callback.each_batch = True  # type: ignore[attr-defined]
+    return callback
+
+
+def early_stopping(
+    monitor: str = "val_loss", *, patience: int = 5, min_delta: float = 0.0, mode: str = "min", restore: bool = True
+) -> Callback:
+    """Return a callback that ends the training once a figure has not improved for `patience` epochs.
+
+    Args:
+        monitor: the figure, a name in `event.logs`.
+        patience: how many epochs without a better one are borne.
+        min_delta: what counts as better: by more than this, at least 0.
+        mode: "min", smaller is better, or "max".
+        restore: whether the model gets the numbers of its best epoch back, at the last epoch, early or not.
+
+    Raises ValueError for another mode, patience below 1 or min_delta below 0.
+
+    >>> early_stopping("val_accuracy", mode="max", patience=3).__name__
+    'early_stopping'
+    """
+    if mode not in ("min", "max") or patience < 1 or min_delta < 0:
+        raise ValueError(
+            f'early_stopping takes mode "min" or "max", patience of at least 1 and min_delta of at least 0, got '
+            f"{mode!r}, {patience!r}, {min_delta!r}"
+        )
+    best, waited, numbers = _Best(monitor, mode, min_delta), 0, None
+
+    def callback(event: Event) -> None:
+        nonlocal waited, numbers
+        if event.epoch == 1:
+            best.score, waited, numbers = inf, 0, None
+        if best.is_beaten(event):
+            waited, numbers = 0, event.model.state_dict() if restore else None
+        else:
+            waited += 1
+        if waited >= patience:
+            event.stop(f"{monitor} has not improved for {patience} epochs")
+        if waited and numbers is not None and (event.stopping or event.epoch == event.epochs):
+            event.model.load_state_dict(numbers)
+
+    callback.__name__ = "early_stopping"
+    return callback
+
+
+def checkpoint(path: str | PathLike[str], *, monitor: str | None = None, mode: str = "min", every: int = 1) -> Callback:
+    """Return a callback that saves model, optimiser and history to a file by `nn.save`.
+
+    Args:
+        path: of the file, which each saving replaces whole.
+        monitor: a figure in `event.logs`: save where it is the best so far; every time unless given.
+        mode: "min", smaller is better, or "max".
+        every: save at each so-many-th epoch.
+
+    Raises ValueError for another mode, or `every` below 1.
+
+    >>> checkpoint("model.safetensors", monitor="val_loss").__name__
+    'checkpoint'
+    """
+    if mode not in ("min", "max") or every < 1:
+        raise ValueError(f'checkpoint takes mode "min" or "max" and every of at least 1, got {mode!r}, {every!r}')
+    best = None if monitor is None else _Best(monitor, mode, 0.0)
+
+    def callback(event: Event) -> None:
+        from nn.training.saving import save
+
+        if event.epoch % every == 0 and (best is None or best.is_beaten(event)):
+            save(path, event.model, event.optimizer, event.history)
+
+    callback.__name__ = "checkpoint"
+    return callback
+
+
+class _Best:
+    """The best score of a figure so far, the smaller the better."""
+
+    def __init__(self, monitor: str, mode: str, min_delta: float) -> None:
+        self.monitor, self.sign, self.min_delta = monitor, 1.0 if mode == "min" else -1.0, min_delta
+        self.score = inf
+
+    def is_beaten(self, event: Event) -> bool:
+        """Whether this epoch's figure is better; then it is the best from now on."""
+        if self.monitor not in event.logs:
+            raise KeyError(
+                f"no figure is called {self.monitor!r}; there are {', '.join(event.logs)}"
+                + ("; give fit validation=(X, y)" if self.monitor.startswith("val_") else "")
+            )
+        score = self.sign * event.logs[self.monitor]
+        if score < self.score - self.min_delta:
+            self.score = score
+            return True
+        return False

@@ -1,0 +1,162 @@
+"""fit: one way to train, for eager and compiled models alike.
+
+>>> import nn
+>>> from autodiff import Value
+>>> model = nn.Neuron(1, "linear", seed=0)
+>>> sgd = nn.optim.SGD(model.parameters(), lr=0.1)
+>>> xs, ys = [[0.0], [1.0], [2.0]], [1.0, 3.0, 5.0]
+>>> history = fit(model, xs, ys, loss=nn.mse, optimizer=sgd, epochs=200, batch_size=None)
+>>> [round(parameter.data, 3) for parameter in model.parameters()], history.epochs
+([2.0, 1.0], 200)
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from typing import Any
+
+from autodiff.compiler import TracingError
+from nn.holding import is_module
+from nn.metrics import METRICS
+from nn.training.events import Callback
+from nn.training.forward import Evaluation
+from nn.training.history import History
+from nn.training.loop import Descent, Loop, in_mode
+from nn.training.progress import Progress
+from nn.training.rows import Data
+from nn.training.shards import Shards
+from nn.training.steps import Rehearsal, Steps, Task, name_of
+
+Metric = str | Callable[[Any, Any], Any]
+
+
+def fit(
+    model: Any,
+    X: Any,
+    y: Any,
+    *,
+    loss: Callable[[Any, Any], Any],
+    optimizer: Any,
+    epochs: int,
+    batch_size: int | None = 32,
+    shuffle: bool = True,
+    seed: int = 0,
+    schedule: Callable[[float], float] | None = None,
+    clip: Any = None,
+    penalty: Callable[[Sequence[Any]], Any] | None = None,
+    validation: tuple[Any, Any] | None = None,
+    metrics: Sequence[Metric] = (),
+    callbacks: Sequence[Callback] = (),
+    compile: bool | str = "auto",
+    progress: bool | str = "auto",
+    executor: Executor | None = None,
+    shards: int | None = None,
+) -> History:
+    """Train a model: gradient descent on the mean loss of batches. Return what happened, epoch by epoch.
+
+    The model and the loss are written for one row. Compiled, the rows of a batch run at once, in a program that was
+    traced on a copy of the model, with the numbers that the eager loop would give but for rounding. The model's
+    parameters are as they then are whenever a callback runs, and at the end, however it comes. Ctrl-C ends the training
+    after the batch that is running, and a second one at once.
+
+    Args:
+        model: a Module; `model(x)` takes one row.
+        X: a row for each sample: lists, arrays or a pandas frame, finite numbers. Rows may differ in length.
+        y: a target for each: numbers, lists of numbers, or labels that are texts, which stand for 0, 1, ... in order.
+        loss: of the outputs and the target of one row, such as `nn.cross_entropy`.
+        optimizer: of `nn.optim`, on the parameters that are to be trained; the model's others stay as they are.
+        epochs: how often to go through all rows.
+        batch_size: how many rows a step takes; None, all; 1, online. The last batch of an epoch may be smaller.
+        shuffle: whether each epoch takes the rows in an order of its own, drawn with `seed`.
+        schedule: the learning rate as a function of time in epochs, of `nn.schedules` or one of your own.
+        clip: a limit on the global norm of the gradient, or one of `nn.optim.clip_by_norm`, `clip_by_value`.
+        penalty: a function of the list of parameters that is added to the loss, such as
+            `lambda parameters: nn.l2(parameters, 1e-3)`.
+        validation: rows and targets (X, y) on which loss and metrics are taken after each epoch, in eval mode.
+        metrics: names in `nn.metrics.METRICS`, or functions of outputs and target of one row; the history has their
+            means over rows, in training as the parameters were when the rows had their turn.
+        callbacks: functions of an `Event`, after each epoch.
+        compile: "auto", where it can be; True, and an error says why it cannot; False, eagerly.
+        progress: a bar: True, False, or "auto", at a terminal or in a notebook.
+        executor: of `concurrent.futures` or dask: workers that share the rows of each batch.
+        shards: into how many parts a batch is split, whose sums are added up in order; as many as the executor has
+            workers unless given. The same number gives the same bits, with an executor or without.
+
+    Raises TypeError or ValueError for arguments that are none of this, before anything has changed; TracingError for
+    compile=True where the model cannot be compiled; FloatingPointError where a loss is not finite, with the model as it
+    was at the end of the last epoch.
+    """
+    _check(epochs, batch_size, compile)
+    data = Data.of(X, y)
+    task = Task(model, _trained(model, optimizer), loss, [_metric(metric) for metric in metrics])
+    names = _names(metrics)
+    with in_mode(model, True):
+        rehearsal = Rehearsal(task, data)
+    if compile is True and rehearsal.obstacle:
+        raise TracingError(f"this cannot be compiled: {rehearsal.obstacle}")
+    how: bool | str = False if rehearsal.obstacle else compile
+    held_out = None if validation is None else Evaluation(task, _held_out(validation, data), names, how)
+    history = History(["loss", *names])
+    history.classes, history.why_eager = data.classes, rehearsal.obstacle
+    steps: Any = Steps(task, data, rehearsal.counts, how, history)
+    if executor is not None or shards is not None:
+        steps = Shards(steps, shards, executor)
+    descent = Descent(task, optimizer, schedule, _clip(clip), penalty, compile)
+    size = batch_size or len(data)
+    bar = Progress(progress, epochs, -(-len(data) // size))
+    parts = (data, steps, descent, rehearsal, names, held_out, history, bar)
+    return Loop(*parts, epochs, size, shuffle, seed, callbacks).run()
+
+
+def _check(epochs: Any, batch_size: Any, compile: Any) -> None:
+    for name, number, least in (("epochs", epochs, 0), ("batch_size", batch_size, 1)):
+        if name == "batch_size" and number is None:
+            continue
+        if isinstance(number, bool) or not hasattr(type(number), "__index__") or number < least:
+            raise ValueError(f"{name} is a whole number of at least {least}, got {number!r}")
+    if compile not in (True, False, "auto"):
+        raise ValueError(f'compile is True, False or "auto", got {compile!r}')
+
+
+def _trained(model: Any, optimizer: Any) -> list[Any]:
+    """Return the parameters that the optimiser changes; raise for another model or optimiser."""
+    if not is_module(model):
+        raise TypeError(
+            f"fit trains an nn.Module, got {type(model).__name__}; write a class with __init__ and __call__"
+        )
+    if not hasattr(optimizer, "on_arrays"):
+        raise TypeError(
+            f"optimizer is one of nn.optim on the model's parameters, got {optimizer!r}; "
+            "write nn.optim.Adam(model.parameters())"
+        )
+    trained = list(optimizer.parameters)
+    if not set(trained) & set(model.parameters()):
+        raise ValueError("the optimizer has none of the model's parameters; make it of model.parameters()")
+    return trained
+
+
+def _metric(metric: Metric) -> Callable[[Any, Any], Any]:
+    if callable(metric):
+        return metric
+    if metric not in METRICS:
+        raise ValueError(f"no metric is called {metric!r}; known are {', '.join(METRICS)}, or give a function")
+    return METRICS[metric]
+
+
+def _names(metrics: Sequence[Metric]) -> list[str]:
+    names = [metric if isinstance(metric, str) else name_of(metric) for metric in metrics]
+    if len({"loss", "lr", "seconds", *names}) < len(names) + 3:
+        raise ValueError(f"metrics have names of their own, other than loss, lr and seconds, got {names}")
+    return names
+
+
+def _clip(clip: Any) -> Any:
+    from nn.optim import clip_by_norm
+
+    return clip if clip is None or hasattr(clip, "on_array") else clip_by_norm(clip)
+
+
+def _held_out(validation: Any, data: Data) -> Data:
+    if not isinstance(validation, (tuple, list)) or len(validation) != 2:
+        raise TypeError(f"validation is a pair (X, y) of rows and targets, got {type(validation).__name__}")
+    rows, targets = validation
+    return Data.of(rows, targets, data.classes)

@@ -1,0 +1,112 @@
+"""Forward passes over many rows, in eval mode and unrecorded: what they give, and how well it fits targets."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import autodiff
+from autodiff import Value
+from autodiff.compiler import TracingError
+from nn.training.loop import in_mode
+from nn.training.rows import Data
+from nn.training.steps import Task, number_of
+from nn.training.twin import DrawnError, Given, generators_of, twin
+
+_WORTH_COMPILING = 16  # rows; of fewer, tracing takes longer than running them
+
+
+def predict(model: Any, X: Any, *, compile: bool | str = "auto") -> Any:
+    """Return what a model gives for many rows, in eval mode: an array of shape (rows, outputs).
+
+    Args:
+        model: a Module.
+        X: rows, as `fit` takes them. Of outputs in nested lists, such as those of a convolution, the array has their
+            axes after the rows'.
+        compile: "auto", for 16 rows or more and where it can be; True, and an error says why it cannot; False, eagerly.
+
+    Raises TypeError or ValueError for what is no table of finite numbers, ValueError for outputs that differ in shape.
+
+    >>> import nn
+    >>> predict(nn.MLP(2, [4, 3], seed=0), [[0.0, 1.0], [1.0, 1.0]]).shape
+    (2, 3)
+    """
+    import numpy
+
+    data = Data.of(X)
+    with in_mode(model, False):
+        if compile is True or (compile == "auto" and data.is_even and len(data) >= _WORTH_COMPILING):
+            try:
+                outputs = numpy.asarray(_compiled(model, data), dtype=float)
+                return outputs.reshape(len(data), -1) if outputs.ndim < 2 else outputs
+            except (TracingError, DrawnError):
+                if compile is True:
+                    raise
+        with autodiff.no_grad():
+            rows = [_numbers(model(data.row(i))) for i in range(len(data))]
+    shapes = {numpy.shape(row) for row in rows}
+    if len(shapes) > 1:
+        raise ValueError(f"the model gives outputs of several shapes: {sorted(shapes)}; predict rows of one shape")
+    return numpy.array([numpy.atleast_1d(row) for row in rows])
+
+
+def _compiled(model: Any, data: Data) -> Any:
+    parameters = model.parameters()
+    run = autodiff.compile(lambda numbers, x: own_of(model, parameters, numbers)(handed(data, x)), rows=(1,))
+    return run([parameter.data for parameter in parameters], data.X)
+
+
+def own_of(model: Any, parameters: Sequence[Value], numbers: Any) -> Any:
+    """Return the twin of a model for a pass that draws no random number, or is an error where it does."""
+    generators = [generator for _, _, generator in generators_of(model)]
+    listed = numbers.tolist() if hasattr(numbers, "tolist") else numbers
+    return twin(model, parameters, listed, generators, [Given() for _ in generators])
+
+
+def handed(data: Data, x: Any) -> Any:
+    """Return a traced row as the model is handed it."""
+    return x.tolist() if data.as_lists and hasattr(x, "tolist") else x
+
+
+def _numbers(outputs: Any) -> Any:
+    """Return outputs, which may nest, as floats."""
+    if isinstance(outputs, (list, tuple)) or hasattr(outputs, "tolist"):
+        return [_numbers(x) for x in outputs]
+    return number_of(outputs)
+
+
+class Evaluation:
+    """The mean loss and metrics of held-out rows, as often as asked for."""
+
+    def __init__(self, task: Task, data: Data, names: Sequence[str], compile: bool | str) -> None:
+        self._task, self._data, self._names = task, data, names
+        self._run: Callable[..., Any] | None = None
+        if compile is not False and data.is_even:
+            self._run = autodiff.compile(self._row, rows=(1, 2), reduce="mean")
+
+    def _row(self, numbers: Any, x: Any, target: Any) -> Any:
+        own = own_of(self._task.model, self._task.parameters, numbers)
+        return self._task.judged(own(handed(self._data, x)), target)
+
+    def __call__(self, numbers: Any) -> dict[str, float]:
+        """Return the figures at these numbers of the parameters, by name: val_loss, and each metric's."""
+        with in_mode(self._task.model, False):
+            try:
+                figures = self._eagerly(numbers) if self._run is None else self._compiled(numbers)
+            except (TracingError, DrawnError):
+                self._run = None
+                figures = self._eagerly(numbers)
+        return {f"val_{name}": figure for name, figure in zip(["loss", *self._names], figures, strict=True)}
+
+    def _compiled(self, numbers: Any) -> list[float]:
+        assert self._run is not None
+        loss, metrics = self._run(numbers, self._data.X, self._data.y)
+        return [loss, *metrics]
+
+    def _eagerly(self, numbers: Any) -> list[float]:
+        task, data, count = self._task, self._data, len(self._data)
+        task.write(numbers)
+        totals = [0.0] * (1 + len(self._names))
+        with autodiff.no_grad():
+            for i in range(count):
+                loss, metrics = task.judged(task.model(data.row(i)), data.target(i))
+                totals = [total + number_of(x) for total, x in zip(totals, [loss, *metrics], strict=True)]
+        return [total / count for total in totals]

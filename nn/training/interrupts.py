@@ -1,0 +1,40 @@
+"""Ctrl-C in a loop that has something to put in order: the first one is noted, the second one interrupts."""
+
+import signal
+import sys
+import threading
+from types import FrameType
+from typing import Self
+
+
+class Interrupts:
+    """A with block that notes Ctrl-C, in the main thread, where Python's own handler is in place.
+
+    Attributes:
+        noted: whether it was pressed.
+
+    >>> with Interrupts() as interrupts:
+    ...     signal.raise_signal(signal.SIGINT)
+    >>> interrupts.noted
+    True
+    """
+
+    noted = False
+    _own = False
+
+    def __enter__(self) -> Self:
+        ours = threading.current_thread() is threading.main_thread()
+        self._own = ours and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        if self._own:
+            signal.signal(signal.SIGINT, self._note)
+        return self
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.noted:
+            raise KeyboardInterrupt
+        self.noted = True
+        print("\nStopping after this batch; Ctrl-C again stops at once.", file=sys.stderr)
+
+    def __exit__(self, *error: object) -> None:
+        if self._own:
+            signal.signal(signal.SIGINT, signal.default_int_handler)

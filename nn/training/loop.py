@@ -1,0 +1,209 @@
+"""The loop of training: epochs of batches, each a step down the gradient of the mean loss of its rows."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+
+import autodiff
+from nn.training.diverging import diverged
+from nn.training.events import Callback, Event
+from nn.training.history import History
+from nn.training.interrupts import Interrupts
+from nn.training.progress import Progress
+from nn.training.rows import Data
+from nn.training.steps import Noise, Rehearsal, Sums, Task
+from nn.training.twin import modules_of
+
+
+class Descent:
+    """The numbers of the parameters, and steps that change them: penalty, clipping, schedule, the optimiser's rule.
+
+    Attributes:
+        numbers: the array that every step changes; `task.write(numbers)` puts them into the model.
+    """
+
+    def __init__(self, task: Task, optimizer: Any, schedule: Any, clip: Any, penalty: Any, compile: bool | str) -> None:
+        import numpy
+
+        self.task, self.optimizer, self.schedule, self.clip = task, optimizer, schedule, clip
+        self.numbers = task.numbers()
+        self._slopes = numpy.zeros(len(self.numbers))
+        self._step = self._by_values if compile is False else optimizer.on_arrays(self.numbers, self._slopes)
+        self._penalty = None if penalty is None else _penalty(penalty, compile)
+        self._whole = optimizer.state_dict(), self.numbers.copy()
+
+    def step(self, sums: Sums, count: int, t: float) -> float:
+        """Take a step by the sums over so many rows, at that time in epochs; return the mean loss, the penalty with it.
+
+        Nothing changes where the loss is not finite.
+        """
+        import numpy
+
+        loss = sums.loss / count
+        numpy.divide(sums.slopes, count, out=self._slopes)
+        if self._penalty is not None:
+            penalty, slopes = self._penalty(self.numbers)
+            loss += penalty
+            self._slopes += slopes
+        if not isfinite(loss):
+            return loss
+        if self.clip is not None:
+            self.clip.on_array(self._slopes)
+        if self.schedule is not None:
+            self.optimizer.lr = self.schedule(t)
+        self._step()
+        return loss
+
+    def _by_values(self) -> None:
+        """Take the optimiser's own step, as a loop written by hand does."""
+        self.task.write(self.numbers)
+        for parameter, slope in zip(self.task.parameters, self._slopes.tolist(), strict=True):
+            parameter.grad = slope
+        self.optimizer.step()
+        self.numbers[:] = self.task.numbers()
+
+    def keep(self) -> None:
+        """Note that all is well; that is where `restore` returns to."""
+        self._whole = self.optimizer.state_dict(), self.numbers.copy()
+
+    def restore(self) -> None:
+        """Put the numbers and the optimiser back to where all was well."""
+        state, self.numbers[:] = self._whole
+        self.optimizer.load_state_dict(state)
+        self.task.write(self.numbers)
+
+
+def _penalty(penalty: Callable[[Sequence[Any]], Any], compile: bool | str) -> Callable[[Any], tuple[float, Any]]:
+    function = autodiff.value_and_grad(lambda numbers: penalty(numbers.tolist()))
+    return function if compile is False else autodiff.compile(function)
+
+
+@dataclass
+class Loop:
+    """Training, as `fit` was asked for it; `run` does it.
+
+    Attributes:
+        data: the rows.
+        steps: sums over the rows of a batch.
+        descent: what a step does with them.
+        rehearsal: tells how many random numbers a row takes.
+        names: of the metrics.
+        evaluate: gives the figures of held-out rows.
+        history: what is filled.
+        progress: what is shown meanwhile.
+
+    The others are those of `fit`.
+    """
+
+    data: Data
+    steps: Any
+    descent: Descent
+    rehearsal: Rehearsal
+    names: Sequence[str]
+    evaluate: Callable[[Any], dict[str, float]] | None
+    history: History
+    progress: Progress
+    epochs: int
+    batch_size: int
+    shuffle: bool
+    seed: int
+    callbacks: Sequence[Callback]
+
+    def __post_init__(self) -> None:
+        self.task, self.taken = self.descent.task, 0
+        self.noise = Noise(self.task.model)
+
+    def run(self) -> History:
+        """Train, and return the history; the model has its parameters whatever ends it."""
+        import numpy
+
+        random = numpy.random.default_rng(self.seed)
+        try:
+            with Interrupts() as interrupts, in_mode(self.task.model, True):
+                for epoch in range(1, self.epochs + 1):
+                    order = random.permutation(len(self.data)) if self.shuffle else numpy.arange(len(self.data))
+                    logs = self._epoch(epoch, order, interrupts)
+                    if logs is None or self._end_of_epoch(epoch, logs):
+                        break
+        finally:
+            self.task.write(self.descent.numbers)
+            self.progress.close()
+        return self.history
+
+    def _epoch(self, epoch: int, order: Any, interrupts: Interrupts) -> dict[str, float] | None:
+        """Return the figures of an epoch; None where it ended early."""
+        start, count = time.perf_counter(), len(order)
+        watching = [callback for callback in self.callbacks if getattr(callback, "each_batch", False)]
+        totals = [0.0] * (1 + len(self.names))
+        title = f"epoch {epoch}/{self.epochs}"
+        self.progress.say(title if self.taken or not self.history.compiled else f"{title}, compiling")
+        for at in range(0, count, self.batch_size):
+            batch = order[at : at + self.batch_size]
+            figures = self._batch(epoch, at / count, batch)
+            totals = [total + figure * len(batch) for total, figure in zip(totals, figures, strict=True)]
+            if self.taken == 1:
+                self.progress.say(title)
+            self.progress.update()
+            if watching and self._told(watching, "batch", epoch, self._named(figures)):
+                return None
+            if interrupts.noted:
+                self.history.stopped = "interrupted"
+                return None
+        logs = self._named([total / count for total in totals])
+        return {**logs, "seconds": time.perf_counter() - start}
+
+    def _batch(self, epoch: int, part: float, batch: Any) -> list[float]:
+        """Take a step by a batch; return its mean loss and metrics."""
+        noise = self.noise.drawn(map(self.rehearsal.counts, batch.tolist())) if self.noise.generators else None
+        sums = self.steps.sums(self.descent.numbers, batch, noise)
+        loss = self.descent.step(sums, len(batch), epoch - 1 + part)
+        if not isfinite(loss):
+            self.task.write(self.descent.numbers)
+            error = diverged(self.task, self.data, batch, loss, f"at step {self.taken + 1}, in epoch {epoch}")
+            self.descent.restore()
+            raise error
+        self.taken += 1
+        return [loss, *[metric / len(batch) for metric in sums.metrics]]
+
+    def _named(self, figures: Sequence[float]) -> dict[str, float]:
+        return {**dict(zip(["loss", *self.names], figures, strict=True)), "lr": float(self.descent.optimizer.lr)}
+
+    def _end_of_epoch(self, epoch: int, logs: dict[str, float]) -> bool:
+        """Validate, note the figures, call callbacks; return whether the training ends here."""
+        if self.evaluate is not None:
+            logs |= self.evaluate(self.descent.numbers)
+        self.history.append(logs)
+        self.progress.figures(logs)
+        observe = getattr(self.descent.schedule, "observe", None)
+        if observe is not None:
+            observe(logs.get("val_loss", logs["loss"]))
+        telling = [callback for callback in self.callbacks if not getattr(callback, "each_batch", False)]
+        ends = bool(telling) and self._told(telling, "epoch", epoch, logs)
+        self.descent.keep()
+        return ends
+
+    def _told(self, callbacks: Sequence[Any], name: str, epoch: int, logs: dict[str, float]) -> bool:
+        """Call callbacks, which see and may change the parameters; return whether one of them ends the training."""
+        self.task.write(self.descent.numbers)
+        model, optimizer = self.task.model, self.descent.optimizer
+        event = Event(name, epoch, self.epochs, self.taken, logs, model, optimizer, self.history)
+        for callback in callbacks:
+            callback(event)
+        self.descent.numbers[:] = self.task.numbers()
+        self.history.stopped = event.stopping
+        return event.stopping is not None
+
+
+@contextmanager
+def in_mode(model: Any, training: bool) -> Iterator[None]:
+    """Put a model in training mode, or in eval mode, in the block; afterwards each module is in the one it was in."""
+    before = [(module, module.training) for module in modules_of(model)]
+    model.train(training)
+    try:
+        yield
+    finally:
+        for module, mode in before:
+            module.training = mode

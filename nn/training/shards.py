@@ -1,0 +1,111 @@
+"""The rows of a batch in parts, whose sums are added up in order, here or by the workers of an executor.
+
+A worker is sent model and data once, and keeps them; what travels afterwards are parameters, and the sums. Which
+worker takes which part makes no difference to the sums, nor does one that is lost: its part is done here.
+"""
+
+import os
+import pickle
+import threading
+import uuid
+import warnings
+from collections.abc import Sequence
+from concurrent.futures import BrokenExecutor, Executor
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+from nn.training.steps import Sums, added
+
+_here = threading.local()  # of each worker: what it was sent, by key
+_MOST_KEPT = 2
+
+
+def work(key: str, sent: bytes | None, numbers: Any, indices: Any, noise: Any) -> Sums | None:
+    """Return the sums of a part, in a worker; None where it was not sent the model and the data yet."""
+    kept: dict[str, Any] = _here.__dict__
+    if key not in kept:
+        if sent is None:
+            return None
+        while len(kept) >= _MOST_KEPT:
+            del kept[next(iter(kept))]
+        kept[key] = pickle.loads(sent)
+    sums: Sums = kept[key].sums(numbers, indices, noise)
+    return sums._replace(slopes=sums.slopes.copy())
+
+
+class Shards:
+    """Steps whose batches are split.
+
+    Args:
+        steps: eager or compiled.
+        count: into how many parts, at least 1; as many as the executor has workers unless given.
+        executor: None, to do it here.
+
+    Raises ValueError for another count, TypeError for what is no executor, or a model or loss that cannot be sent.
+    """
+
+    def __init__(self, steps: Any, count: int | None, executor: Executor | None) -> None:
+        if executor is not None and not hasattr(executor, "submit"):
+            raise TypeError(f"executor is one of concurrent.futures, got {type(executor).__name__}")
+        workers = getattr(executor, "_max_workers", None) or os.cpu_count() or 1
+        self.count = workers if count is None else count
+        if isinstance(self.count, bool) or not isinstance(self.count, int) or self.count < 1:
+            raise ValueError(f"shards is a whole number of at least 1, got {count!r}")
+        self._steps, self._executor, self._key = steps, executor, uuid.uuid4().hex
+        self._sent = None if executor is None else _packed(steps)
+
+    def sums(self, numbers: Any, indices: Any, noise: list[list[float]] | None) -> Sums:
+        """Return the sums over the rows with these indices, at these numbers of the parameters."""
+        parts = []
+        for chunk, start in _split(indices, self.count):
+            parts.append((numbers, chunk, noise and noise[start : start + len(chunk)]))
+        return added(self._here(parts) if self._executor is None else self._there(self._executor, parts))
+
+    def _here(self, parts: Sequence[tuple[Any, ...]]) -> list[Sums]:
+        sums = [self._steps.sums(*part) for part in parts[:1]]
+        for part in parts[1:]:  # steps may fill the same array anew
+            sums[-1] = sums[-1]._replace(slopes=sums[-1].slopes.copy())
+            sums.append(self._steps.sums(*part))
+        return sums
+
+    def _there(self, executor: Executor, parts: Sequence[tuple[Any, ...]]) -> list[Sums]:
+        try:
+            futures = [executor.submit(partial(work, self._key, None), *part) for part in parts]
+            found = [_result(future) for future in futures]
+            missing = [i for i, sums in enumerate(found) if sums is None]
+            again = [executor.submit(partial(work, self._key, self._sent), *parts[i]) for i in missing]
+            for i, future in zip(missing, again, strict=True):
+                found[i] = _result(future)
+        except (BrokenExecutor, RuntimeError) as error:  # it takes no more work
+            warnings.warn(f"the executor has failed, and training goes on without it: {error}", RuntimeWarning, 2)
+            self._executor = None
+            return self._here(parts)
+        return [sums or self._here([part])[0] for sums, part in zip(found, parts, strict=True)]
+
+
+def _result(future: Any) -> Sums | None:
+    """Return what a worker made; None where it could not, by its own fault or the row's, which will be seen here."""
+    try:
+        sums: Sums | None = future.result()
+    except BrokenExecutor:
+        raise
+    except Exception:
+        return None
+    return sums
+
+
+def _split(indices: Any, count: int) -> list[tuple[Any, int]]:
+    """Return (part, start) pairs of parts that differ in length by one at most; of few rows, fewer parts."""
+    edges = [round(i * len(indices) / count) for i in range(count + 1)]
+    return [(indices[a:b], a) for a, b in pairwise(edges) if b > a]
+
+
+def _packed(steps: Any) -> bytes:
+    try:
+        return pickle.dumps(steps)
+    except Exception as error:
+        raise TypeError(
+            f"the model, the loss and the metrics are sent to workers, and one of them cannot be pickled: {error}; "
+            "write functions at the top of a module, not as lambdas"
+        ) from None

@@ -1,0 +1,92 @@
+"""The twin of a model: a deep copy whose parameters are other numbers, such as the ones that `compile` traces.
+
+>>> import nn
+>>> model = nn.Neuron(2, "linear", seed=0)
+>>> twin(model, model.parameters(), [1.0, 10.0, 0.5])([2.0, 3.0])
+32.5
+"""
+
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from copy import deepcopy
+from typing import Any
+
+from autodiff import Value
+from nn.holding import is_module, walk
+
+
+class DrawnError(RuntimeError):
+    """A model drew random numbers that it was not given."""
+
+
+class Given(random.Random):
+    """A generator that hands out numbers that it is given, in their order.
+
+    >>> source = Given()
+    >>> source.give([0.25, 0.75])
+    >>> source.random(), source.random()
+    (0.25, 0.75)
+    """
+
+    def __init__(self) -> None:
+        super().__init__(0)
+        self.give(())
+
+    def give(self, numbers: Iterable[Any]) -> None:
+        """Hand out these numbers from now on."""
+        self._numbers = iter(numbers)
+
+    def random(self) -> Any:
+        try:
+            return next(self._numbers)
+        except StopIteration:
+            raise DrawnError(
+                "a model draws as many random numbers for every row of a shape, and none in eval mode; it drew more"
+            ) from None
+
+
+def twin(
+    model: Any,
+    parameters: Sequence[Value],
+    numbers: Iterable[Any],
+    generators: Sequence[random.Random] = (),
+    sources: Iterable[random.Random] = (),
+) -> Any:
+    """Return a deep copy of the model, with these numbers in the place of the parameters, and sources of generators."""
+    memo: dict[int, Any] = {id(old): new for old, new in zip(parameters, numbers, strict=True)}
+    memo.update({id(old): new for old, new in zip(generators, sources, strict=True)})
+    return deepcopy(model, memo)
+
+
+def generators_of(model: Any) -> Iterator[tuple[Any, str, random.Random]]:
+    """Yield (module, attribute, generator) for each random.Random that a module of the model holds.
+
+    >>> import nn
+    >>> [name for _, name, _ in generators_of(nn.Neuron(2, seed=0))]
+    []
+    """
+    for module in modules_of(model):
+        for name, thing in vars(module).items():
+            if isinstance(thing, random.Random):
+                yield module, name, thing
+
+
+def modules_of(model: Any) -> list[Any]:
+    """Return the modules of a model, itself first."""
+    return [thing for _, thing in walk(model) if is_module(thing)]
+
+
+def leaves_of(root: Any) -> set[Value]:
+    """Return the leaf Values that a Value was made from.
+
+    >>> x = Value(2.0)
+    >>> leaves_of(x * x + 1.0) == {x}
+    True
+    """
+    seen, stack = set[Value](), [root]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, Value) and node not in seen:
+            seen.add(node)
+            stack.extend(node.operands)
+    return {node for node in seen if node.op is None}

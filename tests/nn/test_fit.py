@@ -1,0 +1,523 @@
+"""fit: the same numbers eagerly and compiled, whatever the rows are and whatever ends the training."""
+
+import random
+import re
+import signal
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+
+import autodiff as ad
+import nn
+from autodiff import Value
+from autodiff.compiler import TracingError
+from nn.training.rows import Data
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(50, 3))
+LINE = X @ [1.0, -2.0, 0.5] + 0.3
+SIGNS = (LINE > 0).astype(int)
+
+
+def trained(model: Any, X: Any = X, y: Any = LINE, *, lr: float = 0.05, epochs: int = 10, **options: Any) -> Any:
+    """Return the history and the numbers of a model that was trained."""
+    options = {
+        "loss": nn.mse,
+        "optimizer": nn.optim.Adam(model.parameters(), lr=lr),
+        "batch_size": 8,
+        "progress": False,
+        **options,
+    }
+    history = nn.fit(model, X, y, epochs=epochs, **options)
+    return history, [parameter.data for parameter in model.parameters()]
+
+
+class Recurrent(nn.Module):
+    """The last of a sum that forgets, for rows of any length."""
+
+    def __init__(self) -> None:
+        self.keep, self.take = Value(0.5), Value(0.5)
+
+    def __call__(self, xs: Any) -> Any:
+        state: Any = 0.0
+        for x in xs:
+            state = ad.tanh(self.keep * state + self.take * x)
+        return state
+
+
+class Noisy(nn.Module):
+    """A line whose weights are dropped out by a generator of its own."""
+
+    def __init__(self) -> None:
+        self.w = [Value(0.1), Value(0.2), Value(0.3)]
+        self.rng = random.Random(3)
+
+    def __call__(self, x: Any) -> Any:
+        if not self.training:
+            return ad.dot(self.w, list(x))
+        return ad.sum(
+            [ad.where(self.rng.random() < 0.3, 0.0, w * each / 0.7) for w, each in zip(self.w, x, strict=True)]
+        )
+
+
+RAGGED = [RNG.normal(size=n).tolist() for n in RNG.integers(1, 5, 30)]
+
+CASES = {
+    "line": (lambda: nn.Neuron(3, "linear", seed=0), X, LINE, {}),
+    "mlp": (lambda: nn.MLP(3, [6, 1], "tanh", seed=0), X, LINE, {"metrics": ["mae"]}),
+    "classes": (lambda: nn.MLP(3, [6, 2], seed=0), X, SIGNS, {"loss": nn.cross_entropy, "metrics": ["accuracy"]}),
+    "online": (lambda: nn.MLP(3, [4, 1], seed=0), X, LINE, {"batch_size": 1}),
+    "all rows at once": (lambda: nn.MLP(3, [4, 1], seed=0), X, LINE, {"batch_size": None}),
+    "in order": (lambda: nn.MLP(3, [4, 1], seed=0), X, LINE, {"shuffle": False}),
+    "rows of several lengths": (Recurrent, RAGGED, [sum(row) / 9 for row in RAGGED], {}),
+    "random numbers": (Noisy, X, LINE, {}),
+    "clipped": (lambda: nn.MLP(3, [4, 1], seed=0), X, LINE, {"clip": 0.1}),
+    "with a penalty": (
+        lambda: nn.MLP(3, [4, 1], seed=0), X, LINE, {"penalty": lambda ps: 0.1 * ad.sum([p * p for p in ps])},
+    ),
+    "on a schedule": (lambda: nn.MLP(3, [4, 1], seed=0), X, LINE, {"schedule": lambda t: 0.1 / (1 + t)}),
+    "validated": (lambda: nn.MLP(3, [4, 1], seed=0), X, LINE, {"validation": (X[:9], LINE[:9]), "metrics": ["mae"]}),
+    "in shards": (lambda: nn.MLP(3, [4, 1], seed=0), X, LINE, {"shards": 3}),
+    "with choices": (lambda: Choosing(), X, LINE, {}),
+}  # fmt: skip
+
+
+class Choosing(nn.Module):
+    """Another slope on either side of a threshold that is learned, by `if`."""
+
+    def __init__(self) -> None:
+        self.low, self.high, self.threshold = Value(0.1), Value(0.2), Value(0.0)
+
+    def __call__(self, x: Any) -> Any:
+        shifted = x[0] - self.threshold
+        return self.low * shifted if shifted < 0 else self.high * shifted
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_eager_and_compiled_training_give_the_same_numbers(name: str) -> None:
+    make, rows, targets, options = CASES[name]
+    compiled, numbers = trained(make(), rows, targets, compile=True, **options)
+    eager, other = trained(make(), rows, targets, compile=False, **options)
+    assert compiled.compiled
+    assert not eager.compiled
+    np.testing.assert_allclose(numbers, other, rtol=1e-9, atol=1e-9)
+    assert compiled.epochs == 10
+    for figure in set(compiled) - {"seconds"}:
+        np.testing.assert_allclose(compiled[figure], eager[figure], rtol=1e-9, atol=1e-9, err_msg=figure)
+
+
+def test_one_epoch_is_what_a_loop_by_hand_does() -> None:
+    model, twin = nn.MLP(3, [5, 1], "tanh", seed=1), nn.MLP(3, [5, 1], "tanh", seed=1)
+    optimizer = nn.optim.SGD(twin.parameters(), lr=0.1)
+    losses = []
+    for start in range(0, 50, 20):
+        rows = [nn.mse(twin(x), t) for x, t in zip(X[start : start + 20], LINE[start : start + 20], strict=True)]
+        optimizer.zero_grad()
+        loss = ad.mean(rows)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.data * len(rows))
+    history, numbers = trained(
+        model, batch_size=20, shuffle=False, epochs=1, optimizer=nn.optim.SGD(model.parameters(), lr=0.1)
+    )
+    np.testing.assert_allclose(numbers, [parameter.data for parameter in twin.parameters()], rtol=1e-12)
+    assert history["loss"] == pytest.approx([sum(losses) / 50], rel=1e-12)
+
+
+def test_the_seed_decides_the_order_and_the_same_seed_gives_the_same_bits() -> None:
+    def run(seed: int) -> list[float]:
+        numbers: list[float] = trained(nn.MLP(3, [4, 1], seed=0), seed=seed, epochs=2)[1]
+        return numbers
+
+    assert run(1) == run(1)
+    assert run(1) != run(2)
+
+
+# --- data ---
+
+
+def test_rows_and_targets_of_every_kind_are_the_same_data() -> None:
+    pandas = pytest.importorskip("pandas")
+    kinds = [(X, LINE), (X.tolist(), LINE.tolist()), (pandas.DataFrame(X), pandas.Series(LINE)), (tuple(X), list(LINE))]
+    kinds += [(X.astype(object), LINE.astype(object)), (np.asfortranarray(X), LINE[::-1][::-1])]
+    results = [trained(nn.MLP(3, [4, 1], seed=0), rows, targets, epochs=2)[1] for rows, targets in kinds]
+    assert all(result == results[0] for result in results)
+
+
+def test_labels_that_are_texts_stand_for_their_places_in_order() -> None:
+    pandas = pytest.importorskip("pandas")
+    names = np.array(["no", "yes"])[SIGNS]
+    options = {"loss": nn.cross_entropy, "metrics": ["accuracy"], "epochs": 3}
+    by_number = trained(nn.MLP(3, [4, 2], seed=0), X, SIGNS, **options)
+    for labels in (names, names.tolist(), names.astype(object), pandas.Series(names), pandas.Categorical(names)):
+        history, numbers = trained(nn.MLP(3, [4, 2], seed=0), X, labels, **options)
+        assert numbers == by_number[1]
+        assert history.classes == ["no", "yes"]
+
+
+def test_held_out_labels_mean_what_they_mean_in_training() -> None:
+    labels = np.array(["a", "b", "c"])[np.arange(50) % 3]
+    model = nn.MLP(3, [4, 3], seed=0)
+    options = {"loss": nn.cross_entropy, "metrics": ["accuracy"], "epochs": 1}
+    history, _ = trained(model, X, labels, validation=(X[1:3], ["b", "c"]), **options)
+    outputs = nn.predict(model, X[1:3])
+    assert history["val_accuracy"] == [np.mean(outputs.argmax(1) == [1, 2])]
+    with pytest.raises(ValueError, match="label 'd', which is none of the classes"):
+        trained(model, X, labels, validation=(X[:1], ["d"]), **options)
+
+
+@pytest.mark.parametrize(
+    ("rows", "targets", "error", "message"),
+    [
+        ([], [], ValueError, "X has no rows"),
+        (X, LINE[:-1], ValueError, "X has 50 rows and y 49"),
+        (np.where(np.isclose(X, X[2, 1]), np.nan, X), LINE, ValueError, r"X\[2, 1\] is nan"),
+        (X, np.where(np.isclose(LINE, LINE[7]), np.inf, LINE), ValueError, r"y\[7\] is inf"),
+        ([["a"], ["b"]], [1, 2], TypeError, r"X\[0\] is no row of numbers: could not convert"),
+        ([[1.0], [2.0, 3.0], "x"], [1, 2, 3], TypeError, r"X\[2\] is no row of numbers"),
+        (3.0, [1], TypeError, "X is a list, an array or a frame"),
+        ({"a": 1}, [1], TypeError, "X is a list, an array or a frame"),
+        ([[1.0], [2.0]], ["a", 1], TypeError, "labels that are texts, and 1 among them"),
+        ([[1 + 2j]], [1], TypeError, r"X\[0\] is no row of numbers"),
+        (np.array([["a"]]), [1], TypeError, "X holds something that is no number"),
+    ],
+)
+def test_what_is_no_table_of_numbers_is_an_error_and_changes_nothing(
+    rows: Any, targets: Any, error: type[Exception], message: str
+) -> None:
+    model = nn.Neuron(3, "linear", seed=0)
+    before = model.state_dict()
+    with pytest.raises(error, match=message):
+        trained(model, rows, targets)
+    assert model.state_dict() == before
+
+
+def test_a_sparse_matrix_is_refused_with_what_to_write() -> None:
+    from scipy.sparse import csr_array
+
+    with pytest.raises(TypeError, match=r"X is a sparse matrix; give X.toarray\(\)"):
+        trained(nn.Neuron(3), csr_array(X))
+
+
+def test_rows_of_one_shape_are_one_group() -> None:
+    assert [group.tolist() for group in Data.of(X, LINE).groups(np.arange(3))] == [[0, 1, 2]]
+    ragged = Data.of([[1.0], [2.0, 3.0], [4.0]], [1.0, 2.0, 3.0])
+    assert list(ragged.groups(np.arange(3))) == [[0, 2], [1]]
+
+
+# --- arguments ---
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"epochs": -1}, ValueError, "epochs is a whole number of at least 0, got -1"),
+        ({"epochs": 1.5}, ValueError, "epochs is a whole number"),
+        ({"batch_size": 0}, ValueError, "batch_size is a whole number of at least 1"),
+        ({"compile": "yes"}, ValueError, "compile is True, False or"),
+        ({"progress": "loud"}, ValueError, "progress is True, False or"),
+        ({"metrics": ["accurracy"]}, ValueError, "no metric is called 'accurracy'"),
+        ({"metrics": ["mae", "mae"]}, ValueError, "names of their own"),
+        ({"optimizer": "adam"}, TypeError, "optimizer is one of nn.optim"),
+        ({"optimizer": nn.optim.SGD([Value(1.0)], lr=1.0)}, ValueError, "none of the model's parameters"),
+        ({"validation": X}, TypeError, "validation is a pair"),
+        ({"shards": 0}, ValueError, "shards is a whole number"),
+        ({"executor": 4}, TypeError, "executor is one of concurrent.futures"),
+        ({"loss": lambda y, t: y.data}, TypeError, "gives one Value for a row, got float"),
+        ({"loss": lambda y, t: [y]}, TypeError, "gives one Value for a row, got list"),
+        ({"metrics": [lambda y, t: "good"]}, TypeError, "gives one number for a row, got str"),
+    ],
+)
+def test_arguments_that_are_none_of_it_are_errors(options: dict[str, Any], error: type, message: str) -> None:
+    model = nn.MLP(3, [2, 1], seed=0)
+    before = model.state_dict()
+    with pytest.raises(error, match=message):
+        trained(model, **options)
+    assert model.state_dict() == before
+    assert model.training
+
+
+def test_a_function_is_no_model() -> None:
+    with pytest.raises(TypeError, match=r"fit trains an nn.Module, got function"):
+        nn.fit(lambda x: x, X, LINE, loss=nn.mse, optimizer=nn.optim.SGD([Value(1.0)], lr=1.0), epochs=1)
+
+
+def test_no_epochs_change_nothing() -> None:
+    model = nn.Neuron(3, seed=0)
+    before = model.state_dict()
+    history, _ = trained(model, epochs=0)
+    assert model.state_dict() == before
+    assert history.epochs == 0
+    assert repr(history) == "History(0 epochs)"
+
+
+def test_only_what_the_optimiser_has_is_trained() -> None:
+    for compile in (True, False):
+        model = nn.MLP(3, [4, 1], seed=0)
+        before = model.layers[0].state_dict()
+        last = model.layers[1].state_dict()
+        trained(model, compile=compile, optimizer=nn.optim.SGD(model.layers[1].parameters(), lr=0.1))
+        assert model.layers[0].state_dict() == before
+        assert model.layers[1].state_dict() != last
+
+
+# --- compiled or not ---
+
+
+class Drawing(nn.Module):
+    """Noise by a generator of numpy, which a program would repeat."""
+
+    def __init__(self) -> None:
+        self.w, self.noise = Value(0.5), np.random.default_rng(0)
+
+    def __call__(self, x: Any) -> Any:
+        return self.w * (x[0] + float(self.noise.normal()))
+
+
+class Global(nn.Module):
+    def __init__(self) -> None:
+        self.w = Value(0.5)
+
+    def __call__(self, x: Any) -> Any:
+        return self.w * (x[0] + float(np.random.rand()))
+
+
+class Looking(nn.Module):
+    """A number leaves the graph."""
+
+    def __init__(self) -> None:
+        self.w = Value(0.5)
+
+    def __call__(self, x: Any) -> Any:
+        y = self.w * x[0]
+        return y + y.data
+
+
+def closed(model: Any) -> Any:
+    return lambda y, t: nn.mse(y, t) + 0.1 * ad.sum([p * p for p in model.parameters()])
+
+
+@pytest.mark.parametrize(
+    ("make", "loss_of", "why"),
+    [
+        (Drawing, lambda model: nn.mse, "draws random numbers that a program would repeat"),
+        (Global, lambda model: nn.mse, "draws random numbers that a program would repeat"),
+        (Looking, lambda model: nn.mse, "data leaves the graph"),
+        (lambda: nn.MLP(3, [2, 1], seed=0), closed, "give fit a penalty"),
+    ],
+)
+def test_what_cannot_be_compiled_is_trained_eagerly_and_told(make: Any, loss_of: Any, why: str) -> None:
+    model = make()
+    with pytest.raises(TracingError, match=why):
+        trained(model, loss=loss_of(model), compile=True, epochs=1)
+    history, numbers = trained(model, loss=loss_of(model), epochs=2)
+    assert not history.compiled
+    assert history.why_eager is not None
+    assert re.search(why, history.why_eager)
+    assert all(map(np.isfinite, numbers))
+
+
+def test_a_penalty_by_a_closure_is_that_of_penalty() -> None:
+    model, other = nn.MLP(3, [2, 1], seed=0), nn.MLP(3, [2, 1], seed=0)
+    by_closure = trained(model, loss=closed(model))[1]
+    by_penalty = trained(other, penalty=lambda ps: 0.1 * ad.sum([p * p for p in ps]))[1]
+    np.testing.assert_allclose(by_closure, by_penalty, rtol=1e-9)
+
+
+# --- modes, and what is left behind ---
+
+
+class Modes(nn.Module):
+    def __init__(self) -> None:
+        self.w, self.inner = Value(0.5), nn.Neuron(1, "linear", seed=0)
+
+    def __call__(self, x: Any) -> Any:
+        return self.w if self.training else self.w + 100.0
+
+
+@pytest.mark.parametrize("compile", [True, False])
+def test_rows_are_trained_in_training_mode_and_judged_in_eval_mode(compile: bool) -> None:
+    model = Modes()
+    model.inner.eval()
+    history, _ = trained(
+        model, X, np.full(50, 0.5), validation=(X, np.full(50, 100.5)), compile=compile, epochs=2, lr=1e-9
+    )
+    assert history["loss"] == pytest.approx([0.0, 0.0], abs=1e-9)
+    assert history["val_loss"] == pytest.approx([0.0, 0.0], abs=1e-9)
+    assert (model.training, model.inner.training) == (True, False)
+    assert nn.predict(model, X, compile=compile)[0, 0] > 100.0
+
+
+# --- what ends it ---
+
+
+@pytest.mark.parametrize("compile", [True, False])
+def test_ctrl_c_ends_after_the_batch_with_the_parameters_as_they_are(compile: bool, capsys: Any) -> None:
+    model, seen = nn.MLP(3, [4, 1], seed=0), []
+
+    @nn.each_batch
+    def interrupt(event: Any) -> None:
+        seen.append(model.state_dict())
+        if event.step == 10:
+            signal.raise_signal(signal.SIGINT)
+
+    history, _ = trained(model, compile=compile, callbacks=[interrupt], batch_size=8)
+    assert len(seen) == 10
+    assert model.state_dict() == seen[-1]
+    assert history.epochs == 1
+    assert history.stopped == "interrupted"
+    assert "Ctrl-C again" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_second_ctrl_c_interrupts_at_once() -> None:
+    model, seen = nn.MLP(3, [4, 1], seed=0), []
+
+    @nn.each_batch
+    def interrupt(event: Any) -> None:
+        seen.append(model.state_dict())
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        trained(model, callbacks=[interrupt])
+    assert model.state_dict() == seen[-1]
+
+
+def test_training_in_a_thread_leaves_signals_alone() -> None:
+    histories: list[Any] = []
+    thread = threading.Thread(target=lambda: histories.append(trained(nn.Neuron(3, seed=0), epochs=2)[0]))
+    thread.start()
+    thread.join()
+    assert histories[0].epochs == 2
+
+
+@pytest.mark.parametrize("compile", [True, False])
+def test_a_loss_that_is_nan_ends_the_training_with_the_last_good_epoch(compile: bool) -> None:
+    model, seen = nn.Neuron(3, "linear", seed=0), list[Any]()
+    look = lambda event: seen.append(model.state_dict())
+    sgd = nn.optim.SGD(model.parameters(), lr=40.0, momentum=0.5)
+    before = model.state_dict(), sgd.state_dict()
+    with pytest.raises(FloatingPointError, match=r"the loss is (nan|inf) at step \d+, in epoch \d+: ") as error:
+        trained(model, compile=compile, optimizer=sgd, epochs=200, callbacks=[look])
+    assert "smaller learning rate" in str(error.value)
+    assert model.state_dict() == (seen[-1] if seen else before[0])
+    assert all(map(np.isfinite, model.state_dict().values()))
+
+
+class Logarithm(nn.Module):
+    def __init__(self) -> None:
+        self.w = Value(1.0, "w")
+
+    def __call__(self, x: Any) -> Any:
+        return ad.log(x[0] * self.w)
+
+
+@pytest.mark.parametrize("compile", [True, False])
+def test_the_operation_that_made_nan_is_named_with_its_row(compile: bool) -> None:
+    model = Logarithm()
+    with pytest.raises(FloatingPointError, match=r"at step 1, in epoch 1: of row 2, log made nan from"):
+        trained(model, [[1.0], [2.0], [-1.0]], [0.0, 0.0, 0.0], compile=compile, shuffle=False)
+    assert model.w.data == 1.0
+
+
+def test_a_class_that_is_none_is_named_with_its_row() -> None:
+    with pytest.raises(FloatingPointError, match=r"of row 1, cross_entropy takes a class from 0 to 1, got 2"):
+        trained(nn.MLP(3, [2, 2], seed=0), X, [0, 2, *[1] * 48], loss=nn.cross_entropy, shuffle=False)
+
+
+def test_the_parameter_that_is_not_finite_is_named() -> None:
+    model = nn.MLP(3, [2, 1], seed=0)
+    model.layers[1].neurons[0].b.data = float("nan")
+    with pytest.raises(FloatingPointError, match=r"the parameter layers.1.neurons.0.b has become nan"):
+        trained(model)
+
+
+# --- callbacks ---
+
+
+def test_callbacks_see_each_epoch_as_it_is() -> None:
+    model, seen = nn.MLP(3, [4, 1], seed=0), []
+
+    def look(event: nn.Event) -> None:
+        assert event.model is model
+        seen.append((event.name, event.epoch, event.epochs, event.step, event.logs["loss"], event.history.epochs))
+        assert event.logs.keys() == {"loss", "mae", "val_loss", "val_mae", "lr", "seconds"}
+
+    history, _ = trained(model, metrics=["mae"], validation=(X, LINE), callbacks=[look], epochs=3)
+    assert [entry[:4] for entry in seen] == [("epoch", i, 3, 7 * i) for i in (1, 2, 3)]
+    assert [entry[4] for entry in seen] == history["loss"]
+    assert [entry[5] for entry in seen] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("compile", [True, False])
+def test_a_callback_may_change_parameters(compile: bool) -> None:
+    model = nn.Neuron(3, "linear", seed=0)
+
+    def reset(event: nn.Event) -> None:
+        for parameter in model.parameters():
+            parameter.data = 0.0
+
+    trained(model, compile=compile, callbacks=[reset], epochs=2)
+    assert set(model.state_dict().values()) == {0.0}
+
+
+def test_a_callback_stops_the_training_and_says_why() -> None:
+    history, _ = trained(nn.Neuron(3, seed=0), callbacks=[lambda event: event.epoch == 4 and event.stop("enough")])
+    assert (history.epochs, history.stopped) == (4, "enough")
+
+
+def test_an_exception_of_a_callback_leaves_the_parameters_of_its_epoch() -> None:
+    model = nn.Neuron(3, seed=0)
+    before = model.state_dict()
+    with pytest.raises(ZeroDivisionError):
+        trained(model, callbacks=[lambda event: 1 / 0])
+    assert model.state_dict() != before
+
+
+def test_early_stopping_ends_with_the_best_epoch() -> None:
+    model, seen = nn.MLP(3, [4, 1], seed=0), []
+    noise = RNG.normal(size=20)
+    stop = nn.early_stopping(patience=3)
+    look = lambda event: seen.append((event.logs["val_loss"], model.state_dict()))
+    history, _ = trained(model, validation=(X[:20], noise), callbacks=[look, stop], epochs=100)
+    assert history.stopped == "val_loss has not improved for 3 epochs"
+    best = min(range(len(seen)), key=lambda i: seen[i][0])
+    assert len(seen) == best + 4
+    assert model.state_dict() == seen[best][1]
+
+
+def test_early_stopping_of_an_unknown_figure_names_those_there_are() -> None:
+    with pytest.raises(KeyError, match="no figure is called 'val_loss'; there are loss, lr, seconds; give"):
+        trained(nn.Neuron(3, seed=0), callbacks=[nn.early_stopping()])
+
+
+# --- outputs of many rows ---
+
+
+@pytest.mark.parametrize("compile", [True, False])
+def test_predict_gives_a_row_of_outputs_for_each_row(compile: bool) -> None:
+    one, three = nn.MLP(3, [4, 1], seed=0), nn.MLP(3, [4, 3], seed=0)
+    assert nn.predict(one, X, compile=compile).shape == (50, 1)
+    outputs = nn.predict(three, X, compile=compile)
+    assert outputs.shape == (50, 3)
+    np.testing.assert_allclose(outputs[7], [value.data for value in three(X[7])], rtol=1e-13)
+
+
+def test_predict_of_rows_of_several_lengths() -> None:
+    model = Recurrent()
+    expected = [[model(row).data] for row in RAGGED]
+    np.testing.assert_allclose(nn.predict(model, RAGGED), expected)
+
+
+def test_digits_are_read_after_a_few_epochs() -> None:
+    rows, held_out, digits, answers = train_test_split(*load_digits(return_X_y=True), random_state=0)
+    model = nn.MLP(64, [32, 10], seed=0)
+    options = {"loss": nn.cross_entropy, "optimizer": nn.optim.Adam(model.parameters(), lr=3e-3), "batch_size": 32}
+    history, _ = trained(model, rows / 16, digits, epochs=15, compile=True, metrics=["accuracy"], **options)
+    assert history["accuracy"][-1] > 0.98
+    assert (nn.predict(model, held_out / 16).argmax(1) == answers).mean() > 0.95
