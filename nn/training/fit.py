@@ -98,6 +98,8 @@ def fit(
     history = History(["loss", *names])
     history.classes, history.why_eager = data.classes, rehearsal.obstacle
     steps: Any = Steps(task, data, rehearsal.counts, how, history)
+    if executor is not None:
+        steps.settle()
     if executor is not None or shards is not None:
         steps = Shards(steps, shards, executor)
     descent = Descent(task, optimizer, schedule, _clip(clip), penalty, compile)
@@ -150,9 +152,11 @@ def _names(metrics: Sequence[Metric]) -> list[str]:
 
 
 def _clip(clip: Any) -> Any:
+    if clip is None or hasattr(clip, "on_array"):
+        return clip
     from nn.optim import clip_by_norm
 
-    return clip if clip is None or hasattr(clip, "on_array") else clip_by_norm(clip)
+    return clip_by_norm(clip)
 
 
 def _held_out(validation: Any, data: Data) -> Data:

@@ -199,11 +199,18 @@ class Steps:
         self._steps: EagerSteps | CompiledSteps = CompiledSteps(task, data, counts) if compile else self._eager
         history.compiled = bool(compile)
 
+    def settle(self) -> None:
+        """Find out, by one row, whether it can be compiled."""
+        import numpy
+
+        noise = [0.5] * sum(self._eager.counts(0))
+        self.sums(self._eager.task.numbers(), numpy.array([0]), [noise] if noise else None)
+
     def sums(self, numbers: Any, indices: Any, noise: list[list[float]] | None) -> Sums:
         """Return the sums over the rows with these indices, at these numbers of the parameters."""
         try:
             return self._steps.sums(numbers, indices, noise)
-        except (TracingError, DrawnError, RuntimeError) as error:
+        except (TracingError, RuntimeError) as error:
             if self._insisted or self._steps is self._eager:
                 raise
             self._steps, self._history.compiled, self._history.why_eager = self._eager, False, str(error)
