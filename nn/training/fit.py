@@ -87,6 +87,7 @@ def fit(
     """
     _check(epochs, batch_size, compile)
     data = Data.of(X, y)
+    metrics, callbacks = _listed("metrics", metrics), _listed("callbacks", callbacks)
     task = Task(model, _trained(model, optimizer), loss, [_metric(metric) for metric in metrics])
     names = _names(metrics)
     with in_mode(model, True):
@@ -142,6 +143,12 @@ def _metric(metric: Metric) -> Callable[[Any, Any], Any]:
     if metric not in METRICS:
         raise ValueError(f"no metric is called {metric!r}; known are {', '.join(METRICS)}, or give a function")
     return METRICS[metric]
+
+
+def _listed(name: str, functions: Any) -> list[Any]:
+    if isinstance(functions, str) or callable(functions):
+        raise TypeError(f"{name} is a list, got {functions!r} alone; write {name}=[{functions!r}]")
+    return list(functions)
 
 
 def _names(metrics: Sequence[Metric]) -> list[str]:

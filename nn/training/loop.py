@@ -114,7 +114,7 @@ class Loop:
 
     def __post_init__(self) -> None:
         self.task, self.taken = self.descent.task, 0
-        self.noise = Noise(self.task.model)
+        self.noise = Noise(self.task.model if self.rehearsal.is_copyable else None)
 
     def run(self) -> History:
         """Train, and return the history; the model has its parameters whatever ends it."""
@@ -130,6 +130,7 @@ class Loop:
                         break
         finally:
             self.task.write(self.descent.numbers)
+            self.task.model.zero_grad()
             self.progress.close()
         return self.history
 

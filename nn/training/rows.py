@@ -17,10 +17,13 @@ class Data:
         y: an array with a target for each; None without targets; targets of several shapes are a list of arrays.
         classes: the labels that the numbers in y stand for, None where y came as numbers.
         as_lists: whether X came as lists, so that a row is handed to the model as one.
+
+    Whole numbers, such as indices and classes, are handed over as ints where nothing is compiled.
     """
 
-    def __init__(self, X: Any, y: Any, classes: list[Any] | None, as_lists: bool) -> None:
+    def __init__(self, X: Any, y: Any, classes: list[Any] | None, as_lists: bool, whole: tuple[bool, bool]) -> None:
         self.X, self.y, self.classes, self.as_lists = X, y, classes, as_lists
+        self._whole = whole
         several = [part for part in (X, y) if isinstance(part, list)]
         keys = list(zip(*[[x.shape for x in part] for part in several], strict=True))
         self._shapes = keys if several else None
@@ -42,7 +45,7 @@ class Data:
             raise ValueError("X has no rows; give at least one")
         as_lists = isinstance(X, (list, tuple))
         if y is None:
-            return Data(rows, None, None, as_lists)
+            return Data(rows, None, None, as_lists, (_is_whole(X), False))
         labels = _labels(y)
         if labels is not None:
             classes = sorted(set(labels)) if classes is None else list(classes)
@@ -51,7 +54,7 @@ class Data:
             targets, classes = _array("y", y), None
         if len(targets) != len(rows):
             raise ValueError(f"X has {len(rows)} rows and y {len(targets)}; give a target for each row")
-        return Data(rows, targets, classes, as_lists)
+        return Data(rows, targets, classes, as_lists, (_is_whole(X), classes is not None or _is_whole(y)))
 
     def __len__(self) -> int:
         return len(self.X)
@@ -63,12 +66,12 @@ class Data:
 
     def row(self, i: int) -> Any:
         """Return row i, as the model is handed it."""
-        x = self.X[i]
+        x = self.X[i].astype(int) if self._whole[0] else self.X[i]
         return x.tolist() if self.as_lists or not getattr(x, "ndim", 0) else x
 
     def target(self, i: int) -> Any:
         """Return the target of row i."""
-        return self.y[i].tolist()
+        return (self.y[i].astype(int) if self._whole[1] else self.y[i]).tolist()
 
     def groups(self, indices: Any) -> Iterator[Any]:
         """Yield the indices of rows that are alike in shape, in the order of their first ones."""
@@ -106,6 +109,17 @@ def _array(name: str, table: Any) -> Any:
             return _uneven(name, table)
         raise TypeError(f"{name} holds something that is no number: {error}") from None
     return _finite(name, array) if numpy.ndim(table) else table
+
+
+def _is_whole(table: Any) -> bool:
+    """Whether a table holds integers and nothing else."""
+    import numpy
+
+    if hasattr(table, "dtypes") and hasattr(table, "columns"):
+        return all(numpy.issubdtype(kind, numpy.integer) for kind in table.dtypes if isinstance(kind, numpy.dtype))
+    if isinstance(table, (list, tuple)) and any(hasattr(row, "__len__") for row in table):
+        return all(map(_is_whole, table))
+    return bool(numpy.asarray(table).dtype.kind in "iu")
 
 
 def _uneven(name: str, table: Any) -> list[Any]:

@@ -6,6 +6,7 @@ Both are handed the numbers of the parameters and give arrays, so what is done w
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import Error as CopyError
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -61,7 +62,7 @@ class Noise:
     """The random numbers that a model draws for rows, drawn from its generators, in the order of the rows."""
 
     def __init__(self, model: Any) -> None:
-        self.generators = [generator for _, _, generator in generators_of(model)]
+        self.generators = [] if model is None else [generator for _, _, generator in generators_of(model)]
 
     def drawn(self, counts: Iterable[Sequence[int]]) -> list[list[float]] | None:
         """Return the numbers of each row, so many from each generator; None for a model that draws none."""
@@ -169,9 +170,13 @@ class CompiledSteps:
 
         prepared = self._prepared.get(len(indices))
         if prepared is None:
-            own, (x, y) = numbers.copy(), self.data.taken(indices)
-            call = self._run.prepare(own, x, y, numpy.empty((len(indices), 0)))
-            prepared = self._prepared[len(indices)] = call, own, x, y
+            x, y = self.data.taken(indices)
+            given = numbers.copy(), x, y, numpy.empty((len(indices), 0))
+            try:
+                prepared = self._prepared[len(indices)] = self._run.prepare(*given), *given[:3]
+            except TypeError:  # inside detect_anomaly() every row runs eagerly; what cannot be traced is an error again
+                (loss, metrics), slopes = self._run(*given)
+                return Sums(loss, slopes, metrics)
         call, own, x, y = prepared
         own[:] = numbers
         self.data.X.take(indices, 0, x, "clip")
@@ -237,6 +242,7 @@ class Rehearsal:
         self._task, self._data = task, data
         self._counts: dict[Any, list[int]] = {}
         self.obstacle: str | None = None
+        self.is_copyable = True
         self.counts(0)
 
     def counts(self, i: int) -> list[int]:
@@ -251,12 +257,21 @@ class Rehearsal:
         generators = [generator for _, _, generator in generators_of(task.model)]
         counting = [_Counting() for _ in generators]
         fresh = [Value(parameter.data) for parameter in task.parameters]
-        own = twin(task.model, task.parameters, fresh, generators, counting)
+        try:
+            own = twin(task.model, task.parameters, fresh, generators, counting)
+        except (TypeError, CopyError) as error:
+            self.obstacle, self.is_copyable = f"the model cannot be copied: {error}", False
+            return []
         before = _chance(own)
         outputs, target = own(self._data.row(i)), self._data.target(i)
         loss, metrics = task.judged(outputs, target)
         _check(loss, metrics, task)
         leaves = leaves_of(loss)
+        if not leaves & {*fresh, *task.parameters}:
+            raise ValueError(
+                "the loss of the first row depends on none of the parameters that are trained: inside no_grad() nothing "
+                "does, nor what was detached"
+            )
         if leaves & set(task.parameters):
             self.obstacle = (
                 "the model, the loss or a metric has parameters by another way than the model's attributes, such as a "

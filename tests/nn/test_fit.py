@@ -226,6 +226,8 @@ def test_rows_of_one_shape_are_one_group() -> None:
         ({"optimizer": nn.optim.SGD([Value(1.0)], lr=1.0)}, ValueError, "none of the model's parameters"),
         ({"validation": X}, TypeError, "validation is a pair"),
         ({"shards": 0}, ValueError, "shards is a whole number"),
+        ({"metrics": "mae"}, TypeError, r"metrics is a list, got 'mae' alone"),
+        ({"callbacks": print}, TypeError, "callbacks is a list"),
         ({"executor": 4}, TypeError, "executor is one of concurrent.futures"),
         ({"loss": lambda y, t: y.data}, TypeError, "gives one Value for a row, got float"),
         ({"loss": lambda y, t: [y]}, TypeError, "gives one Value for a row, got list"),
@@ -326,6 +328,54 @@ def test_a_penalty_by_a_closure_is_that_of_penalty() -> None:
     by_closure = trained(model, loss=closed(model))[1]
     by_penalty = trained(other, penalty=lambda ps: 0.1 * ad.sum([p * p for p in ps]))[1]
     np.testing.assert_allclose(by_closure, by_penalty, rtol=1e-9)
+
+
+@pytest.mark.parametrize("compile", [True, False])
+def test_detect_anomaly_names_what_made_nan(compile: bool) -> None:
+    model = Logarithm()
+    with ad.detect_anomaly(), pytest.raises(FloatingPointError, match="log made nan"):
+        trained(model, [[1.0], [2.0], [-1.0]], [0.0, 0.0, 0.0], compile=compile)
+    with ad.detect_anomaly():
+        history, _ = trained(nn.MLP(3, [2, 1], seed=0), compile=compile, epochs=2)
+    assert history["loss"] == pytest.approx(trained(nn.MLP(3, [2, 1], seed=0), epochs=2)[0]["loss"])
+
+
+@pytest.mark.parametrize("compile", [True, False])
+def test_training_inside_no_grad_is_an_error(compile: bool) -> None:
+    with ad.no_grad(), pytest.raises(ValueError, match="inside no_grad"):
+        trained(nn.MLP(3, [2, 1], seed=0), compile=compile)
+
+
+class Locked(nn.Module):
+    """Holds what cannot be copied."""
+
+    def __init__(self) -> None:
+        self.w, self.lock, self.rng = Value(0.5), threading.Lock(), random.Random(0)
+
+    def __call__(self, x: Any) -> Any:
+        return self.w * (x[0] + self.rng.random())
+
+
+def test_a_model_that_cannot_be_copied_is_trained_eagerly() -> None:
+    history, (w,) = trained(Locked())
+    assert history.why_eager == "the model cannot be copied: cannot pickle '_thread.lock' object"
+    assert w != 0.5
+
+
+class Indexing(nn.Module):
+    """A row of whole numbers is an index, in plain Python."""
+
+    def __init__(self) -> None:
+        self.table = [Value(0.1 * i) for i in range(4)]
+
+    def __call__(self, i: int) -> Any:
+        return self.table[i]
+
+
+def test_whole_numbers_are_ints_where_nothing_is_compiled() -> None:
+    history, numbers = trained(Indexing(), [0, 1, 2, 3], [1, 2, 3, 4], epochs=300)
+    assert not history.compiled
+    np.testing.assert_allclose(numbers, [1, 2, 3, 4], atol=0.05)
 
 
 # --- modes, and what is left behind ---
