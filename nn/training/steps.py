@@ -15,7 +15,7 @@ from autodiff import Value
 from autodiff.compiler import TracingError
 from nn.training.history import History
 from nn.training.rows import Data
-from nn.training.twin import DrawnError, Given, generators_of, leaves_of, modules_of, twin
+from nn.training.twin import Given, generators_of, leaves_of, modules_of, twin
 
 
 class Sums(NamedTuple):
@@ -269,8 +269,8 @@ class Rehearsal:
         leaves = leaves_of(loss)
         if not leaves & {*fresh, *task.parameters}:
             raise ValueError(
-                "the loss of the first row depends on none of the parameters that are trained: inside no_grad() nothing "
-                "does, nor what was detached"
+                "the loss of the first row depends on none of the parameters that are trained; inside no_grad() "
+                "nothing does, nor does what was detached"
             )
         if leaves & set(task.parameters):
             self.obstacle = (
