@@ -1568,6 +1568,23 @@ def test_a_prepared_call_reads_and_fills_arrays(backend: str) -> None:
     assert (float(value), slope.tolist()) == (25.0, [6.0, 8.0])
 
 
+def test_a_prepared_call_runs_f_itself_inside_detect_anomaly(backend: str) -> None:
+    x = np.array([1.0, 4.0])
+    call = compile(lambda x: autodiff.sqrt(x[0]) * autodiff.sqrt(x[1]), backend=backend).prepare(x)
+    with autodiff.detect_anomaly():
+        other = compile(lambda x: x[0] * 2.0, backend=backend).prepare(x)
+        call()
+        other()
+        assert (float(call.results), float(other.results)) == (2.0, 2.0)
+        x[0] = -1.0
+        with pytest.raises(FloatingPointError, match="sqrt made nan"):
+            call()
+    x[0] = 9.0
+    call()
+    other()
+    assert (float(call.results), float(other.results)) == (6.0, 18.0)
+
+
 def test_a_prepared_call_sees_what_lists_and_dicts_hold_by_then(backend: str) -> None:
     p, numbers = {"w": np.array([1.0, 2.0])}, [1.0, 2.0]
     rows = np.array([[1.0, 1.0], [2.0, 0.0]])

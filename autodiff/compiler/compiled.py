@@ -50,7 +50,7 @@ from autodiff.compiler.methods import Bindable, copied
 from autodiff.compiler.objects import changed, is_plain
 from autodiff.compiler.options import Options
 from autodiff.compiler.paths import Path, outside_leaves, traced, with_gradient
-from autodiff.compiler.prepared import Prepared
+from autodiff.compiler.prepared import Prepared, is_eager
 from autodiff.compiler.stats import Stats
 from autodiff.compiler.tracers import TracingError
 from autodiff.compiler.tracing import Trace
@@ -229,15 +229,16 @@ class Compiled(Bindable):
         >>> length(), float(length.results)
         (None, 13.0)
         """
-        given = self._taken(args, kwargs)
-        if given is None:
-            raise TypeError(f"{self.name}.prepare takes numbers and arrays, got Values; call the function itself")
+        try:
+            Arguments.of(args, kwargs, self.options.rows)
+        except HoldsValuesError:
+            message = f"{self.name}.prepare takes numbers and arrays, got Values; call the function itself"
+            raise TypeError(message) from None
         return Prepared(self, args, kwargs)
 
     def _taken(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments | None:
         """Return the numbers in the arguments; None where f itself is to be called."""
-        mode = modes.now()
-        if mode is not None and (mode.trace is not None or mode.checking):
+        if is_eager():
             return None
         try:
             return Arguments.of(args, kwargs, self.options.rows)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from operator import is_
 from typing import Any
 
+from autodiff import modes
 from autodiff.compiler.arguments import Arguments, is_static
 from autodiff.compiler.objects import is_looked_at
 from autodiff.structures import Structure, flatten_values, is_array
@@ -25,8 +26,8 @@ class Prepared:
         self._run = None if self._fast is None else self._fast.runs()
 
     def __call__(self) -> None:
-        """Run with the numbers that the arrays hold now, and fill `results`."""
-        if self._run is None or not self._run():
+        """Run with the numbers that the arrays hold now, and fill `results`; as f itself inside detect_anomaly()."""
+        if self._run is None or (modes.current() is not None and is_eager()) or not self._run():
             self._slow()
 
     def _slow(self) -> None:
@@ -64,6 +65,12 @@ class _Bound:
         return self._run()
 
 
+def is_eager() -> bool:
+    """Whether compiled functions call f itself, as inside detect_anomaly() and where another function is traced."""
+    mode = modes.now()
+    return mode is not None and (mode.trace is not None or mode.checking)
+
+
 def _in_arrays(result: Any) -> Any:
     """Return a copy of the result with an array in the place of each number."""
     import numpy
@@ -77,7 +84,7 @@ def _bound(compiled: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Bou
     import numpy
 
     options = compiled.options
-    if is_looked_at([args, kwargs]):
+    if is_eager() or is_looked_at([args, kwargs]):
         return None
     given = Arguments.of(args, kwargs, options.rows)
     compiled(*args, **kwargs)

@@ -17,6 +17,7 @@ from typing import Any
 from autodiff.compiler import TracingError
 from nn.holding import is_module
 from nn.metrics import METRICS
+from nn.optim.clipping import clip_by_norm
 from nn.training.events import Callback
 from nn.training.forward import Evaluation
 from nn.training.history import History
@@ -161,8 +162,6 @@ def _names(metrics: Sequence[Metric]) -> list[str]:
 def _clip(clip: Any) -> Any:
     if clip is None or hasattr(clip, "on_array"):
         return clip
-    from nn.optim import clip_by_norm
-
     return clip_by_norm(clip)
 
 

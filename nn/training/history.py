@@ -4,7 +4,7 @@
 >>> for loss, accuracy in [(2.0, 0.3), (1.0, 0.7), (0.5, 0.9)]:
 ...     history.append({"loss": loss, "accuracy": accuracy})
 >>> history
-History(3 epochs: loss 2 → 0.5 █▄▁, accuracy 0.3 → 0.9 ▁▅█)
+History(3 epochs: loss 2 → 0.5 █▃▁, accuracy 0.3 → 0.9 ▁▆█)
 >>> history["loss"], history.last["accuracy"]
 ([2.0, 1.0, 0.5], 0.9)
 """

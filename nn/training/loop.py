@@ -33,7 +33,7 @@ class Descent:
         self._slopes = numpy.zeros(len(self.numbers))
         self._step = self._by_values if compile is False else optimizer.on_arrays(self.numbers, self._slopes)
         self._penalty = None if penalty is None else _penalty(penalty, compile)
-        self._whole = optimizer.state_dict(), self.numbers.copy()
+        self._whole = self.numbers.copy()
 
     def step(self, sums: Sums, count: int, t: float) -> float:
         """Take a step by the sums over so many rows, at that time in epochs; return the mean loss, the penalty with it.
@@ -67,12 +67,11 @@ class Descent:
 
     def keep(self) -> None:
         """Note that all is well; that is where `restore` returns to."""
-        self._whole = self.optimizer.state_dict(), self.numbers.copy()
+        self._whole = self.numbers.copy()
 
     def restore(self) -> None:
-        """Put the numbers and the optimiser back to where all was well."""
-        state, self.numbers[:] = self._whole
-        self.optimizer.load_state_dict(state)
+        """Put the numbers back to where all was well."""
+        self.numbers[:] = self._whole
         self.task.write(self.numbers)
 
 

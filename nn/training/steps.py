@@ -172,11 +172,7 @@ class CompiledSteps:
         if prepared is None:
             x, y = self.data.taken(indices)
             given = numbers.copy(), x, y, numpy.empty((len(indices), 0))
-            try:
-                prepared = self._prepared[len(indices)] = self._run.prepare(*given), *given[:3]
-            except TypeError:  # inside detect_anomaly() every row runs eagerly; what cannot be traced is an error again
-                (loss, metrics), slopes = self._run(*given)
-                return Sums(loss, slopes, metrics)
+            prepared = self._prepared[len(indices)] = self._run.prepare(*given), *given[:3]
         call, own, x, y = prepared
         own[:] = numbers
         self.data.X.take(indices, 0, x, "clip")

@@ -87,37 +87,32 @@ def test_the_plot_has_the_losses_and_the_others_in_panels() -> None:
 # --- progress ---
 
 
-@pytest.fixture
-def stderr(monkeypatch: Any) -> io.StringIO:
-    stream = io.StringIO()
-    monkeypatch.setattr("sys.stderr", stream)
-    return stream
-
-
 def run(**options: Any) -> None:
     model = nn.Neuron(1, "linear", seed=0)
     sgd = nn.optim.SGD(model.parameters(), lr=0.1)
     nn.fit(model, [[0.0], [1.0]], [0.0, 1.0], loss=nn.mse, optimizer=sgd, epochs=3, metrics=["mae"], **options)
 
 
-def test_there_is_no_bar_where_nobody_looks(stderr: io.StringIO) -> None:
+def test_there_is_no_bar_where_nobody_looks(capsys: Any) -> None:
     run()
     run(progress=False)
-    assert stderr.getvalue() == ""
+    assert capsys.readouterr().err == ""
 
 
-def test_a_bar_shows_epochs_and_figures(stderr: io.StringIO) -> None:
+def test_a_bar_shows_epochs_and_figures(capsys: Any) -> None:
     run(progress=True)
-    assert "epoch 3/3" in stderr.getvalue()
-    assert "3/3" in stderr.getvalue()
-    assert "compiling" in stderr.getvalue()
-    assert "mae=" in stderr.getvalue().splitlines()[-1].split("\r")[-1]
+    shown = capsys.readouterr().err
+    assert "epoch 1/3, compiling" in shown
+    assert "epoch 3/3" in shown
+    assert "mae=" in shown.splitlines()[-1].split("\r")[-1]
 
 
-def test_a_bar_shows_at_a_terminal(stderr: io.StringIO) -> None:
-    stderr.isatty = lambda: True  # type: ignore[method-assign]
+def test_a_bar_shows_at_a_terminal(monkeypatch: Any) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr(stream, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stderr", stream)
     run()
-    assert "epoch 3/3" in stderr.getvalue()
+    assert "epoch 3/3" in stream.getvalue()
 
 
 def test_another_wish_is_an_error() -> None:
