@@ -1,4 +1,4 @@
-"""save and load: a model in one file, exactly and safely.
+"""save and load: a model and its optimiser in one file, exactly and safely.
 
 The file is one of safetensors: the numbers are its tensors, in float64, so that other programs read them as well, and
 the rest is JSON in its metadata. Nothing in it is ever run. A crash while saving, at any moment, leaves the old file or
@@ -19,20 +19,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from nn import optim
 from nn.module import Module
+from nn.optim import Optimizer
 from nn.training import files
 from nn.training.files import Numbers, SavedFileError
 from nn.training.recorded import check_alike, described, generators_in, rebuilt
 
 
 class Saved(NamedTuple):
-    """What `load` gives."""
+    """What `load` gives: the model, and the optimiser on its parameters, None where none was saved."""
 
     model: Any
+    optimizer: Any
 
 
-def save(path: str | os.PathLike[str], model: Module) -> None:
-    """Write a model to a file, in the place of what is there.
+def save(path: str | os.PathLike[str], model: Module, optimizer: Optimizer | None = None) -> None:
+    """Write a model to a file, in the place of what is there; with its optimiser, training goes on bit for bit.
 
     Kept are the numbers of the model's parameters and buffers, the state of its random generators (those of dropout),
     which modules are in evaluation mode, and the configuration of nn's own modules. Of a class of your own only its
@@ -41,6 +44,7 @@ def save(path: str | os.PathLike[str], model: Module) -> None:
     Args:
         path: of the file; its directory exists. By custom, "model.safetensors".
         model: a Module.
+        optimizer: one of `nn.optim`, on parameters of the model; its groups, options and state are kept.
 
     Raises TypeError or ValueError for something else, and OSError where the file cannot be written; nothing has changed
     then. A process that is killed leaves the old file, and maybe a hidden one beside it, whose name ends in `.tmp`.
@@ -52,7 +56,8 @@ def save(path: str | os.PathLike[str], model: Module) -> None:
     if not isinstance(model, Module):
         raise TypeError(f"save takes a Module, got {type(model).__name__}")
     numbers = _joined({f"model.{name}": x for name, x in model.state_dict().items()})
-    files.write(Path(path), numbers, {"model": described(model)})
+    record = {"model": described(model), "optimizer": optimizer and _described_optimizer(optimizer, model, numbers)}
+    files.write(Path(path), numbers, record)
 
 
 def load(path: str | os.PathLike[str], into: Module | None = None) -> Saved:
@@ -88,13 +93,14 @@ def _loaded(numbers: Numbers, record: dict[str, Any], into: Module | None) -> Sa
     check_alike(model, record["model"])
     generators = generators_in(record["model"])
     training = [index not in record["model"]["evaluating"] for index in range(len(model.modules()))]
+    optimizer = record["optimizer"] and _rebuilt_optimizer(record["optimizer"], model, numbers)
     model.load_state_dict(state)
     for (index, name), generator in generators.items():
         setattr(model.modules()[index], name, generator)
     for module, mode in zip(model.modules(), training, strict=True):
         if module.training is not mode:
             module.training = mode
-    return Saved(model)
+    return Saved(model, optimizer)
 
 
 def _joined(state: Mapping[str, float]) -> dict[str, float | list[float]]:
@@ -120,3 +126,34 @@ def _apart(numbers: Numbers) -> dict[str, float]:
     for name, x in numbers.items():
         apart.update({f"{name}.{i}": number for i, number in enumerate(x)} if isinstance(x, list) else {name: x})
     return apart
+
+
+def _described_optimizer(
+    optimizer: Optimizer, model: Module, numbers: dict[str, float | list[float]]
+) -> dict[str, Any]:
+    """The record of an optimiser; the columns of its state join the numbers."""
+    name = type(optimizer).__name__
+    if vars(optim).get(name) is not type(optimizer):
+        raise TypeError(f"save keeps optimisers of nn.optim, got {name}; save its state_dict() yourself")
+    names = {parameter: at for at, parameter in model.named_parameters()}
+    if any(parameter not in names for parameter in optimizer.parameters):
+        raise ValueError(f"the {name} changes parameters that are not the model's; save the model that holds them")
+    record = optimizer.state_dict()
+    for i, (state, group) in enumerate(zip(record["state"], optimizer.param_groups, strict=True)):
+        columns = {key: x for key, x in state.items() if isinstance(x, list)}
+        numbers |= {f"optimizer.{i}.{key}": state.pop(key) for key in columns}
+        state["names"] = [names[parameter] for parameter in group["params"]]
+    return record
+
+
+def _rebuilt_optimizer(record: dict[str, Any], model: Module, numbers: Numbers) -> Optimizer:
+    kind, named = vars(optim)[record["optimizer"]], dict(model.named_parameters())
+    if not issubclass(kind, Optimizer):
+        raise SavedFileError(f"names an optimiser that nn.optim does not have: {kind}")
+    optimizer: Optimizer = kind([{"params": [named[name] for name in state.pop("names")]} for state in record["state"]])
+    for name, column in numbers.items():
+        if name.startswith("optimizer."):
+            _, i, key = name.split(".")
+            record["state"][int(i)][key] = column
+    optimizer.load_state_dict(record)
+    return optimizer

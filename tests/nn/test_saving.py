@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 import nn
 from autodiff import Value
-from nn import layers
+from nn import layers, optim
 from nn.training import files
 from nn.training.files import SavedFileError
 from nn.training.recorded import SIZES
@@ -195,6 +195,90 @@ def test_dropout_leaves_out_what_it_would_have_left_out(path: Path) -> None:
     assert loaded.layers[0].rng is loaded.layers[2].rng is not loaded.layers[3].rng
     for _ in range(5):
         assert [y.data for y in loaded([1.0, 2.0, 3.0])] == [y.data for y in model([1.0, 2.0, 3.0])]
+
+
+OPTIMIZERS = [
+    lambda groups: optim.SGD(groups, lr=0.1, momentum=0.9),
+    lambda groups: optim.SGD(groups, lr=0.1, weight_decay=0.01, maximize=True),
+    lambda groups: optim.RMSprop(groups, lr=0.01, centered=True, momentum=0.5),
+    lambda groups: optim.Adam(groups, lr=0.1, betas=(0.5, 0.9), amsgrad=True),
+    lambda groups: optim.AdamW(groups),
+    lambda groups: optim.Rprop(groups),
+]
+
+
+def steps(model: Any, optimizer: Any, count: int) -> None:
+    rng = random.Random(count)
+    for _ in range(count):
+        optimizer.zero_grad()
+        nn.mse(model([rng.random(), rng.random()]), 0.25).backward()
+        optimizer.step()
+
+
+@pytest.mark.parametrize("made", OPTIMIZERS)
+@pytest.mark.parametrize("before", [0, 3])
+def test_training_goes_on_bit_for_bit(path: Path, made: Any, before: int) -> None:
+    model = nn.Sequential(nn.Layer(2, 4, "tanh", seed=0), nn.Dropout(0.5, seed=1), nn.Layer(4, 1, seed=2))
+    first, _, third = model.layers
+    optimizer = made([{"params": third.parameters(), "lr": 0.05}, {"params": first.parameters()}])
+    steps(model, optimizer, before)
+    nn.save(path, model, optimizer)
+    saved = nn.load(path)
+    assert saved.optimizer.parameters == [*saved.model.layers[2].parameters(), *saved.model.layers[0].parameters()]
+    assert saved.optimizer.state_dict() == optimizer.state_dict()
+    steps(model, optimizer, 5)
+    steps(saved.model, saved.optimizer, 5)
+    assert bits(saved.model) == bits(model)
+
+
+def test_the_optimiser_is_on_the_parameters_of_the_model_given(path: Path) -> None:
+    model, other = Noisy(), Noisy()
+    nn.save(path, model, optim.Adam([model.scale]))
+    assert nn.load(path, into=other).optimizer.parameters == [other.scale]
+    nn.save(path, model)
+    assert nn.load(path, into=other).optimizer is None
+
+
+def test_optimisers_that_cannot_be_made_again_are_refused(path: Path) -> None:
+    model = Noisy()
+    own = type("Adam", (optim.Adam,), {})([model.scale])
+    with pytest.raises(TypeError, match=r"save keeps optimisers of nn\.optim, got Adam"):
+        nn.save(path, model, own)
+    with pytest.raises(ValueError, match="parameters that are not the model's"):
+        nn.save(path, model, optim.Adam([Value(1.0)]))
+    with pytest.raises(TypeError, match="got list"):
+        nn.save(path, model, [1.0])  # type: ignore[arg-type]
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("where", "harm"),
+    [
+        (("optimizer",), "Value"),
+        (("optimizer",), "Optimizer"),
+        (("optimizer",), "schedules"),
+        (("state", 0, "names"), ["scale", "other"]),
+        (("state", 0, "names"), []),
+        (("state", 0, "step"), -1),
+        (("state", 0, "step"), "x"),
+        (("state",), []),
+        (("param_groups", 0, "lr"), [1.0]),
+        (("param_groups", 0, "params"), [5]),
+    ],
+)
+def test_an_optimiser_that_does_not_fit_changes_nothing(path: Path, where: tuple[Any, ...], harm: Any) -> None:
+    model = Noisy()
+    nn.save(path, model, optim.Adam([model.scale]))
+    numbers, record = files.read(path)
+    part = record["optimizer"]
+    for key in where[:-1]:
+        part = part[key]
+    part[where[-1]] = harm
+    path.write_bytes(signed(record, {**numbers, "model.scale": 7.0}))
+    other = Noisy()
+    with pytest.raises(SavedFileError):
+        nn.load(path, into=other)
+    assert bits(other) == bits(model)
 
 
 def test_every_module_of_nn_has_its_size_in_the_table() -> None:
@@ -434,7 +518,8 @@ def test_whatever_a_record_says_the_error_is_one_and_nothing_changes(
     tmp_path_factory: Any, modules: Any, evaluating: Any, generators: Any
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "record"
-    record = {"model": {"modules": modules, "evaluating": evaluating, "generators": generators}}
+    model = {"modules": modules, "evaluating": evaluating, "generators": generators}
+    record = {"model": model, "optimizer": None, "history": None}
     path.write_bytes(signed(record, {"model.w.0": 1.0}))
     refused(path, "record")
 
