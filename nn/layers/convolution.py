@@ -12,10 +12,8 @@ its outputs, three nodes however large the window is. In the padding stands the 
 
 import math
 import random
-from collections.abc import Sequence, Sized
-from functools import lru_cache, reduce
-from itertools import product
-from operator import index
+from collections.abc import Sequence
+from functools import reduce
 from typing import Any, ClassVar
 
 import autodiff
@@ -23,13 +21,8 @@ from nn.init import Initializer, Whole, generator, weights
 from nn.layers.activations import Activation, activation_of, linear, named
 from nn.layers.arguments import width_of
 from nn.layers.dense import Layer, suited
+from nn.layers.windows import OUTSIDE, flat, nested, sizes_of, slid
 from nn.module import Module
-
-Sizes = tuple[int, ...]
-"""A whole number for each axis."""
-
-_SHAPES = {1: "(channels, length)", 2: "(channels, height, width)"}
-_OUTSIDE = -1  # where the padding lies, in a list of numbers
 
 
 class _Convolution(Module):
@@ -53,10 +46,10 @@ class _Convolution(Module):
         init: str | Initializer | None = None,
     ) -> None:
         self.in_channels = width_of("in_channels", in_channels)
-        self.kernel_size = _sizes("kernel_size", kernel_size, self.axes)
-        self.stride = _sizes("stride", stride, self.axes)
-        self.padding = _sizes("padding", padding, self.axes, least=0)
-        self.dilation = _sizes("dilation", dilation, self.axes)
+        self.kernel_size = sizes_of("kernel_size", kernel_size, self.axes)
+        self.stride = sizes_of("stride", stride, self.axes)
+        self.padding = sizes_of("padding", padding, self.axes, least=0)
+        self.dilation = sizes_of("dilation", dilation, self.axes)
         rows, area = width_of("out_channels", out_channels), math.prod(self.kernel_size)
         columns, rng, function = self.in_channels * area, generator(seed, rng), activation_of(activation)
         matrix = weights(init or suited(function), rng, rows, columns, fan_out=rows * area)
@@ -69,15 +62,15 @@ class _Convolution(Module):
         Raises ValueError for a row with other channels, or smaller than the kernel; TypeError for no nested list.
         """
         name = type(self).__name__
-        numbers, sizes = _flat(name, x, self.axes)
+        numbers, sizes = flat(name, x, self.axes)
         if sizes[0] != self.in_channels:
             raise ValueError(f"{name} expects a row of {self.in_channels} channels, got one of shape {sizes}")
         kernel = (self.in_channels, *self.kernel_size)
-        shape, places = _slid(name, sizes, kernel, (1, *self.stride), (0, *self.padding), (1, *self.dilation))
-        numbers.append(0.0)  # which _OUTSIDE finds
+        shape, places = slid(name, sizes, kernel, (1, *self.stride), (0, *self.padding), (1, *self.dilation))
+        numbers.append(0.0)  # which OUTSIDE finds
         windows = [[numbers[place] for place in window] for window in places]
         outputs = [neuron(window) for neuron in self.filters.neurons for window in windows]
-        return _nested(outputs, (len(self.filters.neurons), *shape[1:]))
+        return nested(outputs, (len(self.filters.neurons), *shape[1:]))
 
     def config(self) -> dict[str, Any]:
         """Return the keyword arguments that make such a convolution."""
@@ -167,19 +160,19 @@ class MaxPool2d(Module):
         stride: int | Sequence[int] | None = None,
         padding: int | Sequence[int] = 0,
     ) -> None:
-        self.kernel_size = _sizes("kernel_size", kernel_size, 2)
-        self.stride = self.kernel_size if stride is None else _sizes("stride", stride, 2)
-        self.padding = _sizes("padding", padding, 2, least=0)
+        self.kernel_size = sizes_of("kernel_size", kernel_size, 2)
+        self.stride = self.kernel_size if stride is None else sizes_of("stride", stride, 2)
+        self.padding = sizes_of("padding", padding, 2, least=0)
         if any(2 * p > k for p, k in zip(self.padding, self.kernel_size, strict=True)):
             raise ValueError(f"padding is at most half of kernel_size {self.kernel_size}, got {self.padding}")
 
     def __call__(self, x: Any) -> list[Any]:
         """Return the largest numbers, channels first, for a row. Raises as Conv2d does."""
-        numbers, sizes = _flat("MaxPool2d", x, 2)
+        numbers, sizes = flat("MaxPool2d", x, 2)
         kernel, stride, padding = (1, *self.kernel_size), (1, *self.stride), (0, *self.padding)
-        shape, places = _slid("MaxPool2d", sizes, kernel, stride, padding, (1, 1, 1))
-        windows = [[numbers[place] for place in window if place != _OUTSIDE] for window in places]
-        return _nested([reduce(_larger, window) for window in windows], shape)
+        shape, places = slid("MaxPool2d", sizes, kernel, stride, padding, (1, 1, 1))
+        windows = [[numbers[place] for place in window if place != OUTSIDE] for window in places]
+        return nested([reduce(_larger, window) for window in windows], shape)
 
     def config(self) -> dict[str, Any]:
         """Return the keyword arguments that make such a layer."""
@@ -211,69 +204,3 @@ class Flatten(Module):
 
 def _larger(x: Any, y: Any) -> Any:
     return autodiff.where((y > x) | (y != y), y, x)
-
-
-@lru_cache(maxsize=64)
-def _slid(
-    name: str, sizes: Sizes, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes
-) -> tuple[Sizes, list[list[int]]]:
-    """Return how many windows there are along each axis, and of each what it shows: places in the flat row."""
-    axes = [_along(*axis) for axis in zip(sizes, kernel, stride, padding, dilation, strict=True)]
-    if not all(axes):
-        raise ValueError(
-            f"{name} expects a row at least as large as its kernel, {kernel[1:]} with dilation {dilation[1:]}; got "
-            f"shape {sizes}, with padding {padding[1:]}"
-        )
-    windows = [[_place(at, sizes) for at in product(*window)] for window in product(*axes)]
-    return tuple(map(len, axes)), windows
-
-
-def _along(size: int, kernel: int, stride: int, padding: int, dilation: int) -> list[range]:
-    """Return the coordinates that each window shows along one axis; those outside 0 to size are padding."""
-    reach = dilation * (kernel - 1)
-    starts = range(-padding, size + padding - reach, stride)
-    return [range(start, start + reach + 1, dilation) for start in starts]
-
-
-def _place(coordinates: Sizes, sizes: Sizes) -> int:
-    """Return where the number with these coordinates stands in the flat row, or _OUTSIDE."""
-    place = 0
-    for at, size in zip(coordinates, sizes, strict=True):
-        if not 0 <= at < size:
-            return _OUTSIDE
-        place = place * size + at
-    return place
-
-
-def _flat(name: str, x: Any, axes: int) -> tuple[list[Any], Sizes]:
-    """Return the numbers of a row in one list, and its sizes, channels first."""
-    numbers, sizes = [x], list[int]()
-    for _ in range(1 + axes):
-        parts = [part.tolist() if hasattr(part, "tolist") else part for part in numbers]
-        if not all(isinstance(part, (list, tuple)) for part in parts):
-            raise TypeError(f"{name} expects a row of shape {_SHAPES[axes]}, got {len(sizes)} axes; nest the lists")
-        lengths = sorted({len(part) for part in parts})
-        if len(lengths) > 1 or 0 in lengths:
-            raise ValueError(f"{name} expects lists of one length, at least 1, on each axis, got lengths {lengths}")
-        sizes += lengths
-        numbers = [number for part in parts for number in part]
-    if isinstance(numbers[0], Sized):
-        raise TypeError(f"{name} expects one row of shape {_SHAPES[axes]}, got more axes; call it on each row")
-    return numbers, tuple(sizes)
-
-
-def _nested(numbers: list[Any], sizes: Sizes) -> list[Any]:
-    """Return the numbers in nested lists of these sizes."""
-    for size in reversed(sizes[1:]):
-        numbers = [numbers[i : i + size] for i in range(0, len(numbers), size)]
-    return numbers
-
-
-def _sizes(name: str, given: int | Sequence[int], axes: int, least: int = 1) -> Sizes:
-    """Return a whole number for each axis; a single one counts for all."""
-    sizes = tuple(given) if isinstance(given, Sequence) else (given,) * axes
-    are_whole = all(hasattr(type(size), "__index__") and not isinstance(size, bool) for size in sizes)
-    if len(sizes) != axes or not are_whole or min(sizes) < least:
-        pair = ", or a pair of them" * (axes == 2)
-        raise ValueError(f"{name} is a whole number of at least {least}{pair}, got {given!r}")
-    return tuple(map(index, sizes))
