@@ -54,12 +54,8 @@ class MultiHeadAttention(Module):
         rng: random.Random | None = None,
         init: str | Initializer | None = None,
     ) -> None:
-        self.width, self.heads, self.causal, self.bias = (
-            width_of("width", width),
-            width_of("heads", heads),
-            causal,
-            bias,
-        )
+        self.width, self.heads = width_of("width", width), width_of("heads", heads)
+        self.causal, self.bias = bool(causal), bool(bias)
         if width % heads:
             raise ValueError(f"width is a multiple of heads, got {width} and {heads}")
         rng = generator(seed, rng)
@@ -92,8 +88,8 @@ class MultiHeadAttention(Module):
         seen, d = self._seen(len(queries), len(keys), mask), self.width // self.heads
         heads = []
         for columns in [slice(start, start + d) for start in range(0, self.width, d)]:
-            q, k, v = [[x[columns] for x in those] for those in (queries, keys, values)]
-            heads.append([_mean(*at, k, v) for at in zip(q, seen, strict=True)])
+            q, k, v = [[x[columns] for x in vectors] for vectors in (queries, keys, values)]
+            heads.append([_mean(v, _scores(query, k, sees)) for query, sees in zip(q, seen, strict=True)])
         return [self.output.outputs([x for part in parts for x in part]) for parts in zip(*heads, strict=True)]
 
     def _seen(self, queries: int, keys: int, mask: Any) -> list[list[Any]]:
@@ -105,9 +101,9 @@ class MultiHeadAttention(Module):
                 f"mask expects a row of {keys}, one for each key, for each of {queries} queries, got {shape}"
             )
         if self.causal:
-            rows = [[sees if j <= i else False for j, sees in enumerate(row)] for i, row in enumerate(rows)]
+            rows = [[j <= i and sees for j, sees in enumerate(row)] for i, row in enumerate(rows)]
         for i, row in enumerate(rows):
-            if not any(isinstance(sees, Value) or sees for sees in row):
+            if all(map(_is_hidden, row)):
                 raise ValueError(f"query {i} sees no key; a mask expects at least one true entry in each row")
         return rows
 
@@ -116,16 +112,25 @@ class MultiHeadAttention(Module):
         return {"width": self.width, "heads": self.heads, "causal": self.causal, "bias": self.bias}
 
     def __repr__(self) -> str:
-        return f"MultiHeadAttention({self.width}, {self.heads}, causal={self.causal})"
+        return f"MultiHeadAttention({self.width}, {self.heads}, causal={self.causal}, bias={self.bias})"
 
 
-def _mean(query: list[Any], seen: list[Any], keys: list[list[Any]], values: list[list[Any]]) -> list[Any]:
-    """Return the mean of the values that one query sees, each weighted by the softmax of its key's score."""
-    places = [j for j, sees in enumerate(seen) if isinstance(sees, Value) or sees]
-    scores = [autodiff.dot(query, keys[j]) / math.sqrt(len(query)) for j in places]
-    scores = [
-        autodiff.where(seen[j], score, -math.inf) if isinstance(seen[j], Value) else score
-        for j, score in zip(places, scores, strict=True)
-    ]
-    weights = autodiff.softmax(scores)
-    return [autodiff.dot(weights, column) for column in map(list, zip(*[values[j] for j in places], strict=True))]
+def _is_hidden(sees: Any) -> bool:
+    """Whether a key is hidden whatever the data; a Value in a mask says it at every run."""
+    return not isinstance(sees, Value) and not sees
+
+
+def _scores(query: list[Any], keys: list[list[Any]], seen: list[Any]) -> dict[int, Any]:
+    """Return how well a query matches each key that it may see, by the key's position."""
+    scores = {}
+    for j, (key, sees) in enumerate(zip(keys, seen, strict=True)):
+        if not _is_hidden(sees):
+            score = autodiff.dot(query, key) / math.sqrt(len(query))
+            scores[j] = autodiff.where(sees, score, -math.inf) if isinstance(sees, Value) else score
+    return scores
+
+
+def _mean(values: list[list[Any]], scores: dict[int, Any]) -> list[Any]:
+    """Return the mean of the values, each weighted by the softmax of its score."""
+    weights = autodiff.softmax(scores.values())
+    return [autodiff.dot(weights, column) for column in map(list, zip(*[values[j] for j in scores], strict=True))]

@@ -188,7 +188,8 @@ def _detached(state: Any) -> Any:
     if isinstance(state, dict):
         return {key: _detached(part) for key, part in state.items()}
     if isinstance(state, (list, tuple)):
-        return type(state)(map(_detached, state))
+        kind = getattr(state, "_make", type(state))  # of a named tuple, or a list or tuple
+        return kind(map(_detached, state))
     if state is None or isinstance(state, Real):
         return state
     raise TypeError(f"truncate detaches a state of numbers in lists, tuples and dicts, got {type(state).__name__}")

@@ -3,7 +3,7 @@
 import json
 import random
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -166,15 +166,20 @@ def test_a_compiled_function_hands_the_state_on_as_numbers(kind: Any) -> None:
     np.testing.assert_allclose(outputs, data_of(nn.unroll(cell, xs)[0][3:]), rtol=0, atol=1e-14)
 
 
+class Totals(NamedTuple):
+    total: Any
+    parts: dict[str, Any]
+
+
 def test_a_function_is_a_cell_with_any_state_of_numbers() -> None:
-    def running_sum(x: Any, state: Any) -> Any:
-        total = x + (0.0 if state is None else state["total"][0])
-        return total, {"total": [total], "steps": 1 if state is None else state["steps"] + 1}
+    def running_sum(x: Any, state: Totals | None) -> tuple[Any, Totals]:
+        total, steps = (0.0, 0) if state is None else (state.total, state.parts["steps"])
+        return total + x, Totals(total + x, {"steps": steps + 1, "items": [x, (x, None)]})
 
     x = Value(2.0)
     outputs, state = nn.unroll(running_sum, [x, x, x, x], truncate=3)
     assert data_of(outputs) == [2.0, 4.0, 6.0, 8.0]
-    assert state["steps"] == 4
+    assert state.parts["steps"] == 4
     assert ad.gradient(outputs[-1], x) == 1.0
     assert nn.unroll(running_sum, []) == ([], None)
 
