@@ -1,4 +1,4 @@
-"""What to say where the loss of a batch is not finite: the step, and the first parameter or operation to blame."""
+"""Where the loss of a batch, or its gradient, is not finite: the step, and the parameter or operation to blame."""
 
 from math import isfinite
 from typing import Any
@@ -8,11 +8,11 @@ from nn.training.rows import Data
 from nn.training.steps import Task
 
 
-def diverged(task: Task, data: Data, indices: Any, loss: float, where: str) -> FloatingPointError:
+def diverged(task: Task, data: Data, indices: Any, where: str) -> FloatingPointError:
     """Return the error to raise, with the parameters of the model as they were before the batch."""
     return FloatingPointError(
-        f"the loss is {loss} {where}: {_blame(task, data, indices)}; the model is as it was at the end of the last "
-        "epoch. Try a smaller learning rate, clip=1.0, or inputs scaled to about -1 to 1"
+        f"the loss or its gradient is not finite {where}: {_blame(task, data, indices)}; the model is as it was at the "
+        "end of the last epoch. Try a smaller learning rate, clip=1.0, or inputs scaled to about -1 to 1"
     )
 
 
@@ -22,11 +22,10 @@ def _blame(task: Task, data: Data, indices: Any) -> str:
         if not isfinite(parameter.data):
             return f"the parameter {names.get(parameter, parameter.label)} has become {parameter.data}"
     for i in indices.tolist():
+        task.model.zero_grad()
         try:
             with autodiff.detect_anomaly():
-                loss, _ = task.judged(task.model(data.row(i)), data.target(i))
-            if not isfinite(loss.data):
-                return f"so is that of row {i}"
+                task.judged(task.model(data.row(i)), data.target(i))[0].backward()
         except (FloatingPointError, ValueError) as error:
             return f"of row {i}, {error}"
-    return "each row's loss is finite, and their sum is too large"
+    return "those of each row are finite, and their sum, the penalty or the clipped gradient is not"

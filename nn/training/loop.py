@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from math import isfinite
+from math import isfinite, nan
 from typing import Any
 
 import autodiff
@@ -38,7 +38,7 @@ class Descent:
     def step(self, sums: Sums, count: int, t: float) -> float:
         """Take a step by the sums over so many rows, at that time in epochs; return the mean loss, the penalty with it.
 
-        Nothing changes where the loss is not finite.
+        Nothing changes, and it is nan, where the loss or a slope is not finite.
         """
         import numpy
 
@@ -48,10 +48,10 @@ class Descent:
             penalty, slopes = self._penalty(self.numbers)
             loss += penalty
             self._slopes += slopes
-        if not isfinite(loss):
-            return loss
         if self.clip is not None:
             self.clip.on_array(self._slopes)
+        if not isfinite(loss) or not (isfinite(self._slopes @ self._slopes) or numpy.isfinite(self._slopes).all()):
+            return nan
         if self.schedule is not None:
             self.optimizer.lr = self.schedule(t)
         self._step()
@@ -70,7 +70,7 @@ class Descent:
         self._whole = self.numbers.copy()
 
     def restore(self) -> None:
-        """Put the numbers back to where all was well."""
+        """Put the numbers back to where all was well; what the optimiser has gathered since is finite, and stays."""
         self.numbers[:] = self._whole
         self.task.write(self.numbers)
 
@@ -162,7 +162,7 @@ class Loop:
         loss = self.descent.step(sums, len(batch), epoch - 1 + part)
         if not isfinite(loss):
             self.task.write(self.descent.numbers)
-            error = diverged(self.task, self.data, batch, loss, f"at step {self.taken + 1}, in epoch {epoch}")
+            error = diverged(self.task, self.data, batch, f"at step {self.taken + 1}, in epoch {epoch}")
             self.descent.restore()
             raise error
         self.taken += 1

@@ -452,7 +452,9 @@ def test_a_loss_that_is_nan_ends_the_training_with_the_last_good_epoch(compile: 
     look = lambda event: seen.append(model.state_dict())
     sgd = nn.optim.SGD(model.parameters(), lr=40.0, momentum=0.5)
     before = model.state_dict()
-    with pytest.raises(FloatingPointError, match=r"the loss is (nan|inf) at step \d+, in epoch \d+: ") as error:
+    with pytest.raises(
+        FloatingPointError, match=r"the loss or its gradient is not finite at step \d+, in epoch \d+: "
+    ) as error:
         trained(model, compile=compile, optimizer=sgd, epochs=200, callbacks=[look])
     assert "smaller learning rate" in str(error.value)
     assert model.state_dict() == (seen[-1] if seen else before)
@@ -473,6 +475,27 @@ def test_the_operation_that_made_nan_is_named_with_its_row(compile: bool) -> Non
     with pytest.raises(FloatingPointError, match=r"at step 1, in epoch 1: of row 2, log made nan from"):
         trained(model, [[1.0], [2.0], [-1.0]], [0.0, 0.0, 0.0], compile=compile, shuffle=False)
     assert model.w.data == 1.0
+
+
+class Root(nn.Module):
+    def __init__(self) -> None:
+        self.w, self.b = Value(1.0, "w"), Value(1.0, "b")
+
+    def __call__(self, x: Any) -> Any:
+        return ad.sqrt(self.w - x[0]) + self.b
+
+
+@pytest.mark.parametrize("compile", [True, False])
+def test_a_slope_that_is_not_finite_ends_the_training_before_the_optimiser_has_seen_it(compile: bool) -> None:
+    model = Root()
+    adam = nn.optim.Adam(model.parameters(), lr=0.1)
+    options = {"optimizer": adam, "batch_size": 2, "compile": compile, "epochs": 1}
+    with pytest.raises(FloatingPointError, match=r"(?s)at step 1, in epoch 1: of row \d, .* sqrt"):
+        trained(model, [[0.0], [1.0]], [0.0, 0.0], **options)
+    assert (model.w.data, model.b.data) == (1.0, 1.0)
+    assert adam.state_dict()["state"][0]["step"] == 0
+    clip = nn.optim.clip_by_value(0.5)
+    assert trained(model, [[0.0], [1.0]], [0.0, 0.0], clip=clip, **options)[0].epochs == 1
 
 
 def test_a_class_that_is_none_is_named_with_its_row() -> None:
