@@ -14,15 +14,15 @@ True
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from copy import deepcopy
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from typing import Any
 
 import autodiff
 from autodiff import Value
-from nn.holding import is_module, walk
+from autodiff.compiler import TracingError
 from nn.module import Module
+from nn.training.twin import leaves_of, twin
 
 Function = Callable[..., Any]
 
@@ -134,21 +134,6 @@ def least_squares(
     return problem.solved(scipy.least_squares, evaluate, method=method, **settings)
 
 
-def twin(model: Module, numbers: Iterable[Any]) -> Any:
-    """A copy of the model with other numbers, or Values, in the place of its parameters; its `parameters()` are these.
-
-    >>> from nn import Neuron
-    >>> twin(Neuron(1, "linear", seed=0), [Value(2.0), Value(1.0)])([3.0]).data
-    7.0
-    """
-    memo: dict[int, Any] = {id(p): number for p, number in zip(model.parameters(), numbers, strict=True)}
-    other = deepcopy(model, memo)
-    for module in [thing for _, thing in walk(model) if is_module(thing)]:
-        # while they are traced they are results, which no module takes for its parameters
-        vars(memo[id(module)])["parameters"] = lambda module=module: [memo[id(p)] for p in module.parameters()]
-    return other
-
-
 class _Problem:
     """A function of a model as one of an array, the numbers of its parameters; and the best array that was tried.
 
@@ -178,23 +163,17 @@ class _Problem:
         self._check()
 
     def of_numbers(self, numbers: Any, *row: Any) -> Any:
-        return self.f(twin(self.model, numbers), *row)
+        return self.f(twin(self.model, self.parameters, numbers), *row)
 
     def _check(self) -> None:
         """Refuse a function that closes over the model: its numbers would be constants."""
         result = self.of_numbers([Value(x) for x in self.start], *[rows[0] for rows in self.data])
-        pending = [x for x in autodiff.array([result]).ravel().tolist() if isinstance(x, Value)]
-        seen, own = set(pending), set(self.parameters)
-        while pending:
-            node = pending.pop()
-            if node in own:
-                raise TypeError(
-                    f"{self.name} gives its function a copy of the model, and the function used the model itself; "
-                    "write it of its argument: lambda model: nn.mse([model(x) for x in X], y)"
-                )
-            further = {x for x in node.operands if isinstance(x, Value)} - seen
-            seen |= further
-            pending += further
+        outputs = [y for y in autodiff.array([result]).ravel().tolist() if isinstance(y, Value)]
+        if not leaves_of(autodiff.sum(outputs)).isdisjoint(self.parameters):
+            raise TypeError(
+                f"{self.name} gives its function a copy of the model, and the function used the model itself; "
+                "write it of its argument: lambda model: nn.mse([model(x) for x in X], y)"
+            )
 
     def compiled(self, transform: Callable[[Function], Function]) -> Function:
         """The function, or its derivative, of an array; compiled where it is to be and can be."""
@@ -210,7 +189,7 @@ class _Problem:
             if is_compiled:
                 try:
                     return compiled(numbers, *self.data, *more)
-                except TypeError:  # TracingError: it looks at a number
+                except TracingError:
                     if self.compile is True:
                         raise
                     is_compiled = False

@@ -7,7 +7,7 @@
 """
 
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -52,10 +52,26 @@ def twin(
     generators: Sequence[random.Random] = (),
     sources: Iterable[random.Random] = (),
 ) -> Any:
-    """Return a deep copy of the model, with these numbers in the place of the parameters, and sources of generators."""
+    """Return a deep copy of the model, with these numbers in the place of the parameters, and sources of generators.
+
+    The numbers are what its `parameters()` and `named_parameters()` give, also where they are traced: what is computed
+    is otherwise no parameter.
+    """
     memo: dict[int, Any] = {id(old): new for old, new in zip(parameters, numbers, strict=True)}
     memo.update({id(old): new for old, new in zip(generators, sources, strict=True)})
-    return deepcopy(model, memo)
+    other = deepcopy(model, memo)
+    for module in modules_of(model):
+        if id(module) in memo:
+            vars(memo[id(module)]).update(_lists(module, memo))
+    return other
+
+
+def _lists(module: Any, memo: Mapping[int, Any]) -> dict[str, Callable[[], list[Any]]]:
+    """Return the methods of a module that list its parameters, as its copy has them."""
+    return {
+        "parameters": lambda: [memo.get(id(p), p) for p in module.parameters()],
+        "named_parameters": lambda: [(name, memo.get(id(p), p)) for name, p in module.named_parameters()],
+    }
 
 
 def generators_of(model: Any) -> Iterator[tuple[Any, str, random.Random]]:

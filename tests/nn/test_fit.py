@@ -64,6 +64,18 @@ class Noisy(nn.Module):
         )
 
 
+class Weighed(nn.Module):
+    """A network whose output has its own parameters added, each and those of its first layer by name."""
+
+    def __init__(self) -> None:
+        self.mlp = nn.MLP(3, [4, 1], "tanh", seed=0)
+
+    def __call__(self, x: Any) -> Any:
+        own = ad.sum([ad.square(p) for p in self.parameters()])
+        first = ad.sum([p for name, p in self.mlp.layers[0].named_parameters() if name.endswith("b")])
+        return self.mlp(x) + 0.01 * own + first
+
+
 RAGGED = [RNG.normal(size=n).tolist() for n in RNG.integers(1, 5, 30)]
 
 CASES = {
@@ -74,6 +86,7 @@ CASES = {
     "all rows at once": (lambda: nn.MLP(3, [4, 1], seed=0), X, LINE, {"batch_size": None}),
     "in order": (lambda: nn.MLP(3, [4, 1], seed=0), X, LINE, {"shuffle": False}),
     "rows of several lengths": (Recurrent, RAGGED, [sum(row) / 9 for row in RAGGED], {}),
+    "its own parameters": (Weighed, X, LINE, {}),
     "random numbers": (Noisy, X, LINE, {}),
     "clipped": (lambda: nn.MLP(3, [4, 1], seed=0), X, LINE, {"clip": 0.1}),
     "with a penalty": (
