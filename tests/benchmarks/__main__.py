@@ -1,26 +1,27 @@
-"""`python -m tests.benchmarks eager|transforms|compiled [--only SECTION ...] [--json FILE]`."""
+"""`python -m tests.benchmarks eager|transforms|compiled|train [--only SECTION ...] [--json FILE]`."""
 
 import argparse
 from pathlib import Path
 
-from tests.benchmarks import compiled, eager, transforms
+from tests.benchmarks import compiled, eager, train, transforms
 
-SUITES = {"eager": eager.main, "transforms": transforms.main, "compiled": compiled.main}
+SUITES = {"eager": eager.main, "transforms": transforms.main}
+SECTIONED = {"compiled": compiled, "train": train}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("suite", choices=SUITES, help="what to measure")
-    parser.add_argument(
-        "--only", nargs="+", choices=compiled.SECTIONS, help="sections of the suite compiled; all unless given"
-    )
+    parser.add_argument("suite", choices=[*SUITES, *SECTIONED], help="what to measure")
+    parser.add_argument("--only", nargs="+", default=[], help="sections of compiled or train; all unless given")
     parser.add_argument("--json", type=Path, help="where to write figures; build/benchmarks/SUITE.json unless given")
     given = parser.parse_args()
     path = given.json or Path("build/benchmarks") / f"{given.suite}.json"
-    if given.suite == "compiled":
-        compiled.main(path, given.only or ())
-    elif given.only:
-        parser.error("--only belongs to the suite compiled")
+    sections = SECTIONED[given.suite].SECTIONS if given.suite in SECTIONED else {}
+    for section in given.only:
+        if section not in sections:
+            parser.error(f"the suite {given.suite} has no section {section!r}; it has {', '.join(sections) or 'none'}")
+    if sections:
+        SECTIONED[given.suite].main(path, given.only)
     else:
         SUITES[given.suite](path)
 

@@ -5,18 +5,14 @@ Each section runs in a process of its own, with one thread for every library unl
 interleaved repeats; what is timed has been checked to give equal numbers.
 """
 
-import argparse
 import gc
-import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -24,7 +20,7 @@ from typing import Any
 import numpy as np
 
 import autodiff
-from tests.benchmarks import digits, models, peers, transformers
+from tests.benchmarks import digits, models, peers, suite, transformers
 from tests.benchmarks.measure import check_equal
 from tests.benchmarks.timing import Call, print_least, print_most, print_row, seconds, text
 
@@ -404,56 +400,11 @@ def flat(result: Any) -> list[float]:
     return np.asarray(result, dtype=float).ravel().tolist()
 
 
-# --- the suite ---
-
-
 def main(path: Path, only: Sequence[str] = ()) -> None:
-    """Run the sections, each in a process of its own, print them, and write them to `path` as JSON."""
-    machine = f"{platform.processor() or platform.machine()}, {platform.system()}, Python {platform.python_version()}"
-    result: dict[str, Any] = {"machine": machine, "versions": _versions(), "load": {}}
-    print(machine, *[f"{name} {number}" for name, number in result["versions"].items()], sep=", ")
-    failed = []
-    for section in only or SECTIONS:
-        if hasattr(os, "getloadavg"):  # others' work on the machine; ratios suffer less from it than seconds
-            load = result["load"][section] = os.getloadavg()[0]
-            print(f"\n--- {section} (load {load:.1f} before it, {os.cpu_count()} cores)", flush=True)
-        with tempfile.TemporaryDirectory() as folder:
-            written = Path(folder) / "records.json"
-            settings = {**os.environ, **peers.ONE_THREAD}
-            if section == "threads":
-                settings["NUMBA_NUM_THREADS"] = "2"
-            command = [sys.executable, "-m", "tests.benchmarks.compiled", section, str(written)]
-            if subprocess.run(command, env=settings).returncode:
-                failed.append(section)
-            else:
-                result[section] = json.loads(written.read_text())
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(result, indent=2) + "\n")
-    print(f"\nwritten to {path}")
-    if failed:
-        raise SystemExit(f"failed: {', '.join(failed)}")
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in ("numpy", "numba", "torch", "jax", "casadi", "micrograd", "scikit-learn"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-def run_section() -> None:
-    """Run one section in this process: `python -m tests.benchmarks.compiled SECTION FILE`."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("section", choices=SECTIONS)
-    parser.add_argument("path", type=Path)
-    given = parser.parse_args()
-    sys.setrecursionlimit(10**6)  # micrograd and the textbook class recurse once per node
-    records = SECTIONS[given.section]()
-    given.path.write_text(json.dumps(records))
+    """Run the sections, print them, and write them to `path` as JSON."""
+    suite.run("tests.benchmarks.compiled", path, only or list(SECTIONS), {"threads": {"NUMBA_NUM_THREADS": "2"}})
 
 
 if __name__ == "__main__":
-    run_section()
+    sys.setrecursionlimit(10**6)  # micrograd and the textbook class recurse once per node
+    suite.run_section(SECTIONS)

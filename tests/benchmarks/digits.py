@@ -117,7 +117,7 @@ def _torch_loss(w: dict[str, Any], rows: Any, classes: Any) -> Any:
     return functional.cross_entropy(functional.linear(hidden, w["w2"], w["b2"]), classes)
 
 
-def _torch_weights(numbers: Parameters) -> dict[str, Any]:
+def torch_weights(numbers: Parameters) -> dict[str, Any]:
     torch = peers.torch()
     return {name: torch.tensor(part, requires_grad=True) for name, part in numbers.items()}
 
@@ -127,7 +127,7 @@ def torch_epoch(data: Data, numbers: Parameters) -> Epoch:
     rows, classes = torch.from_numpy(data.rows), torch.from_numpy(data.classes)
 
     def train() -> Parameters:
-        w = _torch_weights(numbers)
+        w = torch_weights(numbers)
         optimizer = torch.optim.SGD(w.values(), RATE, fused=True)
         for batch in batches(data):
             optimizer.zero_grad()
@@ -140,7 +140,7 @@ def torch_epoch(data: Data, numbers: Parameters) -> Epoch:
 
 def torch_full(data: Data, numbers: Parameters) -> Callable[[], Any]:
     torch = peers.torch()
-    rows, classes, w = torch.from_numpy(data.rows), torch.from_numpy(data.classes), _torch_weights(numbers)
+    rows, classes, w = torch.from_numpy(data.rows), torch.from_numpy(data.classes), torch_weights(numbers)
 
     def run() -> tuple[float, Parameters]:
         loss = _torch_loss(w, rows, classes)
@@ -269,12 +269,12 @@ def micrograd_batches(data: Data, numbers: Parameters, count: int) -> Epoch:
                 (-engine.log(exponentials[digit] / sum(exponentials)) * (1.0 / len(pairs))).backward()
             for p in model.parameters():
                 p.data -= RATE * p.grad
-        return _of_neurons([layer.neurons for layer in model.layers])
+        return of_neurons([layer.neurons for layer in model.layers])
 
     return train
 
 
-def _of_neurons(layers: list[Any]) -> Parameters:
+def of_neurons(layers: list[Any]) -> Parameters:
     weights: Parameters = {}
     for i, neurons in enumerate(layers):
         weights[f"w{i + 1}"] = np.array([[w.data for w in neuron.w] for neuron in neurons])
