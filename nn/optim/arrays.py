@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from operator import is_not
 from typing import Any
 
 import autodiff
 
-# One program serves so many parameters at once. Wider ones take longer to trace, some 0.1 ms a parameter; calls of
-# narrower ones, and of one parameter with rows, take longer altogether.
+# One program serves so many parameters at once. It takes some 0.1 ms to trace for each; programs for fewer, and one for
+# a single parameter with rows, take longer to run over them all.
 WIDTH = 4096
 
 
@@ -16,35 +17,52 @@ class GroupOnArrays:
 
     def __init__(self, numbers: Any, slopes: Any) -> None:
         self._numbers, self._slopes = numbers, slopes
-        self._bound: tuple[Any, ...] = ()
+        self._parts: list[_Part] = []
+        self._rule: Any = None
+        self._held: list[Any] = []
 
     def step(self, rule: Any, settings: Sequence[float], columns: Mapping[str, float], state: dict[str, Any]) -> None:
         """Change the numbers and the state by one step of the rule."""
         held = [state.get(name) for name in columns]
-        if not self._bound or self._bound[0] is not rule or any(map(_differ, self._bound[1], held)):
-            self._bind(rule, settings, columns, state)
-        _, _, shared, calls = self._bound
-        shared[:] = settings
-        for call, places in calls:
-            call()
-            for place, result in zip(places, call.results, strict=True):
-                place[...] = result
+        if rule is not self._rule or any(map(is_not, held, self._held)):  # at first, or after load_state_dict
+            self._bind(rule, len(settings), columns, state)
+        for part in self._parts:
+            part.step(settings)
         state["step"] += 1
 
-    def _bind(self, rule: Any, settings: Sequence[float], columns: Mapping[str, float], state: dict[str, Any]) -> None:
+    def _bind(self, rule: Any, settings: int, columns: Mapping[str, float], state: dict[str, Any]) -> None:
         import numpy
 
         count = len(self._numbers)
         for name, first in columns.items():
             state[name] = numpy.asarray(state.get(name, [first] * count), float)
-        arrays, shared = [state[name] for name in columns], numpy.array(settings)
-        calls = []
+        self._rule, self._held, self._parts = rule, [state[name] for name in columns], []
         for start in range(0, count, WIDTH):
             span = slice(start, start + WIDTH)
-            places = [self._numbers[span], *[array[span] for array in arrays]]
-            call = _compiled(rule).prepare(shared, places[0], self._slopes[span], *places[1:])
-            calls.append((call, places))
-        self._bound = (rule, arrays, shared, calls)
+            arrays = [self._numbers[span], self._slopes[span], *[column[span] for column in self._held]]
+            self._parts.append(_Part(rule, settings, arrays))
+
+
+class _Part:
+    """A part of a group: a compiled call, and the arrays between which and it numbers are copied."""
+
+    def __init__(self, rule: Any, settings: int, arrays: list[Any]) -> None:
+        import numpy
+
+        buffer = numpy.ones(settings + len(arrays) * len(arrays[0]))  # one array is read where it stands
+        self._settings = buffer[:settings]
+        self._sources = list(zip(buffer[settings:].reshape(len(arrays), -1), arrays, strict=True))
+        self._call = _compiled(rule, settings, len(arrays)).prepare(buffer)
+        numbers, _, *columns = arrays
+        self._results = list(zip([numbers, *columns], self._call.results, strict=True))
+
+    def step(self, settings: Sequence[float]) -> None:
+        self._settings[:] = settings
+        for place, source in self._sources:
+            place[:] = source
+        self._call()
+        for place, result in self._results:
+            place[:] = result
 
 
 def check_arrays(numbers: Any, slopes: Any, count: int) -> None:
@@ -61,17 +79,14 @@ def check_arrays(numbers: Any, slopes: Any, count: int) -> None:
             raise ValueError(f"{name} holds a number for each of {count} parameters, got the shape {array.shape}")
 
 
-def _differ(bound: Any, held: Any) -> bool:
-    return bound is not held
-
-
 @lru_cache(maxsize=16)
-def _compiled(rule: Callable[..., Any]) -> Any:
-    """The rule as a compiled function of columns."""
+def _compiled(rule: Callable[..., Any], settings: int, columns: int) -> Any:
+    """The rule as a compiled function of one array: the settings, then a column after the other."""
 
-    def on_columns(numbers: Any, *columns: Any) -> tuple[Any, ...]:
-        shared = numbers.tolist()
-        moved = [rule(shared, *row) for row in zip(*columns, strict=True)]
+    def on_buffer(buffer: Any) -> tuple[Any, ...]:
+        shared = buffer[:settings].tolist()
+        rows = zip(*buffer[settings:].reshape(columns, -1).tolist(), strict=True)
+        moved = [rule(shared, *row) for row in rows]
         return tuple([autodiff.array(list(column)) for column in zip(*moved, strict=True)])
 
-    return autodiff.compile(on_columns)
+    return autodiff.compile(on_buffer)

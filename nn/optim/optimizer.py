@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from functools import cache
 from itertools import repeat
+from operator import is_
 from typing import Any, NamedTuple
 
 from autodiff import Value
@@ -72,6 +73,7 @@ class Optimizer(ABC):
         if len(set(self.parameters)) < len(self.parameters):
             raise ValueError(f"{type(self).__name__} takes each parameter in one group, got one in two groups")
         self._states: list[State] = [{"step": 0} for _ in self.param_groups]
+        self._checked = [{**group} for group in self.param_groups]  # at the last step: all checks take a microsecond
         self._plans()
 
     @staticmethod
@@ -185,7 +187,7 @@ class Optimizer(ABC):
             names = plan.columns if state["step"] else ()
             columns = _columns(state, plan.columns, end - start)
             states.append({"step": state["step"], **{n: list(c) for n, c in zip(names, columns, strict=False)}})
-            options = {name: list(x) if isinstance(x, tuple) else x for name, x in _options(group).items()}
+            options = {name: list(x) if isinstance(x, tuple) else x for name, x in _checked(group).items()}
             groups.append({**options, "params": list(range(start, end))})
             start = end
         return {"optimizer": type(self).__name__, "state": states, "param_groups": groups}
@@ -212,14 +214,17 @@ class Optimizer(ABC):
         if unknown:
             known = ", ".join(options)
             raise ValueError(f"{type(self).__name__} has no option {unknown[0]!r}; it has {known}")
-        own = {name: checked(name, given.get(name, x)) for name, x in options.items()}
-        return {"params": given["params"], **own}
+        return _checked({"params": given["params"], **options, **given})
 
     def _plans(self) -> list[Plan]:
         """The next step of each group. Raises TypeError or ValueError for what was assigned to an option."""
+        self._checked = [
+            known if all(map(is_, group.values(), known.values())) else _checked(group)
+            for group, known in zip(self.param_groups, self._checked, strict=True)
+        ]
         return [
             _coupled(self._plan(options, state["step"] + 1), options["maximize"])
-            for state, options in zip(self._states, map(_options, self.param_groups), strict=True)
+            for state, options in zip(self._states, self._checked, strict=True)
         ]
 
     def _stepped(self, plans: list[Plan], seen: Callable[[list[Value]], list[Value]]) -> list[list[list[float]]]:
@@ -254,8 +259,8 @@ def _groups(name: str, parameters: Any) -> list[dict[str, Any]]:
     return groups
 
 
-def _options(group: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: checked(name, x) for name, x in group.items() if name != "params"}
+def _checked(group: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: x if name == "params" else checked(name, x) for name, x in group.items()}
 
 
 def _columns(state: State, columns: Mapping[str, float], count: int) -> list[list[float]]:

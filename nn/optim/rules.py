@@ -1,9 +1,10 @@
 """The optimisers: SGD, RMSprop, Adam, AdamW and Rprop, each a rule of a few lines with its options.
 
 A rule moves one number x, given its slope and its state, and returns both after the step; `numbers` are the settings,
-the same for all parameters. Names, defaults and order of arguments are torch's.
+the same for all parameters. The first of them, `down`, is -lr: `x + down * slope` is one operation when it is compiled,
+`x - lr * slope` would be two. Names, defaults and order of arguments are torch's.
 
-    >>> descent((0.5,), 3.0, 2.0)
+    >>> descent((-0.5,), 3.0, 2.0)
     (2.0,)
 """
 
@@ -18,22 +19,22 @@ from nn.optim.optimizer import Optimizer, Parameters, Plan
 
 def descent(numbers: Any, x: Any, slope: Any) -> tuple[Any, ...]:
     """Gradient descent: against the slope."""
-    (rate,) = numbers
-    return (x - rate * slope,)
+    (down,) = numbers
+    return (x + down * slope,)
 
 
 def heavy_ball(numbers: Any, x: Any, slope: Any, velocity: Any) -> tuple[Any, ...]:
     """Gradient descent with momentum: along the running sum of the slopes."""
-    rate, momentum, share = numbers
+    down, momentum, share = numbers
     velocity = momentum * velocity + share * slope
-    return x - rate * velocity, velocity
+    return x + down * velocity, velocity
 
 
 def nesterov(numbers: Any, x: Any, slope: Any, velocity: Any) -> tuple[Any, ...]:
     """Gradient descent with Nesterov's momentum: the velocity a step ahead."""
-    rate, momentum, share = numbers
+    down, momentum, share = numbers
     velocity = momentum * velocity + share * slope
-    return x - rate * (slope + momentum * velocity), velocity
+    return x + down * (slope + momentum * velocity), velocity
 
 
 class SGD(Optimizer):
@@ -84,46 +85,46 @@ class SGD(Optimizer):
     @staticmethod
     def _plan(options: Mapping[str, Any], step: int) -> Plan:
         """The rule and the numbers of a step. Raises ValueError for nesterov without momentum, or with dampening."""
-        rate, momentum, decay = options["lr"], options["momentum"], options["weight_decay"]
+        down, momentum, decay = -options["lr"], options["momentum"], options["weight_decay"]
         if options["nesterov"] and (not momentum or options["dampening"]):
             raise ValueError(
                 f"nesterov goes with a momentum above 0 and no dampening, got momentum={momentum!r}, "
                 f"dampening={options['dampening']!r}"
             )
         if not momentum:
-            return Plan(descent, (rate,), decay=decay)
+            return Plan(descent, (down,), decay=decay)
         share = 1.0 - options["dampening"] if step > 1 else 1.0
         rule = nesterov if options["nesterov"] else heavy_ball
-        return Plan(rule, (rate, momentum, share), {"momentum_buffer": 0.0}, decay)
+        return Plan(rule, (down, momentum, share), {"momentum_buffer": 0.0}, decay)
 
     def _moved(self, plan: Plan, parameters: list[Value], columns: list[list[float]]) -> list[list[float]]:
         if plan.rule is descent:  # written out: a call for each parameter would make the step take 1.5 times as long
-            (rate,) = plan.numbers
-            return [[x.data - rate * x.grad for x in parameters]]
+            (down,) = plan.numbers
+            return [[x.data + down * x.grad for x in parameters]]
         return super()._moved(plan, parameters, columns)
 
 
 def rmsprop(numbers: Any, x: Any, slope: Any, square: Any, *velocity: Any) -> tuple[Any, ...]:
     """RMSprop: along the slope, divided by the root of the mean of its square."""
-    rate, alpha, rest, eps, momentum = numbers
+    down, alpha, rest, eps, momentum = numbers
     square = alpha * square + rest * (slope * slope)
-    x, *velocity_after = _along(slope / (autodiff.sqrt(square) + eps), rate, momentum, x, velocity)
+    x, *velocity_after = _along(slope / (autodiff.sqrt(square) + eps), down, momentum, x, velocity)
     return (x, square, *velocity_after)
 
 
 def centered(numbers: Any, x: Any, slope: Any, square: Any, mean: Any, *velocity: Any) -> tuple[Any, ...]:
     """RMSprop, divided by the standard deviation."""
-    rate, alpha, rest, eps, momentum = numbers
+    down, alpha, rest, eps, momentum = numbers
     square = alpha * square + rest * (slope * slope)
     mean = alpha * mean + rest * slope
-    x, *velocity_after = _along(slope / (autodiff.sqrt(square - mean * mean) + eps), rate, momentum, x, velocity)
+    x, *velocity_after = _along(slope / (autodiff.sqrt(square - mean * mean) + eps), down, momentum, x, velocity)
     return (x, square, mean, *velocity_after)
 
 
-def _along(direction: Any, rate: Any, momentum: Any, x: Any, velocity: tuple[Any, ...]) -> tuple[Any, ...]:
+def _along(direction: Any, down: Any, momentum: Any, x: Any, velocity: tuple[Any, ...]) -> tuple[Any, ...]:
     """The number, moved along a direction, or along its running sum where a velocity is kept, and that sum."""
     sums = [momentum * v + direction for v in velocity]
-    return (x - rate * (sums[0] if sums else direction), *sums)
+    return (x + down * (sums[0] if sums else direction), *sums)
 
 
 class RMSprop(Optimizer):
@@ -182,17 +183,18 @@ class RMSprop(Optimizer):
             columns["grad_avg"] = 0.0
         if momentum:
             columns["momentum_buffer"] = 0.0
-        numbers = (options["lr"], alpha, 1.0 - alpha, options["eps"], momentum)
+        numbers = (-options["lr"], alpha, 1.0 - alpha, options["eps"], momentum)
         return Plan(centered if options["centered"] else rmsprop, numbers, columns, options["weight_decay"])
 
 
 def adam(numbers: Any, x: Any, slope: Any, mean: Any, square: Any, *largest: Any) -> tuple[Any, ...]:
     """Adam, and AMSGrad where the largest mean square so far is kept: along the mean slope, divided by the root."""
-    rate, beta1, rest1, beta2, rest2, eps = numbers
+    down, beta1, rest1, beta2, rest2, eps = numbers
     mean = beta1 * mean + rest1 * slope
     square = beta2 * square + rest2 * (slope * slope)
     kept = [autodiff.maximum(before, square) for before in largest]
-    return (x - rate * mean / (autodiff.sqrt(kept[0] if kept else square) + eps), mean, square, *kept)
+    direction = mean / (autodiff.sqrt(kept[0] if kept else square) + eps)
+    return (x + down * direction, mean, square, *kept)
 
 
 def adamw(numbers: Any, x: Any, slope: Any, *state: Any) -> tuple[Any, ...]:
@@ -247,14 +249,14 @@ class Adam(Optimizer):
 
     @staticmethod
     def _plan(options: Mapping[str, Any], step: int) -> Plan:
-        """The rule and the numbers of a step, the corrections of the means in its rate and eps."""
+        """The rule and the numbers of a step, the corrections of the means in `down` and eps."""
         beta1, beta2 = options["betas"]
         scale = sqrt(1.0 - beta2**step)
-        rate = options["lr"] * scale / (1.0 - beta1**step)
+        down = -options["lr"] * scale / (1.0 - beta1**step)
         columns = {"exp_avg": 0.0, "exp_avg_sq": 0.0}
         if options["amsgrad"]:
             columns["max_exp_avg_sq"] = 0.0
-        numbers = (rate, beta1, 1.0 - beta1, beta2, 1.0 - beta2, options["eps"] * scale)
+        numbers = (down, beta1, 1.0 - beta1, beta2, 1.0 - beta2, options["eps"] * scale)
         return Plan(adam, numbers, columns, options["weight_decay"])
 
 
@@ -301,9 +303,10 @@ def rprop(numbers: Any, x: Any, slope: Any, before: Any, size: Any) -> tuple[Any
     """Rprop: by a size that grows while the slope keeps its sign; where the sign changed, x stays for a step."""
     shrink, grow, least, most = numbers
     agreement = slope * before
-    factor = autodiff.where(agreement > 0.0, grow, autodiff.where(agreement < 0.0, shrink, 1.0))
+    has_turned = agreement < 0.0
+    factor = autodiff.where(has_turned, shrink, autodiff.where(agreement == 0.0, 1.0, grow))
     size = autodiff.clip(size * factor, least, most)
-    slope = autodiff.where(agreement < 0.0, 0.0, slope)
+    slope = autodiff.where(has_turned, 0.0, slope)
     return x - autodiff.sign(slope) * size, slope, size
 
 
