@@ -28,7 +28,6 @@ _UNARY = {
     "log2": "log2",
     "log10": "log10",
     "log1p": "log1p",
-    "sqrt": "sqrt",
     "sin": "sin",
     "cos": "cos",
     "tan": "tan",
@@ -158,6 +157,7 @@ for _name, _symbol in _UNARY.items():
     _know(getattr(floats, _name), _calling(library(_symbol, 1)), 1)
 for _function in _PURE:
     _know(_function, _function, _function.__code__.co_argcount)
+_know(floats.sqrt, lambda x: math.sqrt(x), 1)  # one instruction, in a third of the library's time
 _know(floats.divide, lambda x, y: x / y, 2)
 _know(floats.power, lambda x, y: _pow(x, y), 2)
 _know(floats.modulo, _modulo, 2)
