@@ -34,35 +34,46 @@ class GroupOnArrays:
         import numpy
 
         count = len(self._numbers)
-        for name, first in columns.items():
-            state[name] = numpy.asarray(state.get(name, [first] * count), float)
-        self._rule, self._held, self._parts = rule, [state[name] for name in columns], []
+        held = [numpy.asarray(state.get(name, [first] * count), float) for name, first in columns.items()]
+        self._parts = []
         for start in range(0, count, WIDTH):
-            span = slice(start, start + WIDTH)
-            arrays = [self._numbers[span], self._slopes[span], *[column[span] for column in self._held]]
+            arrays = [array[start : start + WIDTH] for array in (self._numbers, self._slopes, *held)]
             self._parts.append(_Part(rule, settings, arrays))
+        if len(self._parts) == 1:
+            held = self._parts[0].own_columns()
+        state.update(zip(columns, held, strict=True))
+        self._rule, self._held = rule, held
 
 
 class _Part:
-    """A part of a group: a compiled call, and the arrays between which and it numbers are copied."""
+    """A part of a group: a compiled call on an array of its own, and what is copied there and back at each step."""
 
     def __init__(self, rule: Any, settings: int, arrays: list[Any]) -> None:
         import numpy
 
-        buffer = numpy.ones(settings + len(arrays) * len(arrays[0]))  # one array is read where it stands
-        self._settings = buffer[:settings]
-        self._sources = list(zip(buffer[settings:].reshape(len(arrays), -1), arrays, strict=True))
+        buffer = numpy.empty(settings + len(arrays) * len(arrays[0]))  # a call reads a single array where it stands
+        self._settings, rows = buffer[:settings], buffer[settings:].reshape(len(arrays), -1)
+        self._settings[:], rows[:] = 1.0, arrays
         self._call = _compiled(rule, settings, len(arrays)).prepare(buffer)
         numbers, _, *columns = arrays
-        self._results = list(zip([numbers, *columns], self._call.results, strict=True))
+        self._rows = rows
+        self._there = list(zip(rows, arrays, strict=True))
+        self._back = list(zip([numbers, *columns], self._call.results, strict=True))
+
+    def own_columns(self) -> list[Any]:
+        """The state as the call reads it: held there, it is copied once at each step, not twice."""
+        columns = list(self._rows[2:])
+        self._there = self._there[:2]
+        self._back = [self._back[0], *zip(columns, self._call.results[1:], strict=True)]
+        return columns
 
     def step(self, settings: Sequence[float]) -> None:
         self._settings[:] = settings
-        for place, source in self._sources:
-            place[:] = source
+        for place, array in self._there:
+            place[:] = array
         self._call()
-        for place, result in self._results:
-            place[:] = result
+        for array, result in self._back:
+            array[:] = result
 
 
 def check_arrays(numbers: Any, slopes: Any, count: int) -> None:
