@@ -1,4 +1,4 @@
-"""save and load: a model and its optimiser in one file, exactly and safely.
+"""save and load: a model, its optimiser and its history in one file, exactly and safely.
 
 The file is one of safetensors: the numbers are its tensors, in float64, so that other programs read them as well, and
 the rest is JSON in its metadata. Nothing in it is ever run. A crash while saving, at any moment, leaves the old file or
@@ -24,17 +24,21 @@ from nn.module import Module
 from nn.optim import Optimizer
 from nn.training import files
 from nn.training.files import Numbers, SavedFileError
+from nn.training.history import History
 from nn.training.recorded import check_alike, described, generators_in, rebuilt
 
 
 class Saved(NamedTuple):
-    """What `load` gives: the model, and the optimiser on its parameters, None where none was saved."""
+    """What `load` gives: the model; the optimiser on its parameters and the history, None where none was saved."""
 
     model: Any
     optimizer: Any
+    history: Any
 
 
-def save(path: str | os.PathLike[str], model: Module, optimizer: Optimizer | None = None) -> None:
+def save(
+    path: str | os.PathLike[str], model: Module, optimizer: Optimizer | None = None, history: History | None = None
+) -> None:
     """Write a model to a file, in the place of what is there; with its optimiser, training goes on bit for bit.
 
     Kept are the numbers of the model's parameters and buffers, the state of its random generators (those of dropout),
@@ -45,6 +49,7 @@ def save(path: str | os.PathLike[str], model: Module, optimizer: Optimizer | Non
         path: of the file; its directory exists. By custom, "model.safetensors".
         model: a Module.
         optimizer: one of `nn.optim`, on parameters of the model; its groups, options and state are kept.
+        history: what `nn.fit` returned.
 
     Raises TypeError or ValueError for something else, and OSError where the file cannot be written; nothing has changed
     then. A process that is killed leaves the old file, and maybe a hidden one beside it, whose name ends in `.tmp`.
@@ -55,8 +60,14 @@ def save(path: str | os.PathLike[str], model: Module, optimizer: Optimizer | Non
     """
     if not isinstance(model, Module):
         raise TypeError(f"save takes a Module, got {type(model).__name__}")
+    if not isinstance(history, History | None):
+        raise TypeError(f"history is what nn.fit returned, got {type(history).__name__}")
     numbers = _joined({f"model.{name}": x for name, x in model.state_dict().items()})
-    record = {"model": described(model), "optimizer": optimizer and _described_optimizer(optimizer, model, numbers)}
+    record = {
+        "model": described(model),
+        "optimizer": None if optimizer is None else _described_optimizer(optimizer, model, numbers),
+        "history": None if history is None else history.to_dict(),
+    }
     files.write(Path(path), numbers, record)
 
 
@@ -94,13 +105,14 @@ def _loaded(numbers: Numbers, record: dict[str, Any], into: Module | None) -> Sa
     generators = generators_in(record["model"])
     training = [index not in record["model"]["evaluating"] for index in range(len(model.modules()))]
     optimizer = record["optimizer"] and _rebuilt_optimizer(record["optimizer"], model, numbers)
+    history = record["history"] and History.from_dict(record["history"])
     model.load_state_dict(state)
     for (index, name), generator in generators.items():
         setattr(model.modules()[index], name, generator)
     for module, mode in zip(model.modules(), training, strict=True):
         if module.training is not mode:
             module.training = mode
-    return Saved(model, optimizer)
+    return Saved(model, optimizer, history)
 
 
 def _joined(state: Mapping[str, float]) -> dict[str, float | list[float]]:

@@ -239,6 +239,33 @@ def test_the_optimiser_is_on_the_parameters_of_the_model_given(path: Path) -> No
     assert nn.load(path, into=other).optimizer is None
 
 
+def test_fit_goes_on_bit_for_bit_and_the_history_is_the_same(path: Path) -> None:
+    rng = random.Random(0)
+    X = [[rng.random(), rng.random()] for _ in range(24)]
+    y = [["no", "yes"][a > b] for a, b in X]
+    model = nn.Sequential(nn.Layer(2, 4, "tanh", seed=0), nn.Dropout(0.25, seed=1), nn.Layer(4, 2, "linear", seed=2))
+    optimizer = optim.Adam(model.parameters(), lr=0.05)
+    settings: Any = {"loss": nn.cross_entropy, "epochs": 3, "batch_size": 8, "progress": False}
+    history = nn.fit(model, X, y, optimizer=optimizer, metrics=["accuracy"], **settings)
+    nn.save(path, model, optimizer, history)
+    saved = nn.load(path)
+    assert saved.history.to_dict() == history.to_dict()
+    assert saved.history.classes == ["no", "yes"]
+    for each, its in ((model, optimizer), (saved.model, saved.optimizer)):
+        nn.fit(each, X, y, optimizer=its, **settings)
+    assert bits(saved.model) == bits(model)
+
+
+@given(figures=st.lists(ANY_FLOAT, max_size=5))
+def test_figures_come_back_bit_for_bit(tmp_path_factory: Any, figures: list[float]) -> None:
+    path = tmp_path_factory.getbasetemp() / "history"
+    history = nn.History(["loss"])
+    for figure in figures:
+        history.append({"loss": figure})
+    nn.save(path, Noisy(), history=history)
+    assert repr(nn.load(path, into=Noisy()).history.to_dict()) == repr(history.to_dict())
+
+
 def test_optimisers_that_cannot_be_made_again_are_refused(path: Path) -> None:
     model = Noisy()
     own = type("Adam", (optim.Adam,), {})([model.scale])
@@ -248,6 +275,8 @@ def test_optimisers_that_cannot_be_made_again_are_refused(path: Path) -> None:
         nn.save(path, model, optim.Adam([Value(1.0)]))
     with pytest.raises(TypeError, match="got list"):
         nn.save(path, model, [1.0])  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"history is what nn\.fit returned, got dict"):
+        nn.save(path, model, history={"loss": [1.0]})  # type: ignore[arg-type]
     assert not path.exists()
 
 
@@ -594,7 +623,7 @@ while True:
 def test_a_kill_at_any_moment_leaves_the_old_file_or_the_new(path: Path) -> None:
     wanted = [bits(nn.MLP(8, [8, 1], seed=seed)) for seed in (0, 1)]
     rng = random.Random(0)
-    for _ in range(12):
+    for _ in range(8):
         with subprocess.Popen([sys.executable, "-c", SAVER, path], cwd=ROOT, stdout=subprocess.PIPE) as saver:
             assert saver.stdout is not None
             saver.stdout.readline()
