@@ -43,7 +43,7 @@ from nn.losses import (
 from nn.minimize import least_squares, minimize
 from nn.module import Module
 from nn.optim import SGD, l1, l2, schedules
-from nn.training import Event, History, each_batch, early_stopping, fit, load, predict, save
+from nn.training import Event, History, checkpoint, each_batch, early_stopping, fit, load, predict, save
 
 __all__ = [
     "MLP",
@@ -67,6 +67,7 @@ __all__ = [
     "Sequential",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
+    "checkpoint",
     "cross_entropy",
     "each_batch",
     "early_stopping",

@@ -1,9 +1,9 @@
 """Training: what a model goes through from its first numbers to a file."""
 
-from nn.training.events import Event, each_batch, early_stopping
+from nn.training.events import Event, checkpoint, each_batch, early_stopping
 from nn.training.fit import fit
 from nn.training.forward import predict
 from nn.training.history import History
 from nn.training.saving import load, save
 
-__all__ = ["Event", "History", "each_batch", "early_stopping", "fit", "load", "predict", "save"]
+__all__ = ["Event", "History", "checkpoint", "each_batch", "early_stopping", "fit", "load", "predict", "save"]

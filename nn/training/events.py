@@ -1,4 +1,4 @@
-"""What callbacks are told, and the callbacks that most want: early stopping.
+"""What callbacks are told, and the callbacks that most want: early stopping, checkpoints.
 
 A callback is a function of one `Event`; `fit` calls it after each epoch. An exception that it raises ends the training.
 
@@ -9,9 +9,11 @@ A callback is a function of one `Event`; `fit` calls it after each epoch. An exc
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
+from os import PathLike
 from typing import Any, TypeVar
 
 from nn.training.history import History
+from nn.training.saving import save
 
 
 @dataclass
@@ -95,6 +97,32 @@ def early_stopping(
             event.model.load_state_dict(numbers)
 
     callback.__name__ = "early_stopping"
+    return callback
+
+
+def checkpoint(path: str | PathLike[str], *, monitor: str | None = None, mode: str = "min", every: int = 1) -> Callback:
+    """Return a callback that saves model, optimiser and history to a file by `nn.save`.
+
+    Args:
+        path: of the file, which each saving replaces whole.
+        monitor: a figure in `event.logs`: save where it is the best so far; every time unless given.
+        mode: "min", smaller is better, or "max".
+        every: save at each so-many-th epoch.
+
+    Raises ValueError for another mode, or `every` below 1.
+
+    >>> checkpoint("model.safetensors", monitor="val_loss").__name__
+    'checkpoint'
+    """
+    if mode not in ("min", "max") or every < 1:
+        raise ValueError(f'checkpoint takes mode "min" or "max" and every of at least 1, got {mode!r}, {every!r}')
+    best = None if monitor is None else _Best(monitor, mode, 0.0)
+
+    def callback(event: Event) -> None:
+        if event.epoch % every == 0 and (best is None or best.is_beaten(event)):
+            save(path, event.model, event.optimizer, event.history)
+
+    callback.__name__ = "checkpoint"
     return callback
 
 

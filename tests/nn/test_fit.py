@@ -4,6 +4,7 @@ import random
 import re
 import signal
 import threading
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -580,6 +581,33 @@ def test_early_stopping_ends_with_the_best_epoch() -> None:
 def test_early_stopping_of_an_unknown_figure_names_those_there_are() -> None:
     with pytest.raises(KeyError, match="no figure is called 'val_loss'; there are loss, lr, seconds; give"):
         trained(nn.Neuron(3, seed=0), callbacks=[nn.early_stopping()])
+
+
+def test_checkpoints_are_those_of_the_best_epochs(tmp_path: Path) -> None:
+    model, seen = nn.MLP(3, [4, 1], seed=0), []
+    path = tmp_path / "best.safetensors"
+    look = lambda event: seen.append((event.logs["val_loss"], model.state_dict()))
+    keep = nn.checkpoint(path, monitor="val_loss")
+    trained(model, validation=(X[:20], RNG.normal(size=20)), callbacks=[look, keep], epochs=20)
+    best = min(range(20), key=lambda i: seen[i][0])
+    saved = nn.load(path)
+    assert saved.model.state_dict() == seen[best][1]
+    assert saved.history.epochs == best + 1
+
+
+@pytest.mark.parametrize("compile", [True, False])
+def test_training_goes_on_from_a_checkpoint_bit_for_bit(compile: bool, tmp_path: Path) -> None:
+    make = lambda: nn.Sequential(
+        nn.Layer(3, 6, "tanh", seed=0), nn.Dropout(0.2, seed=1), nn.Layer(6, 1, "linear", seed=2)
+    )
+    model, path = make(), tmp_path / "model.safetensors"
+    adam = nn.optim.Adam(model.parameters(), lr=0.01)
+    trained(model, optimizer=adam, epochs=4, callbacks=[nn.checkpoint(path, every=4)], compile=compile)
+    trained(model, optimizer=adam, epochs=3, seed=5, compile=compile)
+    saved = nn.load(path)
+    trained(saved.model, optimizer=saved.optimizer, epochs=3, seed=5, compile=compile)
+    assert saved.model.state_dict() == model.state_dict()
+    assert saved.optimizer.state_dict() == adam.state_dict()
 
 
 # --- outputs of many rows ---
