@@ -4,8 +4,11 @@
 >>> loss = mse(model([0.5, -1.0]), 0.25)
 >>> loss.backward()
 >>> SGD(model.parameters(), lr=0.1).step()
+
+`nn.sklearn`, which loads scikit-learn when it is first used, has multi-layer perceptrons as its estimators.
 """
 
+from importlib import import_module
 from typing import Any
 
 from nn import init, metrics, optim
@@ -95,4 +98,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "sklearn":
+        return import_module("nn.sklearn")
     raise missing(__name__, name)
