@@ -29,8 +29,6 @@ from nn.optim.state import loaded
 
 Rule = Callable[..., tuple[Any, ...]]
 State = dict[str, Any]
-
-
 Parameters = Iterable[Value] | Iterable[Mapping[str, Any]]
 
 
@@ -83,7 +81,14 @@ class Optimizer(ABC):
 
     @property
     def lr(self) -> float:
-        """The learning rate, of the first group where there are several; assign it to set that of all."""
+        """The learning rate, of the first group where there are several; assign it, at least 0, to set that of all.
+
+        >>> from nn.optim import SGD
+        >>> sgd = SGD([Value(3.0)], lr=0.1)
+        >>> sgd.lr = 0.05
+        >>> sgd.lr
+        0.05
+        """
         rate: float = self.param_groups[0]["lr"]
         return rate
 
@@ -235,9 +240,10 @@ class Optimizer(ABC):
         ]
 
     def _moved(self, plan: Plan, parameters: list[Value], columns: list[list[float]]) -> list[list[float]]:
+        """The numbers of these parameters after a step by the rule, then the columns of their state."""
         slopes = [x.grad for x in parameters]
-        moved = map(plan.rule, repeat(plan.numbers), [x.data for x in parameters], slopes, *columns)
-        return list(map(list, zip(*moved, strict=True)))
+        moved = list(map(plan.rule, repeat(plan.numbers), [x.data for x in parameters], slopes, *columns))
+        return [[row[i] for row in moved] for i in range(1 + len(columns))]
 
 
 def _groups(name: str, parameters: Any) -> list[dict[str, Any]]:
@@ -251,15 +257,16 @@ def _groups(name: str, parameters: Any) -> list[dict[str, Any]]:
     for given in listed:
         if not isinstance(given, Mapping) or not hasattr(type(given.get("params")), "__iter__"):
             raise TypeError(f'{name} takes Values, or groups with a list of them as "params", got {given!r}')
-        parameters = list(dict.fromkeys(given["params"]))
-        for parameter in parameters:
+        params = list(dict.fromkeys(given["params"]))
+        for parameter in params:
             if not isinstance(parameter, Value) or parameter.op is not None:
                 raise TypeError(f"{name} takes leaf Values, got {parameter!r}; pass model.parameters()")
-        groups.append({**given, "params": parameters})
+        groups.append({**given, "params": params})
     return groups
 
 
 def _checked(group: Mapping[str, Any]) -> dict[str, Any]:
+    """A group with its options as floats, pairs of them and bools."""
     return {name: x if name == "params" else checked(name, x) for name, x in group.items()}
 
 
@@ -279,6 +286,8 @@ def _coupled(plan: Plan, maximize: bool) -> Plan:
 
 @cache
 def _penalised(rule: Rule) -> Rule:
+    """The rule with the slope turned round, and with that of the penalty added: the same object for the same rule."""
+
     def penalised(numbers: Any, x: Any, slope: Any, *state: Any) -> tuple[Any, ...]:
         sign, decay, *others = numbers
         return rule(others, x, sign * slope + decay * x, *state)

@@ -303,10 +303,9 @@ def rprop(numbers: Any, x: Any, slope: Any, before: Any, size: Any) -> tuple[Any
     """Rprop: by a size that grows while the slope keeps its sign; where the sign changed, x stays for a step."""
     shrink, grow, least, most = numbers
     agreement = slope * before
-    has_turned = agreement < 0.0
-    factor = autodiff.where(has_turned, shrink, autodiff.where(agreement == 0.0, 1.0, grow))
+    factor = autodiff.where(agreement < 0.0, shrink, autodiff.where(agreement == 0.0, 1.0, grow))
     size = autodiff.clip(size * factor, least, most)
-    slope = autodiff.where(has_turned, 0.0, slope)
+    slope = autodiff.where(factor == shrink, 0.0, slope)
     return x - autodiff.sign(slope) * size, slope, size
 
 
