@@ -23,8 +23,8 @@ With an expression: its value and derivatives, each beside a numerical one, and 
   python -m autodiff "where(x > 0, x*log(x), 0)" x=1/3 --order 2
 
 Without one, a tour of scalar automatic differentiation: the graph of one neuron as text, its gradients beside
-numerical ones; then a network of 42 neurons is trained on 1,437 handwritten digits and tested on 360 others. Ctrl-C
-ends the training early and goes on with what there is.
+numerical ones; then a network of 42 neurons is trained on 1,437 handwritten digits, eagerly and compiled, and tested on
+360 others. Ctrl-C ends a training early and goes on with what there is.
 
   python -m autodiff
   python -m autodiff --epochs 4 --out neuron.png
@@ -69,7 +69,7 @@ def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:
     ours.add_argument("--order", type=int, choices=(1, 2), help="2: second derivatives, too (default: 1)")
     ours.add_argument("--draw", type=Path, metavar="file", help="the graph's drawing: .svg, .png, .pdf, .html or .dot")
     tours = parser.add_argument_group("of the tour")
-    tours.add_argument("--epochs", type=int, help="passes over the training digits (default: 12)")
+    tours.add_argument("--epochs", type=int, help="passes of compiled training over the digits (default: 30)")
     tours.add_argument("--seed", type=int, help="of the split, the weights and the order (default: 0)")
     tours.add_argument(
         "--out", type=Path, metavar="file", help="the drawing: .svg, .png, .pdf, .html or .dot (default: neuron.svg)"
@@ -95,7 +95,7 @@ def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None
                 if options.words
                 else f'--{name} needs an expression, such as "x**2" x=3'
             )
-    options.epochs = 12 if options.epochs is None else options.epochs
+    options.epochs = 30 if options.epochs is None else options.epochs
     options.seed = options.seed or 0
     options.out = options.out or Path("neuron.svg")
     if options.epochs < 0:

@@ -1,5 +1,6 @@
 """`python -m autodiff`, as a person runs it: the tour, and expressions."""
 
+import io
 import math
 import os
 import re
@@ -7,12 +8,12 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+import nn
 from autodiff import __main__ as program
 from autodiff import primitives, tour
 
@@ -42,7 +43,8 @@ def test_tour_shows_gradients_trains_to_93_percent_and_draws(tmp_path: Path) -> 
     assert [name for name, _, _ in rows] == ["w1", "x1", "w2", "x2", "b"]
     for _, analytic, numerical in rows:
         assert float(analytic) == pytest.approx(float(numerical), abs=1e-9)
-    accuracy = re.search(r"Accuracy on 360 digits it has never seen: ([\d.]+)%", result.stdout)
+    (line,) = [line for line in result.stdout.splitlines() if "held-out" in line]
+    accuracy = re.match(r"held-out accuracy (\d+\.\d) %", line)
     assert accuracy
     assert float(accuracy[1]) >= 93.0
     drawing = tmp_path / "neuron.svg"
@@ -50,26 +52,86 @@ def test_tour_shows_gradients_trains_to_93_percent_and_draws(tmp_path: Path) -> 
     assert "<svg" in drawing.read_text()
 
 
+def test_tour_trains_the_same_network_eagerly_and_compiled_and_shows_what_it_learnt(tmp_path: Path) -> None:
+    output = run("--epochs", "10", "--seed", "3", cwd=tmp_path).stdout
+    assert re.search(r"every number is a Value\.\n[\d,]+ samples in [\d.]+ s: [\d,]+ samples a second\.", output)
+    assert re.search(r"The same code, compiled: .*\n[\d,]+ samples a second, [\d,]+ times as fast\.", output)
+    (notes,) = [line for line in output.splitlines() if line.startswith("says")]
+    assert re.fullmatch(r"(says \d +){3}says \d, it is \d", notes)
+    pictures = output[: output.index(notes)].splitlines()[-8:]
+    assert set("".join(pictures)) <= set(" ░▒▓█")
+    assert "chain rule" in output
+    assert "the sum over 2 paths" in output
+    *_, heading, first, second, third, fourth = output.splitlines()
+    assert heading == "Four things to try next:"
+    assert all(line.startswith("  ") for line in (first, second, third, fourth))
+    assert all(len(line) <= 80 or "neuron.svg" in line for line in output.splitlines())
+
+
 def test_interrupt_ends_the_training_and_keeps_what_there_is(tmp_path: Path) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-u", "-m", "autodiff", "--epochs", "1000"],
+        [sys.executable, "-u", "-m", "autodiff", "--epochs", "1000000"],
         cwd=tmp_path,
         env=environment(),
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.STDOUT,
         text=True,
     )
     assert process.stdout is not None
-    for line in process.stdout:
-        if "digits:" in line:
+    for line in process.stdout:  # of the progress bar, too: a carriage return ends one
+        if "epoch 2/" in line:
             break
-    time.sleep(2.0)
     process.send_signal(signal.SIGINT)
     rest, _ = process.communicate(timeout=60)
-    assert process.returncode == 0
-    assert re.search(r"Stopped after \d+ of 1437000 samples; going on with the network as it is", rest)
-    assert "Accuracy on 360 digits" in rest
+    assert process.returncode == 0, rest
+    assert re.search(r"Stopped after \d+ of 1000000 epochs; going on with the network as it is", rest)
+    assert "held-out accuracy" in rest
     assert (tmp_path / "neuron.svg").exists()
+
+
+def test_interrupt_of_eager_training_goes_on_with_the_network_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted() -> bool:
+        raise KeyboardInterrupt
+
+    model = nn.MLP(64, [10], seed=0)
+    assert tour.train_eagerly(model, tour.digits(0)[0], 0, interrupted) is None
+    assert "Stopped after 400 samples; going on with the network as it is." in capsys.readouterr().out
+
+
+def test_eager_training_goes_on_while_kernels_are_built_and_says_so(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tour, "PATIENCE", 0.0)
+    answers = iter([False] * 100 + [True])
+    model = nn.MLP(64, [10], seed=0)
+    speed = tour.train_eagerly(model, tour.digits(0)[0], 0, lambda: next(answers))
+    out = capsys.readouterr().out
+    assert out.count("numba builds its kernels, once per machine") == 1
+    assert "500 samples in" in out
+    assert speed
+    assert speed > 0
+
+
+def test_the_process_that_builds_kernels_does_and_ends_with_the_tour() -> None:
+    assert subprocess.run([sys.executable, "-c", tour._BUILD], env=environment()).returncode == 0
+    with pytest.raises(BrokenPipeError), tour.kernels() as are_built:
+        raise BrokenPipeError
+    assert are_built()
+
+
+def test_pictures_are_drawn_in_letters_where_there_are_no_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    ramp = [i / 63 for i in range(64)]
+    assert len(set("".join(tour.blocks(ramp)))) == 5
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
+    plain = tour.blocks(ramp)
+    assert [len(line) for line in plain] == [16] * 8
+    assert set("".join(plain)) == set(" .:*#")
+
+
+def test_a_network_that_is_always_right_is_shown_without_a_mistake(capsys: pytest.CaptureFixture[str]) -> None:
+    _, testing = tour.digits(0)
+    tour.show_digits(testing, [digit for _, digit in testing])
+    assert "it is" not in capsys.readouterr().out
 
 
 def test_help_explains_itself(tmp_path: Path) -> None:
@@ -142,7 +204,7 @@ def test_terminal_without_unicode_and_reader_that_leaves_early_see_no_traceback(
     )
     assert plain.returncode == 0, plain.stderr
     assert "Traceback" not in plain.stderr
-    assert "Accuracy" in plain.stdout
+    assert "held-out accuracy" in plain.stdout
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(command, cwd=tmp_path, env=environment(), text=True, **pipes) as process:
         assert process.stdout is not None
@@ -159,7 +221,12 @@ def test_without_the_train_extra_one_line_says_what_to_install(
     monkeypatch.setattr(tour, "find_spec", lambda name: None)
     assert program.main(["--out", str(tmp_path / "neuron.dot")]) == 1
     lines = capsys.readouterr().out.splitlines()
-    assert lines.count('training needs scikit-learn and tqdm: python -m pip install "scalar-autodiff[train]"') == 1
+    assert (
+        lines.count(
+            'training needs scikit-learn, tqdm and numba: python -m pip install "scalar-autodiff[train,compile]"'
+        )
+        == 1
+    )
     assert (tmp_path / "neuron.dot").exists()
 
 
