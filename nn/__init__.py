@@ -46,7 +46,20 @@ from nn.losses import (
 from nn.minimize import least_squares, minimize
 from nn.module import Module
 from nn.optim import SGD, l1, l2, schedules
-from nn.training import Event, History, checkpoint, each_batch, early_stopping, fit, load, predict, save
+from nn.training import (
+    Event,
+    History,
+    checkpoint,
+    diagnose,
+    each_batch,
+    early_stopping,
+    fit,
+    load,
+    plot_boundary,
+    plot_confusion,
+    predict,
+    save,
+)
 
 __all__ = [
     "MLP",
@@ -72,6 +85,7 @@ __all__ = [
     "binary_cross_entropy_with_logits",
     "checkpoint",
     "cross_entropy",
+    "diagnose",
     "each_batch",
     "early_stopping",
     "fit",
@@ -90,6 +104,8 @@ __all__ = [
     "multiclass_hinge",
     "nll",
     "optim",
+    "plot_boundary",
+    "plot_confusion",
     "predict",
     "save",
     "schedules",

@@ -1,9 +1,24 @@
 """Training: what a model goes through from its first numbers to a file."""
 
+from nn.training.diagnose import diagnose
 from nn.training.events import Event, checkpoint, each_batch, early_stopping
 from nn.training.fit import fit
 from nn.training.forward import predict
 from nn.training.history import History
+from nn.training.plots import plot_boundary, plot_confusion
 from nn.training.saving import load, save
 
-__all__ = ["Event", "History", "checkpoint", "each_batch", "early_stopping", "fit", "load", "predict", "save"]
+__all__ = [
+    "Event",
+    "History",
+    "checkpoint",
+    "diagnose",
+    "each_batch",
+    "early_stopping",
+    "fit",
+    "load",
+    "plot_boundary",
+    "plot_confusion",
+    "predict",
+    "save",
+]

@@ -1,0 +1,104 @@
+"""Pictures of classifiers, by matplotlib: where they draw the line between two inputs, and what they take for what."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from nn.module import Module
+from nn.training.diagnosis import pyplot_or_raise
+from nn.training.forward import predict
+from nn.training.rows import Data
+
+_COLOURS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#999999"]
+"""Okabe and Ito's, which people with any common kind of colour blindness tell apart, on light and on dark."""
+_GRID = 120  # points along an axis: the lines between them are straight
+_MARKERS = ["o", "s", "^", "D", "v", "P", "X", "*"]
+
+
+def plot_boundary(model: Module, X: Any, y: Any, ax: Any = None, *, classes: Sequence[Any] | None = None) -> Any:
+    """Draw the regions of the plane that a classifier of two inputs gives to each class, and the rows as points.
+
+    Args:
+        model: a Module with one output, a logit or a score, which says the second class where it is above 0; or with an
+            output for each class, of which the largest counts.
+        X, y: rows of two numbers, and their classes: numbers from 0, or -1 and 1, or labels, or one-hot rows.
+        ax: axes to draw in; a figure is made unless given.
+        classes: the labels in the order of the outputs, `history.classes`; those in y, sorted, unless given.
+
+    Returns the axes. Raises ValueError for rows of another width, and classes that do not fit the outputs; ImportError
+    without matplotlib.
+    """
+    import numpy
+
+    pyplot = pyplot_or_raise()
+    rows = Data.of(X).X
+    if numpy.shape(rows)[1:] != (2,):
+        raise ValueError(f"plot_boundary draws models of two inputs, got rows of shape {numpy.shape(rows)[1:]}")
+    names, truth, _ = _judged(model, X, y, classes)
+    if ax is None:
+        _, ax = pyplot.subplots(figsize=(4.8, 4.0), layout="constrained")
+    low, high = rows.min(axis=0), rows.max(axis=0)
+    ink = pyplot.rcParams["text.color"]
+    edge = 0.1 * numpy.where(high > low, high - low, 1.0)
+    grid = numpy.meshgrid(*numpy.linspace(low - edge, high + edge, _GRID).T)
+    scores = _scores(model, numpy.stack([axis.ravel() for axis in grid], axis=1))
+    for i, name in enumerate(names):
+        colour = _COLOURS[i % len(_COLOURS)]
+        ahead = (scores[:, i] - numpy.delete(scores, i, axis=1).max(axis=1)).reshape(grid[0].shape)
+        if ahead.max() > 0.0:
+            ax.contourf(*grid, ahead, levels=[0.0, ahead.max()], colors=[colour], alpha=0.25)
+        if ahead.min() < 0.0 < ahead.max():
+            ax.contour(*grid, ahead, levels=[0.0], colors=[ink], linewidths=1.0)
+        points, marker = rows[truth == i].T, _MARKERS[i % len(_MARKERS)]
+        ax.scatter(*points, s=30, color=colour, marker=marker, edgecolors=ink, linewidths=0.5, label=name)
+    ax.set_xlabel(str(getattr(X, "columns", ["first input"])[0]))
+    ax.set_ylabel(str(getattr(X, "columns", ["", "second input"])[1]))
+    ax.legend(title="class")
+    return ax
+
+
+def plot_confusion(model: Module, X: Any, y: Any, ax: Any = None, *, classes: Sequence[Any] | None = None) -> Any:
+    """Draw the confusion matrix of a classifier: how many rows of each class it takes for which.
+
+    Arguments as of `plot_boundary`, for any number of inputs. Returns scikit-learn's ConfusionMatrixDisplay, with the
+    counts as `confusion_matrix`. Raises ValueError for classes that do not fit the outputs; ImportError without
+    scikit-learn or matplotlib.
+    """
+    pyplot_or_raise()
+    try:
+        from sklearn.metrics import ConfusionMatrixDisplay
+    except ImportError as error:
+        raise ImportError(
+            'plot_confusion needs scikit-learn: python -m pip install "scalar-autodiff[train]"'
+        ) from error
+    names, truth, guess = _judged(model, X, y, classes)
+    numbers = list(range(len(names)))
+    return ConfusionMatrixDisplay.from_predictions(
+        truth, guess, labels=numbers, display_labels=names, cmap="Blues", colorbar=False, ax=ax
+    )
+
+
+def _scores(model: Module, X: Any) -> Any:
+    """What a model gives for rows, with a column for each class."""
+    import numpy
+
+    outputs = predict(model, X)
+    return outputs if outputs.shape[1] > 1 else numpy.hstack([-outputs, outputs])
+
+
+def _judged(model: Module, X: Any, y: Any, classes: Sequence[Any] | None) -> tuple[list[str], Any, Any]:
+    """The names of the classes, and for each row the number of its class and of that which the model says."""
+
+    data, scores = Data.of(X, y, classes), _scores(model, X)
+    count = scores.shape[1]
+    truth = data.y.argmax(axis=1) if data.y.ndim > 1 else data.y
+    names = data.classes or list(range(count))
+    if count == 2 and set(truth.tolist()) == {-1.0, 1.0}:
+        truth, names = (truth + 1.0) / 2.0, [-1, 1]
+    names = names if classes is None else list(classes)
+    if len(names) != count or not set(truth.tolist()) <= set(range(count)):
+        found = data.classes or sorted(set(truth.tolist()))
+        raise ValueError(
+            f"the model tells {count} classes apart, and y has {found[:9]}; give classes=, the labels in the order of "
+            "the outputs, with as many as there are outputs (two for one output)"
+        )
+    return [str(name) for name in names], truth, scores.argmax(axis=1)
