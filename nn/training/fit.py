@@ -169,4 +169,7 @@ def _held_out(validation: Any, data: Data) -> Data:
     if not isinstance(validation, (tuple, list)) or len(validation) != 2:
         raise TypeError(f"validation is a pair (X, y) of rows and targets, got {type(validation).__name__}")
     rows, targets = validation
-    return Data.of(rows, targets, data.classes)
+    held_out = Data.of(rows, targets, data.classes)
+    if held_out.classes is not None and data.classes is None:
+        raise TypeError("the targets of validation are labels, and y holds numbers; give both in the same way")
+    return held_out

@@ -100,26 +100,35 @@ def _array(name: str, table: Any) -> Any:
     table = table.to_numpy() if hasattr(table, "to_numpy") else table
     if hasattr(table, "toarray"):
         raise TypeError(f"{name} is a sparse matrix; give {name}.toarray()")
-    if isinstance(table, (str, bytes, dict, set)) or not hasattr(type(table), "__len__"):
+    has_rows = hasattr(type(table), "__len__") and getattr(table, "ndim", 1)
+    if isinstance(table, (str, bytes, dict, set)) or not has_rows:
         raise TypeError(f"{name} is a list, an array or a frame with a row for each sample, got {type(table).__name__}")
+    kind = getattr(table, "dtype", None)
+    if getattr(kind, "kind", None) in {"c", "m", "M"}:
+        raise TypeError(f"{name} holds {kind}, which is no real number; make columns of real numbers of it")
+    if isinstance(table, numpy.ma.MaskedArray):  # whose mask the conversion would ignore
+        table = numpy.ma.filled(table.astype(float), numpy.nan)
     try:
         array = numpy.ascontiguousarray(table, dtype=float)
     except (TypeError, ValueError) as error:
         if isinstance(table, (list, tuple)) and any(hasattr(row, "__len__") for row in table):
             return _uneven(name, table)
         raise TypeError(f"{name} holds something that is no number: {error}") from None
-    return _finite(name, array) if numpy.ndim(table) else table
+    return _finite(name, array)
 
 
 def _is_whole(table: Any) -> bool:
-    """Whether a table holds integers and nothing else."""
+    """Whether a table holds integers that floats can hold, and nothing else."""
     import numpy
 
     if hasattr(table, "dtypes") and hasattr(table, "columns"):
-        return all(numpy.issubdtype(kind, numpy.integer) for kind in table.dtypes if isinstance(kind, numpy.dtype))
+        if any(getattr(kind, "kind", None) not in {"i", "u"} for kind in table.dtypes):
+            return False
+        table = table.to_numpy(int)
     if isinstance(table, (list, tuple)) and any(hasattr(row, "__len__") for row in table):
         return all(map(_is_whole, table))
-    return bool(numpy.asarray(table).dtype.kind in "iu")
+    array = numpy.asarray(table)
+    return array.dtype.kind in "iu" and bool((abs(array.astype(float)) < 2.0**53).all())
 
 
 def _uneven(name: str, table: Any) -> list[Any]:
@@ -148,9 +157,9 @@ def _labels(y: Any) -> list[Any] | None:
     """Return the labels of rows that are texts, None where y holds numbers."""
     listed = y.tolist() if hasattr(y, "tolist") else y
     if isinstance(listed, (list, tuple)) and any(isinstance(label, str) for label in listed):
-        odd = next((label for label in listed if not isinstance(label, str)), None)
-        if odd is not None:
-            raise TypeError(f"y holds labels that are texts, and {odd!r} among them; make all of them texts")
+        odd = [label for label in listed if not isinstance(label, str)]
+        if odd:
+            raise TypeError(f"y holds labels that are texts, and {odd[0]!r} among them; make all of them texts")
         return list(listed)
     return None
 

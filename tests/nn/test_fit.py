@@ -198,6 +198,11 @@ def test_held_out_labels_mean_what_they_mean_in_training() -> None:
         ([[1.0], [2.0]], ["a", 1], TypeError, "labels that are texts, and 1 among them"),
         ([[1 + 2j]], [1], TypeError, r"X\[0\] is no row of numbers"),
         (np.array([["a"]]), [1], TypeError, "X holds something that is no number"),
+        (X, [None, *["a"] * 49], TypeError, "labels that are texts, and None among them"),
+        (X + 0j, LINE, TypeError, "X holds complex128, which is no real number"),
+        (np.arange(50).astype("M8[D]"), LINE, TypeError, r"X holds datetime64\[D\], which is no real number"),
+        (np.ma.masked_greater(X, 1.0), LINE, ValueError, r"X\[\d+, \d\] is nan; fill in"),
+        (np.array(3.0), LINE, TypeError, "X is a list, an array or a frame"),
     ],
 )
 def test_what_is_no_table_of_numbers_is_an_error_and_changes_nothing(
@@ -208,6 +213,14 @@ def test_what_is_no_table_of_numbers_is_an_error_and_changes_nothing(
     with pytest.raises(error, match=message):
         trained(model, rows, targets)
     assert model.state_dict() == before
+
+
+def test_only_integers_are_handed_over_as_ints() -> None:
+    pandas = pytest.importorskip("pandas")
+    for kinds, handed in {("Float64",): float, ("Int64", "int8"): int, ("Float64", "int8"): float}.items():
+        frame = pandas.DataFrame({kind: pandas.array([1, 2], dtype=kind) for kind in kinds})
+        assert {type(x) for x in Data.of(frame).row(1).tolist()} == {handed}
+    assert Data.of(np.array([2**64 - 1], dtype=np.uint64)).row(0) == 2.0**64
 
 
 def test_a_sparse_matrix_is_refused_with_what_to_write() -> None:
@@ -239,6 +252,7 @@ def test_rows_of_one_shape_are_one_group() -> None:
         ({"optimizer": "adam"}, TypeError, "optimizer is one of nn.optim"),
         ({"optimizer": nn.optim.SGD([Value(1.0)], lr=1.0)}, ValueError, "none of the model's parameters"),
         ({"validation": X}, TypeError, "validation is a pair"),
+        ({"validation": (X[:2], ["a", "b"])}, TypeError, "targets of validation are labels, and y holds numbers"),
         ({"shards": 0}, ValueError, "shards is a whole number"),
         ({"metrics": "mae"}, TypeError, r"metrics is a list, got 'mae' alone"),
         ({"callbacks": print}, TypeError, "callbacks is a list"),
