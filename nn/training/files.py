@@ -24,6 +24,7 @@ Numbers = Mapping[str, float | list[float]]
 
 VERSION = 1
 _BLANK = "0" * 64
+_LONGEST_HEADER = 100_000_000  # bytes that safetensors reads
 
 
 class SavedFileError(ValueError):
@@ -87,6 +88,8 @@ def _encoded(numbers: Numbers, record: Any) -> bytes:
     signed = json.dumps({"version": VERSION, "sha256": _BLANK, "record": record})  # one text: of more, the order varies
     tensors = {name: numpy.array(x, dtype=numpy.float64) for name, x in numbers.items()}
     content: bytes = safetensors.save(tensors, metadata={"nn": signed})
+    if int.from_bytes(content[:8], "little") > _LONGEST_HEADER:
+        raise ValueError(f"{len(tensors):,} lists of numbers have more names than safetensors reads; save parts of it")
     return content.replace(_BLANK.encode(), sha256(content).hexdigest().encode(), 1)
 
 

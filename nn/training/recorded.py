@@ -71,7 +71,7 @@ def rebuilt(record: dict[str, Any], size: int) -> Module:
     made: dict[int, Module] = {}
     for index in order:
         kind = getattr(layers, modules[index]["class"])
-        made[index] = kind(**_replaced(modules[index]["config"], lambda number: made[number]))
+        made[index] = kind(**_with_modules(modules[index]["config"], made.__getitem__))
     return made[0]
 
 
@@ -103,32 +103,22 @@ def _config(module: Module, numbered: Mapping[int, int]) -> Any:
     if name not in SIZES or getattr(layers, name) is not type(module):
         return None
     try:
-        return _with_numbers(module.config(), numbered)
-    except TypeError:  # a function that has no name
+        return json.loads(json.dumps(module.config(), default=lambda held: {"module": numbered[id(held)]}))
+    except (TypeError, KeyError):  # a function that has no name
         return None
 
 
-def _with_numbers(thing: Any, numbered: Mapping[int, int]) -> Any:
-    if isinstance(thing, Module):
-        return {"module": numbered[id(thing)]}
-    if isinstance(thing, dict):
-        return {key: _with_numbers(x, numbered) for key, x in thing.items()}
-    return [_with_numbers(x, numbered) for x in thing] if isinstance(thing, (list, tuple)) else thing
-
-
-def _replaced(thing: Any, module: Callable[[int], Any]) -> Any:
+def _with_modules(config: Any, module: Callable[[Any], Any]) -> Any:
     """The configuration with what a function gives in the place of the numbers of modules."""
-    if isinstance(thing, dict):
-        if thing.keys() == {"module"}:
-            return module(thing["module"])
-        return {key: _replaced(x, module) for key, x in thing.items()}
-    return [_replaced(x, module) for x in thing] if isinstance(thing, list) else thing
+    return json.loads(
+        json.dumps(config), object_hook=lambda part: module(part["module"]) if part.keys() == {"module"} else part
+    )
 
 
 def _inner_first(index: int, modules: list[dict[str, Any]], order: list[int]) -> list[int]:
     """Add to the order the numbers of the modules that a module is made with, each once, and then its own."""
     inner: list[int] = []
-    _replaced(modules[index]["config"], inner.append)
+    _with_modules(modules[index]["config"], inner.append)
     for number in inner:
         if number not in order:
             _inner_first(number, modules, order)

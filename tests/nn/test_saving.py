@@ -599,6 +599,15 @@ def test_a_failure_leaves_the_old_file_and_nothing_beside_it(path: Path, monkeyp
     assert os.listdir(path.parent) == [path.name]
 
 
+def test_what_could_not_be_read_again_is_not_written(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nn.save(path, nn.MLP(1, [1], seed=0))
+    before = path.read_bytes()
+    monkeypatch.setattr(files, "_LONGEST_HEADER", 1000)
+    with pytest.raises(ValueError, match="16 lists of numbers have more names than safetensors reads"):
+        nn.save(path, nn.MLP(1, [8], seed=0))
+    assert path.read_bytes() == before
+
+
 def test_a_link_stays_a_link_and_permissions_stay(path: Path) -> None:
     link = path.with_name("link")
     nn.save(path, nn.MLP(1, [1], seed=0))
