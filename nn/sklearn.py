@@ -11,7 +11,7 @@ autodiff do with one. This module, unlike the others of nn, loads scikit-learn.
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from numbers import Integral, Real
 from typing import Any, Self
 
@@ -94,10 +94,13 @@ class _Perceptron(BaseEstimator):  # type: ignore[misc]
         """Make the network and its optimiser, as the options have them."""
         for name, (kind, least, most, ends) in _RANGES.items():
             check_scalar(getattr(self, name), name, kind, min_val=least, max_val=most, include_boundaries=ends)
+        if self.batch_size not in ("auto", None):
+            check_scalar(self.batch_size, "batch_size", Integral, min_val=1)
         if self.solver not in ("adam", "sgd"):
             raise ValueError(f"solver is 'adam' or 'sgd', got {self.solver!r}")
         self._random = check_random_state(self.random_state)
-        widths = [*numpy.atleast_1d(self.hidden_layer_sizes).tolist(), outputs]
+        hidden = self.hidden_layer_sizes
+        widths = [*(hidden if isinstance(hidden, Iterable) else [hidden]), outputs]
         activation = _ALIASES.get(str(self.activation), self.activation)
         self.model_ = nn.MLP(self.n_features_in_, widths, activation, seed=self._seed())
         neurons = [neuron for layer in self.model_.layers for neuron in layer.neurons]

@@ -314,12 +314,14 @@ def test_diabetes_is_told_as_well_as_by_scikit_learns_regressor(alpha: float, sp
         ({"validation_fraction": 1.0}, "validation_fraction == 1.0, must be < 1"),
         ({"solver": "lbfgs"}, "solver is 'adam' or 'sgd', got 'lbfgs'"),
         ({"activation": "swish"}, "no activation is called 'swish'"),
-        ({"hidden_layer_sizes": (8, 0)}, "nout"),
-        ({"batch_size": 0}, "batch_size is a whole number of at least 1, got 0"),
+        ({"hidden_layer_sizes": (8, 0)}, "nout is a whole number of at least 1, got 0"),
+        ({"hidden_layer_sizes": 2.5}, "nout is a whole number of at least 1, got 2.5"),
+        ({"batch_size": 0}, "batch_size == 0, must be >= 1"),
+        ({"batch_size": "big"}, "batch_size must be an instance of int, not str"),
     ],
 )
 def test_options_out_of_range_are_refused(options: Any, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((TypeError, ValueError), match=message):
         classifier(**options).fit(FLOWERS, KINDS)
 
 
