@@ -40,6 +40,7 @@ _RANGES: dict[str, tuple[type, float, float | None, str]] = {
     "validation_fraction": (Real, 0, 1, "neither"),
     "n_iter_no_change": (Integral, 1, None, "left"),
 }
+_WORTH_COMPILING = 64  # rows, over all epochs; of fewer, tracing takes longer than training on them
 
 
 class _Perceptron(BaseEstimator):  # type: ignore[misc]
@@ -157,6 +158,7 @@ class _Perceptron(BaseEstimator):  # type: ignore[misc]
             shuffle=self.shuffle,
             seed=self._seed(),
             metrics=self._metrics,
+            compile="auto" if epochs * len(X) >= _WORTH_COMPILING else False,
             progress=bool(self.verbose),
             **options,
         )

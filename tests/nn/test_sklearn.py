@@ -165,6 +165,7 @@ def test_ctrl_c_ends_a_whole_search_and_leaves_what_was_fitted() -> None:
 
 
 def test_parts_of_an_epoch_continue_each_other() -> None:
+    """Eagerly, because a part is small; and compiled, because all of them are many rows."""
     online = classifier(shuffle=False, batch_size=50)
     for _ in range(30):
         for start in range(0, 150, 50):
@@ -172,6 +173,7 @@ def test_parts_of_an_epoch_continue_each_other() -> None:
     whole = classifier(shuffle=False, batch_size=50).fit(FLOWERS, KINDS)
     np.testing.assert_allclose(online.predict_proba(FLOWERS), whole.predict_proba(FLOWERS), rtol=1e-9)
     assert online.n_iter_ == len(online.loss_curve_) == 90
+    assert (online.history_.compiled, whole.history_.compiled) == (False, True)
 
 
 def test_a_pickle_goes_on_as_the_original_does() -> None:
