@@ -8,10 +8,10 @@ the new one; what is loaded is bit for bit what was saved, or an error that chan
 >>> from nn import MLP
 >>> model = MLP(2, [3, 1], "tanh", seed=0)
 >>> with TemporaryDirectory() as directory:
-...     save(f"{directory}/model.safetensors", model)
-...     saved = load(f"{directory}/model.safetensors")
->>> saved.model, saved.model.state_dict() == model.state_dict()
-(MLP(2, [3, 1], 'tanh'), True)
+...     save(f"{directory}/model.safetensors", model, optim.Adam(model.parameters(), lr=0.01))
+...     loaded, optimizer, history = load(f"{directory}/model.safetensors")
+>>> loaded, loaded.state_dict() == model.state_dict(), optimizer.lr
+(MLP(2, [3, 1], 'tanh'), True, 0.01)
 """
 
 import os
@@ -72,12 +72,12 @@ def save(
 
 
 def load(path: str | os.PathLike[str], into: Module | None = None) -> Saved:
-    """Read what `save` wrote.
+    """Read what `save` wrote: the model, the optimiser on its parameters, and the history.
 
     Args:
         path: of the file.
-        into: a model of the same classes, configuration and names, which takes the numbers; needed where modules are
-            of classes of your own. Left out, the model is made anew.
+        into: a model of the same classes, configuration and names, which takes the numbers and the modes, and new
+            random generators; needed where modules are of classes of your own. Left out, the model is made anew.
 
     Raises SavedFileError, a ValueError, for a file that was truncated or corrupted, that another program or a newer
     version wrote, or that does not fit the model, OSError where there is no file; nothing has changed then.

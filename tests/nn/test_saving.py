@@ -641,6 +641,32 @@ def test_a_kill_at_any_moment_leaves_the_old_file_or_the_new(path: Path) -> None
         assert bits(nn.load(path).model) in wanted
 
 
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import nn
+nn.save(sys.argv[1], nn.MLP(2, [2, 1], seed=0))
+die = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+fsync, files = os.fsync, []
+def second(file):
+    files.append(file)
+    return fsync(file) if len(files) == 1 else die()
+exec(sys.argv[2])
+nn.save(sys.argv[1], nn.MLP(2, [3, 1], seed=0))
+"""
+
+
+@pytest.mark.parametrize(
+    ("moment", "width"),
+    [("os.fsync = die", 2), ("Path.replace = die", 2), ("Path.chmod = die", 2), ("os.fsync = second", 3)],
+    ids=["written, not on the disk", "on the disk, not in place", "before its permissions are set", "in place"],
+)
+def test_a_kill_at_each_step_leaves_the_old_file_or_the_new(path: Path, moment: str, width: int) -> None:
+    killed = subprocess.run([sys.executable, "-c", KILLED, path, moment], cwd=ROOT)
+    assert killed.returncode == -signal.SIGKILL
+    assert bits(nn.load(path).model) == bits(nn.MLP(2, [width, 1], seed=0))
+
+
 def test_whoever_reads_while_another_writes_sees_a_whole_file(path: Path) -> None:
     wanted = [bits(nn.MLP(8, [8, 1], seed=seed)) for seed in (0, 1)]
     with subprocess.Popen([sys.executable, "-c", SAVER, path], cwd=ROOT, stdout=subprocess.PIPE) as saver:
