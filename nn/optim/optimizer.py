@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 from autodiff import Value
 from nn.optim.arrays import GroupOnArrays, check_arrays
 from nn.optim.options import above_0, checked
-from nn.optim.state import loaded
+from nn.optim.state import matched
 
 Rule = Callable[..., tuple[Any, ...]]
 State = dict[str, Any]
@@ -64,10 +64,8 @@ class Optimizer(ABC):
 
     def __init__(self, parameters: Parameters, **options: Any) -> None:
         above_0("the learning rate", options["lr"])  # a schedule may assign 0 later
-        self.param_groups = [self._group(given, options) for given in _groups(type(self).__name__, parameters)]
+        self.param_groups = _groups(type(self).__name__, parameters, options)
         self.parameters: list[Value] = [x for group in self.param_groups for x in group["params"]]
-        if not self.parameters:
-            raise ValueError(f"{type(self).__name__} takes at least one parameter, got none")
         if len(set(self.parameters)) < len(self.parameters):
             raise ValueError(f"{type(self).__name__} takes each parameter in one group, got one in two groups")
         self._states: list[State] = [{"step": 0} for _ in self.param_groups]
@@ -188,20 +186,19 @@ class Optimizer(ABC):
         """
         states, groups, start = [], [], 0
         for group, state, plan in zip(self.param_groups, self._states, self._plans(), strict=True):
-            end = start + len(group["params"])
-            names = plan.columns if state["step"] else ()
-            columns = _columns(state, plan.columns, end - start)
-            states.append({"step": state["step"], **{n: list(c) for n, c in zip(names, columns, strict=False)}})
+            count = len(group["params"])
+            columns = zip(plan.columns, map(list, _columns(state, plan.columns, count)), strict=True)
+            states.append({"step": state["step"], **dict(columns)})
             options = {name: list(x) if isinstance(x, tuple) else x for name, x in _checked(group).items()}
-            groups.append({**options, "params": list(range(start, end))})
-            start = end
-        return {"optimizer": type(self).__name__, "state": states, "param_groups": groups}
+            groups.append({**options, "params": list(range(start, start + count))})
+            start += count
+        return {"optimizer": type(self).__name__, "param_groups": groups, "state": states}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Set options and state, as `state_dict` gave them. Nothing changes unless all of it fits.
 
-        Raises TypeError for what is no state or holds something else than numbers, KeyError for what is missing,
-        ValueError for the state of another kind of optimiser, of other groups, or an option out of range.
+        Raises TypeError for what is no state or holds something else than numbers, KeyError for missing or unexpected
+        entries, ValueError for the state of another kind of optimiser, of other groups, or an option out of range.
 
         >>> from nn.optim import Adam
         >>> adam = Adam([Value(3.0)])
@@ -209,17 +206,15 @@ class Optimizer(ABC):
         >>> adam.lr
         0.5
         """
-        options, states = loaded(self, state)
+        held = matched(state, {**self.state_dict(), "state": None}, "state")
+        options = [_checked(group) for group in held["param_groups"]]
+        forms = [
+            {"step": 0, **dict.fromkeys(self._plan(group, 1).columns, [0.0] * len(group["params"]))}
+            for group in options
+        ]
+        self._states = matched(held["state"], forms, "state['state']")
         for group, own in zip(self.param_groups, options, strict=True):
-            group.update(own)
-        self._states = states
-
-    def _group(self, given: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
-        unknown = [name for name in given if name not in options and name != "params"]
-        if unknown:
-            known = ", ".join(options)
-            raise ValueError(f"{type(self).__name__} has no option {unknown[0]!r}; it has {known}")
-        return _checked({"params": given["params"], **options, **given})
+            group.update({**own, "params": group["params"]})
 
     def _plans(self) -> list[Plan]:
         """The next step of each group. Raises TypeError or ValueError for what was assigned to an option."""
@@ -246,23 +241,28 @@ class Optimizer(ABC):
         return [[row[i] for row in moved] for i in range(1 + len(columns))]
 
 
-def _groups(name: str, parameters: Any) -> list[dict[str, Any]]:
-    """The groups that were given, each with a list of its leaf Values."""
+def _groups(name: str, parameters: Any, options: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The groups that were given, one if none were, each with its leaf Values and all options."""
     if not hasattr(type(parameters), "__iter__"):
         raise TypeError(f"{name} takes a list of Values, got {type(parameters).__name__}; pass model.parameters()")
     listed = list(parameters)
-    if not any(isinstance(x, Mapping) for x in listed):
-        listed = [{"params": listed}]
-    groups = []
-    for given in listed:
-        if not isinstance(given, Mapping) or not hasattr(type(given.get("params")), "__iter__"):
-            raise TypeError(f'{name} takes Values, or groups with a list of them as "params", got {given!r}')
-        params = list(dict.fromkeys(given["params"]))
-        for parameter in params:
-            if not isinstance(parameter, Value) or parameter.op is not None:
-                raise TypeError(f"{name} takes leaf Values, got {parameter!r}; pass model.parameters()")
-        groups.append({**given, "params": params})
-    return groups
+    groups = listed if any(isinstance(x, Mapping) for x in listed) else [{"params": listed}]
+    return [_group(name, group, options) for group in groups]
+
+
+def _group(name: str, given: Any, options: Mapping[str, Any]) -> dict[str, Any]:
+    if not isinstance(given, Mapping) or not hasattr(type(given.get("params")), "__iter__"):
+        raise TypeError(f'{name} takes Values, or groups with a list of them as "params", got {given!r}')
+    params = list(dict.fromkeys(given["params"]))
+    for parameter in params:
+        if not isinstance(parameter, Value) or parameter.op is not None:
+            raise TypeError(f"{name} takes leaf Values, got {parameter!r}; pass model.parameters()")
+    if not params:
+        raise ValueError(f"{name} takes at least one parameter, got none")
+    for option in given:
+        if option not in options and option != "params":
+            raise ValueError(f"{name} has no option {option!r}; it has {', '.join(options)}")
+    return _checked({**options, **given, "params": params})
 
 
 def _checked(group: Mapping[str, Any]) -> dict[str, Any]:

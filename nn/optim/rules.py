@@ -67,16 +67,9 @@ class SGD(Optimizer):
     """
 
     def __init__(
-        self,
-        parameters: Parameters,
-        lr: float = 1e-3,
-        momentum: float = 0.0,
-        dampening: float = 0.0,
-        weight_decay: float = 0.0,
-        nesterov: bool = False,
-        *,
-        maximize: bool = False,
-    ) -> None:
+        self, parameters: Parameters, lr: float = 1e-3, momentum: float = 0.0, dampening: float = 0.0,
+        weight_decay: float = 0.0, nesterov: bool = False, *, maximize: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__(
             parameters, lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay, nesterov=nesterov,
             maximize=maximize,
@@ -117,7 +110,8 @@ def centered(numbers: Any, x: Any, slope: Any, square: Any, mean: Any, *velocity
     down, alpha, rest, eps, momentum = numbers
     square = alpha * square + rest * (slope * slope)
     mean = alpha * mean + rest * slope
-    x, *velocity_after = _along(slope / (autodiff.sqrt(square - mean * mean) + eps), down, momentum, x, velocity)
+    variance = autodiff.maximum(square - mean * mean, 0.0)  # which rounding makes negative where slopes are all alike
+    x, *velocity_after = _along(slope / (autodiff.sqrt(variance) + eps), down, momentum, x, velocity)
     return (x, square, mean, *velocity_after)
 
 
@@ -132,7 +126,7 @@ class RMSprop(Optimizer):
 
     g = grad + weight_decay x;  s = alpha s + (1 - alpha) g²;  x = x - lr g / (√s + eps)
 
-    With centered, m = alpha m + (1 - alpha) g, and √(s - m²) in the place of √s. With momentum,
+    With centered, m = alpha m + (1 - alpha) g, and √(s - m²) in the place of √s, at least 0. With momentum,
     v = momentum v + g / (√s + eps);  x = x - lr v.
 
     Args:
@@ -158,17 +152,9 @@ class RMSprop(Optimizer):
     """
 
     def __init__(
-        self,
-        parameters: Parameters,
-        lr: float = 1e-2,
-        alpha: float = 0.99,
-        eps: float = 1e-8,
-        weight_decay: float = 0.0,
-        momentum: float = 0.0,
-        centered: bool = False,
-        *,
-        maximize: bool = False,
-    ) -> None:
+        self, parameters: Parameters, lr: float = 1e-2, alpha: float = 0.99, eps: float = 1e-8,
+        weight_decay: float = 0.0, momentum: float = 0.0, centered: bool = False, *, maximize: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__(
             parameters, lr=lr, alpha=alpha, eps=eps, weight_decay=weight_decay, momentum=momentum, centered=centered,
             maximize=maximize,
@@ -233,16 +219,9 @@ class Adam(Optimizer):
     """
 
     def __init__(
-        self,
-        parameters: Parameters,
-        lr: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0.0,
-        amsgrad: bool = False,
-        *,
-        maximize: bool = False,
-    ) -> None:
+        self, parameters: Parameters, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
+        weight_decay: float = 0.0, amsgrad: bool = False, *, maximize: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__(
             parameters, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, amsgrad=amsgrad, maximize=maximize
         )
@@ -278,16 +257,9 @@ class AdamW(Adam):
     """
 
     def __init__(
-        self,
-        parameters: Parameters,
-        lr: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 1e-2,
-        amsgrad: bool = False,
-        *,
-        maximize: bool = False,
-    ) -> None:
+        self, parameters: Parameters, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
+        weight_decay: float = 1e-2, amsgrad: bool = False, *, maximize: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__(parameters, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)
 
     @staticmethod
@@ -339,14 +311,9 @@ class Rprop(Optimizer):
     """
 
     def __init__(
-        self,
-        parameters: Parameters,
-        lr: float = 1e-2,
-        etas: tuple[float, float] = (0.5, 1.2),
-        step_sizes: tuple[float, float] = (1e-6, 50.0),
-        *,
-        maximize: bool = False,
-    ) -> None:
+        self, parameters: Parameters, lr: float = 1e-2, etas: tuple[float, float] = (0.5, 1.2),
+        step_sizes: tuple[float, float] = (1e-6, 50.0), *, maximize: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__(parameters, lr=lr, etas=etas, step_sizes=step_sizes, maximize=maximize)
 
     @staticmethod
