@@ -1,9 +1,4 @@
-"""diagnose: run rows through a copy of a model whose layers tell what they give.
-
->>> import nn
->>> diagnose(nn.MLP(2, [8, 1], "tanh", seed=0), [[0.0, 1.0], [1.0, 0.5]], [0.0, 1.0], nn.mse).flags
-[]
-"""
+"""diagnose: run rows through a copy of a model whose layers tell what they give."""
 
 from collections.abc import Callable, Iterator
 from copy import deepcopy
@@ -43,6 +38,13 @@ def diagnose(model: Module, X: Any, y: Any, loss: Callable[[Any, Any], Any]) -> 
     Raises TypeError or ValueError for what `nn.fit` refuses.
 
     Source: Glorot and Bengio, Understanding the difficulty of training deep feedforward neural networks, 2010.
+
+    >>> import nn
+    >>> model = nn.MLP(2, [8, 1], "relu", seed=0)
+    >>> for neuron in model.layers[0].neurons:
+    ...     neuron.b.data = -100.0
+    >>> print(diagnose(model, [[0.0, 1.0], [1.0, 0.5]], [0.0, 1.0], nn.mse).flags[0].partition(";")[0])
+    layers.0: 8 of 8 ReLUs give 0 on all rows and no longer learn
     """
     if not isinstance(model, Module):
         raise TypeError(f"diagnose takes a Module, got {type(model).__name__}")

@@ -26,6 +26,11 @@ def plot_boundary(model: Module, X: Any, y: Any, ax: Any = None, *, classes: Seq
 
     Returns the axes. Raises ValueError for rows of another width, and classes that do not fit the outputs; ImportError
     without matplotlib.
+
+    >>> from nn import Layer
+    >>> ax = plot_boundary(Layer(2, 1, "linear", seed=0), [[0.0, 1.0], [1.0, 0.0]], ["cat", "dog"])
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['cat', 'dog']
     """
     import numpy
 
@@ -62,6 +67,11 @@ def plot_confusion(model: Module, X: Any, y: Any, ax: Any = None, *, classes: Se
     Arguments as of `plot_boundary`, for any number of inputs. Returns scikit-learn's ConfusionMatrixDisplay, with the
     counts as `confusion_matrix`. Raises ValueError for classes that do not fit the outputs; ImportError without
     scikit-learn or matplotlib.
+
+    >>> from nn import Layer
+    >>> plot_confusion(Layer(1, 1, "linear", init="ones"), [[-2.0], [1.0], [3.0]], [0, 0, 1]).confusion_matrix
+    array([[1, 1],
+           [0, 1]])
     """
     pyplot_or_raise()
     try:
