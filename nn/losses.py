@@ -19,16 +19,15 @@ from typing import Any, Literal
 
 import autodiff
 from autodiff import Value
+from nn.lists import each, flat
 from nn.targets import (
     alike,
     all_valid,
     are_probabilities,
     chosen,
-    each,
     each_row,
     expectation,
-    flat,
-    is_class,
+    is_index,
     is_number,
     nan_unless,
     weighted,
@@ -223,7 +222,7 @@ def cross_entropy(logits: Any, targets: Any, *, label_smoothing: float = 0.0, re
             valid = are_probabilities("cross_entropy", target, len(logits))
             expected = expectation(target, logits)
         else:
-            valid = is_class("cross_entropy", target, len(logits))
+            valid = is_index("cross_entropy", "a class", target, len(logits))
             expected = chosen(logits, target)
         total = autodiff.logsumexp(logits)
         loss = total - expected
@@ -249,7 +248,7 @@ def nll(log_probabilities: Any, targets: Any, *, reduction: Reduction = "mean") 
     """
 
     def of_row(row: list[Any], target: Any) -> Any:
-        return nan_unless(is_class("nll", target, len(row)), -chosen(row, target))
+        return nan_unless(is_index("nll", "a class", target, len(row)), -chosen(row, target))
 
     return _reduced(each_row("nll", of_row, log_probabilities, targets), reduction)
 
@@ -272,7 +271,7 @@ def multiclass_hinge(outputs: Any, targets: Any, *, reduction: Reduction = "mean
     """
 
     def of_row(scores: list[Any], target: Any) -> Any:
-        valid = is_class("multiclass_hinge", target, len(scores))
+        valid = is_index("multiclass_hinge", "a class", target, len(scores))
         right = chosen(scores, target)
         margins = [
             autodiff.where(target == i, 0.0, autodiff.relu(1.0 + (score - right))) for i, score in enumerate(scores)

@@ -10,8 +10,9 @@ from math import inf
 from typing import Any
 
 import autodiff
+from nn.lists import flat
 from nn.losses import mae, mse
-from nn.targets import flat, plain, shape
+from nn.targets import plain, shape
 
 
 def accuracy(outputs: Any, target: Any, *, threshold: float = 0.0) -> Any:

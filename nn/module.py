@@ -234,12 +234,12 @@ class Module:
 
         >>> from nn import Dropout, Layer, LayerNorm, Sequential
         >>> Sequential(Layer(64, 32, "linear"), LayerNorm(32), "relu", Dropout(0.1), Layer(32, 10)).summary()
-        module       what it is                parameters
-        model        Sequential                     2,474
-        ├─ layers.0  Layer(64, 32, 'linear')        2,080
-        ├─ layers.1  LayerNorm(32, eps=1e-05)          64
+        module       what it is               parameters
+        model        Sequential                    2,474
+        ├─ layers.0  Layer(64, 32, 'linear')       2,080
+        ├─ layers.1  LayerNorm(32)                    64
         ├─ layers.3  Dropout(0.1)
-        └─ layers.4  Layer(32, 10, 'relu')            330
+        └─ layers.4  Layer(32, 10, 'relu')           330
         """
         from nn.summary import Summary  # which imports this module
 
@@ -254,7 +254,7 @@ class Module:
 
         >>> from nn import Layer
         >>> Layer(3, 2, "tanh", seed=0).config()
-        {'nin': 3, 'activation': 'tanh', 'bias': True, 'name': 'Layer', 'nout': 2}
+        {'nin': 3, 'nout': 2, 'activation': 'tanh', 'bias': True, 'name': 'Layer'}
         """
         raise TypeError(
             f"{type(self).__name__}, a Module of your own, has no recorded configuration: load with into=model, or "

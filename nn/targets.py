@@ -4,7 +4,7 @@ Nothing is broadcast: shapes that differ are an error. So is an invalid target; 
 is not known yet, there is a condition instead, which makes the loss nan.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from decimal import Decimal
 from functools import reduce
@@ -15,6 +15,7 @@ from typing import Any
 
 import autodiff
 from autodiff import Value
+from nn.lists import each
 
 # --- shapes ---
 
@@ -73,13 +74,6 @@ def alike(name: str, outputs: Any, targets: Any) -> tuple[Any, Any]:
     return outputs, targets
 
 
-def each(formula: Callable[[Any, Any], Any], outputs: Any, targets: Any) -> Any:
-    """Return formula(output, target) of each, in the shape that both have."""
-    if isinstance(outputs, list):
-        return [each(formula, y, t) for y, t in zip(outputs, targets, strict=True)]
-    return formula(outputs, targets)
-
-
 def each_row(name: str, formula: Callable[[list[Any], Any], Any], outputs: Any, targets: Any) -> Any:
     """Return formula(row, target) of a row, a list of numbers, and its target; for a list of rows, the list of it.
 
@@ -102,11 +96,6 @@ def each_row(name: str, formula: Callable[[list[Any], Any], Any], outputs: Any, 
         return [descend(y, t, depth - 1) for y, t in zip(outputs, targets, strict=True)]
 
     return descend(outputs, targets, len(lengths))
-
-
-def flat(numbers: Any) -> list[Any]:
-    """Return the numbers of nested lists in a list, and a single one, too."""
-    return [x for part in numbers for x in flat(part)] if isinstance(numbers, list) else [numbers]
 
 
 # --- conditions: True, an error, or in a compiled function what it knows at each run ---
@@ -134,24 +123,24 @@ def nan_unless(valid: Any, loss: Any) -> Any:
     if valid is True:
         return loss
     factor = autodiff.where(valid, 1.0, nan)
-    return each(lambda x, _: x * factor, loss, loss)
+    return each(lambda x: x * factor, loss)
 
 
 # --- classes and probabilities ---
 
 
-def is_class(name: str, target: Any, classes: int) -> Any:
-    """Return whether the target is one of 0, 1, ..., classes - 1; raise ValueError if it is not."""
-    if isinstance(target, Value):
-        valid = (target >= 0.0) & (target < float(classes)) & (target == autodiff.floor(target))
+def is_index(name: str, what: str, index: Any, count: int) -> Any:
+    """Return whether a number is one of 0, 1, ..., count - 1; raise ValueError, which says what it is, if not."""
+    if isinstance(index, Value):
+        valid = (index >= 0.0) & (index < float(count)) & (index == autodiff.floor(index))
     else:
-        valid = is_number(target) and target in range(classes)
+        valid = is_number(index) and index in range(count)
     if valid is False:
-        raise ValueError(f"{name} takes a class from 0 to {classes - 1}, got {target!r}")
+        raise ValueError(f"{name} takes {what} from 0 to {count - 1}, got {index!r}")
     return valid
 
 
-def chosen(numbers: list[Any], index: Any) -> Any:
+def chosen(numbers: Sequence[Any], index: Any) -> Any:
     """Return numbers[index]; where compile traces the index, each run selects."""
     if isinstance(index, Value):
         return autodiff.sum([autodiff.where(index == float(i), x, 0.0) for i, x in enumerate(numbers)])

@@ -134,7 +134,7 @@ def test_arguments_are_checked(make: Any, message: str) -> None:
         (lambda: nn.SGD([Value(1.0)], lr=Value(0.1)), r"takes a number, got Value\(0.1"),
         (lambda: nn.SGD(nn.Neuron(1)), r"SGD takes a list of Values, got Neuron; pass model.parameters\(\)"),
         (lambda: nn.Neuron(1, rng=5), "rng is a random.Random, got int; give a number as seed"),
-        (lambda: nn.MLP(1, [1])(np.array(1.0)), r"expects a list of 1 inputs, got a single number; write \[x\]"),
+        (lambda: nn.MLP(1, [1])(np.array(1.0)), r"expects a list of 1 inputs, got float; write \[x\]"),
     ],
 )
 def test_arguments_of_the_wrong_kind_are_named(make: Any, message: str) -> None:

@@ -15,13 +15,13 @@ import autodiff
 from autodiff import Value
 from nn.init import Initializer, generator
 from nn.layers.arguments import width_of
+from nn.layers.configured import Configured
 from nn.layers.dense import Layer
-from nn.module import Module
 
 Vectors = Sequence[Sequence[Any]]
 
 
-class MultiHeadAttention(Module):
+class MultiHeadAttention(Configured):
     """Attention of several heads: softmax(Q K' / sqrt(d)) V, each on its d = width / heads columns of Q, K and V.
 
     Q, K and V are linear layers of queries, keys and values, lists of vectors; what the heads give, side by side, goes
@@ -47,9 +47,9 @@ class MultiHeadAttention(Module):
         self,
         width: int,
         heads: int,
+        *,
         causal: bool = False,
         bias: bool = True,
-        *,
         seed: int | None = None,
         rng: random.Random | None = None,
         init: str | Initializer | None = None,
@@ -89,48 +89,36 @@ class MultiHeadAttention(Module):
         heads = []
         for columns in [slice(start, start + d) for start in range(0, self.width, d)]:
             q, k, v = [[x[columns] for x in vectors] for vectors in (queries, keys, values)]
-            heads.append([_mean(v, _scores(query, k, sees)) for query, sees in zip(q, seen, strict=True)])
+            heads.append([_attended(query, k, v, those) for query, those in zip(q, seen, strict=True)])
         return [self.output.outputs([x for part in parts for x in part]) for parts in zip(*heads, strict=True)]
 
-    def _seen(self, queries: int, keys: int, mask: Any) -> list[list[Any]]:
-        """Return whether each query sees each key, by the mask and by causality."""
+    def _seen(self, queries: int, keys: int, mask: Any) -> list[dict[int, Any]]:
+        """Return the keys that each query may see, by position, with what the mask says of them.
+
+        What is hidden whatever the data is left out; a Value in a mask says it at every run.
+        """
         rows = [[True] * keys] * queries if mask is None else [list(row) for row in mask]
         if [len(row) for row in rows] != [keys] * queries:
-            shape = f"{len(rows)} rows of lengths {sorted({len(row) for row in rows})}"
             raise ValueError(
-                f"mask expects a row of {keys}, one for each key, for each of {queries} queries, got {shape}"
+                f"mask expects a row of {keys}, one for each key, for each of {queries} queries, got {len(rows)} rows "
+                f"of lengths {sorted({len(row) for row in rows})}"
             )
-        if self.causal:
-            rows = [[j <= i and sees for j, sees in enumerate(row)] for i, row in enumerate(rows)]
-        for i, row in enumerate(rows):
-            if all(map(_is_hidden, row)):
-                raise ValueError(f"query {i} sees no key; a mask expects at least one true entry in each row")
-        return rows
-
-    def config(self) -> dict[str, Any]:
-        """Return the keyword arguments that make such a layer."""
-        return {"width": self.width, "heads": self.heads, "causal": self.causal, "bias": self.bias}
-
-    def __repr__(self) -> str:
-        return f"MultiHeadAttention({self.width}, {self.heads}, causal={self.causal}, bias={self.bias})"
+        ends = range(1, queries + 1) if self.causal else [keys] * queries
+        seen = [
+            {j: sees for j, sees in enumerate(row[:end]) if isinstance(sees, Value) or sees}
+            for row, end in zip(rows, ends, strict=True)
+        ]
+        if {} in seen:
+            raise ValueError(f"query {seen.index({})} sees no key; a mask expects at least one true entry in each row")
+        return seen
 
 
-def _is_hidden(sees: Any) -> bool:
-    """Whether a key is hidden whatever the data; a Value in a mask says it at every run."""
-    return not isinstance(sees, Value) and not sees
+def _attended(query: list[Any], keys: list[list[Any]], values: list[list[Any]], seen: dict[int, Any]) -> list[Any]:
+    """Return the mean of the values of the keys that a query sees, each weighted by the softmax of its score."""
 
+    def score(j: int, sees: Any) -> Any:
+        match = autodiff.dot(query, keys[j]) / math.sqrt(len(query))
+        return autodiff.where(sees, match, -math.inf) if isinstance(sees, Value) else match
 
-def _scores(query: list[Any], keys: list[list[Any]], seen: list[Any]) -> dict[int, Any]:
-    """Return how well a query matches each key that it may see, by the key's position."""
-    scores = {}
-    for j, (key, sees) in enumerate(zip(keys, seen, strict=True)):
-        if not _is_hidden(sees):
-            score = autodiff.dot(query, key) / math.sqrt(len(query))
-            scores[j] = autodiff.where(sees, score, -math.inf) if isinstance(sees, Value) else score
-    return scores
-
-
-def _mean(values: list[list[Any]], scores: dict[int, Any]) -> list[Any]:
-    """Return the mean of the values, each weighted by the softmax of its score."""
-    weights = autodiff.softmax(scores.values())
-    return [autodiff.dot(weights, column) for column in map(list, zip(*[values[j] for j in scores], strict=True))]
+    weights = autodiff.softmax([score(j, sees) for j, sees in seen.items()])
+    return [autodiff.dot(weights, [values[j][i] for j in seen]) for i in range(len(query))]

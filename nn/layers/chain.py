@@ -12,14 +12,15 @@ from numbers import Real
 from typing import Any
 
 from autodiff import Value
-from nn.layers.activations import ACTIVATIONS, activation_of, named, recorded
-from nn.layers.arguments import each
+from nn.layers.activations import ACTIVATIONS, activation_of, named
+from nn.layers.configured import Configured
+from nn.lists import each
 from nn.module import Module
 
 Step = str | Callable[[Any], Any]
 
 
-class Sequential(Module):
+class Sequential(Configured):
     """A chain: each step is called on what the one before it gave.
 
     Args:
@@ -52,9 +53,6 @@ class Sequential(Module):
                 raise
             x = [x] if isinstance(x, (Value, Real)) else x
         return x[0] if isinstance(x, list) and len(x) == 1 and isinstance(x[0], Value) else x
-
-    def config(self) -> dict[str, Any]:
-        return {"layers": [step if isinstance(step, (str, Module)) else recorded(step) for step in self.layers]}
 
     def __repr__(self) -> str:
         return f"Sequential({', '.join(map(_shown, self.layers))})"

@@ -14,18 +14,22 @@ import math
 import random
 from collections.abc import Sequence
 from functools import reduce
+from operator import lt
 from typing import Any, ClassVar
 
 import autodiff
-from nn.init import Initializer, Whole, generator, weights
-from nn.layers.activations import Activation, activation_of, linear, named
+from nn.init import Initializer, generator, weights
+from nn.layers.activations import Activation, activation_of
 from nn.layers.arguments import width_of
+from nn.layers.configured import Configured
 from nn.layers.dense import Layer, suited
-from nn.layers.windows import OUTSIDE, flat, nested, sizes_of, slid
-from nn.module import Module
+from nn.lists import flat
+
+Sizes = tuple[int, ...]
+"""A whole number for each axis but that of the channels."""
 
 
-class _Convolution(Module):
+class _Convolution(Configured):
     """A convolution over as many axes as the subclass says, beside that of the channels."""
 
     axes: ClassVar[int]
@@ -38,59 +42,34 @@ class _Convolution(Module):
         stride: int | Sequence[int] = 1,
         padding: int | Sequence[int] = 0,
         dilation: int | Sequence[int] = 1,
+        *,
         bias: bool = True,
         activation: Activation = "linear",
-        *,
         seed: int | None = None,
         rng: random.Random | None = None,
         init: str | Initializer | None = None,
     ) -> None:
         self.in_channels = width_of("in_channels", in_channels)
-        self.kernel_size = sizes_of("kernel_size", kernel_size, self.axes)
-        self.stride = sizes_of("stride", stride, self.axes)
-        self.padding = sizes_of("padding", padding, self.axes, least=0)
-        self.dilation = sizes_of("dilation", dilation, self.axes)
-        rows, area = width_of("out_channels", out_channels), math.prod(self.kernel_size)
-        columns, rng, function = self.in_channels * area, generator(seed, rng), activation_of(activation)
-        matrix = weights(init or suited(function), rng, rows, columns, fan_out=rows * area)
-        name = f"{type(self).__name__}.filters"
-        self.filters = Layer(columns, rows, function, rng=rng, init=Whole(lambda *_: matrix), bias=bias, name=name)
+        self.out_channels = width_of("out_channels", out_channels)
+        self.kernel_size = _sizes("kernel_size", kernel_size, self.axes)
+        self.stride = _sizes("stride", stride, self.axes)
+        self.padding = _sizes("padding", padding, self.axes, least=0)
+        self.dilation = _sizes("dilation", dilation, self.axes)
+        self.bias, self.activation, rng = bool(bias), activation_of(activation), generator(seed, rng)
+        area, name = math.prod(self.kernel_size), f"{type(self).__name__}.filters"
+        columns, rows = self.in_channels * area, self.out_channels
+        drawn = iter(flat(weights(init or suited(self.activation), rng, rows, columns, fan_out=rows * area)))
+        self.filters = Layer(columns, rows, self.activation, rng=rng, init=lambda *_: next(drawn), bias=bias, name=name)
 
     def __call__(self, x: Any) -> list[Any]:
         """Return the outputs of all filters, channels first, for a row.
 
-        Raises ValueError for a row with other channels, or smaller than the kernel; TypeError for no nested list.
+        Raises ValueError for a row with other channels or axes, or smaller than the kernel.
         """
-        name = type(self).__name__
-        numbers, sizes = flat(name, x, self.axes)
-        if sizes[0] != self.in_channels:
-            raise ValueError(f"{name} expects a row of {self.in_channels} channels, got one of shape {sizes}")
-        kernel = (self.in_channels, *self.kernel_size)
-        shape, places = slid(name, sizes, kernel, (1, *self.stride), (0, *self.padding), (1, *self.dilation))
-        numbers.append(0.0)  # which OUTSIDE finds
-        windows = [[numbers[place] for place in window] for window in places]
-        outputs = [neuron(window) for neuron in self.filters.neurons for window in windows]
-        return nested(outputs, (len(self.filters.neurons), *shape[1:]))
-
-    def config(self) -> dict[str, Any]:
-        """Return the keyword arguments that make such a convolution."""
-        of_filters = self.filters.config()
-        return {
-            "in_channels": self.in_channels,
-            "out_channels": of_filters["nout"],
-            **{name: list(getattr(self, name)) for name in ("kernel_size", "stride", "padding", "dilation")},
-            "bias": of_filters["bias"],
-            "activation": of_filters["activation"],
-        }
-
-    def __repr__(self) -> str:
-        usual = {"stride": 1, "padding": 0, "dilation": 1}
-        given = {name: getattr(self, name) for name, size in usual.items() if set(getattr(self, name)) != {size}}
-        neuron = self.filters.neurons[0]
-        given |= {"bias": False} if neuron.b is None else {}
-        given |= {"activation": named(neuron.activation)} if neuron.activation is not linear else {}
-        more = "".join(f", {name}={x!r}" for name, x in given.items())
-        return f"{type(self).__name__}({self.in_channels}, {len(self.filters.neurons)}, {self.kernel_size}{more})"
+        windows = _windows(self, x, self.in_channels, outside=0.0)
+        positions, inputs = windows.shape[1:-1], windows[0].reshape(-1, windows.shape[-1]).tolist()
+        outputs = [_objects([neuron(window) for window in inputs]) for neuron in self.filters.neurons]
+        return [channel.reshape(positions).tolist() for channel in outputs]
 
 
 class Conv1d(_Convolution):
@@ -140,7 +119,7 @@ class Conv2d(_Convolution):
     axes = 2
 
 
-class MaxPool2d(Module):
+class MaxPool2d(Configured):
     """The largest number in each window, channel by channel, of rows of shape (channels, height, width).
 
     Of equal ones the first takes the whole gradient, as in torch; a nan is the largest.
@@ -154,53 +133,79 @@ class MaxPool2d(Module):
     [[[4.0, 7.0]]]
     """
 
+    dilation = (1, 1)
+
     def __init__(
         self,
         kernel_size: int | Sequence[int],
         stride: int | Sequence[int] | None = None,
         padding: int | Sequence[int] = 0,
     ) -> None:
-        self.kernel_size = sizes_of("kernel_size", kernel_size, 2)
-        self.stride = self.kernel_size if stride is None else sizes_of("stride", stride, 2)
-        self.padding = sizes_of("padding", padding, 2, least=0)
+        self.kernel_size = _sizes("kernel_size", kernel_size, 2)
+        self.stride = self.kernel_size if stride is None else _sizes("stride", stride, 2)
+        self.padding = _sizes("padding", padding, 2, least=0)
         if any(2 * p > k for p, k in zip(self.padding, self.kernel_size, strict=True)):
             raise ValueError(f"padding is at most half of kernel_size {self.kernel_size}, got {self.padding}")
 
     def __call__(self, x: Any) -> list[Any]:
         """Return the largest numbers, channels first, for a row. Raises as Conv2d does."""
-        numbers, sizes = flat("MaxPool2d", x, 2)
-        kernel, stride, padding = (1, *self.kernel_size), (1, *self.stride), (0, *self.padding)
-        shape, places = slid("MaxPool2d", sizes, kernel, stride, padding, (1, 1, 1))
-        windows = [[numbers[place] for place in window if place != OUTSIDE] for window in places]
-        return nested([reduce(_larger, window) for window in windows], shape)
-
-    def config(self) -> dict[str, Any]:
-        """Return the keyword arguments that make such a layer."""
-        return {name: list(getattr(self, name)) for name in ("kernel_size", "stride", "padding")}
-
-    def __repr__(self) -> str:
-        return f"MaxPool2d({self.kernel_size}, stride={self.stride}, padding={self.padding})"
+        windows = _windows(self, x, None, outside=None)
+        return [
+            [[reduce(_larger, [y for y in window if y is not None]) for window in line] for line in channel]
+            for channel in windows.tolist()
+        ]
 
 
-class Flatten(Module):
+class Flatten(Configured):
     """The numbers of a nested list or array in one list, as a Layer takes them after a convolution.
 
     >>> Flatten()([[[1.0, 2.0]], [[3.0, 4.0]]])
     [1.0, 2.0, 3.0, 4.0]
     """
 
-    def config(self) -> dict[str, Any]:
-        """Return no arguments: there are none."""
-        return {}
-
-    def __repr__(self) -> str:
-        return "Flatten()"
-
     def __call__(self, x: Any) -> list[Any]:
         """Return all numbers of x, row by row."""
-        x = x.tolist() if hasattr(x, "tolist") else x
-        return [number for part in x for number in self(part)] if isinstance(x, (list, tuple)) else [x]
+        return flat(x)
 
 
 def _larger(x: Any, y: Any) -> Any:
     return autodiff.where((y > x) | (y != y), y, x)
+
+
+def _objects(numbers: Any) -> Any:
+    import numpy
+
+    return numpy.array(numbers, dtype=object)
+
+
+def _windows(layer: "_Convolution | MaxPool2d", x: Any, channels: int | None, outside: Any) -> Any:
+    """Return what windows show of a row, of so many channels each, None for one by one; in the padding, `outside`.
+
+    It is an array of axes for the positions of the windows, that of the channels first, and one for the numbers shown.
+    """
+    from numpy import pad
+    from numpy.lib.stride_tricks import sliding_window_view
+
+    row, name = _objects(x), type(layer).__name__
+    if row.ndim != 1 + len(layer.kernel_size):
+        shape = "(channels, length)" if len(layer.kernel_size) == 1 else "(channels, height, width)"
+        raise ValueError(f"{name} expects one row of shape {shape}, in lists of one length, got shape {row.shape}")
+    padded = pad(row, [(0, 0), *[(p, p) for p in layer.padding]], constant_values=outside)
+    reach = tuple([d * (k - 1) + 1 for d, k in zip(layer.dilation, layer.kernel_size, strict=True)])
+    if len(row) != (channels or len(row)) or any(map(lt, padded.shape[1:], reach)):
+        raise ValueError(
+            f"{name} expects {channels or 'any'} channels, at least as large, with their padding, as a window of "
+            f"{reach}; got shape {row.shape}"
+        )
+    windows = sliding_window_view(padded, (channels or 1, *reach))
+    steps = [slice(None, None, step) for step in (1, *layer.stride, 1, *layer.dilation)]
+    windows = windows[tuple(steps)]
+    return windows.reshape(*windows.shape[: row.ndim], -1)
+
+
+def _sizes(name: str, given: int | Sequence[int], axes: int, least: int = 1) -> Sizes:
+    """Return a whole number for each axis; a single one counts for all."""
+    sizes = tuple(given) if isinstance(given, Sequence) else (given,) * axes
+    if len(sizes) != axes:
+        raise ValueError(f"{name} is a number or {axes} of them, got {given!r}")
+    return tuple([width_of(name, size, least) for size in sizes])

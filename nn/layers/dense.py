@@ -6,17 +6,18 @@ same inputs; an MLP is a chain of layers, the last one linear.
 
 import random
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 import autodiff
 from autodiff import Value
-from nn.init import Initializer, Whole, generator, warn_if_alike, weights
-from nn.layers.activations import RECTIFIERS, Activation, activation_of, linear, named, recorded
+from nn.init import Initializer, generator, warn_if_alike, weights
+from nn.layers.activations import RECTIFIERS, Activation, activation_of, linear
 from nn.layers.arguments import inputs_of, unwrapped, width_of
-from nn.module import Module
+from nn.layers.configured import Configured
 
 
-class Neuron(Module):
+class Neuron(Configured):
     """A neuron: `activation(w . x + b)`.
 
     Args:
@@ -46,11 +47,9 @@ class Neuron(Module):
         nout: int = 1,
         name: str = "Neuron",
     ) -> None:
-        nin = width_of("nin", nin)
-        rng = generator(seed, rng)
+        self.nin, self.nout, self.bias, self.name = width_of("nin", nin), width_of("nout", nout), bool(bias), name
         self.activation = activation_of(activation)
-        self.name = name
-        [drawn] = weights(init or suited(self.activation), rng, 1, nin, fan_out=nout)
+        [drawn] = weights(init or suited(self.activation), generator(seed, rng), 1, self.nin, fan_out=self.nout)
         self.w = [Value(w, f"w{i}") for i, w in enumerate(drawn)]
         self.b = Value(0.0, "b") if bias else None
 
@@ -61,15 +60,8 @@ class Neuron(Module):
         total = autodiff.dot(self.w, x)
         return self.activation(total if self.b is None else total + self.b)
 
-    def config(self) -> dict[str, Any]:
-        activation, bias = recorded(self.activation), self.b is not None
-        return {"nin": len(self.w), "activation": activation, "bias": bias, "name": self.name}
 
-    def __repr__(self) -> str:
-        return f"Neuron({len(self.w)}, {named(self.activation)!r})"
-
-
-class Layer(Module):
+class Layer(Configured):
     """A layer: `nout` neurons on the same `nin` inputs. Arguments are those of Neuron.
 
     >>> layer = Layer(3, 2, seed=0)
@@ -89,17 +81,15 @@ class Layer(Module):
         bias: bool = True,
         name: str = "Layer",
     ) -> None:
-        nin, nout, rng = width_of("nin", nin), width_of("nout", nout), generator(seed, rng)
-        function = activation_of(activation)
-        self.name = name
-        matrix = weights(init or suited(function), rng, nout, nin)
-        if function is not linear:
+        self.nin, self.nout, self.bias, self.name = width_of("nin", nin), width_of("nout", nout), bool(bias), name
+        self.activation, rng = activation_of(activation), generator(seed, rng)
+        matrix = weights(init or suited(self.activation), rng, self.nout, self.nin)
+        if self.activation is not linear:
             warn_if_alike(name, matrix)
+        drawn = chain.from_iterable(matrix)
         self.neurons = [
-            Neuron(
-                nin, function, rng=rng, init=Whole(lambda *_, row=row: [row]), bias=bias, name=f"{name}.neurons[{i}]"
-            )
-            for i, row in enumerate(matrix)
+            Neuron(nin, self.activation, rng=rng, init=lambda *_: next(drawn), bias=bias, name=f"{name}.neurons[{i}]")
+            for i in range(self.nout)
         ]
 
     def outputs(self, x: Sequence[Any]) -> list[Value]:
@@ -108,22 +98,15 @@ class Layer(Module):
         >>> len(Layer(2, 1, seed=0).outputs([1.0, 2.0]))
         1
         """
-        x = inputs_of(self.name, x, len(self.neurons[0].w))
+        x = inputs_of(self.name, x, self.nin)
         return [neuron(x) for neuron in self.neurons]
 
     def __call__(self, x: Sequence[Any]) -> Any:
         """Return the outputs for a list of inputs: a Value when there is one, else a list."""
         return unwrapped(self.outputs(x))
 
-    def config(self) -> dict[str, Any]:
-        return {**self.neurons[0].config(), "nout": len(self.neurons), "name": self.name}
 
-    def __repr__(self) -> str:
-        neuron = self.neurons[0]
-        return f"Layer({len(neuron.w)}, {len(self.neurons)}, {named(neuron.activation)!r})"
-
-
-class MLP(Module):
+class MLP(Configured):
     """A multi-layer perceptron: layers of the widths `nouts`, with the activation between them; the last is linear.
 
     Args:
@@ -151,12 +134,12 @@ class MLP(Module):
         widths = list(nouts) if isinstance(nouts, Iterable) else []
         if not widths:
             raise ValueError(f"nouts is a list with the width of each layer, got {nouts!r}; write [16, 16, 1]")
-        rng = generator(seed, rng)
-        activations = [activation] * (len(widths) - 1) + ["linear"]
-        self.activation = activation_of(activation)
+        self.nin, self.nouts = width_of("nin", nin), [width_of("nout", width) for width in widths]
+        self.activation, rng = activation_of(activation), generator(seed, rng)
+        activations = [self.activation] * (len(widths) - 1) + [linear]
         self.layers = [
             Layer(n, m, f, rng=rng, init=init, name=f"layers[{i}]")
-            for i, (n, m, f) in enumerate(zip([nin, *widths], widths, activations, strict=False))
+            for i, (n, m, f) in enumerate(zip([nin, *self.nouts], self.nouts, activations, strict=False))
         ]
 
     def __call__(self, x: Sequence[Any]) -> Any:
@@ -165,14 +148,6 @@ class MLP(Module):
         for layer in self.layers:
             outputs = layer.outputs(outputs)
         return unwrapped(outputs)
-
-    def config(self) -> dict[str, Any]:
-        widths = [len(layer.neurons) for layer in self.layers]
-        return {"nin": len(self.layers[0].neurons[0].w), "nouts": widths, "activation": recorded(self.activation)}
-
-    def __repr__(self) -> str:
-        widths = [len(layer.neurons) for layer in self.layers]
-        return f"MLP({len(self.layers[0].neurons[0].w)}, {widths}, {named(self.activation)!r})"
 
 
 def suited(activation: Callable[[Value], Value]) -> str:

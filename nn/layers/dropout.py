@@ -8,16 +8,15 @@
 """
 
 import random
-from numbers import Real
 from typing import Any
 
 import autodiff
 from nn.init import generator
-from nn.layers.arguments import each
-from nn.module import Module
+from nn.layers.configured import Configured
+from nn.lists import each
 
 
-class Dropout(Module):
+class Dropout(Configured):
     """In training, each number is 0 with probability p, else divided by 1 - p: the expectation is the number itself.
 
     After `model.eval()` it returns its input. In a compiled function of your own, the mode and what was drawn stay what
@@ -36,7 +35,7 @@ class Dropout(Module):
     """
 
     def __init__(self, p: float = 0.5, *, seed: int | None = None, rng: random.Random | None = None) -> None:
-        if not _is_probability(p):
+        if not 0 <= p < 1:
             raise ValueError(f"Dropout takes a probability p, at least 0 and below 1, got {p!r}")
         self.p = float(p)
         self.rng = generator(seed, rng)
@@ -47,13 +46,3 @@ class Dropout(Module):
 
     def _perhaps(self, x: Any) -> Any:
         return autodiff.where(self.rng.random() < self.p, 0.0, x / (1.0 - self.p))
-
-    def config(self) -> dict[str, Any]:
-        return {"p": self.p}
-
-    def __repr__(self) -> str:
-        return f"Dropout({self.p})"
-
-
-def _is_probability(p: Any) -> bool:
-    return isinstance(p, Real) and 0 <= float(p) < 1

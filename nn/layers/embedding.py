@@ -6,18 +6,17 @@
 """
 
 import random
-from math import nan
-from numbers import Real
 from typing import Any
 
-import autodiff
 from autodiff import Value
 from nn.init import Initializer, generator, weights
-from nn.layers.arguments import is_list, width_of
-from nn.module import Module
+from nn.layers.arguments import width_of
+from nn.layers.configured import Configured
+from nn.lists import is_list
+from nn.targets import chosen, is_index, nan_unless
 
 
-class Embedding(Module):
+class Embedding(Configured):
     """A table of `count` vectors of `width` parameters each; called with an index, it gives that vector.
 
     In a compiled function whose arguments hold the index, one program serves all of them, without a guard, and cannot
@@ -43,8 +42,8 @@ class Embedding(Module):
         rng: random.Random | None = None,
         init: str | Initializer = "normal",
     ) -> None:
-        count, width = width_of("count", count), width_of("width", width)
-        table = weights(init, generator(seed, rng), count, width, fan_in=count, fan_out=width)
+        self.count, self.width = width_of("count", count), width_of("width", width)
+        table = weights(init, generator(seed, rng), self.count, self.width, fan_in=self.count, fan_out=self.width)
         self.weight = [[Value(w, f"weight{i},{j}") for j, w in enumerate(row)] for i, row in enumerate(table)]
 
     def __call__(self, index: Any) -> list[Any]:
@@ -54,29 +53,8 @@ class Embedding(Module):
         """
         if is_list(index):
             return [self(i) for i in index]
-        count = len(self.weight)
-        valid = _is_index(index, count)
-        if valid is False:
-            raise ValueError(f"{self} takes whole numbers from 0 to {count - 1}, got {index!r}")
-        return self._selected(index, valid) if isinstance(index, Value) else list(self.weight[int(index)])
-
-    def _selected(self, index: Value, valid: Any) -> list[Value]:
-        """Return the vector of an index that compile traces: each run selects."""
-        hits = [index == float(i) for i in range(len(self.weight))]
-        known = autodiff.where(valid, 1.0, nan)
-        return [
-            known * autodiff.sum([autodiff.where(hit, w, 0.0) for hit, w in zip(hits, column, strict=True)])
-            for column in zip(*self.weight, strict=True)
-        ]
-
-    def config(self) -> dict[str, Any]:
-        return {"count": len(self.weight), "width": len(self.weight[0])}
-
-    def __repr__(self) -> str:
-        return f"Embedding({len(self.weight)}, {len(self.weight[0])})"
-
-
-def _is_index(index: Any, count: int) -> Any:
-    if isinstance(index, Value):
-        return (index >= 0.0) & (index < float(count)) & (index == autodiff.floor(index))
-    return isinstance(index, Real) and index in range(count)
+        valid = is_index("Embedding", "an index", index, self.count)
+        if not isinstance(index, Value):
+            return list(self.weight[int(index)])
+        vector: list[Any] = [chosen(column, index) for column in zip(*self.weight, strict=True)]
+        return list(nan_unless(valid, vector))

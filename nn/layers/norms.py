@@ -9,24 +9,23 @@
 import math
 import sys
 from collections.abc import Sequence
-from numbers import Real
 from typing import Any
 
 import autodiff
 from autodiff import Value
-from nn.layers.arguments import inputs_of, is_list, width_of
-from nn.module import Module
+from nn.layers.arguments import inputs_of, width_of
+from nn.layers.configured import Configured
+from nn.lists import is_list
 
 
-class _Norm(Module):
+class _Norm(Configured):
     """What norms share: a width, weights that start at 1, and that lists of vectors are normalised one by one."""
 
-    def __init__(self, width: int, eps: float) -> None:
-        width = width_of("width", width)
-        if not (_is_number(eps) and 0 <= eps < math.inf):
+    def __init__(self, width: int, *, eps: float) -> None:
+        if not 0 <= eps < math.inf:
             raise ValueError(f"eps is a number of at least 0, got {eps!r}")
-        self.eps = float(eps)
-        self.weight = [Value(1.0, f"weight{i}") for i in range(width)]
+        self.width, self.eps = width_of("width", width), float(eps)
+        self.weight = [Value(1.0, f"weight{i}") for i in range(self.width)]
 
     def __call__(self, x: Sequence[Any]) -> list[Any]:
         """Return the list of normalised numbers; of a list of vectors, a list of them.
@@ -35,20 +34,12 @@ class _Norm(Module):
         """
         if is_list(x) and len(x) and is_list(x[0]):
             return [self(vector) for vector in x]
-        return self._normalised(inputs_of(type(self).__name__, x, len(self.weight)))
+        return self._normalised(inputs_of(type(self).__name__, x, self.width))
 
     def _normalised(self, x: list[Any]) -> list[Value]:
-        raise NotImplementedError
-
-    def config(self) -> dict[str, Any]:
-        return {"width": len(self.weight), "eps": self.eps}
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({len(self.weight)}, eps={self.eps:.3g})"
-
-
-def _is_number(x: Any) -> bool:
-    return isinstance(x, Real)
+        """Return weight * x / sqrt(mean of x² + eps)."""
+        scale = 1.0 / autodiff.sqrt(autodiff.dot(x, x) / len(x) + self.eps)
+        return [w * (v * scale) for w, v in zip(self.weight, x, strict=True)]
 
 
 class LayerNorm(_Norm):
@@ -64,18 +55,17 @@ class LayerNorm(_Norm):
 
     >>> norm = LayerNorm(3)
     >>> norm, len(norm.parameters())
-    (LayerNorm(3, eps=1e-05), 6)
+    (LayerNorm(3), 6)
     """
 
-    def __init__(self, width: int, eps: float = 1e-5) -> None:
-        super().__init__(width, eps)
-        self.bias = [Value(0.0, f"bias{i}") for i in range(width)]
+    def __init__(self, width: int, *, eps: float = 1e-5) -> None:
+        super().__init__(width, eps=eps)
+        self.bias = [Value(0.0, f"bias{i}") for i in range(self.width)]
 
     def _normalised(self, x: list[Any]) -> list[Value]:
         mean = autodiff.mean(x)
-        centred = [v - mean for v in x]
-        scale = 1.0 / autodiff.sqrt(autodiff.dot(centred, centred) / len(x) + self.eps)
-        return [w * (v * scale) + b for w, v, b in zip(self.weight, centred, self.bias, strict=True)]
+        scaled = super()._normalised([v - mean for v in x])
+        return [y + b for y, b in zip(scaled, self.bias, strict=True)]
 
 
 class RMSNorm(_Norm):
@@ -92,9 +82,5 @@ class RMSNorm(_Norm):
     (RMSNorm(3, eps=1e-06), 3)
     """
 
-    def __init__(self, width: int, eps: float = sys.float_info.epsilon) -> None:
-        super().__init__(width, eps)
-
-    def _normalised(self, x: list[Any]) -> list[Value]:
-        scale = 1.0 / autodiff.sqrt(autodiff.dot(x, x) / len(x) + self.eps)
-        return [w * (v * scale) for w, v in zip(self.weight, x, strict=True)]
+    def __init__(self, width: int, *, eps: float = sys.float_info.epsilon) -> None:
+        super().__init__(width, eps=eps)

@@ -16,16 +16,16 @@ from typing import Any
 import autodiff
 from autodiff import Value
 from nn.init import Initializer, generator
-from nn.layers.activations import Activation, named
+from nn.layers.activations import Activation, activation_of
 from nn.layers.arguments import inputs_of, width_of
+from nn.layers.configured import Configured
 from nn.layers.dense import Layer
-from nn.module import Module
 
 Cell = Callable[[Any, Any], tuple[Any, Any]]
 """`output, state = cell(x, state)`; without a state, None, it starts."""
 
 
-class RNNCell(Module):
+class RNNCell(Configured):
     """A recurrent cell: h = activation(W [x, h'] + b), for an item x and the output h' of the step before.
 
     In torch's names, the weights of unit i, `gate.neurons[i].w`, are row i of weight_ih, then row i of weight_hh, and
@@ -56,9 +56,8 @@ class RNNCell(Module):
         init: str | Initializer | None = None,
     ) -> None:
         self.nin, self.hidden = width_of("nin", nin), width_of("hidden", hidden)
-        self.gate = Layer(
-            self.nin + self.hidden, self.hidden, activation, seed=seed, rng=rng, init=init, name="RNNCell.gate"
-        )
+        self.activation, wide = activation_of(activation), self.nin + self.hidden
+        self.gate = Layer(wide, self.hidden, activation, seed=seed, rng=rng, init=init, name="RNNCell.gate")
 
     def __call__(self, x: Sequence[Any], state: Sequence[Any] | None = None) -> tuple[list[Any], list[Any]]:
         """Return (h, h): the outputs, which are the next state. The state to start with, None, is zeros.
@@ -68,15 +67,8 @@ class RNNCell(Module):
         h = self.gate.outputs(_joined(self, x, [0.0] * self.hidden if state is None else state))
         return h, h
 
-    def config(self) -> dict[str, Any]:
-        """Return the keyword arguments that make such a cell."""
-        return {"nin": self.nin, "hidden": self.hidden, "activation": self.gate.config()["activation"]}
 
-    def __repr__(self) -> str:
-        return f"RNNCell({self.nin}, {self.hidden}, {named(self.gate.neurons[0].activation)!r})"
-
-
-class LSTMCell(Module):
+class LSTMCell(Configured):
     """A long short-term memory: what the cell remembers, c, changes only by its gates, layers on z = [x, h'].
 
     i = sigmoid(Wi z + bi), f = sigmoid(Wf z + bf), g = tanh(Wg z + bg), o = sigmoid(Wo z + bo)
@@ -126,20 +118,12 @@ class LSTMCell(Module):
 
         Raises ValueError if the item, h or c has the wrong width, TypeError for a state that is no pair.
         """
-        zeros = [0.0] * self.hidden
-        h, c = _pair(state) if state is not None else (zeros, zeros)
+        h, c = [[0.0] * self.hidden] * 2 if state is None else state
         z, c = _joined(self, x, h), inputs_of("LSTMCell's c", c, self.hidden)
         i, f, g, o = [gate.outputs(z) for gate in (self.input, self.forget, self.candidate, self.output)]
         c = [autodiff.dot([fj, ij], [cj, gj]) for fj, ij, cj, gj in zip(f, i, c, g, strict=True)]
         h = [oj * autodiff.tanh(cj) for oj, cj in zip(o, c, strict=True)]
         return h, (h, c)
-
-    def config(self) -> dict[str, Any]:
-        """Return the keyword arguments that make such a cell."""
-        return {"nin": self.nin, "hidden": self.hidden}
-
-    def __repr__(self) -> str:
-        return f"LSTMCell({self.nin}, {self.hidden})"
 
 
 def unroll(cell: Cell, xs: Iterable[Any], state: Any = None, *, truncate: int | None = None) -> tuple[list[Any], Any]:
@@ -199,10 +183,3 @@ def _joined(cell: RNNCell | LSTMCell, x: Any, h: Any) -> list[Any]:
     """Return the item and the previous output in one list."""
     name = type(cell).__name__
     return [*inputs_of(name, x, cell.nin), *inputs_of(f"{name}'s h", h, cell.hidden)]
-
-
-def _pair(state: Any) -> tuple[Any, Any]:
-    """Return the parts of an LSTM's state."""
-    if not isinstance(state, (tuple, list)) or len(state) != 2:
-        raise TypeError(f"the state of an LSTMCell is a pair of lists, (h, c), got {type(state).__name__}")
-    return state[0], state[1]

@@ -65,7 +65,7 @@ def test_keys_are_the_queries_and_values_the_keys_unless_given() -> None:
 
 @pytest.mark.parametrize("causal", [False, True])
 def test_gradients_of_attention_are_right(causal: bool) -> None:
-    attention, x = drawn(nn.MultiHeadAttention(2, 2, causal)), vectors(2, 2).tolist()
+    attention, x = drawn(nn.MultiHeadAttention(2, 2, causal=causal)), vectors(2, 2).tolist()
     numbers = [p.data for p in attention.parameters()]
     check_grads(lambda numbers, x: scored(with_parameters(attention, numbers)(x)), (numbers, x))
 
@@ -76,7 +76,7 @@ def test_gradients_of_attention_are_right(causal: bool) -> None:
 @pytest.mark.parametrize(("width", "heads", "queries", "keys"), SHAPES)
 def test_attention_equals_torchs(width: int, heads: int, queries: int, keys: int, bias: bool, masked: str) -> None:
     torch = pytest.importorskip("torch")
-    attention = drawn(nn.MultiHeadAttention(width, heads, "causal" in masked, bias))
+    attention = drawn(nn.MultiHeadAttention(width, heads, causal="causal" in masked, bias=bias))
     theirs = torch.nn.MultiheadAttention(width, heads, bias=bias, batch_first=True, dtype=torch.float64)
     *of_inputs, output = [getattr(attention, part) for part in PARTS]
     with torch.no_grad():
@@ -114,7 +114,9 @@ def test_attention_equals_torchs(width: int, heads: int, queries: int, keys: int
 @pytest.mark.parametrize("causal", [False, True])
 def test_attention_compiles_to_one_program_that_gives_what_eager_code_gives(causal: bool) -> None:
     rows = np.random.default_rng(0).normal(size=(3, 4, 4))
-    assert_compiled_equals_eager(lambda attention, x: attention(x), drawn(nn.MultiHeadAttention(4, 2, causal)), rows)
+    assert_compiled_equals_eager(
+        lambda attention, x: attention(x), drawn(nn.MultiHeadAttention(4, 2, causal=causal)), rows
+    )
 
 
 # --- masks ---
@@ -156,7 +158,7 @@ def test_huge_scores_do_not_overflow() -> None:
 
 
 @pytest.mark.parametrize(
-    "attention", [nn.MultiHeadAttention(4, 2, bias=False, seed=0), nn.MultiHeadAttention(2, 1, True)]
+    "attention", [nn.MultiHeadAttention(4, 2, bias=False, seed=0), nn.MultiHeadAttention(2, 1, causal=True)]
 )
 def test_a_configuration_makes_attention_of_the_same_shape(attention: Any) -> None:
     again = nn.MultiHeadAttention(**json.loads(json.dumps(attention.config())))

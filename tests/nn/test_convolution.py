@@ -226,10 +226,10 @@ def test_a_configuration_makes_a_layer_of_the_same_shape(layer: Any) -> None:
     assert repr(again) == repr(layer)
 
 
-def test_a_convolution_shows_what_is_not_usual() -> None:
-    assert repr(nn.Conv2d(1, 2, 3)) == "Conv2d(1, 2, (3, 3))"
+def test_a_convolution_shows_its_windows_and_what_is_not_usual() -> None:
+    assert repr(nn.Conv2d(1, 2, 3)) == "Conv2d(1, 2, (3, 3), (1, 1), (0, 0), (1, 1))"
     conv = nn.Conv1d(1, 2, 3, padding=1, bias=False, activation=abs)
-    assert repr(conv) == "Conv1d(1, 2, (3,), padding=(1,), bias=False, activation='abs')"
+    assert repr(conv) == "Conv1d(1, 2, (3,), (1,), (1,), (1,), bias=False, activation='abs')"
 
 
 def test_the_same_seed_draws_the_same_filters() -> None:
@@ -241,19 +241,19 @@ def test_the_same_seed_draws_the_same_filters() -> None:
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: nn.Conv2d(1, 1, 3)([[1.0, 2.0]]), TypeError, r"\(channels, height, width\), got 2 axes"),
-        (lambda: nn.Conv2d(1, 1, 3)(1.0), TypeError, "got 0 axes; nest the lists"),
-        (lambda: nn.Conv1d(1, 1, 3)(np.zeros((2, 1, 5))), TypeError, "call it on each row"),
-        (lambda: nn.Conv1d(1, 1, 1)([[1.0, 2.0], [3.0]]), ValueError, r"got lengths \[1, 2\]"),
-        (lambda: nn.Conv1d(1, 1, 1)([[]]), ValueError, "at least 1"),
+        (lambda: nn.Conv2d(1, 1, 3)([[1.0, 2.0]]), ValueError, r"\(channels, height, width\), .* got shape \(1, 2\)"),
+        (lambda: nn.Conv2d(1, 1, 3)(1.0), ValueError, r"got shape \(\)"),
+        (lambda: nn.Conv1d(1, 1, 3)(np.zeros((2, 1, 5))), ValueError, r"one row of .*, got shape \(2, 1, 5\)"),
+        (lambda: nn.Conv1d(1, 1, 1)([[1.0, 2.0], [3.0]]), ValueError, r"lists of one length, got shape \(2,\)"),
+        (lambda: nn.Conv1d(1, 1, 1)([[]]), ValueError, "at least as large"),
         (
             lambda: nn.Conv2d(2, 1, 1)(np.zeros((3, 4, 4))),
             ValueError,
-            r"expects a row of 2 channels, got .* \(3, 4, 4\)",
+            r"expects 2 channels, .*; got shape \(3, 4, 4\)",
         ),
-        (lambda: nn.Conv2d(1, 1, 3)(np.zeros((1, 3, 2))), ValueError, r"kernel, \(3, 3\) .*; got shape \(1, 3, 2\)"),
-        (lambda: nn.MaxPool2d(3)(np.zeros((1, 2, 2))), ValueError, "MaxPool2d expects a row at least as large"),
-        (lambda: nn.Conv2d(1, 1, (1, 2, 3)), ValueError, r"kernel_size .* or a pair of them, got \(1, 2, 3\)"),
+        (lambda: nn.Conv2d(1, 1, 3)(np.zeros((1, 3, 2))), ValueError, r"window of \(3, 3\); got shape \(1, 3, 2\)"),
+        (lambda: nn.MaxPool2d(3)(np.zeros((1, 2, 2))), ValueError, "MaxPool2d expects any channels, at least as large"),
+        (lambda: nn.Conv2d(1, 1, (1, 2, 3)), ValueError, r"kernel_size is a number or 2 of them, got \(1, 2, 3\)"),
         (lambda: nn.Conv2d(1, 1, 2.0), ValueError, "kernel_size is a whole number of at least 1"),
         (lambda: nn.Conv1d(1, 1, 2, stride=0), ValueError, "stride is a whole number of at least 1, got 0"),
         (lambda: nn.Conv1d(1, 1, 2, padding=-1), ValueError, "padding is a whole number of at least 0, got -1"),
