@@ -23,9 +23,10 @@ from nn.training.forward import Evaluation
 from nn.training.history import History
 from nn.training.loop import Descent, Loop, in_mode
 from nn.training.progress import Progress
+from nn.training.rehearsal import Rehearsal
 from nn.training.rows import Data
 from nn.training.shards import Shards
-from nn.training.steps import Rehearsal, Steps, Task, name_of
+from nn.training.steps import Steps, Task, name_of
 
 Metric = str | Callable[[Any, Any], Any]
 
@@ -101,7 +102,7 @@ def fit(
     history.classes, history.why_eager = data.classes, rehearsal.obstacle
     steps: Any = Steps(task, data, rehearsal.counts, how, history)
     if executor is not None:
-        steps.settle()
+        steps.check(task.numbers(), 0)
     if executor is not None or shards is not None:
         steps = Shards(steps, shards, executor)
     descent = Descent(task, optimizer, schedule, _clip(clip), penalty, compile)

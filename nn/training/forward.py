@@ -56,7 +56,7 @@ def _compiled(model: Any, data: Data) -> Any:
 
 def own_of(model: Any, parameters: Sequence[Value], numbers: Any) -> Any:
     """Return the twin of a model for a pass that draws no random number, or is an error where it does."""
-    generators = [generator for _, _, generator in generators_of(model)]
+    generators = generators_of(model)
     listed = numbers.tolist() if hasattr(numbers, "tolist") else numbers
     return twin(model, parameters, listed, generators, [Given() for _ in generators])
 

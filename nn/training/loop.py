@@ -8,14 +8,16 @@ from math import isfinite, nan
 from typing import Any
 
 import autodiff
+from autodiff import Value
 from nn.training.diverging import diverged
 from nn.training.events import Callback, Event
 from nn.training.history import History
 from nn.training.interrupts import Interrupts
 from nn.training.progress import Progress
+from nn.training.rehearsal import Rehearsal
 from nn.training.rows import Data
-from nn.training.steps import Noise, Rehearsal, Sums, Task
-from nn.training.twin import modules_of
+from nn.training.steps import Noise, Sums, Task
+from nn.training.twin import leaves_of, modules_of
 
 
 class Descent:
@@ -32,13 +34,13 @@ class Descent:
         self.numbers = task.numbers()
         self._slopes = numpy.zeros(len(self.numbers))
         self._step = self._by_values if compile is False else optimizer.on_arrays(self.numbers, self._slopes)
-        self._penalty = None if penalty is None else _penalty(penalty, compile)
+        self._penalty = None if penalty is None else _penalty(penalty, task, compile)
         self._whole = self.numbers.copy()
 
     def step(self, sums: Sums, count: int, t: float) -> float:
         """Take a step by the sums over so many rows, at that time in epochs; return the mean loss, the penalty with it.
 
-        Nothing changes, and it is nan, where the loss or a slope is not finite.
+        It is nan where a number is not finite; nothing changes where that is the loss or a slope.
         """
         import numpy
 
@@ -55,7 +57,7 @@ class Descent:
         if self.schedule is not None:
             self.optimizer.lr = self.schedule(t)
         self._step()
-        return loss
+        return loss if numpy.isfinite(self.numbers).all() else nan
 
     def _by_values(self) -> None:
         """Take the optimiser's own step, as a loop written by hand does."""
@@ -75,7 +77,13 @@ class Descent:
         self.task.write(self.numbers)
 
 
-def _penalty(penalty: Callable[[Sequence[Any]], Any], compile: bool | str) -> Callable[[Any], tuple[float, Any]]:
+def _penalty(penalty: Callable[[Sequence[Any]], Any], task: Task, compile: bool | str) -> Callable[[Any], Any]:
+    """Return a function of the numbers of the parameters that gives the penalty and its slopes."""
+    if not leaves_of(penalty([Value(parameter.data) for parameter in task.parameters])).isdisjoint(task.parameters):
+        raise ValueError(
+            "penalty is a function of the parameters that it is given, in the order of optimizer.parameters, and this "
+            "one has some by another way, such as a closure; write lambda parameters: nn.l2(parameters[:10], 1e-3)"
+        )
     function = autodiff.value_and_grad(lambda numbers: penalty(numbers.tolist()))
     return function if compile is False else autodiff.compile(function)
 
@@ -130,6 +138,7 @@ class Loop:
         finally:
             self.task.write(self.descent.numbers)
             self.task.model.zero_grad()
+            self.descent.optimizer.zero_grad()  # it may have others than the model's
             self.progress.close()
         return self.history
 
@@ -182,6 +191,8 @@ class Loop:
             observe(logs.get("val_loss", logs["loss"]))
         telling = [callback for callback in self.callbacks if not getattr(callback, "each_batch", False)]
         ends = bool(telling) and self._told(telling, "epoch", epoch, logs)
+        if self.callbacks and not ends and epoch < self.epochs:
+            self.steps.check(self.descent.numbers, epoch % len(self.data))
         self.descent.keep()
         return ends
 
@@ -192,6 +203,7 @@ class Loop:
         event = Event(name, epoch, self.epochs, self.taken, logs, model, optimizer, self.history)
         for callback in callbacks:
             callback(event)
+        model.train()
         self.descent.numbers[:] = self.task.numbers()
         self.history.stopped = event.stopping
         return event.stopping is not None
@@ -201,8 +213,8 @@ class Loop:
 def in_mode(model: Any, training: bool) -> Iterator[None]:
     """Put a model in training mode, or in eval mode, in the block; afterwards each module is in the one it was in."""
     before = [(module, module.training) for module in modules_of(model)]
-    model.train(training)
     try:
+        model.train(training)
         yield
     finally:
         for module, mode in before:

@@ -100,7 +100,7 @@ def _array(name: str, table: Any) -> Any:
     table = table.to_numpy() if hasattr(table, "to_numpy") else table
     if hasattr(table, "toarray"):
         raise TypeError(f"{name} is a sparse matrix; give {name}.toarray()")
-    has_rows = hasattr(type(table), "__len__") and getattr(table, "ndim", 1)
+    has_rows = hasattr(type(table), "__len__") and getattr(table, "ndim", True)
     if isinstance(table, (str, bytes, dict, set)) or not has_rows:
         raise TypeError(f"{name} is a list, an array or a frame with a row for each sample, got {type(table).__name__}")
     kind = getattr(table, "dtype", None)

@@ -15,7 +15,7 @@ from functools import partial
 from itertools import pairwise
 from typing import Any
 
-from nn.training.steps import Sums, added
+from nn.training.steps import Sums, added, alike
 
 _here = threading.local()  # of each worker: what it was sent, by key
 _MOST_KEPT = 2
@@ -61,6 +61,13 @@ class Shards:
         for chunk, start in _split(indices, self.count):
             parts.append((numbers, chunk, noise and noise[start : start + len(chunk)]))
         return added(self._here(parts) if self._executor is None else self._there(self._executor, parts))
+
+    def check(self, numbers: Any, i: int) -> None:
+        """Hold what is computed of row i against the model as it is, here and by a worker; send it anew if need be."""
+        self._steps.check(numbers, i)
+        row = self._steps.sample(i)
+        if self._executor is not None and not alike(self.sums(numbers, *row), self._steps.sums(numbers, *row)):
+            self._key, self._sent = uuid.uuid4().hex, _packed(self._steps)
 
     def _here(self, parts: Sequence[tuple[Any, ...]]) -> list[Sums]:
         sums = [self._steps.sums(*part) for part in parts[:1]]

@@ -4,9 +4,7 @@ Both are handed the numbers of the parameters and give arrays, so what is done w
 """
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from copy import Error as CopyError
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -15,7 +13,12 @@ from autodiff import Value
 from autodiff.compiler import TracingError
 from nn.training.history import History
 from nn.training.rows import Data
-from nn.training.twin import Given, generators_of, leaves_of, modules_of, twin
+from nn.training.twin import Given, generators_of, leaves_of, replaced, twin
+
+BY_ANOTHER_WAY = (
+    "the model, the loss or a metric has parameters by another way than the model's attributes, such as a closure; "
+    "give fit a penalty of parameters as penalty="
+)
 
 
 class Sums(NamedTuple):
@@ -46,7 +49,7 @@ class Task:
         """Return the data of the parameters, as an array."""
         import numpy
 
-        return numpy.array([parameter.data for parameter in self.parameters])
+        return numpy.array([parameter.data for parameter in self.parameters], float)
 
     def write(self, numbers: Any) -> None:
         """Set the data of the parameters."""
@@ -62,7 +65,7 @@ class Noise:
     """The random numbers that a model draws for rows, drawn from its generators, in the order of the rows."""
 
     def __init__(self, model: Any) -> None:
-        self.generators = [] if model is None else [generator for _, _, generator in generators_of(model)]
+        self.generators = [] if model is None else generators_of(model)
 
     def drawn(self, counts: Iterable[Sequence[int]]) -> list[list[float]] | None:
         """Return the numbers of each row, so many from each generator; None for a model that draws none."""
@@ -101,25 +104,13 @@ class EagerSteps:
             with replaced(task.model, sources(drawn, self.counts(i))):
                 outputs = task.model(self.data.row(i))
             loss = task.loss(outputs, self.data.target(i))
-            loss.backward()
-            total += loss.data
+            if isinstance(loss, Value):  # a row's may be a mere number, such as max(0, 1 - y)
+                loss.backward()
+            total += number_of(loss)
             with autodiff.no_grad():
                 judged = [metric(outputs, self.data.target(i)) for metric in task.metrics]
             metrics = [so_far + number_of(metric) for so_far, metric in zip(metrics, judged, strict=True)]
         return Sums(total, numpy.array([parameter.grad for parameter in task.parameters]), metrics)
-
-
-@contextmanager
-def replaced(model: Any, given: Sequence[random.Random]) -> Iterator[None]:
-    """Let the modules of a model draw from these in the place of their generators, in the block."""
-    own = list(generators_of(model)) if given else []
-    try:
-        for (module, name, _), source in zip(own, given, strict=True):
-            setattr(module, name, source)
-        yield
-    finally:
-        for module, name, generator in own:
-            setattr(module, name, generator)
 
 
 def number_of(x: Any) -> float:
@@ -143,10 +134,12 @@ class CompiledSteps:
         self.__init__(**state)  # type: ignore[misc]
 
     def _row(self, numbers: Any, x: Any, target: Any, drawn: Any) -> Any:
-        task, generators = self.task, [generator for _, _, generator in generators_of(self.task.model)]
-        given = sources(drawn.tolist(), self._counts)
-        own = twin(task.model, task.parameters, numbers.tolist(), generators, given)
-        return task.judged(own(x.tolist() if self.data.as_lists and hasattr(x, "tolist") else x), target)
+        task, given = self.task, sources(drawn.tolist(), self._counts)
+        own = twin(task.model, task.parameters, numbers.tolist(), generators_of(task.model), given)
+        loss, metrics = task.judged(own(x.tolist() if self.data.as_lists and hasattr(x, "tolist") else x), target)
+        if not leaves_of(loss).isdisjoint(task.parameters):
+            raise TracingError(BY_ANOTHER_WAY)
+        return loss, metrics
 
     def sums(self, numbers: Any, indices: Any, noise: list[list[float]] | None) -> Sums:
         """Return the sums over the rows with these indices, at these numbers of the parameters."""
@@ -185,6 +178,9 @@ class CompiledSteps:
 class Steps:
     """The sums of a batch: compiled where it can be, eager from the moment it turns out that it cannot.
 
+    A program is held against the model by a row, at first and whenever `check` is called. That finds what tracing does
+    not see, such as a set that is asked whether it has the number.
+
     Args:
         task, data: what is computed, and of which rows.
         counts: a function of the index of a row: how many random numbers it takes from each generator.
@@ -195,27 +191,73 @@ class Steps:
     def __init__(
         self, task: Task, data: Data, counts: Callable[[int], Sequence[int]], compile: bool | str, history: History
     ) -> None:
-        self._insisted, self._history = compile is True, history
+        self._insisted, self._history, self._is_checked = compile is True, history, False
         self._eager = EagerSteps(task, data, counts)
         self._steps: EagerSteps | CompiledSteps = CompiledSteps(task, data, counts) if compile else self._eager
         history.compiled = bool(compile)
 
-    def settle(self) -> None:
-        """Find out, by one row, whether it can be compiled."""
-        import numpy
-
-        noise = [0.5] * sum(self._eager.counts(0))
-        self.sums(self._eager.task.numbers(), numpy.array([0]), [noise] if noise else None)
-
     def sums(self, numbers: Any, indices: Any, noise: list[list[float]] | None) -> Sums:
         """Return the sums over the rows with these indices, at these numbers of the parameters."""
+        if not self._is_checked:
+            self.check(numbers, 0)
+        return self._sums(numbers, indices, noise)
+
+    def check(self, numbers: Any, i: int) -> None:
+        """Hold the program against row i; where it gives something else, trace anew, and then train eagerly."""
+        self._is_checked = True
+        for _ in range(2):
+            if self._stands(numbers, i):
+                return
+            self._steps = CompiledSteps(self._eager.task, self._eager.data, self._eager.counts)
+        self._give_up(
+            TracingError(
+                f"the program gives other numbers for row {i} than the model: the model, the loss or a metric looks at "
+                "more than numbers of the row, such as their type, or at what changes from call to call"
+            )
+        )
+
+    def _stands(self, numbers: Any, i: int) -> bool:
+        if self._steps is self._eager:
+            return True
+        row = self.sample(i)
+        found = self._sums(numbers, *row)
+        try:
+            return alike(found, self._eager.sums(numbers, *row))
+        except Exception:  # the model's own, such as that of a checkpoint around Dropout, which is not repeated eagerly
+            return True
+
+    def sample(self, i: int) -> tuple[Any, list[list[float]] | None]:
+        """Return row i as a batch: its index, and random numbers for it, always the same."""
+        import numpy
+
+        chance, counts = random.Random(0), self._eager.counts(i)
+        noise = [chance.random() for _ in range(sum(counts))]
+        return numpy.array([i]), [noise] if counts else None
+
+    def _sums(self, numbers: Any, indices: Any, noise: list[list[float]] | None) -> Sums:
         try:
             return self._steps.sums(numbers, indices, noise)
-        except (TracingError, RuntimeError) as error:
-            if self._insisted or self._steps is self._eager:
+        except Exception as error:  # of any kind: code that is traced meets numbers it does not expect
+            if self._steps is self._eager:
                 raise
-            self._steps, self._history.compiled, self._history.why_eager = self._eager, False, str(error)
+            self._give_up(error)
             return self._steps.sums(numbers, indices, noise)
+
+    def _give_up(self, error: Exception) -> None:
+        known = isinstance(error, (TracingError, ArithmeticError, ValueError))
+        why = str(error) if isinstance(error, TracingError) else f"{type(error).__name__}: {error}"
+        if self._insisted:
+            raise error if known else TracingError(f"this cannot be compiled: {why}") from error
+        self._steps, self._history.compiled, self._history.why_eager = self._eager, False, why
+
+
+def alike(some: Sums, others: Sums) -> bool:
+    """Whether sums of the same row differ by no more than rounding."""
+    import numpy
+
+    found, expected = [numpy.array([sums.loss, *sums.metrics, *sums.slopes]) for sums in (some, others)]
+    size = numpy.abs(expected[numpy.isfinite(expected)]).max(initial=0.0)
+    return numpy.allclose(found, expected, 1e-6, 1e-9 * size, equal_nan=True)
 
 
 def added(parts: Sequence[Sums]) -> Sums:
@@ -226,93 +268,6 @@ def added(parts: Sequence[Sums]) -> Sums:
         slopes = None if total.slopes is None else total.slopes + part.slopes
         total = Sums(total.loss + part.loss, slopes, metrics)
     return total
-
-
-# --- what a row needs, and whether it compiles ---
-
-
-class Rehearsal:
-    """One row of each shape, run eagerly on a twin: how many random numbers it draws, and what forbids compiling it."""
-
-    def __init__(self, task: Task, data: Data) -> None:
-        self._task, self._data = task, data
-        self._counts: dict[Any, list[int]] = {}
-        self.obstacle: str | None = None
-        self.is_copyable = True
-        self.counts(0)
-
-    def counts(self, i: int) -> list[int]:
-        """Return how many numbers the model draws from each generator for row i, in training."""
-        key = None if self._data.is_even else self._data.X[i].shape
-        if key not in self._counts:
-            self._counts[key] = self._run(i)
-        return self._counts[key]
-
-    def _run(self, i: int) -> list[int]:
-        task = self._task
-        generators = [generator for _, _, generator in generators_of(task.model)]
-        counting = [_Counting() for _ in generators]
-        fresh = [Value(parameter.data) for parameter in task.parameters]
-        try:
-            own = twin(task.model, task.parameters, fresh, generators, counting)
-        except (TypeError, CopyError) as error:
-            self.obstacle, self.is_copyable = f"the model cannot be copied: {error}", False
-            return []
-        before = _chance(own)
-        outputs, target = own(self._data.row(i)), self._data.target(i)
-        loss, metrics = task.judged(outputs, target)
-        _check(loss, metrics, task)
-        leaves = leaves_of(loss)
-        if not leaves & {*fresh, *task.parameters}:
-            raise ValueError(
-                "the loss of the first row depends on none of the parameters that are trained; inside no_grad() "
-                "nothing does, nor does what was detached"
-            )
-        if leaves & set(task.parameters):
-            self.obstacle = (
-                "the model, the loss or a metric has parameters by another way than the model's attributes, such as a "
-                "closure; give fit a penalty of parameters as penalty="
-            )
-        elif _chance(own) != before:
-            self.obstacle = (
-                "the model draws random numbers that a program would repeat; draw them by .random() of a "
-                "random.Random in an attribute of the module, as nn.Dropout does"
-            )
-        return [source.count for source in counting]
-
-
-class _Counting(random.Random):
-    """A generator that counts what it gives."""
-
-    count = 0
-
-    def __init__(self) -> None:
-        super().__init__(0)
-
-    def random(self) -> float:
-        self.count += 1
-        return super().random()
-
-
-def _chance(model: Any) -> list[Any]:
-    """Return the states of generators that a model may draw from and that no row can be given numbers for."""
-    import numpy
-
-    held = [x for module in modules_of(model) for x in vars(module).values() if isinstance(x, numpy.random.Generator)]
-    kept: Any = numpy.random.get_state()
-    return [random.getstate(), kept[1].tolist(), kept[2], *[generator.bit_generator.state for generator in held]]
-
-
-def _check(loss: Any, metrics: Sequence[Any], task: Task) -> None:
-    name = getattr(task.loss, "__name__", "the loss")
-    if not isinstance(loss, Value):
-        raise TypeError(
-            f"{name} gives one Value for a row, got {type(loss).__name__}; add up or take the mean, and leave the "
-            "outputs Values"
-        )
-    for metric, function in zip(metrics, task.metrics, strict=True):
-        if not hasattr(type(metric), "__float__") and not isinstance(metric, Value):
-            raise TypeError(f"the metric {name_of(function)} gives one number for a row, got {type(metric).__name__}")
 
 
 def name_of(function: Any) -> str:

@@ -8,6 +8,7 @@
 
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from typing import Any
 
@@ -74,13 +75,33 @@ def _lists(module: Any, memo: Mapping[int, Any]) -> dict[str, Callable[[], list[
     }
 
 
-def generators_of(model: Any) -> Iterator[tuple[Any, str, random.Random]]:
-    """Yield (module, attribute, generator) for each random.Random that a module of the model holds.
+def generators_of(model: Any) -> list[random.Random]:
+    """Return each random.Random that an attribute of a module of the model holds, once.
 
     >>> import nn
-    >>> [name for _, name, _ in generators_of(nn.Neuron(2, seed=0))]
-    []
+    >>> chance = random.Random(0)
+    >>> generators_of(nn.Sequential(nn.Dropout(rng=chance), nn.Dropout(rng=chance))) == [chance]
+    True
     """
+    return list(dict.fromkeys([generator for _, _, generator in _places(model)]))
+
+
+@contextmanager
+def replaced(model: Any, sources: Sequence[random.Random]) -> Iterator[None]:
+    """Let the modules of a model draw from these in the place of its generators, in the block."""
+    places = list(_places(model)) if sources else []
+    by_generator = dict(zip(dict.fromkeys(generator for _, _, generator in places), sources, strict=True))
+    try:
+        for module, name, generator in places:
+            setattr(module, name, by_generator[generator])
+        yield
+    finally:
+        for module, name, generator in places:
+            setattr(module, name, generator)
+
+
+def _places(model: Any) -> Iterator[tuple[Any, str, random.Random]]:
+    """Yield (module, attribute, generator) for each attribute that is a generator."""
     for module in modules_of(model):
         for name, thing in vars(module).items():
             if isinstance(thing, random.Random):

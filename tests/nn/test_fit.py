@@ -97,6 +97,11 @@ CASES = {
     "validated": (lambda: nn.MLP(3, [4, 1], seed=0), X, LINE, {"validation": (X[:9], LINE[:9]), "metrics": ["mae"]}),
     "in shards": (lambda: nn.MLP(3, [4, 1], seed=0), X, LINE, {"shards": 3}),
     "with choices": (lambda: Choosing(), X, LINE, {}),
+    "one generator in two places": (lambda: sharing(random.Random(0)), X, LINE, {}),
+    "a loss that is a number for some rows": (
+        lambda: nn.Neuron(3, "linear", seed=0), X, LINE, {"loss": lambda y, t: max(0.0, abs(y - t) - 1.0)},
+    ),
+    "parameters that are ints": (lambda: zeros(), X, LINE, {}),
 }  # fmt: skip
 
 
@@ -109,6 +114,19 @@ class Choosing(nn.Module):
     def __call__(self, x: Any) -> Any:
         shifted = x[0] - self.threshold
         return self.low * shifted if shifted < 0 else self.high * shifted
+
+
+def sharing(rng: random.Random) -> nn.Module:
+    return nn.Sequential(
+        nn.Dropout(0.2, rng=rng), nn.Layer(3, 4, seed=0), nn.Dropout(0.3, rng=rng), nn.Neuron(4, seed=1)
+    )
+
+
+def zeros() -> nn.Module:
+    model = nn.Neuron(3, "linear", seed=0)
+    for parameter in model.parameters():
+        parameter.data = 0
+    return model
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -327,6 +345,70 @@ class Looking(nn.Module):
         return y + y.data
 
 
+class Stateful(nn.Module):
+    """What it gives depends on how often it was called; `of` says how."""
+
+    def __init__(self, of: Any) -> None:
+        self.w, self.calls, self.of = Value(0.5), 0, of
+        self.generators, self.state = [random.Random(0)], Value(0.0)
+        self.register_buffer("seen", 0)
+
+    def __call__(self, x: Any) -> Any:
+        return self.of(self, self.w * x[0])
+
+
+def counts(model: Any, y: Any) -> Any:
+    model.calls += 1
+    return y / model.calls
+
+
+def remembers(model: Any, y: Any) -> Any:
+    model.state = (y + 0.5 * model.state).detach()
+    return y + model.state
+
+
+def draws(model: Any, y: Any) -> Any:
+    return y * model.generators[0].random()
+
+
+def notes(model: Any, y: Any) -> Any:
+    model.seen += 1
+    return y
+
+
+class ByClosure(nn.Module):
+    """A function in an attribute, which copies share, has the parameter and draws."""
+
+    def __init__(self) -> None:
+        self.w, self.rng = Value(0.5), random.Random(0)
+        self.function = lambda x: self.w * (x[0] + self.rng.random())
+
+    def __call__(self, x: Any) -> Any:
+        return self.function(x)
+
+
+class ByClosureSometimes(ByClosure):
+    def __init__(self) -> None:
+        super().__init__()
+        self.v, self.function = Value(0.2), lambda x: self.v * x[1]
+
+    def __call__(self, x: Any) -> Any:
+        return self.w * x[0] if x[0] <= X[0, 0] else self.function(x)
+
+
+class Looked(nn.Module):
+    """A number is looked up by hash or type, which finds no tracer."""
+
+    def __init__(self, up: Any) -> None:
+        self.w, self.up = Value(0.5), up
+
+    def __call__(self, x: Any) -> Any:
+        return self.w * self.up(x[0])
+
+
+FACTORS = {x: 1.0 + i for i, x in enumerate(X[:, 0].tolist())}
+
+
 def closed(model: Any) -> Any:
     return lambda y, t: nn.mse(y, t) + 0.1 * ad.sum([p * p for p in model.parameters()])
 
@@ -338,6 +420,19 @@ def closed(model: Any) -> Any:
         (Global, lambda model: nn.mse, "draws random numbers that a program would repeat"),
         (Looking, lambda model: nn.mse, "data leaves the graph"),
         (lambda: nn.MLP(3, [2, 1], seed=0), closed, "give fit a penalty"),
+        (lambda: Stateful(counts), lambda model: nn.mse, "gives something else for the same row"),
+        (lambda: Stateful(remembers), lambda model: nn.mse, "gives something else for the same row"),
+        (
+            lambda: Stateful(lambda m, y: y * m.generators[0].random()),
+            lambda model: nn.mse,
+            "something else for the same",
+        ),
+        (lambda: Stateful(notes), lambda model: nn.mse, "changes its buffers when it is called"),
+        (ByClosure, lambda model: nn.mse, "draws by another way than its attributes"),
+        (ByClosureSometimes, lambda model: nn.mse, "has parameters by another way"),
+        (lambda: Looked(lambda x: FACTORS.get(x, 0.0)), lambda model: nn.mse, "other numbers for row 0 than the model"),
+        (lambda: Looked(lambda x: 2.0 if isinstance(x, float) else 1.0), lambda model: nn.mse, "than the model"),
+        (lambda: Looked(lambda x: x if type(x) is np.float64 else x.real), lambda model: nn.mse, "attribute 'real'"),
     ],
 )
 def test_what_cannot_be_compiled_is_trained_eagerly_and_told(make: Any, loss_of: Any, why: str) -> None:
@@ -349,6 +444,19 @@ def test_what_cannot_be_compiled_is_trained_eagerly_and_told(make: Any, loss_of:
     assert history.why_eager is not None
     assert re.search(why, history.why_eager)
     assert all(map(np.isfinite, numbers))
+
+
+def test_what_is_trained_eagerly_is_what_compile_false_gives() -> None:
+    for make in (lambda: Stateful(counts), lambda: Stateful(remembers), ByClosure, ByClosureSometimes):
+        (_, numbers), (_, others) = trained(make(), epochs=2), trained(make(), epochs=2, compile=False)
+        assert numbers == others
+
+
+@pytest.mark.parametrize("compile", [True, False])
+def test_a_penalty_that_ignores_what_it_is_given_is_an_error(compile: bool) -> None:
+    model = nn.MLP(3, [2, 1], seed=0)
+    with pytest.raises(ValueError, match="penalty is a function of the parameters that it is given"):
+        trained(model, penalty=lambda _: nn.l2(model.layers[0].parameters(), 0.1), compile=compile)
 
 
 def test_a_penalty_by_a_closure_is_that_of_penalty() -> None:
@@ -565,6 +673,33 @@ def test_a_callback_may_change_parameters(compile: bool) -> None:
 
     trained(model, compile=compile, callbacks=[reset], epochs=2)
     assert set(model.state_dict().values()) == {0.0}
+
+
+class Factored(nn.Module):
+    def __init__(self) -> None:
+        self.w, self.factor = [Value(0.1), Value(0.2), Value(0.3)], 1.0
+
+    def __call__(self, x: Any) -> Any:
+        return self.factor * ad.dot(self.w, list(x)) if self.training else self.w[0]
+
+
+def halve(event: nn.Event) -> None:
+    event.model.factor /= 2
+    event.model.eval()
+
+
+def replace(event: nn.Event) -> None:
+    event.model.w[0] = Value(float(event.epoch))
+
+
+@pytest.mark.parametrize("change", [halve, replace])
+def test_what_a_callback_changes_of_the_model_counts_from_then_on(change: Any) -> None:
+    results = []
+    for compile in (True, False):
+        history, numbers = trained(Factored(), compile=compile, callbacks=[change], epochs=3)
+        assert history.compiled is compile
+        results.append([*history["loss"], *numbers])
+    np.testing.assert_allclose(*results, rtol=1e-9)
 
 
 def test_a_callback_stops_the_training_and_says_why() -> None:
