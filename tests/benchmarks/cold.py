@@ -48,7 +48,7 @@ def autodiff() -> int:
                 w.data = float(number)
 
     def stop_when_good(event: Any) -> None:
-        if event.logs["validation_accuracy"] >= ENOUGH:
+        if event.logs["val_accuracy"] >= ENOUGH:
             event.stop()
 
     history = nn.fit(
