@@ -11,7 +11,7 @@ import pytest
 import autodiff
 import nn
 from autodiff import Value
-from nn.training.diagnosis import LayerReport
+from nn.training.diagnosis import Diagnosis, LayerReport
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(64, 4))
@@ -243,7 +243,7 @@ def test_the_text_is_a_table_and_the_flags() -> None:
 
 
 def test_html_is_escaped() -> None:
-    found = nn.training.diagnosis.Diagnosis([LayerReport("<b>", "Layer", 4, 1.0, 1.0, 1.0, 4, 4, 0.0)])
+    found = Diagnosis([LayerReport("<b>", "Layer", 4, 1.0, 1.0, 1.0, 4, 4, 0.0)])
     html = found._repr_html_()
     assert "&lt;b&gt;: 4 of 4 ReLUs" in html
     assert "<b>" not in html
