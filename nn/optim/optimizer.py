@@ -60,6 +60,14 @@ class Optimizer(ABC):
 
     Raises TypeError for a parameter that is no leaf Value, ValueError for no parameters, one in two groups, and options
     that are unknown or out of range. A parameter given twice counts once.
+
+    >>> from nn.optim import SGD
+    >>> x, y = Value(1.0), Value(1.0)
+    >>> sgd = SGD([{"params": [x]}, {"params": [y], "lr": 0.25}], lr=0.5)
+    >>> x.grad = y.grad = 1.0
+    >>> sgd.step()
+    >>> x.data, y.data
+    (0.5, 0.75)
     """
 
     def __init__(self, parameters: Parameters, **options: Any) -> None:
@@ -206,15 +214,18 @@ class Optimizer(ABC):
         >>> adam.lr
         0.5
         """
-        held = matched(state, {**self.state_dict(), "state": None}, "state")
+        own = self.state_dict()
+        held = matched(state, {**own, "state": None}, "state")
         options = [_checked(group) for group in held["param_groups"]]
+        if [group["params"] for group in options] != [group["params"] for group in own["param_groups"]]:
+            raise ValueError("state['param_groups'] has other positions of parameters than state_dict() gives")
         forms = [
             {"step": 0, **dict.fromkeys(self._plan(group, 1).columns, [0.0] * len(group["params"]))}
             for group in options
         ]
         self._states = matched(held["state"], forms, "state['state']")
-        for group, own in zip(self.param_groups, options, strict=True):
-            group.update({**own, "params": group["params"]})
+        for group, loaded in zip(self.param_groups, options, strict=True):
+            group.update({**loaded, "params": group["params"]})
 
     def _plans(self) -> list[Plan]:
         """The next step of each group. Raises TypeError or ValueError for what was assigned to an option."""

@@ -481,6 +481,19 @@ def test_without_numba_a_stepon_arrays_runs_as_python(monkeypatch: pytest.Monkey
     arrays._compiled.cache_clear()
 
 
+def test_two_steps_on_arrays_share_the_state_of_one_optimiser() -> None:
+    x, slopes = np.array([1.0, 2.0]), np.array([0.5, -0.5])
+    y = x.copy()
+    adam, alone = Adam([Value(0.0), Value(0.0)]), Adam([Value(0.0), Value(0.0)])
+    steps, step = [adam.on_arrays(x, slopes), adam.on_arrays(x, slopes)], alone.on_arrays(y, slopes)
+    for at in range(6):
+        slopes *= -0.9
+        steps[at % 2]()
+        step()
+    assert x.tolist() == y.tolist()
+    assert adam.state_dict() == alone.state_dict()
+
+
 # --- formulas, without torch ---
 
 
