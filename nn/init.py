@@ -15,7 +15,7 @@ import random
 import warnings
 from collections.abc import Callable, Mapping
 from operator import index, mul
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, SupportsIndex
 
 from nn.elsewhere import missing
 
@@ -53,12 +53,17 @@ def weights(
         fan_in, fan_out: how many inputs and outputs a weight counts as having, where that is not the columns and rows:
             those of a convolution are channels times the size of its kernel.
 
-    Raises ValueError for an unknown name, TypeError for what is no initialiser.
+    Raises ValueError for an unknown name, TypeError for a function of this module that was not called.
 
     >>> weights("ones", random.Random(0), rows=2, columns=3)
     [[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]]
     """
-    init = _initializer(init)
+    if isinstance(init, str):
+        if init not in NAMES:
+            raise ValueError(f"no initialiser is called {init!r}; known are {', '.join(NAMES)}, or give one of nn.init")
+        init = NAMES[init]()
+    if any(init is function for function in NAMES.values()):
+        raise TypeError("init is what a function of nn.init returns, such as nn.init.he(); got the function itself")
     if isinstance(init, Whole):
         return init.draw(rng, rows, columns)
     nin, nout = columns if fan_in is None else fan_in, rows if fan_out is None else fan_out
@@ -199,7 +204,8 @@ def generator(seed: int | None, rng: random.Random | None) -> random.Random:
         raise ValueError("give either seed or rng, not both")
     if rng is not None and not isinstance(rng, random.Random):
         raise TypeError(f"rng is a random.Random, got {type(rng).__name__}; give a number as seed")
-    return rng or random.Random(_seed(seed))
+    # An integer of numpy's seeds as the int that it equals.
+    return rng or random.Random(index(seed) if isinstance(seed, SupportsIndex) else seed)
 
 
 def warn_if_alike(name: str, matrix: Matrix) -> None:
@@ -217,20 +223,6 @@ alike, stay so in training; draw them at random, as init="he" or init="glorot" d
             'next layer treats them alike, stay so in training; draw them at random, as init="he" or init="glorot" do',
             stacklevel=3,
         )
-
-
-def _initializer(init: Any) -> Initializer:
-    known = ", ".join(NAMES)
-    if isinstance(init, str):
-        if init not in NAMES:
-            raise ValueError(f"no initialiser is called {init!r}; known are {known}, or give a function of nn.init")
-        return NAMES[init]()
-    if init in NAMES.values():
-        raise TypeError(f"nn.init.{init.__name__} makes an initialiser; write nn.init.{init.__name__}()")
-    if not callable(init) and not isinstance(init, Whole):
-        raise TypeError(f"init is one of {known}, or a function (rng, nin, nout), got {type(init).__name__} {init!r}")
-    initializer: Initializer = init
-    return initializer
 
 
 def _scaled(variance: Callable[[int, int], float], normal: bool) -> Single:
@@ -254,16 +246,6 @@ def _orthonormal(vectors: Matrix) -> Matrix:
         length = math.sqrt(math.fsum(map(mul, vector, vector)))
         basis.append([x / length for x in vector])
     return basis
-
-
-def _seed(seed: Any) -> Any:
-    """Return the seed as random.Random takes it; a numpy integer is seeded with as the int that it equals."""
-    if seed is None or isinstance(seed, (int, float, str, bytes, bytearray)):
-        return seed
-    try:
-        return index(seed)
-    except TypeError:
-        raise TypeError(f"seed is a number or a text, got {type(seed).__name__} {seed!r}") from None
 
 
 def __getattr__(name: str) -> Any:

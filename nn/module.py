@@ -226,7 +226,7 @@ class Module:
         return self.train(False)
 
     def summary(self, x: Any = None) -> "Summary":
-        """Return a table of the modules in it: what each is, its parameters, its buffers; Jupyter shows it as HTML.
+        """Return a table of the modules in it: what each is, its parameters, its buffers.
 
         Args:
             x: a row for the model, any one: the table then says how many nodes each module makes of it. It takes the

@@ -11,7 +11,6 @@ model        MLP(2, [8, 1], 'relu')          33     26
 from collections import Counter
 from collections.abc import Iterator
 from copy import deepcopy
-from html import escape
 from itertools import accumulate
 from typing import Any, NamedTuple
 
@@ -22,54 +21,43 @@ from nn.module import Module, submodules
 _LONGEST = 60  # of a description: a chain of many steps is described by its rows
 _HEADER = ("module", "what it is", "parameters", "buffers", "nodes")
 
-_STYLE = "white-space: pre; font-family: monospace; padding: 0 1em 0 0; border: 0"
-
 
 class Row(NamedTuple):
     """A module: its name in the tree, what it is, how many parameters and numbers in buffers it holds, and its nodes.
 
-    Those of the modules in it are among them. The nodes are None where none were counted.
+    Those of the modules in it are among them. There are no nodes where no row was given.
     """
 
     name: str
     kind: str
     parameters: int
     buffers: int
-    nodes: int | None
+    nodes: int
 
 
 class Summary:
-    """A table of a model and the modules in it, as text and, in Jupyter, as HTML; `rows` are its rows.
+    """A table of a model and the modules in it; `rows` are its rows.
 
     Nodes are the operations that one forward pass records. The neurons of a layer are not listed.
 
     >>> from nn import Layer
     >>> Summary(Layer(2, 8, seed=0)).rows
-    [Row(name='model', kind="Layer(2, 8, 'relu')", parameters=24, buffers=0, nodes=None)]
+    [Row(name='model', kind="Layer(2, 8, 'relu')", parameters=24, buffers=0, nodes=0)]
     """
 
     def __init__(self, model: Module, x: Any = None) -> None:
-        nodes = None if x is None else _nodes_of_pass(model, x)
+        nodes = Counter[str]() if x is None else _nodes_of_pass(model, x)
         self.rows = [_row(module, names, lasts, nodes) for names, lasts, module in _tree(model, {id(model)})]
 
-    def _table(self) -> list[tuple[str, ...]]:
-        """Return the cells, the header first; of buffers and nodes no column if there are none."""
-        kept = [i for i in range(len(_HEADER)) if i < 3 or any(row[i] for row in self.rows)]
-        cells = [
-            _HEADER,
-            *[(row.name, row.kind, *[f"{number:,}" if number else "" for number in row[2:]]) for row in self.rows],
-        ]
-        return [tuple([line[i] for i in kept]) for line in cells]
-
     def __repr__(self) -> str:
-        table = self._table()
-        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-        return "\n".join(["  ".join(map(_aligned, range(len(widths)), line, widths)).rstrip() for line in table])
-
-    def _repr_html_(self) -> str:
-        header, *rows = self._table()
-        body = "".join([_html(row, "td") for row in rows])
-        return f"<table><thead>{_html(header, 'th')}</thead><tbody>{body}</tbody></table>"
+        """Show the table, of buffers and nodes no column if there are none."""
+        cells = [(row.name, row.kind, *[f"{number:,}" if number else "" for number in row[2:]]) for row in self.rows]
+        columns = []
+        for i, column in enumerate(zip(_HEADER, *cells, strict=True)):
+            width = max(map(len, column))
+            if i < 3 or any(column[1:]):
+                columns.append([cell.ljust(width) if i < 2 else cell.rjust(width) for cell in column])
+        return "\n".join(["  ".join(line).rstrip() for line in zip(*columns, strict=True)])
 
 
 def _tree(
@@ -86,7 +74,7 @@ def _tree(
         yield from _tree(child, seen, (*names, name), (*lasts, child is inner[-1][1]))
 
 
-def _row(module: Module, names: tuple[str, ...], lasts: tuple[bool, ...], nodes: Counter[str] | None) -> Row:
+def _row(module: Module, names: tuple[str, ...], lasts: tuple[bool, ...], nodes: Counter[str]) -> Row:
     branches = ["   " if last else "│  " for last in lasts[:-1]] + ["└─ " if last else "├─ " for last in lasts[-1:]]
     shown = repr(module)
     described = type(module).__repr__ is not Module.__repr__ and len(shown) <= _LONGEST and "\n" not in shown
@@ -95,7 +83,7 @@ def _row(module: Module, names: tuple[str, ...], lasts: tuple[bool, ...], nodes:
         shown if described else type(module).__name__,
         len(module.parameters()),
         len(module.named_buffers()),
-        None if nodes is None else nodes[".".join(names)],
+        nodes[".".join(names)],
     )
 
 
@@ -119,16 +107,3 @@ def _nodes_of_pass(model: Module, x: Any) -> Counter[str]:
             keys = ".".join(thing.source.modules[len(around.modules) + 1 :]).split(".")
             counts.update(["", *accumulate(filter(None, keys), "{}.{}".format)])
     return counts
-
-
-def _aligned(column: int, cell: str, width: int) -> str:
-    return cell.ljust(width) if column < 2 else cell.rjust(width)
-
-
-def _html(cells: tuple[str, ...], tag: str) -> str:
-    sides = ["left" if i < 2 else "right" for i in range(len(cells))]
-    styled = [
-        f'<{tag} style="text-align: {side}; {_STYLE}">{escape(cell)}</{tag}>'
-        for side, cell in zip(sides, cells, strict=True)
-    ]
-    return f"<tr>{''.join(styled)}</tr>"

@@ -92,8 +92,8 @@ def test_weights_of_a_seed_stay_what_they_were() -> None:
     ("initializer", "error", "message"),
     [
         ("hee", ValueError, "no initialiser is called 'hee'; known are glorot, xavier, he, kaiming, lecun, uniform"),
-        (init.he, TypeError, r"nn.init.he makes an initialiser; write nn.init.he\(\)"),
-        (0.5, TypeError, "init is one of glorot, .* got float 0.5"),
+        (init.he, TypeError, r"a function of nn.init returns, such as nn.init.he\(\); got the function itself"),
+        (0.5, TypeError, "'float' object is not callable"),
     ],
 )
 def test_what_is_no_initialiser_is_refused(initializer: Any, error: type[Exception], message: str) -> None:
