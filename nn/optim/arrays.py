@@ -8,7 +8,7 @@ from typing import Any
 import autodiff
 
 # So many parameters share one program, which takes some 0.1 ms for each to trace. A step of Adam on 2,410 takes 17 µs;
-# in five parts 30, and 75 as rows of a program for a single parameter, which are copied one by one.
+# in five parts 30, and 70 as rows of a program for a single parameter, which are copied one by one.
 WIDTH = 4096
 
 

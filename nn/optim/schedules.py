@@ -87,7 +87,8 @@ def warm_up(schedule: Schedule, duration: float, start: float = 0.0) -> Schedule
     """A schedule that begins after a time in which the learning rate rises, on a straight line, to what it begins with.
 
     Args:
-        schedule: what follows; its time begins when the rate has risen.
+        schedule: what follows; its time begins when the rate has risen. A ReduceOnPlateau is told of figures by the
+            `observe` that what is returned has then, too.
         duration: how long the rate rises.
         start: the share of the rate at the beginning, from 0.
 
@@ -103,7 +104,10 @@ def warm_up(schedule: Schedule, duration: float, start: float = 0.0) -> Schedule
             return schedule(t - duration)
         return schedule(0.0) * (1.0 - (1.0 - start) * _left(t, duration))
 
-    return _schedule(risen, duration=duration, start=start)
+    warmed = _schedule(risen, duration=duration, start=start)
+    if isinstance(schedule, ReduceOnPlateau):  # which goes on looking at figures
+        vars(warmed)["observe"] = schedule.observe
+    return warmed
 
 
 class ReduceOnPlateau:
@@ -128,15 +132,9 @@ class ReduceOnPlateau:
     """
 
     def __init__(
-        self,
-        lr: float,
-        mode: str = "min",
-        factor: float = 0.1,
-        patience: int = 10,
-        threshold: float = 1e-4,
-        cooldown: int = 0,
-        min_lr: float = 0.0,
-    ) -> None:
+        self, lr: float, mode: str = "min", factor: float = 0.1, patience: int = 10, threshold: float = 1e-4,
+        cooldown: int = 0, min_lr: float = 0.0,
+    ) -> None:  # fmt: skip
         if mode not in ("min", "max"):
             raise ValueError(f"mode is 'min' or 'max', got {mode!r}")
         _check(lr=lr, patience=patience, threshold=threshold, cooldown=cooldown, min_lr=min_lr)

@@ -114,6 +114,14 @@ def test_a_plateau_reduces_the_rate_after_more_than_its_patience_down_to_the_lea
     assert rates == [1.0, 1.0, 1.0, 0.5, 0.5, 0.5, 0.3, 0.3]
 
 
+def test_a_plateau_after_a_warm_up_is_told_of_figures() -> None:
+    schedule: Any = schedules.warm_up(ReduceOnPlateau(1.0, factor=0.5, patience=0), 2)
+    for loss in (1.0, 2.0):
+        schedule.observe(loss)
+    assert (schedule(1), schedule(5)) == (0.25, 0.5)
+    assert not hasattr(schedules.warm_up(schedules.constant(1.0), 2), "observe")
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
