@@ -166,8 +166,8 @@ def answers(model: nn.MLP, samples: list[Sample]) -> list[int]:
 # --- what it has learnt ---
 
 
-def show_digits(samples: list[Sample], said: list[int]) -> None:
-    """Print some digits, as blocks side by side, with what the network says; the last one it gets wrong."""
+def show_digits(samples: list[Sample], said: list[int]) -> Sample:
+    """Print some digits, as blocks side by side, with what the network says; return the last, which it gets wrong."""
     width = 16
     count = max(1, (shutil.get_terminal_size().columns + 3) // (width + 3))
     right = [(sample, answer) for sample, answer in zip(samples, said, strict=True) if sample[1] == answer]
@@ -177,6 +177,7 @@ def show_digits(samples: list[Sample], said: list[int]) -> None:
     notes = [f"says {said}" if said == digit else f"says {said}, it is {digit}" for (_, digit), said in shown]
     for parts in [*zip(*pictures, strict=True), notes]:
         print("   ".join(part.ljust(width) for part in parts).rstrip())
+    return shown[-1][0]
 
 
 def blocks(pixels: list[float]) -> list[str]:
@@ -255,6 +256,4 @@ def read_digits(epochs: int, seed: int, are_built: Callable[[], bool]) -> None:
     said = answers(model, testing)
     right = [digit == answer for (_, digit), answer in zip(testing, said, strict=True)]
     print(f"held-out accuracy {100 * sum(right) / len(right):.1f} %, on {len(right)} digits it has never seen\n")
-    show_digits(testing, said)
-    if not all(right):
-        explain_weight(model, testing[right.index(False)])
+    explain_weight(model, show_digits(testing, said))

@@ -144,6 +144,24 @@ def test_of_data_the_mean_over_rows_is_minimised(method: str, compile: bool) -> 
     np.testing.assert_array_equal(numbers(by_rows), found.x)
 
 
+def test_data_may_be_a_frame() -> None:
+    pandas = pytest.importorskip("pandas")
+    framed, plain = nn.Neuron(3, "linear", seed=0), nn.Neuron(3, "linear", seed=0)
+    table = pandas.DataFrame(X, columns=list("abc")).assign(y=Y)
+    nn.minimize(framed, lambda f, x, y: nn.mse(f(x), y), data=(table[["a", "b", "c"]], table["y"]))
+    nn.minimize(plain, lambda f, x, y: nn.mse(f(x), y), data=(X, Y))
+    np.testing.assert_array_equal(numbers(framed), numbers(plain))
+
+
+def test_dropout_is_the_same_at_every_evaluation() -> None:
+    def trained(compile: bool) -> np.ndarray:
+        model = nn.Sequential(nn.Layer(3, 8, "tanh", seed=0), nn.Dropout(0.5, seed=1), nn.Layer(8, 1, "linear", seed=2))
+        nn.minimize(model, lambda f, x, y: nn.mse(f(x), y), data=(X, Y), compile=compile, options={"maxiter": 5})
+        return numbers(model)
+
+    np.testing.assert_allclose(trained(True), trained(False), rtol=1e-6, atol=1e-9)
+
+
 @pytest.mark.parametrize("compile", [True, False], ids=["compiled", "eager"])
 def test_of_data_each_row_has_its_residuals(compile: bool) -> None:
     layer = nn.Layer(3, 2, "linear", seed=0)
