@@ -1,6 +1,6 @@
 """Forward passes over many rows, in eval mode and unrecorded: what they give, and how well it fits targets."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import autodiff
@@ -8,8 +8,8 @@ from autodiff import Value
 from autodiff.compiler import TracingError
 from nn.training.loop import in_mode
 from nn.training.rows import Data
-from nn.training.steps import Task, number_of
-from nn.training.twin import DrawnError, Given, generators_of, twin
+from nn.training.steps import Task, are_close, number_of
+from nn.training.twin import Given, generators_of, twin
 
 _WORTH_COMPILING = 16  # rows; of fewer, tracing takes longer than running them
 
@@ -35,9 +35,8 @@ def predict(model: Any, X: Any, *, compile: bool | str = "auto") -> Any:
     with in_mode(model, False):
         if compile is True or (compile == "auto" and data.is_even and len(data) >= _WORTH_COMPILING):
             try:
-                outputs = numpy.asarray(_compiled(model, data), dtype=float)
-                return outputs.reshape(len(data), -1) if outputs.ndim < 2 else outputs
-            except (TracingError, DrawnError):
+                return _compiled(model, data)
+            except Exception:  # of any kind: code that is traced meets numbers it does not expect
                 if compile is True:
                     raise
         with autodiff.no_grad():
@@ -49,9 +48,30 @@ def predict(model: Any, X: Any, *, compile: bool | str = "auto") -> Any:
 
 
 def _compiled(model: Any, data: Data) -> Any:
+    """Return what a program of the model gives, if its first row is what the model gives."""
+    import numpy
+
     parameters = model.parameters()
-    run = autodiff.compile(lambda numbers, x: own_of(model, parameters, numbers)(handed(data, x)), rows=(1,))
-    return run([parameter.data for parameter in parameters], data.X)
+
+    def of_row(numbers: Any, x: Any) -> Any:
+        return _listed(own_of(model, parameters, numbers)(handed(data, x)))
+
+    run = autodiff.compile(of_row, rows=(1,))
+    outputs = numpy.asarray(run([parameter.data for parameter in parameters], data.X), dtype=float)
+    outputs = outputs.reshape(len(data), -1) if outputs.ndim < 2 else outputs
+    with autodiff.no_grad():
+        first = numpy.atleast_1d(_numbers(model(data.row(0))))
+    if not are_close(outputs[0], first):
+        raise TracingError(
+            "the program gives other numbers for row 0 than the model, which looks at more than numbers of the row, "
+            "such as their type"
+        )
+    return outputs
+
+
+def _listed(outputs: Any) -> Any:
+    """Return outputs with lists for tuples: a tuple of results would be one of arrays."""
+    return [_listed(x) for x in outputs] if isinstance(outputs, (list, tuple)) else outputs
 
 
 def own_of(model: Any, parameters: Sequence[Value], numbers: Any) -> Any:
@@ -68,19 +88,23 @@ def handed(data: Data, x: Any) -> Any:
 
 def _numbers(outputs: Any) -> Any:
     """Return outputs, which may nest, as floats."""
-    if isinstance(outputs, (list, tuple)) or hasattr(outputs, "tolist"):
+    if isinstance(outputs, (list, tuple)) or getattr(outputs, "ndim", False):
         return [_numbers(x) for x in outputs]
     return number_of(outputs)
 
 
 class Evaluation:
-    """The mean loss and metrics of held-out rows, as often as asked for."""
+    """The mean loss and metrics of held-out rows, as often as asked for.
+
+    Each time the program is held against the model by a row, another one each time: a callback may have changed it.
+    """
 
     def __init__(self, task: Task, data: Data, names: Sequence[str], compile: bool | str) -> None:
-        self._task, self._data, self._names = task, data, names
-        self._run: Callable[..., Any] | None = None
-        if compile is not False and data.is_even:
-            self._run = autodiff.compile(self._row, rows=(1, 2), reduce="mean")
+        self._task, self._data, self._names, self._asked = task, data, names, 0
+        self._run = self._traced() if compile is not False and data.is_even else None
+
+    def _traced(self) -> Any:
+        return autodiff.compile(self._row, rows=(1, 2), reduce="mean")
 
     def _row(self, numbers: Any, x: Any, target: Any) -> Any:
         own = own_of(self._task.model, self._task.parameters, numbers)
@@ -89,24 +113,33 @@ class Evaluation:
     def __call__(self, numbers: Any) -> dict[str, float]:
         """Return the figures at these numbers of the parameters, by name: val_loss, and each metric's."""
         with in_mode(self._task.model, False):
-            try:
-                figures = self._eagerly(numbers) if self._run is None else self._compiled(numbers)
-            except (TracingError, DrawnError):
-                self._run = None
-                figures = self._eagerly(numbers)
+            figures = self._compiled(numbers) or self._eagerly(numbers, range(len(self._data)))
         return {f"val_{name}": figure for name, figure in zip(["loss", *self._names], figures, strict=True)}
 
-    def _compiled(self, numbers: Any) -> list[float]:
-        assert self._run is not None
-        loss, metrics = self._run(numbers, self._data.X, self._data.y)
-        return [loss, *metrics]
+    def _compiled(self, numbers: Any) -> list[float] | None:
+        """Return the figures by a program; None where there is none that does as the model does."""
+        data, i = self._data, self._asked % len(self._data)
+        self._asked += 1
+        for _ in range(2):
+            if self._run is None:
+                return None
+            try:
+                loss, metrics = self._run(numbers, data.X[i : i + 1], data.y[i : i + 1])
+                if are_close([loss, *metrics], self._eagerly(numbers, [i])):
+                    loss, metrics = self._run(numbers, data.X, data.y)
+                    return [loss, *metrics]
+                self._run = self._traced()
+            except Exception:  # of any kind, as in predict
+                break
+        self._run = None
+        return None
 
-    def _eagerly(self, numbers: Any) -> list[float]:
-        task, data, count = self._task, self._data, len(self._data)
+    def _eagerly(self, numbers: Any, indices: Sequence[int]) -> list[float]:
+        task, data = self._task, self._data
         task.write(numbers)
         totals = [0.0] * (1 + len(self._names))
         with autodiff.no_grad():
-            for i in range(count):
+            for i in indices:
                 loss, metrics = task.judged(task.model(data.row(i)), data.target(i))
                 totals = [total + number_of(x) for total, x in zip(totals, [loss, *metrics], strict=True)]
-        return [total / count for total in totals]
+        return [total / len(indices) for total in totals]

@@ -3,6 +3,8 @@
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Self
 
@@ -20,7 +22,7 @@ class Interrupts:
     """
 
     noted = False
-    _own = False
+    _own = _is_held = _again = False
 
     def __enter__(self) -> Self:
         ours = threading.current_thread() is threading.main_thread()
@@ -30,10 +32,23 @@ class Interrupts:
         return self
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.noted:
+        if self.noted and not self._is_held:
             raise KeyboardInterrupt
-        self.noted = True
-        print("\nStopping after this batch; Ctrl-C again stops at once.", file=sys.stderr)
+        self.noted, self._again = True, self.noted
+        if not self._again:
+            with suppress(RuntimeError):  # it may have come while stderr, which cannot be entered twice, was written to
+                print("\nStopping after this batch; Ctrl-C again stops at once.", file=sys.stderr)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Let a block run to its end: the second Ctrl-C interrupts after it."""
+        self._is_held = True
+        try:
+            yield
+        finally:
+            self._is_held = False
+            if self._again:
+                raise KeyboardInterrupt
 
     def __exit__(self, *error: object) -> None:
         if self._own:

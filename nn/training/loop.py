@@ -120,29 +120,39 @@ class Loop:
     callbacks: Sequence[Callback]
 
     def __post_init__(self) -> None:
-        self.task, self.taken = self.descent.task, 0
+        self.task, self.taken, self.interrupts = self.descent.task, 0, Interrupts()
         self.noise = Noise(self.task.model if self.rehearsal.is_copyable else None)
 
     def run(self) -> History:
         """Train, and return the history; the model has its parameters whatever ends it."""
+        with self.interrupts:
+            try:
+                with in_mode(self.task.model, True):
+                    self._run_epochs()
+            finally:
+                with self.interrupts.held():
+                    self.task.write(self.descent.numbers)
+                    self.task.model.zero_grad()
+                    self.descent.optimizer.zero_grad()  # it may have others than the model's
+                self.progress.close()
+        return self.history
+
+    def _run_epochs(self) -> None:
         import numpy
 
         random = numpy.random.default_rng(self.seed)
-        try:
-            with Interrupts() as interrupts, in_mode(self.task.model, True):
-                for epoch in range(1, self.epochs + 1):
-                    order = random.permutation(len(self.data)) if self.shuffle else numpy.arange(len(self.data))
-                    logs = self._epoch(epoch, order, interrupts)
-                    if logs is None or self._end_of_epoch(epoch, logs):
-                        break
-        finally:
-            self.task.write(self.descent.numbers)
-            self.task.model.zero_grad()
-            self.descent.optimizer.zero_grad()  # it may have others than the model's
-            self.progress.close()
-        return self.history
+        for epoch in range(1, self.epochs + 1):
+            order = random.permutation(len(self.data)) if self.shuffle else numpy.arange(len(self.data))
+            logs = self._epoch(epoch, order)
+            if logs is None or self._end_of_epoch(epoch, logs) or self._is_interrupted():
+                break
 
-    def _epoch(self, epoch: int, order: Any, interrupts: Interrupts) -> dict[str, float] | None:
+    def _is_interrupted(self) -> bool:
+        if self.interrupts.noted:
+            self.history.stopped = "interrupted"
+        return self.interrupts.noted
+
+    def _epoch(self, epoch: int, order: Any) -> dict[str, float] | None:
         """Return the figures of an epoch; None where it ended early."""
         start, count = time.perf_counter(), len(order)
         watching = [callback for callback in self.callbacks if getattr(callback, "each_batch", False)]
@@ -158,8 +168,7 @@ class Loop:
             self.progress.update()
             if watching and self._told(watching, "batch", epoch, self._named(figures)):
                 return None
-            if interrupts.noted:
-                self.history.stopped = "interrupted"
+            if self._is_interrupted():
                 return None
         logs = self._named([total / count for total in totals])
         return {**logs, "seconds": time.perf_counter() - start}
@@ -168,7 +177,8 @@ class Loop:
         """Take a step by a batch; return its mean loss and metrics."""
         noise = self.noise.drawn(map(self.rehearsal.counts, batch.tolist())) if self.noise.generators else None
         sums = self.steps.sums(self.descent.numbers, batch, noise)
-        loss = self.descent.step(sums, len(batch), epoch - 1 + part)
+        with self.interrupts.held():
+            loss = self.descent.step(sums, len(batch), epoch - 1 + part)
         if not isfinite(loss):
             self.task.write(self.descent.numbers)
             error = diverged(self.task, self.data, batch, f"at step {self.taken + 1}, in epoch {epoch}")

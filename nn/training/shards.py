@@ -10,7 +10,7 @@ import threading
 import uuid
 import warnings
 from collections.abc import Sequence
-from concurrent.futures import BrokenExecutor, Executor
+from concurrent.futures import BrokenExecutor, CancelledError, Executor
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -70,11 +70,11 @@ class Shards:
             self._key, self._sent = uuid.uuid4().hex, _packed(self._steps)
 
     def _here(self, parts: Sequence[tuple[Any, ...]]) -> list[Sums]:
-        sums = [self._steps.sums(*part) for part in parts[:1]]
-        for part in parts[1:]:  # steps may fill the same array anew
-            sums[-1] = sums[-1]._replace(slopes=sums[-1].slopes.copy())
-            sums.append(self._steps.sums(*part))
-        return sums
+        every = []
+        for part in parts:
+            sums = self._steps.sums(*part)
+            every.append(sums._replace(slopes=sums.slopes.copy()))  # steps may fill the same array anew
+        return every
 
     def _there(self, executor: Executor, parts: Sequence[tuple[Any, ...]]) -> list[Sums]:
         try:
@@ -94,12 +94,12 @@ class Shards:
 def _result(future: Any) -> Sums | None:
     """Return what a worker made; None where it could not, by its own fault or the row's, which will be seen here."""
     try:
-        sums: Sums | None = future.result()
-    except BrokenExecutor:
-        raise
-    except Exception:
+        error = future.exception()
+    except CancelledError:
         return None
-    return sums
+    if isinstance(error, BrokenExecutor):
+        raise error
+    return future.result() if error is None else None
 
 
 def _split(indices: Any, count: int) -> list[tuple[Any, int]]:

@@ -244,20 +244,27 @@ class Steps:
             return self._steps.sums(numbers, indices, noise)
 
     def _give_up(self, error: Exception) -> None:
-        known = isinstance(error, (TracingError, ArithmeticError, ValueError))
         why = str(error) if isinstance(error, TracingError) else f"{type(error).__name__}: {error}"
+        if self._insisted and isinstance(error, (TracingError, ArithmeticError, ValueError)):
+            raise error
         if self._insisted:
-            raise error if known else TracingError(f"this cannot be compiled: {why}") from error
+            raise TracingError(f"this cannot be compiled: {why}") from error
         self._steps, self._history.compiled, self._history.why_eager = self._eager, False, why
 
 
 def alike(some: Sums, others: Sums) -> bool:
     """Whether sums of the same row differ by no more than rounding."""
+    found, expected = [[sums.loss, *sums.metrics, *sums.slopes] for sums in (some, others)]
+    return are_close(found, expected)
+
+
+def are_close(found: Any, expected: Any) -> bool:
+    """Whether arrays have one shape, and numbers that differ by no more than rounding."""
     import numpy
 
-    found, expected = [numpy.array([sums.loss, *sums.metrics, *sums.slopes]) for sums in (some, others)]
+    found, expected = numpy.asarray(found), numpy.asarray(expected)
     size = numpy.abs(expected[numpy.isfinite(expected)]).max(initial=0.0)
-    return numpy.allclose(found, expected, 1e-6, 1e-9 * size, equal_nan=True)
+    return found.shape == expected.shape and numpy.allclose(found, expected, 1e-6, 1e-9 * size, equal_nan=True)
 
 
 def added(parts: Sequence[Sums]) -> Sums:

@@ -574,6 +574,36 @@ def test_a_second_ctrl_c_interrupts_at_once() -> None:
     assert model.state_dict() == seen[-1]
 
 
+class Halting(nn.optim.SGD):
+    """Ctrl-C is pressed twice in the middle of the third step."""
+
+    taken = 0
+
+    def on_arrays(self, numbers: Any, slopes: Any) -> Any:
+        def step() -> None:
+            self.taken += 1
+            numbers[:2] -= 1.0
+            for _ in range(2 * (self.taken == 3)):
+                signal.raise_signal(signal.SIGINT)
+            numbers[2:] -= 1.0
+
+        return step
+
+
+def test_a_second_ctrl_c_does_not_halve_a_step() -> None:
+    model = nn.Neuron(3, "linear", seed=0)
+    before = np.array(list(model.state_dict().values()))
+    with pytest.raises(KeyboardInterrupt):
+        trained(model, optimizer=Halting(model.parameters(), lr=0.1))
+    np.testing.assert_allclose(list(model.state_dict().values()), before - 3.0)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_ctrl_c_after_the_last_batch_of_an_epoch_ends_with_that_epoch() -> None:
+    history, _ = trained(nn.Neuron(3, seed=0), callbacks=[lambda event: signal.raise_signal(signal.SIGINT)])
+    assert (history.epochs, history.stopped) == (1, "interrupted")
+
+
 def test_training_in_a_thread_leaves_signals_alone() -> None:
     histories: list[Any] = []
     thread = threading.Thread(target=lambda: histories.append(trained(nn.Neuron(3, seed=0), epochs=2)[0]))
@@ -680,7 +710,7 @@ class Factored(nn.Module):
         self.w, self.factor = [Value(0.1), Value(0.2), Value(0.3)], 1.0
 
     def __call__(self, x: Any) -> Any:
-        return self.factor * ad.dot(self.w, list(x)) if self.training else self.w[0]
+        return self.factor * (ad.dot(self.w, list(x)) if self.training else self.w[0])
 
 
 def halve(event: nn.Event) -> None:
@@ -696,9 +726,10 @@ def replace(event: nn.Event) -> None:
 def test_what_a_callback_changes_of_the_model_counts_from_then_on(change: Any) -> None:
     results = []
     for compile in (True, False):
-        history, numbers = trained(Factored(), compile=compile, callbacks=[change], epochs=3)
+        options: dict[str, Any] = {"callbacks": [change], "validation": (X[:9], LINE[:9]), "epochs": 3}
+        history, numbers = trained(Factored(), compile=compile, **options)
         assert history.compiled is compile
-        results.append([*history["loss"], *numbers])
+        results.append([*history["loss"], *history["val_loss"], *numbers])
     np.testing.assert_allclose(*results, rtol=1e-9)
 
 
@@ -769,6 +800,42 @@ def test_predict_gives_a_row_of_outputs_for_each_row(compile: bool) -> None:
     outputs = nn.predict(three, X, compile=compile)
     assert outputs.shape == (50, 3)
     np.testing.assert_allclose(outputs[7], [value.data for value in three(X[7])], rtol=1e-13)
+
+
+class Of(nn.Module):
+    """What a function makes of its numbers and a row."""
+
+    def __init__(self, function: Any) -> None:
+        self.w, self.function = [Value(0.1), Value(0.2)], function
+
+    def __call__(self, x: Any) -> Any:
+        return self.function(self.w, x)
+
+
+OUTPUTS = {
+    "tuple": lambda w, x: (w[0] * x[0], w[1]),
+    "nested": lambda w, x: ([w[0] * x[0], x[1]], (w[1], 1.0)),
+    "array": lambda w, x: np.array([w[0] * x[0], w[1]]),
+    "number": lambda w, x: x[0],
+    "constant": lambda w, x: 3,
+    "condition": lambda w, x: x[0] > 0,
+    "looked up by hash": lambda w, x: w[0] * FACTORS.get(x[0], 0.0),
+    "looked up, or an error": lambda w, x: w[0] * FACTORS[x[0]],
+    "method of floats": lambda w, x: w[0] * x[0].real,
+}
+
+
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_predictions_do_not_depend_on_how_they_are_made(name: str) -> None:
+    model = Of(OUTPUTS[name])
+    outputs, others = nn.predict(model, X), nn.predict(model, X, compile=False)
+    assert outputs.shape == others.shape
+    np.testing.assert_allclose(outputs, others, rtol=1e-13)
+
+
+def test_a_program_that_predicts_something_else_is_an_error_where_it_is_insisted_on() -> None:
+    with pytest.raises(TracingError, match="other numbers for row 0"):
+        nn.predict(Of(OUTPUTS["looked up by hash"]), X, compile=True)
 
 
 def test_predict_of_rows_of_several_lengths() -> None:

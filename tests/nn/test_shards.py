@@ -129,6 +129,56 @@ def fails(outputs: Any, target: Any) -> Any:
     return ad.log(outputs[0] - 1e9)
 
 
+def interrupted(outputs: Any, target: Any) -> Any:
+    """The loss; in a worker, Ctrl-C, which a terminal sends to all processes."""
+    if os.getpid() != int(os.environ["PARENT"]):
+        raise KeyboardInterrupt
+    return nn.cross_entropy(outputs, target)
+
+
+def test_ctrl_c_in_a_worker_is_not_ours(monkeypatch: Any) -> None:
+    monkeypatch.setenv("PARENT", str(os.getpid()))
+    with ProcessPoolExecutor(2) as executor:
+        _, numbers = trained(interrupted, shards=3, compile=False, executor=executor)
+    assert numbers == trained(shards=3, compile=False)[1]
+
+
+def test_a_cancelled_part_is_done_here() -> None:
+    class Cancelling(Executor):
+        def submit(self, function: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+            future: Future[Any] = Future()
+            future.cancel()
+            return future
+
+    assert trained(shards=3, executor=Cancelling())[1] == trained(shards=3)[1]
+
+
+class Scaled(nn.Module):
+    """A factor that is not trained, and no Value."""
+
+    def __init__(self) -> None:
+        self.inner, self.factor = nn.MLP(3, [4, 2], seed=0), 1.0
+
+    def __call__(self, x: Any) -> Any:
+        return [self.factor * y for y in self.inner(x)]
+
+
+@pytest.mark.parametrize("compile", [True, False])
+def test_workers_are_told_what_a_callback_changed(compile: bool) -> None:
+    def halve(event: nn.Event) -> None:
+        event.model.factor /= 2
+
+    results = []
+    with ProcessPoolExecutor(2) as pool:
+        for executor in (pool, None):
+            model = Scaled()
+            adam = nn.optim.Adam(model.parameters(), lr=0.05)
+            options: dict[str, Any] = {"callbacks": [halve], "executor": executor, "shards": 2, "compile": compile}
+            nn.fit(model, X, Y, loss=nn.cross_entropy, optimizer=adam, epochs=3, progress=False, **options)
+            results.append([parameter.data for parameter in model.parameters()])
+    assert results[0] == results[1]
+
+
 def test_an_error_in_a_worker_is_the_error_of_one_process() -> None:
     with ThreadPoolExecutor(2) as executor, pytest.raises(FloatingPointError, match="log made nan"):
         trained(fails, executor=executor)
