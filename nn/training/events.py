@@ -96,8 +96,7 @@ def early_stopping(
         if waited and numbers is not None and (event.stopping or event.epoch == event.epochs):
             event.model.load_state_dict(numbers)
 
-    callback.__name__ = "early_stopping"
-    return callback
+    return _looking_on(callback, "early_stopping")
 
 
 def checkpoint(path: str | PathLike[str], *, monitor: str | None = None, mode: str = "min", every: int = 1) -> Callback:
@@ -122,7 +121,12 @@ def checkpoint(path: str | PathLike[str], *, monitor: str | None = None, mode: s
         if event.epoch % every == 0 and (best is None or best.is_beaten(event)):
             save(path, event.model, event.optimizer, event.history)
 
-    callback.__name__ = "checkpoint"
+    return _looking_on(callback, "checkpoint")
+
+
+def _looking_on(callback: Callback, name: str) -> Callback:
+    """Name a callback, and mark it as one after which a program need not be held against the model again."""
+    callback.__name__, callback.looks_on = name, True  # type: ignore[attr-defined]
     return callback
 
 

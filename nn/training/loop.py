@@ -201,7 +201,7 @@ class Loop:
             observe(logs.get("val_loss", logs["loss"]))
         telling = [callback for callback in self.callbacks if not getattr(callback, "each_batch", False)]
         ends = bool(telling) and self._told(telling, "epoch", epoch, logs)
-        if self.callbacks and not ends and epoch < self.epochs:
+        if any(map(_may_change, self.callbacks)) and not ends and epoch < self.epochs:
             self.steps.check(self.descent.numbers, epoch % len(self.data))
         self.descent.keep()
         return ends
@@ -213,10 +213,16 @@ class Loop:
         event = Event(name, epoch, self.epochs, self.taken, logs, model, optimizer, self.history)
         for callback in callbacks:
             callback(event)
-        model.train()
+        if any(map(_may_change, callbacks)):
+            model.train()
         self.descent.numbers[:] = self.task.numbers()
         self.history.stopped = event.stopping
         return event.stopping is not None
+
+
+def _may_change(callback: Callback) -> bool:
+    """Whether a callback may change the model in other ways than its parameters."""
+    return not getattr(callback, "looks_on", False)
 
 
 @contextmanager

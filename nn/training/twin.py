@@ -61,17 +61,19 @@ def twin(
     memo: dict[int, Any] = {id(old): new for old, new in zip(parameters, numbers, strict=True)}
     memo.update({id(old): new for old, new in zip(generators, sources, strict=True)})
     other = deepcopy(model, memo)
+    # Not the memo, which holds the copies as well: a cycle, which a collection in all of memory would free, each time.
+    own = {id(p): memo[id(p)] for p in model.parameters() if id(p) in memo}
     for module in modules_of(model):
         if id(module) in memo:
-            vars(memo[id(module)]).update(_lists(module, memo))
+            vars(memo[id(module)]).update(_lists(module, own))
     return other
 
 
-def _lists(module: Any, memo: Mapping[int, Any]) -> dict[str, Callable[[], list[Any]]]:
+def _lists(module: Any, own: Mapping[int, Any]) -> dict[str, Callable[[], list[Any]]]:
     """Return the methods of a module that list its parameters, as its copy has them."""
     return {
-        "parameters": lambda: [memo.get(id(p), p) for p in module.parameters()],
-        "named_parameters": lambda: [(name, memo.get(id(p), p)) for name, p in module.named_parameters()],
+        "parameters": lambda: [own.get(id(p), p) for p in module.parameters()],
+        "named_parameters": lambda: [(name, own.get(id(p), p)) for name, p in module.named_parameters()],
     }
 
 
