@@ -8,9 +8,10 @@ import random
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,30 @@ from autodiff.shell import printable, save_drawing
 
 NEEDED = ("sklearn", "tqdm", "numba")
 TRAIN_EXTRA = 'training needs scikit-learn, tqdm and numba: python -m pip install "scalar-autodiff[train,compile]"'
+
+
+TICK = 0.5  # seconds
+
+
+@contextmanager
+def ticking(what: str) -> Iterator[None]:
+    """Print what is under way, and a dot every half second until it is done."""
+    over = threading.Event()
+
+    def tick() -> None:
+        with suppress(OSError):  # nobody reads: the next line of the tour finds out
+            while not over.wait(TICK):
+                print(".", end="", flush=True)
+
+    thread = threading.Thread(target=tick, daemon=True)
+    print(what, end=" ...", flush=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+        print(flush=True)
 
 
 # --- one neuron ---
@@ -223,9 +248,9 @@ Four things to try next:
 def take(epochs: int, seed: int, path: Path) -> int:
     """Run the tour, with the drawing saved at `path`; return the exit status."""
     out = show_gradients()
-    print("\nLaying out the graph ...", flush=True)
     try:
-        saved = save_drawing(out, path)
+        with ticking("\nLaying out the graph"):
+            saved = save_drawing(out, path)
     except OSError as error:
         print(printable(f"{path} cannot be written: {error}"), file=sys.stderr)
         return 2
@@ -241,8 +266,8 @@ def take(epochs: int, seed: int, path: Path) -> int:
 
 def read_digits(epochs: int, seed: int, are_built: Callable[[], bool]) -> None:
     """Train a network eagerly, then compiled; show what it has learnt."""
-    print("\nImporting scikit-learn, for its handwritten digits ...", flush=True)
-    training, testing = digits(seed)
+    with ticking("\nImporting scikit-learn, for its handwritten digits"):
+        training, testing = digits(seed)
     model = nn.MLP(64, [32, 10], seed=seed)
     print(
         f"{len(training):,} digits of 64 pixels; {len(model.parameters()):,} parameters in {model}.\n"
@@ -251,7 +276,8 @@ def read_digits(epochs: int, seed: int, are_built: Callable[[], bool]) -> None:
     )
     eagerly = train_eagerly(model, training, seed, are_built)
     if eagerly and epochs:
-        print(f"\nThe same code, compiled: loading kernels, tracing the network, {epochs} epochs ...", flush=True)
+        with ticking("\nThe same code, compiled: loading numba's kernels"):
+            autodiff.compile(autodiff.exp)(0.0)
         train_compiled(model, training, epochs, seed, eagerly)
     said = answers(model, testing)
     right = [digit == answer for (_, digit), answer in zip(testing, said, strict=True)]

@@ -8,6 +8,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -110,6 +111,13 @@ def test_eager_training_goes_on_while_kernels_are_built_and_says_so(
     assert "500 samples in" in out
     assert speed
     assert speed > 0
+
+
+def test_what_takes_long_ticks(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tour, "TICK", 0.01)
+    with tour.ticking("waiting"):
+        time.sleep(0.2)
+    assert re.fullmatch(r"waiting \.{5,}\n", capsys.readouterr().out)
 
 
 def test_the_process_that_builds_kernels_does_and_ends_with_the_tour() -> None:
