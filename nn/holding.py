@@ -33,8 +33,10 @@ def is_module(thing: object) -> bool:
     return _reader(type(thing)) is _attributes
 
 
-def walk(module: Any) -> Iterator[tuple[Path, Any]]:
+def walk(module: Any, deep: bool = True) -> Iterator[tuple[Path, Any]]:
     """Yield (path, thing) for the module, and the modules and Values under it, as deep as they nest, in order.
+
+    Unless it is to be deep, those in the modules that it holds are left out.
 
     Values that a list holds, and nothing else, come as that list, which takes half the time. A module or a
     container held twice, or holding its holder, is visited once; what buffers hold is left out. Raises TypeError for
@@ -58,10 +60,17 @@ def walk(module: Any) -> Iterator[tuple[Path, Any]]:
                 visited.add(id(child))
                 if read is _attributes:
                     yield (path, key), child
+                    if not deep:
+                        continue
                 stack.append(((path, key), iter(read(child))))
                 break  # down into the child; the rest of these children has its turn afterwards
         else:
             stack.pop()
+
+
+def modules_of(model: Any) -> list[Any]:
+    """The modules of a model, itself first."""
+    return [thing for _, thing in walk(model) if is_module(thing)]
 
 
 def children(thing: Any) -> Iterable[tuple[Any, Any]] | None:

@@ -53,7 +53,7 @@ def weights(
         fan_in, fan_out: how many inputs and outputs a weight counts as having, where that is not the columns and rows:
             those of a convolution are channels times the size of its kernel.
 
-    Raises ValueError for an unknown name, TypeError for a function of this module that was not called.
+    Raises ValueError for an unknown name.
 
     >>> weights("ones", random.Random(0), rows=2, columns=3)
     [[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]]
@@ -62,8 +62,6 @@ def weights(
         if init not in NAMES:
             raise ValueError(f"no initialiser is called {init!r}; known are {', '.join(NAMES)}, or give one of nn.init")
         init = NAMES[init]()
-    if any(init is function for function in NAMES.values()):
-        raise TypeError("init is what a function of nn.init returns, such as nn.init.he(); got the function itself")
     if isinstance(init, Whole):
         return init.draw(rng, rows, columns)
     nin, nout = columns if fan_in is None else fan_in, rows if fan_out is None else fan_out

@@ -18,7 +18,6 @@ from sys import float_info
 from typing import Any, Literal
 
 import autodiff
-from autodiff import Value
 from nn.lists import each, flat
 from nn.targets import (
     alike,
@@ -26,9 +25,7 @@ from nn.targets import (
     are_probabilities,
     chosen,
     each_row,
-    expectation,
     is_index,
-    is_number,
     nan_unless,
     weighted,
 )
@@ -57,11 +54,10 @@ def mse(outputs: Any, targets: Any, *, reduction: Reduction = "mean") -> Any:
 
     Raises ValueError if the shapes differ.
 
-    >>> mse([Value(1.0), Value(3.0)], [0.0, 1.0]).data
+    >>> mse([1.0, 3.0], [0.0, 1.0])
     2.5
     """
-    outputs, targets = alike("mse", outputs, targets)
-    return _reduced(each(lambda y, t: autodiff.square(y - t), outputs, targets), reduction)
+    return _reduced(each(lambda y, t: autodiff.square(y - t), *alike("mse", outputs, targets)), reduction)
 
 
 def mae(outputs: Any, targets: Any, *, reduction: Reduction = "mean") -> Any:
@@ -69,11 +65,10 @@ def mae(outputs: Any, targets: Any, *, reduction: Reduction = "mean") -> Any:
 
     Arguments and errors are those of mse.
 
-    >>> mae([Value(1.0), Value(3.0)], [0.0, 1.0]).data
+    >>> mae([1.0, 3.0], [0.0, 1.0])
     1.5
     """
-    outputs, targets = alike("mae", outputs, targets)
-    return _reduced(each(lambda y, t: autodiff.abs(y - t), outputs, targets), reduction)
+    return _reduced(each(lambda y, t: autodiff.abs(y - t), *alike("mae", outputs, targets)), reduction)
 
 
 def huber(outputs: Any, targets: Any, *, delta: float = 1.0, reduction: Reduction = "mean") -> Any:
@@ -88,18 +83,17 @@ def huber(outputs: Any, targets: Any, *, delta: float = 1.0, reduction: Reductio
     Raises ValueError if shapes differ, or for another delta.
     Source: Huber, Robust estimation of a location parameter, Annals of Mathematical Statistics 35, 1964.
 
-    >>> huber([Value(0.5), Value(3.0)], [0.0, 0.0], reduction="none")[1].data
+    >>> huber([0.5, 3.0], [0.0, 0.0], reduction="none")[1]
     2.5
     """
-    if not is_number(delta) or not 0 < delta < inf:
+    if not 0 < delta < inf:
         raise ValueError(f"delta is above 0 and finite, got {delta!r}")
-    outputs, targets = alike("huber", outputs, targets)
 
-    def of_error(e: Any) -> Any:
-        size = autodiff.abs(e)
-        return autodiff.where(size <= delta, 0.5 * autodiff.square(e), delta * (size - 0.5 * delta))
+    def of_pair(y: Any, t: Any) -> Any:
+        size = autodiff.abs(y - t)
+        return autodiff.where(size <= delta, 0.5 * autodiff.square(y - t), delta * (size - 0.5 * delta))
 
-    return _reduced(each(lambda y, t: of_error(y - t), outputs, targets), reduction)
+    return _reduced(each(of_pair, *alike("huber", outputs, targets)), reduction)
 
 
 # --- of two classes ---
@@ -116,7 +110,7 @@ def binary_cross_entropy_with_logits(logits: Any, targets: Any, *, reduction: Re
 
     Raises ValueError if shapes differ, or for a target outside [0, 1].
 
-    >>> round(binary_cross_entropy_with_logits(Value(0.0), 1).data, 12)
+    >>> round(binary_cross_entropy_with_logits(0.0, 1), 12)
     0.69314718056
     """
     name = "binary_cross_entropy_with_logits"
@@ -132,15 +126,9 @@ def _are_from_0_to_1(name: str, what: str, numbers: Any, advice: str) -> Any:
 
 
 def _surprise(logit: Any, probability: Any) -> Any:
-    """Return the cross-entropy of one logit; of a certain target, the one term that counts."""
-    if isinstance(probability, Value):
-        certain, opposite = autodiff.softplus(-logit), autodiff.softplus(logit)
-        return weighted(probability, certain) + weighted(1.0 - probability, opposite)
-    if probability == 0:
-        return autodiff.softplus(logit)
-    if probability == 1:
-        return autodiff.softplus(-logit)
-    return probability * autodiff.softplus(-logit) + (1 - probability) * autodiff.softplus(logit)
+    """Return the cross-entropy of one logit."""
+    certain, opposite = autodiff.softplus(-logit), autodiff.softplus(logit)
+    return weighted(probability, certain) + weighted(1.0 - probability, opposite)
 
 
 def binary_cross_entropy(probabilities: Any, targets: Any, *, reduction: Reduction = "mean") -> Any:
@@ -154,7 +142,7 @@ def binary_cross_entropy(probabilities: Any, targets: Any, *, reduction: Reducti
 
     Raises ValueError if shapes differ, for a target outside [0, 1], or for an output outside of it, such as a logit.
 
-    >>> round(binary_cross_entropy(Value(0.5), 1).data, 12), binary_cross_entropy(Value(0.0), 1).data
+    >>> round(binary_cross_entropy(0.5, 1), 12), binary_cross_entropy(0.0, 1)
     (0.69314718056, 100.0)
     """
     name = "binary_cross_entropy"
@@ -180,7 +168,7 @@ def hinge(outputs: Any, targets: Any, *, reduction: Reduction = "mean") -> Any:
     Raises ValueError if shapes differ, or for another target.
     Source: Cortes and Vapnik, Support-vector networks, Machine Learning 20, 1995.
 
-    >>> hinge([Value(2.0), Value(0.5)], [1, -1]).data
+    >>> hinge([2.0, 0.5], [1, -1])
     0.75
     """
     outputs, targets = alike("hinge", outputs, targets)
@@ -209,18 +197,18 @@ def cross_entropy(logits: Any, targets: Any, *, label_smoothing: float = 0.0, re
     or do not sum to 1, more or fewer targets than rows, or another label_smoothing.
     Source of label smoothing: Szegedy et al., Rethinking the Inception architecture for computer vision, CVPR 2016.
 
-    >>> cross_entropy([Value(1000.0), Value(0.0)], 1).data, cross_entropy([Value(1000.0), Value(0.0)], [0, 1]).data
+    >>> cross_entropy([1000.0, 0.0], 1), cross_entropy([1000.0, 0.0], [0, 1])
     (1000.0, 1000.0)
     >>> cross_entropy([[3.0, 3.0], [0.0, 1000.0]], [0, 1], reduction="none")
     [0.693147180559945..., 0.0]
     """
-    if not is_number(label_smoothing) or not 0 <= label_smoothing <= 1:
+    if not 0 <= label_smoothing <= 1:
         raise ValueError(f"label_smoothing is from 0 to 1, got {label_smoothing!r}")
 
     def of_row(logits: list[Any], target: Any) -> Any:
         if isinstance(target, list):
             valid = are_probabilities("cross_entropy", target, len(logits))
-            expected = expectation(target, logits)
+            expected = autodiff.sum([weighted(p, z) for p, z in zip(target, logits, strict=True)])
         else:
             valid = is_index("cross_entropy", "a class", target, len(logits))
             expected = chosen(logits, target)
@@ -266,7 +254,7 @@ def multiclass_hinge(outputs: Any, targets: Any, *, reduction: Reduction = "mean
     Raises ValueError for no outputs, for an index that is no class, or more or fewer targets than rows.
     Source: Weston and Watkins, Support vector machines for multi-class pattern recognition, ESANN 1999.
 
-    >>> multiclass_hinge([Value(2.0), Value(1.5), Value(0.0)], 0).data
+    >>> multiclass_hinge([2.0, 1.5, 0.0], 0)
     0.16666666666666666
     """
 

@@ -32,7 +32,7 @@ def accuracy(outputs: Any, target: Any, *, threshold: float = 0.0) -> Any:
     >>> accuracy([0.5, 2.0, 1.0], 1), accuracy([0.5, 2.0, 1.0], [1, 0, 0]), accuracy(-0.3, 0)
     (1.0, 0.0, 1.0)
     """
-    outputs, target = plain("accuracy", outputs), plain("accuracy", target)
+    outputs, target = plain(outputs), plain(target)
     lengths = shape("accuracy", outputs), shape("accuracy", target)
     if len(lengths[0]) > 1 or 0 in lengths[0] or lengths[1] not in ((), lengths[0] or (1,)):
         raise ValueError(

@@ -19,13 +19,13 @@ it computed. State that is to be saved with the parameters, and not trained, is 
     (0.9, {'mean': 0.1}, [])
 """
 
+import reprlib
 from collections.abc import Iterator, Mapping
-from copy import copy
 from typing import TYPE_CHECKING, Any, Self
 
 from autodiff import Value
 from nn.elsewhere import ON_MODULES
-from nn.holding import Path, buffers, children, dotted, fits, is_module, numbers, refilled, walk
+from nn.holding import Path, buffers, dotted, fits, is_module, modules_of, numbers, refilled, walk
 
 if TYPE_CHECKING:
     from nn.summary import Summary
@@ -80,7 +80,13 @@ class Module:
         >>> [name for name, _ in MLP(2, [1], seed=0).named_parameters()]
         ['layers.0.neurons.0.w.0', 'layers.0.neurons.0.w.1', 'layers.0.neurons.0.b']
         """
-        return [(dotted(path), parameter) for parameter, path in _paths(self).items()]
+        found: dict[Value, Path] = {}
+        for path, thing in walk(self):
+            if isinstance(thing, (list, Value)):
+                held = [((path, i), x) for i, x in enumerate(thing)] if isinstance(thing, list) else [(path, thing)]
+                for at, x in held:
+                    found.setdefault(x, at)
+        return [(dotted(path), x) for x, path in found.items() if not x.is_result]
 
     def register_buffer(self, name: str, value: Any) -> None:
         """Set an attribute that is state: saved by `state_dict`, and never trained, whatever is assigned to it later.
@@ -163,8 +169,8 @@ class Module:
         unexpected = [name for name in state if name not in names]
         if missing or unexpected:
             raise KeyError(
-                f"state_dict does not fit {type(self).__name__}: {_count('missing', missing)}, "
-                f"{_count('unexpected', unexpected)}; it has the names that named_parameters() and named_buffers() list"
+                f"state_dict does not fit {type(self).__name__}: missing {reprlib.repr(missing)}, unexpected "
+                f"{reprlib.repr(unexpected)}; it has the names that named_parameters() and named_buffers() list"
             )
         loaded = {}
         for name, entry in state.items():
@@ -189,10 +195,8 @@ class Module:
         >>> model.child_name(model.layers[1])
         'layers.1'
         """
-        for path, module in submodules(self):
-            if module is child:
-                return dotted(path)
-        return next((dotted(path) for path, held in walk(self) if held is child and path), None)
+        found = [path for deep in (False, True) for path, held in walk(self, deep) if held is child and path]
+        return dotted(found[0]) if found else None
 
     def modules(self) -> list["Module"]:
         """Return the module itself and all modules in it, each once, in the order of the attributes.
@@ -201,7 +205,7 @@ class Module:
         >>> MLP(2, [1], seed=0).modules()
         [MLP(2, [1], 'relu'), Layer(2, 1, 'linear'), Neuron(2, 'linear')]
         """
-        return _modules(self)
+        return modules_of(self)
 
     def train(self, mode: bool = True) -> Self:
         """Set `training` of the module and of all modules in it; return the module.
@@ -217,7 +221,7 @@ class Module:
         """
         if not isinstance(mode, bool):
             raise TypeError(f"train takes True or False, got {type(mode).__name__}; to fit data: nn.fit(model, X, y)")
-        for module in _modules(self):
+        for module in modules_of(self):  # a method may be hidden by an attribute
             module.training = mode
         return self
 
@@ -279,31 +283,13 @@ class Module:
         return f"{type(self).__name__}({count:,} parameter{'s' * (count != 1)})"
 
 
-def _modules(module: Module) -> list[Module]:
-    """Return it and the modules in it; a function, for a module may have an attribute called modules."""
-    return [held for _, held in walk(module) if is_module(held)]
-
-
 def _leaves(module: Module) -> list[Value]:
     """Return the leaves that are held, each once, in half the time that their paths would take."""
     found: dict[Value, None] = {}
     for _, thing in walk(module):
-        if isinstance(thing, list):
-            found.update(dict.fromkeys(thing))
-        elif isinstance(thing, Value):
-            found[thing] = None
-    return [x for x in found if x.op is None]
-
-
-def _paths(module: Module) -> dict[Value, Path]:
-    """Return the path to each parameter, the first one where there are several."""
-    found: dict[Value, Path] = {}
-    for path, thing in walk(module):
         if isinstance(thing, (list, Value)):
-            held = [((path, i), x) for i, x in enumerate(thing)] if isinstance(thing, list) else [(path, thing)]
-            for at, x in held:
-                found.setdefault(x, at)
-    return {x: path for x, path in found.items() if not x.is_result}
+            found.update(dict.fromkeys(thing if isinstance(thing, list) else (thing,)))
+    return [x for x in found if x.op is None]
 
 
 def _buffers(module: Module) -> Iterator[tuple[Module, str, Path]]:
@@ -315,27 +301,6 @@ def _buffers(module: Module) -> Iterator[tuple[Module, str, Path]]:
                     yield holder, name, (path, name)
 
 
-def submodules(module: Module) -> Iterator[tuple[Path, Module]]:
-    """Yield (path, module) for the modules that it holds itself, in containers or not, and not within other modules."""
-    return _submodules(module, None, set())
-
-
-def _submodules(thing: object, path: Path, visited: set[int]) -> Iterator[tuple[Path, Module]]:
-    visited.add(id(thing))
-    for key, child in children(thing) or ():
-        if is_module(child):
-            yield (path, key), child
-        elif id(child) not in visited:
-            yield from _submodules(child, (path, key), visited)
-
-
 def _float(x: Any) -> float:
-    """Return the number of a parameter or buffer; a copy holds what was assigned as a float, or raises and names it."""
-    if not isinstance(x, Value):
-        return Value(x).data
-    return x.data if type(x.data) is float else copy(x).data
-
-
-def _count(what: str, names: list[str]) -> str:
-    shown = ", ".join(map(repr, names[:5])) + (", ..." if len(names) > 5 else "")
-    return f"{len(names)} {what}" + (f" ({shown})" if names else "")
+    """Return the number of a parameter or buffer, whatever kind was assigned to it."""
+    return Value(x.data if isinstance(x, Value) else x).data

@@ -15,8 +15,8 @@ from itertools import accumulate
 from typing import Any, NamedTuple
 
 from autodiff import Value, record_source
-from nn.holding import children, dotted
-from nn.module import Module, submodules
+from nn.holding import children, dotted, is_module, walk
+from nn.module import Module
 
 _LONGEST = 60  # of a description: a chain of many steps is described by its rows
 _HEADER = ("module", "what it is", "parameters", "buffers", "nodes")
@@ -66,8 +66,8 @@ def _tree(
     """Yield the module and those in it, each once, with the names on the way to it, and which of them end a branch."""
     yield names, lasts, module
     inner: list[tuple[str, Module]] = []
-    for path, child in () if hasattr(module, "neurons") else submodules(module):
-        if id(child) not in seen:
+    for path, child in () if hasattr(module, "neurons") else walk(module, deep=False):
+        if is_module(child) and id(child) not in seen:
             seen.add(id(child))
             inner.append((dotted(path), child))
     for name, child in inner:

@@ -4,9 +4,7 @@ Nothing is broadcast: shapes that differ are an error. So is an invalid target; 
 is not known yet, there is a condition instead, which makes the loss nan.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
-from decimal import Decimal
+from collections.abc import Callable, Sequence
 from functools import reduce
 from math import inf, nan
 from numbers import Real
@@ -15,30 +13,22 @@ from typing import Any
 
 import autodiff
 from autodiff import Value
-from nn.lists import each
+from nn.lists import each, listed
 
 # --- shapes ---
 
 
-def plain(name: str, numbers: Any) -> Any:
+def plain(numbers: Any) -> Any:
     """Return a number, or (nested) lists of numbers, with those of other libraries as Python's own.
 
     Arithmetic of numpy's small integers wraps around: 1 - 3 is 254 in uint8.
     """
-    kind = type(numbers)
-    if kind is float or kind is int or isinstance(numbers, (Value, str)):
+    if type(numbers) in (float, int) or isinstance(numbers, (Value, str)):
         return numbers
-    if isinstance(numbers, Decimal):
-        return float(numbers)
-    if isinstance(numbers, (AbstractSet, Mapping)):
-        raise TypeError(
-            f"{name} takes a number or a list of numbers, got a {kind.__name__}, which has no order; list them"
-        )
-    if hasattr(kind, "to_numpy"):  # a pandas frame, which iterates over the names of its columns
+    if hasattr(type(numbers), "to_numpy"):  # a pandas frame, which iterates over the names of its columns
         numbers = numbers.to_numpy()
-    if hasattr(type(numbers), "tolist"):
-        numbers = numbers.tolist()
-    return [plain(name, x) for x in numbers] if isinstance(numbers, Iterable) else numbers
+    numbers = listed(numbers)
+    return [plain(x) for x in numbers] if isinstance(numbers, Sequence) else numbers
 
 
 def shape(name: str, numbers: Any) -> tuple[int, ...]:
@@ -60,7 +50,7 @@ def alike(name: str, outputs: Any, targets: Any) -> tuple[Any, Any]:
 
     Raises ValueError if their shapes differ, or if there are none.
     """
-    outputs, targets = plain(name, outputs), plain(name, targets)
+    outputs, targets = plain(outputs), plain(targets)
     shapes = shape(name, outputs), shape(name, targets)
     if shapes == ((), (1,)):
         return outputs, targets[0]
@@ -77,15 +67,12 @@ def alike(name: str, outputs: Any, targets: Any) -> tuple[Any, Any]:
 def each_row(name: str, formula: Callable[[list[Any], Any], Any], outputs: Any, targets: Any) -> Any:
     """Return formula(row, target) of a row, a list of numbers, and its target; for a list of rows, the list of it.
 
-    Raises ValueError for rows without numbers, or if there are more or fewer targets than rows; TypeError for outputs
-    that are a single number.
+    Raises ValueError for a single number, for rows without numbers, or if there are more or fewer targets than rows.
     """
-    outputs, targets = plain(name, outputs), plain(name, targets)
+    outputs, targets = plain(outputs), plain(targets)
     lengths = shape(name, outputs)
-    if not lengths:
-        raise TypeError(f"{name} takes a list with one output for each class, or a list of such rows; got one number")
-    if 0 in lengths:
-        raise ValueError(f"{name} takes at least one output, got none")
+    if not lengths or 0 in lengths:
+        raise ValueError(f"{name} takes a list with one output for each class, or many such rows, got shape {lengths}")
 
     def descend(outputs: list[Any], targets: Any, depth: int) -> Any:
         if depth == 1:
@@ -108,14 +95,11 @@ def is_number(x: Any) -> bool:
 
 def all_valid(numbers: list[Any], is_valid: Callable[[Any], Any], message: str) -> Any:
     """Return whether all numbers are valid; raise ValueError, with the message, for one that is not."""
-    conditions = []
-    for x in numbers:
-        holds = is_number(x) and is_valid(x)
-        if not isinstance(holds, bool) and isinstance(x, Value):
-            conditions.append(holds)
-        elif not holds:
+    conditions = [is_number(x) and is_valid(x) for x in numbers]
+    for x, holds in zip(numbers, conditions, strict=True):
+        if holds is False:
             raise ValueError(message.format(x))
-    return reduce(and_, conditions) if conditions else True
+    return reduce(and_, conditions)
 
 
 def nan_unless(valid: Any, loss: Any) -> Any:
@@ -149,30 +133,19 @@ def chosen(numbers: Sequence[Any], index: Any) -> Any:
 
 def are_probabilities(name: str, weights: Any, count: int) -> Any:
     """Return whether weights are so many, at least 0, and sum to 1, to 1e-6; raise ValueError if they do not."""
-    if not isinstance(weights, list):
-        raise ValueError(f"{name} takes {count} target probabilities, one for each output, got {weights!r}")
-    valid = len(weights) == count and all(map(is_number, weights))
+    valid = isinstance(weights, list) and len(weights) == count and all(map(is_number, weights))
     if valid:
         total = autodiff.sum(weights)
         valid = (autodiff.min(weights) >= 0.0) & (total >= 1 - 1e-6) & (total <= 1 + 1e-6)
     if valid is False:
-        given = f" with sum {sum(weights)}" if all(map(is_number, weights)) else ""
-        advice = f"; for a class, write {weights[0]!r}" if len(weights) == 1 else ""
         raise ValueError(
-            f"{name} takes {count} target probabilities that sum to 1, one for each output, "
-            f"got {len(weights)}{given}: {weights}{advice}"
+            f"{name} takes {count} target probabilities that sum to 1, one for each output, got {weights!r}"
         )
     return valid
 
 
 def weighted(weight: Any, x: Any) -> Any:
     """Return weight * x, where a weight of 0 counts also against an infinite x: IEEE 754 has nan for that."""
-    return autodiff.where((weight == 0.0) & (autodiff.abs(x) == inf), 0.0, weight * x)
-
-
-def expectation(weights: list[Any], numbers: list[Any]) -> Any:
-    """Return the sum of weight * number, where a weight of 0 rules out an infinite one, such as a masked logit."""
-    if any(isinstance(w, Value) for w in weights):
-        return autodiff.sum([weighted(w, x) for w, x in zip(weights, numbers, strict=True)])
-    taken = [(w, x) for w, x in zip(weights, numbers, strict=True) if w]
-    return autodiff.dot([w for w, _ in taken], [x for _, x in taken])
+    if isinstance(weight, Value):
+        return autodiff.where((weight == 0.0) & (autodiff.abs(x) == inf), 0.0, weight * x)
+    return weight * x if weight else 0.0
