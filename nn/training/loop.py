@@ -9,6 +9,7 @@ from typing import Any
 
 import autodiff
 from autodiff import Value
+from nn.holding import modules_of
 from nn.training.diverging import diverged
 from nn.training.events import Callback, Event
 from nn.training.history import History
@@ -17,7 +18,7 @@ from nn.training.progress import Progress
 from nn.training.rehearsal import Rehearsal
 from nn.training.rows import Data
 from nn.training.steps import Noise, Sums, Task
-from nn.training.twin import leaves_of, modules_of
+from nn.training.twin import leaves_of
 
 
 class Descent:

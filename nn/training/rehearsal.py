@@ -7,9 +7,10 @@ from typing import Any
 
 import autodiff
 from autodiff import Value
+from nn.holding import modules_of
 from nn.training.rows import Data
 from nn.training.steps import BY_ANOTHER_WAY, Task, name_of, number_of
-from nn.training.twin import generators_of, leaves_of, modules_of, twin
+from nn.training.twin import generators_of, leaves_of, twin
 
 
 class Rehearsal:

@@ -13,7 +13,7 @@ from copy import deepcopy
 from typing import Any
 
 from autodiff import Value
-from nn.holding import is_module, walk
+from nn.holding import modules_of
 
 
 class DrawnError(RuntimeError):
@@ -108,11 +108,6 @@ def _places(model: Any) -> Iterator[tuple[Any, str, random.Random]]:
         for name, thing in vars(module).items():
             if isinstance(thing, random.Random):
                 yield module, name, thing
-
-
-def modules_of(model: Any) -> list[Any]:
-    """Return the modules of a model, itself first."""
-    return [thing for _, thing in walk(model) if is_module(thing)]
 
 
 def leaves_of(root: Any) -> set[Value]:
