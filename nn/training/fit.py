@@ -60,6 +60,9 @@ def fit(
     parameters are as they then are whenever a callback runs, and at the end, however it comes. Ctrl-C ends the training
     after the batch that is running, and a second one at once.
 
+    At first, and after the callbacks of an epoch, which may change the model, a row is taken both ways: where the
+    program gives other numbers than the model, it is traced anew, and then given up.
+
     Args:
         model: a Module; `model(x)` takes one row.
         X: a row for each sample: lists, arrays or a pandas frame, finite numbers. Rows may differ in length.

@@ -101,16 +101,25 @@ class EagerSteps:
         for parameter in task.parameters:
             parameter.grad = 0.0
         for i, drawn in zip(indices.tolist(), noise or [[]] * len(indices), strict=True):
-            with replaced(task.model, sources(drawn, self.counts(i))):
-                outputs = task.model(self.data.row(i))
-            loss = task.loss(outputs, self.data.target(i))
-            if isinstance(loss, Value):  # a row's may be a mere number, such as max(0, 1 - y)
-                loss.backward()
-            total += number_of(loss)
-            with autodiff.no_grad():
-                judged = [metric(outputs, self.data.target(i)) for metric in task.metrics]
-            metrics = [so_far + number_of(metric) for so_far, metric in zip(metrics, judged, strict=True)]
+            try:
+                loss, judged = self._row(i, drawn)
+            except Exception as error:
+                error.add_note(f"in row {i}")
+                raise
+            total += loss
+            metrics = [so_far + metric for so_far, metric in zip(metrics, judged, strict=True)]
         return Sums(total, numpy.array([parameter.grad for parameter in task.parameters]), metrics)
+
+    def _row(self, i: int, drawn: Sequence[float]) -> tuple[float, list[float]]:
+        """Return the loss and the metrics of row i, and add the loss's gradient to those of the parameters."""
+        task, target = self.task, self.data.target(i)
+        with replaced(task.model, sources(drawn, self.counts(i))):
+            outputs = task.model(self.data.row(i))
+        loss = task.loss(outputs, target)
+        if isinstance(loss, Value):  # a row's may be a mere number, such as max(0, 1 - y)
+            loss.backward()
+        with autodiff.no_grad():
+            return number_of(loss), [number_of(metric(outputs, target)) for metric in task.metrics]
 
 
 def number_of(x: Any) -> float:
@@ -225,6 +234,8 @@ class Steps:
             return alike(found, self._eager.sums(numbers, *row))
         except Exception:  # the model's own, such as that of a checkpoint around Dropout, which is not repeated eagerly
             return True
+        finally:
+            self._eager.task.model.zero_grad()
 
     def sample(self, i: int) -> tuple[Any, list[list[float]] | None]:
         """Return row i as a batch: its index, and random numbers for it, always the same."""

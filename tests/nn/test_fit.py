@@ -664,6 +664,14 @@ def test_a_slope_that_is_not_finite_ends_the_training_before_the_optimiser_has_s
     assert trained(model, [[0.0], [1.0]], [0.0, 0.0], clip=clip, **options)[0].epochs == 1
 
 
+def test_an_error_of_the_model_says_in_which_row_it_was() -> None:
+    model = Of(lambda w, x: w[0] * (x[0] if x[0] < 2.0 else x[3]))
+    with pytest.raises(IndexError) as error:
+        trained(model, [[1.0], [1.5], [2.0]], [0.0, 0.0, 0.0], compile=False, epochs=1)
+    assert error.value.__notes__ == ["in row 2"]
+    assert [parameter.grad for parameter in model.parameters()] == [0.0, 0.0]
+
+
 def test_a_class_that_is_none_is_named_with_its_row() -> None:
     with pytest.raises(FloatingPointError, match=r"of row 1, cross_entropy takes a class from 0 to 1, got 2"):
         trained(nn.MLP(3, [2, 2], seed=0), X, [0, 2, *[1] * 48], loss=nn.cross_entropy, shuffle=False)

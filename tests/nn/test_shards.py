@@ -121,8 +121,14 @@ def test_a_worker_that_is_killed_changes_nothing(engine: str, tmp_path: Path, mo
 
 
 def test_what_cannot_be_sent_is_an_error_before_anything_has_changed() -> None:
+    model = nn.MLP(3, [4, 2], seed=0)
+    sgd = nn.optim.SGD(model.parameters(), lr=0.1)
+    before = model.state_dict()
+    loss = lambda outputs, target: nn.cross_entropy(outputs, target)
     with ProcessPoolExecutor(1) as executor, pytest.raises(TypeError, match="not as lambdas"):
-        trained(lambda outputs, target: nn.cross_entropy(outputs, target), executor=executor)
+        nn.fit(model, X, Y, loss=loss, optimizer=sgd, epochs=1, executor=executor, progress=False)
+    assert model.state_dict() == before
+    assert not any(parameter.grad for parameter in model.parameters())
 
 
 def fails(outputs: Any, target: Any) -> Any:
