@@ -51,6 +51,11 @@ ELSEWHERE = _by_name(
         "KLDivLoss KLDivergence kl_div": "write nn.kl_divergence(log_probabilities, targets)",
         "Hinge HingeLoss hinge_loss": "write nn.hinge(outputs, targets)",
         "MultiMarginLoss CategoricalHinge": "write nn.multiclass_hinge(outputs, targets)",
+        **{name: f"it is nn.sklearn.{name}" for name in ("MLPClassifier", "MLPRegressor")},
+        "EarlyStopping": 'write nn.fit(..., callbacks=[nn.early_stopping("val_loss", patience=5)])',
+        "ModelCheckpoint": "write nn.fit(..., callbacks=[nn.checkpoint(path)])",
+        "Callback": "a callback is a function of an nn.Event: nn.fit(..., callbacks=[function])",
+        "DataLoader Dataset TensorDataset": "write nn.fit(model, X, y, batch_size=32, ...)",
         "Accuracy BinaryAccuracy CategoricalAccuracy accuracy": "write nn.metrics.accuracy(outputs, target)",
         **{name: f"it is nn.optim.{name}" for name in ("Adam", "AdamW", "RMSprop", "Rprop", "Optimizer")},
         "Adagrad Adadelta Adamax NAdam RAdam Nadam Lion": "write nn.optim.Adam(model.parameters(), lr=1e-3)",
@@ -87,6 +92,7 @@ ON_MODULES = _by_name(
         "save save_weights load load_weights": "write nn.save(path, model) and nn.load(path)",
         "fit compile": "write nn.fit(model, X, y, loss=nn.mse, optimizer=..., epochs=...)",
         "predict": "write nn.predict(model, X)",
+        "evaluate score": "write nn.fit(..., validation=(X, y)), or give nn.predict(model, X) to sklearn.metrics",
         "apply initialize": "layers take init, the name of an initialiser",
     }
 )

@@ -9,7 +9,7 @@ A callback is a function of one `Event`; `fit` calls it after each epoch. An exc
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
-from os import PathLike
+from os import PathLike, fspath
 from typing import Any, TypeVar
 
 from nn.training.history import History
@@ -76,6 +76,8 @@ def early_stopping(
     >>> early_stopping("val_accuracy", mode="max", patience=3).__name__
     'early_stopping'
     """
+    if not isinstance(monitor, str):
+        raise TypeError(f"monitor is the name of a figure, got {monitor!r}; write callbacks=[nn.early_stopping()]")
     if mode not in ("min", "max") or patience < 1 or min_delta < 0:
         raise ValueError(
             f'early_stopping takes mode "min" or "max", patience of at least 1 and min_delta of at least 0, got '
@@ -115,6 +117,7 @@ def checkpoint(path: str | PathLike[str], *, monitor: str | None = None, mode: s
     """
     if mode not in ("min", "max") or every < 1:
         raise ValueError(f'checkpoint takes mode "min" or "max" and every of at least 1, got {mode!r}, {every!r}')
+    path = fspath(path)
     best = None if monitor is None else _Best(monitor, mode, 0.0)
 
     def callback(event: Event) -> None:

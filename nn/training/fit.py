@@ -10,7 +10,7 @@
 ([2.0, 1.0], 200)
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from typing import Any
 
@@ -29,6 +29,11 @@ from nn.training.shards import Shards
 from nn.training.steps import Steps, Task, name_of
 
 Metric = str | Callable[[Any, Any], Any]
+_FUNCTIONS = {
+    "loss": "nn.mse",
+    "schedule": "nn.schedules.constant(0.1)",
+    "penalty": "lambda parameters: nn.l2(parameters, 1e-3)",
+}
 
 
 def fit(
@@ -91,14 +96,22 @@ def fit(
     was at the end of the last epoch.
     """
     _check(epochs, batch_size, compile)
-    data = Data.of(X, y)
+    _check_functions({"loss": loss}, {"schedule": schedule, "penalty": penalty})
     metrics, callbacks = _listed("metrics", metrics), _listed("callbacks", callbacks)
+    odd = [callback for callback in callbacks if not callable(callback)]
+    if odd:
+        raise TypeError(f"a callback is a function of an nn.Event, got {odd[0]!r}")
+    if y is None:
+        raise TypeError("fit takes y, a target for each row of X, got None")
+    data = Data.of(X, y)
     task = Task(model, _trained(model, optimizer), loss, [_metric(metric) for metric in metrics])
     names = _names(metrics)
     with in_mode(model, True):
         rehearsal = Rehearsal(task, data)
     if compile is True and rehearsal.obstacle:
         raise TracingError(f"this cannot be compiled: {rehearsal.obstacle}")
+    if executor is not None and rehearsal.obstacle:
+        raise TypeError(f"workers would not do as this model does, leave executor out: {rehearsal.obstacle}")
     how: bool | str = False if rehearsal.obstacle else compile
     held_out = None if validation is None else Evaluation(task, _held_out(validation, data), names, how)
     history = History(["loss", *names])
@@ -125,13 +138,20 @@ def _check(epochs: Any, batch_size: Any, compile: Any) -> None:
         raise ValueError(f'compile is True, False or "auto", got {compile!r}')
 
 
+def _check_functions(needed: Mapping[str, Any], optional: Mapping[str, Any]) -> None:
+    given = {name: function for name, function in optional.items() if function is not None}
+    for name, function in {**needed, **given}.items():
+        if not callable(function):
+            raise TypeError(f"{name} is a function, got {function!r}; write {name}={_FUNCTIONS[name]}")
+
+
 def _trained(model: Any, optimizer: Any) -> list[Any]:
     """Return the parameters that the optimiser changes; raise for another model or optimiser."""
     if not is_module(model):
         raise TypeError(
             f"fit trains an nn.Module, got {type(model).__name__}; write a class with __init__ and __call__"
         )
-    if not hasattr(optimizer, "on_arrays"):
+    if isinstance(optimizer, type) or not hasattr(optimizer, "on_arrays"):
         raise TypeError(
             f"optimizer is one of nn.optim on the model's parameters, got {optimizer!r}; "
             "write nn.optim.Adam(model.parameters())"
@@ -153,6 +173,8 @@ def _metric(metric: Metric) -> Callable[[Any, Any], Any]:
 def _listed(name: str, functions: Any) -> list[Any]:
     if isinstance(functions, str) or callable(functions):
         raise TypeError(f"{name} is a list, got {functions!r} alone; write {name}=[{functions!r}]")
+    if not isinstance(functions, Iterable):
+        raise TypeError(f"{name} is a list of functions, got {functions!r}; leave it out where there are none")
     return list(functions)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import autodiff
 from autodiff import Value
 from autodiff.compiler import TracingError
+from nn.holding import is_module
 from nn.training.loop import in_mode
 from nn.training.rows import Data
 from nn.training.steps import Task, are_close, number_of
@@ -31,6 +32,8 @@ def predict(model: Any, X: Any, *, compile: bool | str = "auto") -> Any:
     """
     import numpy
 
+    if not is_module(model):
+        raise TypeError(f"predict takes an nn.Module and rows, got {type(model).__name__}")
     data = Data.of(X)
     with in_mode(model, False):
         if compile is True or (compile == "auto" and data.is_even and len(data) >= _WORTH_COMPILING):

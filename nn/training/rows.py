@@ -154,7 +154,9 @@ def _finite(name: str, array: Any) -> Any:
 
 
 def _labels(y: Any) -> list[Any] | None:
-    """Return the labels of rows that are texts, None where y holds numbers."""
+    """Return the labels of rows that are texts, one column of a table too; None where y holds numbers."""
+    y = y.to_numpy() if hasattr(y, "to_numpy") else y
+    y = y[:, 0] if getattr(y, "shape", ())[1:] == (1,) else y
     listed = y.tolist() if hasattr(y, "tolist") else y
     if isinstance(listed, (list, tuple)) and any(isinstance(label, str) for label in listed):
         odd = [label for label in listed if not isinstance(label, str)]

@@ -185,7 +185,9 @@ def test_labels_that_are_texts_stand_for_their_places_in_order() -> None:
     names = np.array(["no", "yes"])[SIGNS]
     options = {"loss": nn.cross_entropy, "metrics": ["accuracy"], "epochs": 3}
     by_number = trained(nn.MLP(3, [4, 2], seed=0), X, SIGNS, **options)
-    for labels in (names, names.tolist(), names.astype(object), pandas.Series(names), pandas.Categorical(names)):
+    column = names[:, None]
+    alike = (names, names.tolist(), names.astype(object), pandas.Series(names), pandas.Categorical(names))
+    for labels in (*alike, column, pandas.DataFrame(column)):
         history, numbers = trained(nn.MLP(3, [4, 2], seed=0), X, labels, **options)
         assert numbers == by_number[1]
         assert history.classes == ["no", "yes"]
@@ -274,6 +276,13 @@ def test_rows_of_one_shape_are_one_group() -> None:
         ({"shards": 0}, ValueError, "shards is a whole number"),
         ({"metrics": "mae"}, TypeError, r"metrics is a list, got 'mae' alone"),
         ({"callbacks": print}, TypeError, "callbacks is a list"),
+        ({"callbacks": None}, TypeError, "callbacks is a list of functions, got None"),
+        ({"callbacks": [nn.early_stopping()] * 2 + [3]}, TypeError, "a callback is a function of an nn.Event, got 3"),
+        ({"optimizer": nn.optim.Adam}, TypeError, "optimizer is one of nn.optim"),
+        ({"loss": "mse"}, TypeError, "loss is a function, got 'mse'; write loss=nn.mse"),
+        ({"loss": None}, TypeError, "loss is a function, got None"),
+        ({"schedule": 0.1}, TypeError, r"schedule is a function, got 0.1; write schedule=nn.schedules.constant\(0.1\)"),
+        ({"penalty": 1e-3}, TypeError, "penalty is a function, got 0.001; write penalty=lambda"),
         ({"executor": 4}, TypeError, "executor is one of concurrent.futures"),
         ({"loss": lambda y, t: y.data}, TypeError, "gives one Value for a row, got float"),
         ({"loss": lambda y, t: [y]}, TypeError, "gives one Value for a row, got list"),
@@ -292,6 +301,14 @@ def test_arguments_that_are_none_of_it_are_errors(options: dict[str, Any], error
 def test_a_function_is_no_model() -> None:
     with pytest.raises(TypeError, match=r"fit trains an nn.Module, got function"):
         nn.fit(lambda x: x, X, LINE, loss=nn.mse, optimizer=nn.optim.SGD([Value(1.0)], lr=1.0), epochs=1)
+
+    with pytest.raises(TypeError, match=r"predict takes an nn.Module and rows, got function"):
+        nn.predict(lambda x: x, X)
+
+
+def test_rows_without_targets_are_nothing_to_train_on() -> None:
+    with pytest.raises(TypeError, match="fit takes y, a target for each row of X, got None"):
+        trained(nn.Neuron(3), X, None)
 
 
 def test_no_epochs_change_nothing() -> None:
@@ -769,6 +786,13 @@ def test_early_stopping_ends_with_the_best_epoch() -> None:
 def test_early_stopping_of_an_unknown_figure_names_those_there_are() -> None:
     with pytest.raises(KeyError, match="no figure is called 'val_loss'; there are loss, lr, seconds; give"):
         trained(nn.Neuron(3, seed=0), callbacks=[nn.early_stopping()])
+
+
+def test_a_callback_that_was_not_made_is_an_error() -> None:
+    with pytest.raises(TypeError, match=r"monitor is the name of a figure, got .* callbacks=\[nn.early_stopping"):
+        trained(nn.Neuron(3, seed=0), callbacks=[nn.early_stopping])
+    with pytest.raises(TypeError, match="not Event"):
+        trained(nn.Neuron(3, seed=0), callbacks=[nn.checkpoint])
 
 
 def test_checkpoints_are_those_of_the_best_epochs(tmp_path: Path) -> None:

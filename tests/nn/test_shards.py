@@ -142,6 +142,26 @@ def interrupted(outputs: Any, target: Any) -> Any:
     return nn.cross_entropy(outputs, target)
 
 
+class Averaging(nn.Module):
+    """A neuron less the running mean of what it gave, which is a buffer."""
+
+    def __init__(self) -> None:
+        self.neuron = nn.Neuron(3, "linear", seed=0)
+        self.register_buffer("mean", ad.Value(0.0))
+
+    def __call__(self, x: Any) -> Any:
+        out = self.neuron(x)
+        self.mean.data += 0.1 * (out.data - self.mean.data)
+        return out - self.mean
+
+
+def test_a_model_that_keeps_state_is_not_shared_among_workers() -> None:
+    model = Averaging()
+    options: Any = {"loss": nn.mse, "optimizer": nn.optim.SGD(model.parameters()), "epochs": 1, "progress": False}
+    with ThreadPoolExecutor(2) as executor, pytest.raises(TypeError, match=r"workers would not do .* changes its buf"):
+        nn.fit(model, np.ones((4, 3)), np.ones(4), executor=executor, **options)
+
+
 def test_ctrl_c_in_a_worker_is_not_ours(monkeypatch: Any) -> None:
     monkeypatch.setenv("PARENT", str(os.getpid()))
     with ProcessPoolExecutor(2) as executor:
