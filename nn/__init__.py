@@ -11,106 +11,17 @@
 from importlib import import_module
 from typing import Any
 
-from nn import init, metrics, optim
+from nn import init, layers, losses, metrics, optim, training
 from nn.elsewhere import missing
-from nn.layers import (
-    MLP,
-    Conv1d,
-    Conv2d,
-    Dropout,
-    Embedding,
-    Flatten,
-    Layer,
-    LayerNorm,
-    LSTMCell,
-    MaxPool2d,
-    MultiHeadAttention,
-    Neuron,
-    RMSNorm,
-    RNNCell,
-    Sequential,
-    unroll,
-)
-from nn.losses import (
-    binary_cross_entropy,
-    binary_cross_entropy_with_logits,
-    cross_entropy,
-    hinge,
-    huber,
-    kl_divergence,
-    mae,
-    mse,
-    multiclass_hinge,
-    nll,
-)
+from nn.layers import *
+from nn.losses import *
 from nn.minimize import least_squares, minimize
 from nn.module import Module
 from nn.optim import SGD, l1, l2, schedules
-from nn.training import (
-    Event,
-    History,
-    checkpoint,
-    diagnose,
-    each_batch,
-    early_stopping,
-    fit,
-    load,
-    plot_boundary,
-    plot_confusion,
-    predict,
-    save,
-)
+from nn.training import *
 
-__all__ = [
-    "MLP",
-    "SGD",
-    "Conv1d",
-    "Conv2d",
-    "Dropout",
-    "Embedding",
-    "Event",
-    "Flatten",
-    "History",
-    "LSTMCell",
-    "Layer",
-    "LayerNorm",
-    "MaxPool2d",
-    "Module",
-    "MultiHeadAttention",
-    "Neuron",
-    "RMSNorm",
-    "RNNCell",
-    "Sequential",
-    "binary_cross_entropy",
-    "binary_cross_entropy_with_logits",
-    "checkpoint",
-    "cross_entropy",
-    "diagnose",
-    "each_batch",
-    "early_stopping",
-    "fit",
-    "hinge",
-    "huber",
-    "init",
-    "kl_divergence",
-    "l1",
-    "l2",
-    "least_squares",
-    "load",
-    "mae",
-    "metrics",
-    "minimize",
-    "mse",
-    "multiclass_hinge",
-    "nll",
-    "optim",
-    "plot_boundary",
-    "plot_confusion",
-    "predict",
-    "save",
-    "schedules",
-    "unroll",
-]
+__all__ = ["SGD", "Module", "init", "l1", "l2", "least_squares", "metrics", "minimize", "optim", "schedules"]
+__all__ += [*layers.__all__, *losses.__all__, *training.__all__]
 
 
 def __getattr__(name: str) -> Any:

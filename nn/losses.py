@@ -30,6 +30,9 @@ from nn.targets import (
     weighted,
 )
 
+__all__ = ["binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "hinge", "huber"]
+__all__ += ["kl_divergence", "mae", "mse", "multiclass_hinge", "nll"]
+
 Reduction = Literal["mean", "sum", "none"]
 
 

@@ -7,7 +7,7 @@ Layer(3, 2, 'tanh')
 from typing import Any
 
 from nn.elsewhere import missing
-from nn.layers.activations import ACTIVATIONS
+from nn.layers.activations import ACTIVATIONS as ACTIVATIONS
 from nn.layers.attention import MultiHeadAttention
 from nn.layers.chain import Sequential
 from nn.layers.convolution import Conv1d, Conv2d, Flatten, MaxPool2d
@@ -18,7 +18,6 @@ from nn.layers.norms import LayerNorm, RMSNorm
 from nn.layers.recurrent import LSTMCell, RNNCell, unroll
 
 __all__ = [
-    "ACTIVATIONS",
     "MLP",
     "Conv1d",
     "Conv2d",

@@ -2,7 +2,7 @@
 
 from nn.training.diagnose import diagnose
 from nn.training.events import Event, checkpoint, each_batch, early_stopping
-from nn.training.files import SavedFileError
+from nn.training.files import SavedFileError as SavedFileError
 from nn.training.fit import fit
 from nn.training.forward import predict
 from nn.training.history import History
@@ -12,7 +12,6 @@ from nn.training.saving import load, save
 __all__ = [
     "Event",
     "History",
-    "SavedFileError",
     "checkpoint",
     "diagnose",
     "each_batch",
