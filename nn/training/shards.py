@@ -54,6 +54,7 @@ class Shards:
             raise ValueError(f"shards is a whole number of at least 1, got {count!r}")
         self._steps, self._executor, self._key = steps, executor, uuid.uuid4().hex
         self._sent = None if executor is None else _packed(steps)
+        self._has_warned = False
 
     def sums(self, numbers: Any, indices: Any, noise: list[list[float]] | None) -> Sums:
         """Return the sums over the rows with these indices, at these numbers of the parameters."""
@@ -88,18 +89,27 @@ class Shards:
             warnings.warn(f"the executor has failed, and training goes on without it: {error}", RuntimeWarning, 2)
             self._executor = None
             return self._here(parts)
-        return [sums or self._here([part])[0] for sums, part in zip(found, parts, strict=True)]
+        done = [x if isinstance(x, Sums) else self._here([part])[0] for x, part in zip(found, parts, strict=True)]
+        self._warn([x for x in found if isinstance(x, Exception)])
+        return done
+
+    def _warn(self, errors: Sequence[Exception]) -> None:
+        """Say once that workers could not do what could be done here."""
+        if errors and not self._has_warned:
+            self._has_warned = True
+            message = f"a worker could not do its part, and it is done here, which is slower: {errors[0]}"
+            warnings.warn(message, RuntimeWarning, stacklevel=2)
 
 
-def _result(future: Any) -> Sums | None:
-    """Return what a worker made; None where it could not, by its own fault or the row's, which will be seen here."""
+def _result(future: Any) -> Sums | BaseException | None:
+    """Return what a worker made, or why it did not, by its own fault or the row's, which will be seen here."""
     try:
-        error = future.exception()
+        error: BaseException | None = future.exception()
     except CancelledError:
         return None
     if isinstance(error, BrokenExecutor):
         raise error
-    return future.result() if error is None else None
+    return future.result() if error is None else error
 
 
 def _split(indices: Any, count: int) -> list[tuple[Any, int]]:

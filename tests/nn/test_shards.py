@@ -169,6 +169,28 @@ def test_ctrl_c_in_a_worker_is_not_ours(monkeypatch: Any) -> None:
     assert numbers == trained(shards=3, compile=False)[1]
 
 
+class Sealed:
+    """A loss that can be sent, and not be unpacked."""
+
+    def __init__(self) -> None:
+        self.loss = nn.cross_entropy
+
+    def __call__(self, outputs: Any, target: Any) -> Any:
+        return self.loss(outputs, target)
+
+    def __setstate__(self, state: Any) -> None:
+        raise ModuleNotFoundError("there is no such module here")
+
+
+def test_workers_that_can_do_nothing_are_warned_of_once() -> None:
+    with ThreadPoolExecutor(2) as executor, pytest.warns(RuntimeWarning) as warned:
+        _, numbers = trained(Sealed(), executor=executor)
+    assert [str(warning.message) for warning in warned] == [
+        "a worker could not do its part, and it is done here, which is slower: there is no such module here"
+    ]
+    assert numbers == trained(shards=2)[1]
+
+
 def test_a_cancelled_part_is_done_here() -> None:
     class Cancelling(Executor):
         def submit(self, function: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
