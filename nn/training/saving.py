@@ -1,7 +1,7 @@
 """save and load: a model, its optimiser and its history in one file, exactly and safely.
 
-The file is one of safetensors: the numbers are its tensors, in float64, so that other programs read them as well, and
-the rest is JSON in its metadata. Nothing in it is ever run. A crash while saving, at any moment, leaves the old file or
+The file is one of safetensors: the numbers are its tensors, in float64, those of the model one column, and the rest is
+JSON in its metadata. Nothing in it is ever run. A crash while saving, at any moment, leaves the old file or
 the new one; what is loaded is bit for bit what was saved, or an error that changes nothing.
 
 >>> from tempfile import TemporaryDirectory
@@ -15,15 +15,13 @@ the new one; what is loaded is bit for bit what was saved, or an error that chan
 """
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from nn import optim
 from nn.module import Module
 from nn.optim import Optimizer
-from nn.training import files
-from nn.training.files import Numbers, SavedFileError
+from nn.training.files import SavedFileError, decoded, encoded, write
 from nn.training.history import History
 from nn.training.recorded import check_alike, described, generators_in, rebuilt
 
@@ -62,13 +60,15 @@ def save(
         raise TypeError(f"save takes a Module, got {type(model).__name__}")
     if not isinstance(history, History | None):
         raise TypeError(f"history is what nn.fit returned, got {type(history).__name__}")
-    numbers = _joined({f"model.{name}": x for name, x in model.state_dict().items()})
+    numbers = model.state_dict()
     record = {
         "model": described(model),
-        "optimizer": None if optimizer is None else _described_optimizer(optimizer, model, numbers),
+        "names": list(numbers),
+        "numbers": list(numbers.values()),
+        "optimizer": None if optimizer is None else _described_optimizer(optimizer, model),
         "history": None if history is None else history.to_dict(),
     }
-    files.write(Path(path), numbers, record)
+    write(Path(path), encoded(record))
 
 
 def load(path: str | os.PathLike[str], into: Module | None = None) -> Saved:
@@ -88,84 +88,55 @@ def load(path: str | os.PathLike[str], into: Module | None = None) -> Saved:
     """
     if into is not None and not isinstance(into, Module):
         raise TypeError(f"into is a Module, got {type(into).__name__}")
-    numbers, record = files.read(Path(path))
+    content = Path(path).read_bytes()
     try:
-        return _loaded(numbers, record, into)
+        return _loaded(decoded(content), into)
     except SavedFileError as error:
         raise SavedFileError(f"{path} {error}") from None
+    except ImportError:
+        raise
     except Exception as error:  # a file that was made to look like one of ours may hold anything
         raise SavedFileError(f"{path} does not fit: {error.args[0] if error.args else repr(error)}") from error
 
 
-def _loaded(numbers: Numbers, record: dict[str, Any], into: Module | None) -> Saved:
+def _loaded(record: dict[str, Any], into: Module | None) -> Saved:
     """What was saved; all that may fail comes before the first change to a model that was given."""
-    state = {name.removeprefix("model."): x for name, x in _apart(numbers).items() if name.startswith("model.")}
+    state = dict(zip(record["names"], record["numbers"], strict=True))
     model = rebuilt(record["model"], len(state)) if into is None else into
     check_alike(model, record["model"])
-    generators = generators_in(record["model"])
-    training = [index not in record["model"]["evaluating"] for index in range(len(model.modules()))]
-    optimizer = record["optimizer"] and _rebuilt_optimizer(record["optimizer"], model, numbers)
+    modules, generators, evaluating = (
+        model.modules(),
+        generators_in(record["model"]),
+        set(record["model"]["evaluating"]),
+    )
+    optimizer = record["optimizer"] and _rebuilt_optimizer(record["optimizer"], model)
     history = record["history"] and History.from_dict(record["history"])
     model.load_state_dict(state)
-    for (index, name), generator in generators.items():
-        setattr(model.modules()[index], name, generator)
-    for module, mode in zip(model.modules(), training, strict=True):
-        if module.training is not mode:
-            module.training = mode
+    modules = model.modules()
+    for i, name, generator in generators:
+        setattr(modules[i], name, generator)
+    for i, module in enumerate(modules):
+        if module.training == (i in evaluating):
+            module.training = i not in evaluating
     return Saved(model, optimizer, history)
 
 
-def _joined(state: Mapping[str, float]) -> dict[str, float | list[float]]:
-    """The numbers by name, those of a list as one column: "w" of "w.0" and "w.1".
-
-    >>> _joined({"model.w.0": 1.0, "model.w.1": 2.0, "model.b": 3.0})
-    {'model.w': [1.0, 2.0], 'model.b': 3.0}
-    """
-    keys: dict[str, list[str]] = {}
-    for name in state:
-        keys.setdefault(name.rpartition(".")[0], []).append(name.rpartition(".")[2])
-    joined: dict[str, float | list[float]] = {}
-    for holder, those in keys.items():
-        held = {f"{holder}.{key}": state[f"{holder}.{key}"] for key in those}
-        in_order = holder not in state and those == [str(i) for i in range(len(those))]
-        joined |= {holder: list(held.values())} if in_order else held
-    return joined
-
-
-def _apart(numbers: Numbers) -> dict[str, float]:
-    """The numbers by name, as they were before they were joined."""
-    apart: dict[str, float] = {}
-    for name, x in numbers.items():
-        apart.update({f"{name}.{i}": number for i, number in enumerate(x)} if isinstance(x, list) else {name: x})
-    return apart
-
-
-def _described_optimizer(
-    optimizer: Optimizer, model: Module, numbers: dict[str, float | list[float]]
-) -> dict[str, Any]:
-    """The record of an optimiser; the columns of its state join the numbers."""
+def _described_optimizer(optimizer: Optimizer, model: Module) -> dict[str, Any]:
     name = type(optimizer).__name__
     if vars(optim).get(name) is not type(optimizer):
         raise TypeError(f"save keeps optimisers of nn.optim, got {name}; save its state_dict() yourself")
     names = {parameter: at for at, parameter in model.named_parameters()}
-    if any(parameter not in names for parameter in optimizer.parameters):
+    if not names.keys() >= set(optimizer.parameters):
         raise ValueError(f"the {name} changes parameters that are not the model's; save the model that holds them")
-    record = optimizer.state_dict()
-    for i, (state, group) in enumerate(zip(record["state"], optimizer.param_groups, strict=True)):
-        columns = {key: x for key, x in state.items() if isinstance(x, list)}
-        numbers |= {f"optimizer.{i}.{key}": state.pop(key) for key in columns}
-        state["names"] = [names[parameter] for parameter in group["params"]]
-    return record
+    return {"names": [names[parameter] for parameter in optimizer.parameters], **optimizer.state_dict()}
 
 
-def _rebuilt_optimizer(record: dict[str, Any], model: Module, numbers: Numbers) -> Optimizer:
+def _rebuilt_optimizer(record: dict[str, Any], model: Module) -> Optimizer:
     kind, named = vars(optim)[record["optimizer"]], dict(model.named_parameters())
     if not issubclass(kind, Optimizer):
         raise SavedFileError(f"names an optimiser that nn.optim does not have: {kind}")
-    optimizer: Optimizer = kind([{"params": [named[name] for name in state.pop("names")]} for state in record["state"]])
-    for name, column in numbers.items():
-        if name.startswith("optimizer."):
-            _, i, key = name.split(".")
-            record["state"][int(i)][key] = column
+    parameters = [named[name] for name in record.pop("names")]
+    groups = [{"params": [parameters[i] for i in group["params"]]} for group in record["param_groups"]]
+    optimizer: Optimizer = kind(groups)
     optimizer.load_state_dict(record)
     return optimizer

@@ -22,7 +22,7 @@ from autodiff import Value
 from nn import layers, optim
 from nn.training import files
 from nn.training.files import SavedFileError
-from nn.training.recorded import SIZES
+from nn.training.recorded import _KINDS
 
 ROOT = Path(__file__).parent.parent.parent
 ANY_FLOAT = st.floats(allow_subnormal=True) | st.sampled_from([math.nan, math.inf, -math.inf, -0.0, 5e-324])
@@ -160,8 +160,7 @@ def test_other_programs_read_the_numbers(path: Path) -> None:
     model = nn.Layer(3, 2, seed=0)
     nn.save(path, model)
     tensors = load_file(path)
-    assert sorted(tensors) == [f"model.neurons.{i}.{name}" for i in range(2) for name in ("b", "w")]
-    assert tensors["model.neurons.1.w"].tolist() == [w.data for w in model.neurons[1].w]
+    assert {name: tensor.tolist() for name, tensor in tensors.items()} == {"numbers": list(model.state_dict().values())}
 
 
 def test_names_that_look_like_places_in_a_list_are_kept_apart(path: Path) -> None:
@@ -175,7 +174,7 @@ def test_names_that_look_like_places_in_a_list_are_kept_apart(path: Path) -> Non
 
 
 def test_each_kind_is_tried() -> None:
-    assert {type(model).__name__ for model in MODELS} | {"Dropout"} == set(SIZES)
+    assert {type(model).__name__ for model in MODELS} | {"Dropout"} == set(_KINDS)
 
 
 def test_a_module_that_is_held_twice_is_made_once(path: Path) -> None:
@@ -245,7 +244,7 @@ def test_fit_goes_on_bit_for_bit_and_the_history_is_the_same(path: Path) -> None
     y = [["no", "yes"][a > b] for a, b in X]
     model = nn.Sequential(nn.Layer(2, 4, "tanh", seed=0), nn.Dropout(0.25, seed=1), nn.Layer(4, 2, "linear", seed=2))
     optimizer = optim.Adam(model.parameters(), lr=0.05)
-    settings: Any = {"loss": nn.cross_entropy, "epochs": 3, "batch_size": 8, "progress": False}
+    settings: Any = {"loss": nn.cross_entropy, "epochs": 3, "batch_size": 8, "progress": False, "compile": False}
     history = nn.fit(model, X, y, optimizer=optimizer, metrics=["accuracy"], **settings)
     nn.save(path, model, optimizer, history)
     saved = nn.load(path)
@@ -286,8 +285,9 @@ def test_optimisers_that_cannot_be_made_again_are_refused(path: Path) -> None:
         (("optimizer",), "Value"),
         (("optimizer",), "Optimizer"),
         (("optimizer",), "schedules"),
-        (("state", 0, "names"), ["scale", "other"]),
-        (("state", 0, "names"), []),
+        (("names",), ["scale", "other"]),
+        (("names",), ["other"]),
+        (("names",), []),
         (("state", 0, "step"), -1),
         (("state", 0, "step"), "x"),
         (("state",), []),
@@ -298,28 +298,16 @@ def test_optimisers_that_cannot_be_made_again_are_refused(path: Path) -> None:
 def test_an_optimiser_that_does_not_fit_changes_nothing(path: Path, where: tuple[Any, ...], harm: Any) -> None:
     model = Noisy()
     nn.save(path, model, optim.Adam([model.scale]))
-    numbers, record = files.read(path)
+    record = files.decoded(path.read_bytes())
     part = record["optimizer"]
     for key in where[:-1]:
         part = part[key]
     part[where[-1]] = harm
-    path.write_bytes(signed(record, {**numbers, "model.scale": 7.0}))
+    path.write_bytes(files.encoded({**record, "numbers": [7.0] * len(record["numbers"])}))
     other = Noisy()
     with pytest.raises(SavedFileError):
         nn.load(path, into=other)
     assert bits(other) == bits(model)
-
-
-def test_every_module_of_nn_has_its_size_in_the_table() -> None:
-    kinds = {name for name in layers.__all__ if isinstance(getattr(layers, name), type)}
-    assert set(SIZES) == {name for name in kinds if issubclass(getattr(layers, name), nn.Module)}
-
-
-@pytest.mark.parametrize("model", MODELS, ids=repr)
-def test_sizes_are_those_of_the_modules(model: nn.Module) -> None:
-    steps = model.layers if isinstance(model, nn.Sequential) else []
-    held = sum(len(step.state_dict()) for step in steps if isinstance(step, nn.Module))
-    assert SIZES[type(model).__name__](**model.config()) == len(model.state_dict()) - held
 
 
 # --- what is refused, and changes nothing ---
@@ -380,8 +368,8 @@ def test_bytes_at_the_end_are_refused(path: Path, content: bytes) -> None:
 @pytest.mark.parametrize(
     ("foreign", "match"),
     [
-        (b"", "is empty"),
-        (b"text", "cut off after 4 bytes"),
+        (b"", "cut off"),
+        (b"text", "cut off"),
         (b"Call me Ishmael. Some years ago", "no file that nn.load reads"),
         (pickle.dumps({"a": [1.0, 2.0]}), "no file that nn.load reads"),
         (json.dumps({"model": {"w": 1.0}}).encode(), "no file that nn.load reads"),
@@ -401,12 +389,10 @@ def test_other_safetensors_are_refused(path: Path) -> None:
     refused(path, "no file that nn.load reads")
 
 
-def test_a_directory_is_refused(tmp_path: Path) -> None:
-    refused(tmp_path, "a directory")
-
-
-def test_a_newer_version_is_refused(path: Path, content: bytes) -> None:
-    path.write_bytes(content.replace(b'version\\": 1', b'version\\": 2'))
+def test_a_newer_version_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as newer:
+        newer.setattr(files, "VERSION", 2)
+        nn.save(path, nn.MLP(2, [3, 1], "tanh", seed=0))
     refused(path, "version 2, and this nn reads up to 1")
 
 
@@ -484,9 +470,9 @@ def test_an_mlp_that_was_altered_is_not_made_as_if_it_were_not(path: Path) -> No
         nn.load(path)
 
 
-def signed(record: Any, numbers: Any = ()) -> bytes:
+def signed(model: Any) -> bytes:
     """A file with the right digest, as somebody may write one to do harm."""
-    return files._encoded(dict(numbers), record)
+    return files.encoded({"model": model, "names": ["w.0"], "numbers": [1.0], "optimizer": None, "history": None})
 
 
 def module(kind: str, **config: Any) -> dict[str, Any]:
@@ -502,7 +488,11 @@ def module(kind: str, **config: Any) -> dict[str, Any]:
         module("Layer", nin=10**9, nout="relu"),
         module("Layer", nin=-(10**9), nout=-(10**9)),
         module("MLP", nin=1, nouts=[10**9, 1]),
-        module("MLP", nin=1, nouts={"module": 0}),
+        module("MLP", nin=1, nouts={"module": "0"}),
+        module("RNNCell", nin=1, hidden=10**9),
+        module("RNNCell", nin=1, hidden=4000),
+        module("LayerNorm", width=10**9),
+        module("MLP", nin=1, nouts=[1] * 10**5),
         module("Neuron", nin=10**12, activation="relu", name="x"),
         module("Value", data=1.0),
         module("linear", x=1.0),
@@ -516,7 +506,7 @@ def module(kind: str, **config: Any) -> dict[str, Any]:
     ],
 )
 def test_a_file_made_to_do_harm_is_refused_at_once(path: Path, model: Any) -> None:
-    path.write_bytes(signed({"model": model, "optimizer": None, "history": None}, {"model.w": [1.0, 2.0]}))
+    path.write_bytes(signed(model))
     started = time.perf_counter()
     with pytest.raises(SavedFileError):
         nn.load(path)
@@ -524,14 +514,16 @@ def test_a_file_made_to_do_harm_is_refused_at_once(path: Path, model: Any) -> No
 
 
 def test_modules_in_modules_without_end_are_refused_at_once(path: Path) -> None:
-    pairs = [{"class": "MLP", "config": {"nin": 1, "nouts": [{"module": i + 1}, {"module": i + 1}]}} for i in range(60)]
-    last = [{"class": "MLP", "config": {"nin": 1, "nouts": [{"module": 60}]}}]
+    twice = [[{"module": str(i + 1)}, {"module": str(i + 1)}] for i in range(60)]
+    pairs = [{"class": "MLP", "config": {"nin": 1, "nouts": nouts}} for nouts in twice]
+    last = [{"class": "MLP", "config": {"nin": 1, "nouts": [{"module": "60"}]}}]
     for modules in (pairs, [*pairs, *last]):
-        path.write_bytes(signed({"model": {"modules": modules, "evaluating": [], "generators": []}}))
+        path.write_bytes(signed({"modules": modules, "evaluating": [], "generators": []}))
         with pytest.raises(SavedFileError):
             nn.load(path)
 
 
+KINDS = st.sampled_from(sorted(_KINDS))
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from(["Layer", "model", "w"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["class", "config", "nin"]), inner),
@@ -539,7 +531,7 @@ JSON = st.recursive(
 
 
 @given(
-    modules=JSON | st.lists(st.fixed_dictionaries({"class": st.sampled_from(list(SIZES)), "config": JSON}), max_size=2),
+    modules=JSON | st.lists(st.fixed_dictionaries({"class": KINDS, "config": JSON}), max_size=2),
     evaluating=JSON,
     generators=JSON | st.lists(st.fixed_dictionaries({"at": JSON, "state": JSON}), max_size=2),
 )
@@ -547,9 +539,7 @@ def test_whatever_a_record_says_the_error_is_one_and_nothing_changes(
     tmp_path_factory: Any, modules: Any, evaluating: Any, generators: Any
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "record"
-    model = {"modules": modules, "evaluating": evaluating, "generators": generators}
-    record = {"model": model, "optimizer": None, "history": None}
-    path.write_bytes(signed(record, {"model.w.0": 1.0}))
+    path.write_bytes(signed({"modules": modules, "evaluating": evaluating, "generators": generators}))
     refused(path, "record")
 
 
@@ -566,23 +556,12 @@ def test_something_else_than_a_module_is_refused(path: Path) -> None:
     assert not path.exists()
 
 
-def test_a_missing_directory_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"there is no directory .*nowhere to save model in"):
+def test_what_cannot_be_written_is_named_and_stays(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="nowhere"):
         nn.save(tmp_path / "nowhere" / "model", nn.MLP(1, [1]))
-
-
-def test_a_directory_is_not_written_over(tmp_path: Path) -> None:
-    with pytest.raises(FileExistsError, match="is there, and no file"):
+    with pytest.raises(IsADirectoryError, match=tmp_path.name):
         nn.save(tmp_path, nn.MLP(1, [1]))
-
-
-def test_a_read_only_file_or_directory_is_named(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "access", lambda *_: False)  # an administrator may write anywhere
-    with pytest.raises(PermissionError, match=f"{path} cannot be written: {path.parent} is read-only"):
-        nn.save(path, nn.MLP(1, [1]))
-    path.touch()
-    with pytest.raises(PermissionError, match=f"{path} cannot be written: it is read-only"):
-        nn.save(str(path), nn.MLP(1, [1]))
+    assert os.listdir(tmp_path) == []
 
 
 def test_a_failure_leaves_the_old_file_and_nothing_beside_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -597,15 +576,6 @@ def test_a_failure_leaves_the_old_file_and_nothing_beside_it(path: Path, monkeyp
         nn.save(path, nn.MLP(1, [2], seed=0))
     assert path.read_bytes() == before
     assert os.listdir(path.parent) == [path.name]
-
-
-def test_what_could_not_be_read_again_is_not_written(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    nn.save(path, nn.MLP(1, [1], seed=0))
-    before = path.read_bytes()
-    monkeypatch.setattr(files, "_LONGEST_HEADER", 1000)
-    with pytest.raises(ValueError, match="16 lists of numbers have more names than safetensors reads"):
-        nn.save(path, nn.MLP(1, [8], seed=0))
-    assert path.read_bytes() == before
 
 
 def test_a_link_stays_a_link_and_permissions_stay(path: Path) -> None:
@@ -632,7 +602,7 @@ while True:
 def test_a_kill_at_any_moment_leaves_the_old_file_or_the_new(path: Path) -> None:
     wanted = [bits(nn.MLP(8, [8, 1], seed=seed)) for seed in (0, 1)]
     rng = random.Random(0)
-    for _ in range(8):
+    for _ in range(4):
         with subprocess.Popen([sys.executable, "-c", SAVER, path], cwd=ROOT, stdout=subprocess.PIPE) as saver:
             assert saver.stdout is not None
             saver.stdout.readline()
@@ -646,11 +616,7 @@ import os, signal, sys
 from pathlib import Path
 import nn
 nn.save(sys.argv[1], nn.MLP(2, [2, 1], seed=0))
-die = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
-fsync, files = os.fsync, []
-def second(file):
-    files.append(file)
-    return fsync(file) if len(files) == 1 else die()
+die = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
 exec(sys.argv[2])
 nn.save(sys.argv[1], nn.MLP(2, [3, 1], seed=0))
 """
@@ -658,7 +624,7 @@ nn.save(sys.argv[1], nn.MLP(2, [3, 1], seed=0))
 
 @pytest.mark.parametrize(
     ("moment", "width"),
-    [("os.fsync = die", 2), ("Path.replace = die", 2), ("Path.chmod = die", 2), ("os.fsync = second", 3)],
+    [("os.fsync = die", 2), ("Path.replace = die", 2), ("Path.chmod = die", 2), ("Path.unlink = die", 3)],
     ids=["written, not on the disk", "on the disk, not in place", "before its permissions are set", "in place"],
 )
 def test_a_kill_at_each_step_leaves_the_old_file_or_the_new(path: Path, moment: str, width: int) -> None:
