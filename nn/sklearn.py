@@ -91,14 +91,18 @@ class _Perceptron(BaseEstimator):  # type: ignore[misc]
         """The biases of each layer, an array with one number for each output."""
         return [numpy.array([neuron.b.data for neuron in layer.neurons]) for layer in self.model_.layers]
 
-    def _make(self, outputs: int) -> Self:
-        """Make the network and its optimiser, as the options have them."""
+    def _check(self) -> None:
+        """Raise TypeError or ValueError for an option that is none; nn checks the others."""
         for name, (kind, least, most, ends) in _RANGES.items():
             check_scalar(getattr(self, name), name, kind, min_val=least, max_val=most, include_boundaries=ends)
         if self.batch_size not in ("auto", None):
             check_scalar(self.batch_size, "batch_size", Integral, min_val=1)
         if self.solver not in ("adam", "sgd"):
             raise ValueError(f"solver is 'adam' or 'sgd', got {self.solver!r}")
+
+    def _make(self, outputs: int) -> Self:
+        """Make the network and its optimiser, as the options have them."""
+        self._check()
         self._random = check_random_state(self.random_state)
         hidden = self.hidden_layer_sizes
         widths = [*(hidden if isinstance(hidden, Iterable) else [hidden]), outputs]
@@ -145,8 +149,9 @@ class _Perceptron(BaseEstimator):  # type: ignore[misc]
         return self
 
     def _descend(self, X: Any, y: Any, epochs: int, **options: Any) -> None:
-        size: Any = min(200, len(X)) if self.batch_size == "auto" else self.batch_size
-        self._optimizer.param_groups[0]["weight_decay"] = self.alpha / (size or len(X))
+        most: Any = 200 if self.batch_size == "auto" else self.batch_size or len(X)
+        size = min(most, len(X))
+        self._optimizer.param_groups[0]["weight_decay"] = self.alpha / size
         self.history_ = nn.fit(
             self.model_,
             X,
@@ -286,9 +291,9 @@ class MLPClassifier(ClassifierMixin, _Perceptron):  # type: ignore[misc]
 
 
 class MLPRegressor(RegressorMixin, MultiOutputMixin, _Perceptron):  # type: ignore[misc]
-    """A multi-layer perceptron that tells numbers, trained on half of the squared error, its mean over outputs.
+    """A multi-layer perceptron that tells numbers, trained on half of the squared error, summed over outputs.
 
-    Args and attributes are those of MLPClassifier, without classes_.
+    Arguments and attributes are those of MLPClassifier, without classes_.
 
     >>> X = [[i / 10] for i in range(10)]
     >>> regressor = MLPRegressor((), learning_rate_init=0.1, n_iter_no_change=50, random_state=0)
@@ -331,4 +336,4 @@ class MLPRegressor(RegressorMixin, MultiOutputMixin, _Perceptron):  # type: igno
         return X, column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
     def _loss(self, outputs: Any, target: Any) -> Any:
-        return 0.5 * nn.mse(outputs, target)
+        return 0.5 * nn.mse(outputs, target, reduction="sum")

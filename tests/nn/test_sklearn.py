@@ -259,7 +259,9 @@ def test_clones_have_the_options_alone() -> None:
 @pytest.mark.parametrize(("solver", "rtol"), [("sgd", 1e-9), ("adam", 1e-5)])  # Adam's eps is added elsewhere
 def test_from_the_same_weights_it_goes_where_scikit_learns_own_goes(activation: str, solver: str, rtol: float) -> None:
     options = {**QUICK, "activation": activation, "solver": solver, "alpha": 0.5, "shuffle": False, "batch_size": 50}
-    for name, y in (("MLPClassifier", KINDS), ("MLPClassifier", KINDS == 0), ("MLPRegressor", FLOWERS[:, 0])):
+    problems = [("MLPClassifier", KINDS), ("MLPClassifier", KINDS == 0)]
+    problems += [("MLPRegressor", FLOWERS[:, 0]), ("MLPRegressor", FLOWERS[:, :3])]
+    for name, y in problems:
         ours = getattr(nn.sklearn, name)(**options, random_state=0).fit(FLOWERS, y)
         theirs = getattr(neural_network, name)(**options, warm_start=True).set_params(max_iter=1)
         with warnings.catch_warnings():
