@@ -34,6 +34,8 @@ class Whole(NamedTuple):
 
 
 Initializer = Single | Whole
+Init = str | Initializer | None
+"""What a layer takes: the name of an initialiser, or one; None for what suits it."""
 
 
 def weights(

@@ -141,13 +141,7 @@ class _Problem:
     """
 
     def __init__(
-        self,
-        name: str,
-        model: Module,
-        f: Function,
-        data: Sequence[Any],
-        reduce: str | None,
-        compile: bool | str,
+        self, name: str, model: Module, f: Function, data: Sequence[Any], reduce: str | None, compile: bool | str
     ) -> None:
         import numpy as np
 
@@ -180,20 +174,16 @@ class _Problem:
         """The function, or its derivative, of an array; compiled where it is to be and can be."""
         whole = autodiff.compile(self.of_numbers, **self.rows)  # of Values: itself, for each row
         eager = transform(lambda numbers: whole(numbers, *self.data))
-        if self.compile is False:
-            return eager
         compiled = autodiff.compile(transform(self.of_numbers), **self.rows)
-        is_compiled = True
 
         def run(numbers: Any, *more: Any) -> Any:
-            nonlocal is_compiled
-            if is_compiled:
+            if self.compile:
                 try:
                     return compiled(numbers, *self.data, *more)
                 except TracingError:
                     if self.compile is True:
                         raise
-                    is_compiled = False
+                    self.compile = False
             return eager(numbers, *more)
 
         return run

@@ -13,7 +13,7 @@ from typing import Any
 
 import autodiff
 from autodiff import Value
-from nn.init import Initializer, generator
+from nn.init import Init, generator
 from nn.layers.arguments import width_of
 from nn.layers.configured import Configured
 from nn.layers.dense import Layer
@@ -52,7 +52,7 @@ class MultiHeadAttention(Configured):
         bias: bool = True,
         seed: int | None = None,
         rng: random.Random | None = None,
-        init: str | Initializer | None = None,
+        init: Init = None,
     ) -> None:
         self.width, self.heads = width_of("width", width), width_of("heads", heads)
         self.causal, self.bias = bool(causal), bool(bias)

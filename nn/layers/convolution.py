@@ -18,22 +18,57 @@ from operator import lt
 from typing import Any, ClassVar
 
 import autodiff
-from nn.init import Initializer, generator, weights
+from nn.init import Init, generator, weights
 from nn.layers.activations import Activation, activation_of
 from nn.layers.arguments import width_of
 from nn.layers.configured import Configured
 from nn.layers.dense import Layer, suited
 from nn.lists import flat
 
-Sizes = tuple[int, ...]
-"""A whole number for each axis but that of the channels."""
+
+class _Windowed(Configured):
+    """A layer on windows that slide over the axes of a row behind that of its channels, which are two or one."""
+
+    axes: ClassVar[int] = 2
+
+    def _set_windows(self, kernel_size: Any, stride: Any, padding: Any, dilation: Any = 1) -> None:
+        self.kernel_size = self._sizes("kernel_size", kernel_size)
+        self.stride = self._sizes("stride", stride)
+        self.padding = self._sizes("padding", padding, least=0)
+        self.dilation = self._sizes("dilation", dilation)
+
+    def _sizes(self, name: str, given: Any, least: int = 1) -> tuple[int, ...]:
+        """Return a whole number for each axis; a single one counts for all."""
+        sizes = given if isinstance(given, Sequence) else (given,) * self.axes
+        if len(sizes) != self.axes:
+            raise ValueError(f"{name} is a number or {self.axes} of them, got {given!r}")
+        return tuple([width_of(name, size, least) for size in sizes])
+
+    def _windows(self, x: Any, channels: int | None, outside: Any) -> Any:
+        """Return what each window shows of a row, in so many channels, or None for one by one; padded with `outside`.
+
+        It is an array of axes for the positions of the windows, that of the channels first, and one for the numbers.
+        """
+        from numpy import pad
+        from numpy.lib.stride_tricks import sliding_window_view
+
+        row, name = autodiff.array(x), type(self).__name__
+        if row.ndim != 1 + self.axes:
+            shape = "(channels, length)" if self.axes == 1 else "(channels, height, width)"
+            raise ValueError(f"{name} expects one row of shape {shape}, in lists of one length, got shape {row.shape}")
+        padded = pad(row, [(0, 0), *[(p, p) for p in self.padding]], constant_values=outside)
+        reach = tuple([d * (k - 1) + 1 for d, k in zip(self.dilation, self.kernel_size, strict=True)])
+        if len(row) != (channels or len(row)) or any(map(lt, padded.shape[1:], reach)):
+            raise ValueError(
+                f"{name} expects {channels or 'any'} channels, at least as large, with their padding, as a window of "
+                f"{reach}; got shape {row.shape}"
+            )
+        steps = [slice(None, None, step) for step in (1, *self.stride, 1, *self.dilation)]
+        windows = sliding_window_view(padded, (channels or 1, *reach))[tuple(steps)]
+        return windows.reshape(*windows.shape[: row.ndim], -1)
 
 
-class _Convolution(Configured):
-    """A convolution over as many axes as the subclass says, beside that of the channels."""
-
-    axes: ClassVar[int]
-
+class _Convolution(_Windowed):
     def __init__(
         self,
         in_channels: int,
@@ -47,14 +82,11 @@ class _Convolution(Configured):
         activation: Activation = "linear",
         seed: int | None = None,
         rng: random.Random | None = None,
-        init: str | Initializer | None = None,
+        init: Init = None,
     ) -> None:
         self.in_channels = width_of("in_channels", in_channels)
         self.out_channels = width_of("out_channels", out_channels)
-        self.kernel_size = _sizes("kernel_size", kernel_size, self.axes)
-        self.stride = _sizes("stride", stride, self.axes)
-        self.padding = _sizes("padding", padding, self.axes, least=0)
-        self.dilation = _sizes("dilation", dilation, self.axes)
+        self._set_windows(kernel_size, stride, padding, dilation)
         self.bias, self.activation, rng = bool(bias), activation_of(activation), generator(seed, rng)
         area, name = math.prod(self.kernel_size), f"{type(self).__name__}.filters"
         columns, rows = self.in_channels * area, self.out_channels
@@ -66,10 +98,10 @@ class _Convolution(Configured):
 
         Raises ValueError for a row with other channels or axes, or smaller than the kernel.
         """
-        windows = _windows(self, x, self.in_channels, outside=0.0)
+        windows = self._windows(x, self.in_channels, outside=0.0)
         positions, inputs = windows.shape[1:-1], windows[0].reshape(-1, windows.shape[-1]).tolist()
-        outputs = [_objects([neuron(window) for window in inputs]) for neuron in self.filters.neurons]
-        return [channel.reshape(positions).tolist() for channel in outputs]
+        outputs = [[neuron(window) for window in inputs] for neuron in self.filters.neurons]
+        return [autodiff.array(channel).reshape(positions).tolist() for channel in outputs]
 
 
 class Conv1d(_Convolution):
@@ -119,7 +151,7 @@ class Conv2d(_Convolution):
     axes = 2
 
 
-class MaxPool2d(Configured):
+class MaxPool2d(_Windowed):
     """The largest number in each window, channel by channel, of rows of shape (channels, height, width).
 
     Of equal ones the first takes the whole gradient, as in torch; a nan is the largest.
@@ -133,23 +165,19 @@ class MaxPool2d(Configured):
     [[[4.0, 7.0]]]
     """
 
-    dilation = (1, 1)
-
     def __init__(
         self,
         kernel_size: int | Sequence[int],
         stride: int | Sequence[int] | None = None,
         padding: int | Sequence[int] = 0,
     ) -> None:
-        self.kernel_size = _sizes("kernel_size", kernel_size, 2)
-        self.stride = self.kernel_size if stride is None else _sizes("stride", stride, 2)
-        self.padding = _sizes("padding", padding, 2, least=0)
+        self._set_windows(kernel_size, kernel_size if stride is None else stride, padding)
         if any(2 * p > k for p, k in zip(self.padding, self.kernel_size, strict=True)):
             raise ValueError(f"padding is at most half of kernel_size {self.kernel_size}, got {self.padding}")
 
     def __call__(self, x: Any) -> list[Any]:
         """Return the largest numbers, channels first, for a row. Raises as Conv2d does."""
-        windows = _windows(self, x, None, outside=None)
+        windows = self._windows(x, None, outside=None)
         return [
             [[reduce(_larger, [y for y in window if y is not None]) for window in line] for line in channel]
             for channel in windows.tolist()
@@ -170,42 +198,3 @@ class Flatten(Configured):
 
 def _larger(x: Any, y: Any) -> Any:
     return autodiff.where((y > x) | (y != y), y, x)
-
-
-def _objects(numbers: Any) -> Any:
-    import numpy
-
-    return numpy.array(numbers, dtype=object)
-
-
-def _windows(layer: "_Convolution | MaxPool2d", x: Any, channels: int | None, outside: Any) -> Any:
-    """Return what windows show of a row, of so many channels each, None for one by one; in the padding, `outside`.
-
-    It is an array of axes for the positions of the windows, that of the channels first, and one for the numbers shown.
-    """
-    from numpy import pad
-    from numpy.lib.stride_tricks import sliding_window_view
-
-    row, name = _objects(x), type(layer).__name__
-    if row.ndim != 1 + len(layer.kernel_size):
-        shape = "(channels, length)" if len(layer.kernel_size) == 1 else "(channels, height, width)"
-        raise ValueError(f"{name} expects one row of shape {shape}, in lists of one length, got shape {row.shape}")
-    padded = pad(row, [(0, 0), *[(p, p) for p in layer.padding]], constant_values=outside)
-    reach = tuple([d * (k - 1) + 1 for d, k in zip(layer.dilation, layer.kernel_size, strict=True)])
-    if len(row) != (channels or len(row)) or any(map(lt, padded.shape[1:], reach)):
-        raise ValueError(
-            f"{name} expects {channels or 'any'} channels, at least as large, with their padding, as a window of "
-            f"{reach}; got shape {row.shape}"
-        )
-    windows = sliding_window_view(padded, (channels or 1, *reach))
-    steps = [slice(None, None, step) for step in (1, *layer.stride, 1, *layer.dilation)]
-    windows = windows[tuple(steps)]
-    return windows.reshape(*windows.shape[: row.ndim], -1)
-
-
-def _sizes(name: str, given: int | Sequence[int], axes: int, least: int = 1) -> Sizes:
-    """Return a whole number for each axis; a single one counts for all."""
-    sizes = tuple(given) if isinstance(given, Sequence) else (given,) * axes
-    if len(sizes) != axes:
-        raise ValueError(f"{name} is a number or {axes} of them, got {given!r}")
-    return tuple([width_of(name, size, least) for size in sizes])

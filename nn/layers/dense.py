@@ -11,7 +11,7 @@ from typing import Any
 
 import autodiff
 from autodiff import Value
-from nn.init import Initializer, generator, warn_if_alike, weights
+from nn.init import Init, generator, warn_if_alike, weights
 from nn.layers.activations import RECTIFIERS, Activation, activation_of, linear
 from nn.layers.arguments import inputs_of, unwrapped, width_of
 from nn.layers.configured import Configured
@@ -42,7 +42,7 @@ class Neuron(Configured):
         *,
         seed: int | None = None,
         rng: random.Random | None = None,
-        init: str | Initializer | None = None,
+        init: Init = None,
         bias: bool = True,
         nout: int = 1,
         name: str = "Neuron",
@@ -77,7 +77,7 @@ class Layer(Configured):
         *,
         seed: int | None = None,
         rng: random.Random | None = None,
-        init: str | Initializer | None = None,
+        init: Init = None,
         bias: bool = True,
         name: str = "Layer",
     ) -> None:
@@ -129,7 +129,7 @@ class MLP(Configured):
         seed: int | None = None,
         *,
         rng: random.Random | None = None,
-        init: str | Initializer | None = None,
+        init: Init = None,
     ) -> None:
         widths = list(nouts) if isinstance(nouts, Iterable) else []
         if not widths:

@@ -9,7 +9,7 @@ import random
 from typing import Any
 
 from autodiff import Value
-from nn.init import Initializer, generator, weights
+from nn.init import Init, generator, weights
 from nn.layers.arguments import width_of
 from nn.layers.configured import Configured
 from nn.lists import is_list
@@ -34,16 +34,12 @@ class Embedding(Configured):
     """
 
     def __init__(
-        self,
-        count: int,
-        width: int,
-        *,
-        seed: int | None = None,
-        rng: random.Random | None = None,
-        init: str | Initializer = "normal",
+        self, count: int, width: int, *, seed: int | None = None, rng: random.Random | None = None, init: Init = None
     ) -> None:
         self.count, self.width = width_of("count", count), width_of("width", width)
-        table = weights(init, generator(seed, rng), self.count, self.width, fan_in=self.count, fan_out=self.width)
+        table = weights(
+            init or "normal", generator(seed, rng), self.count, self.width, fan_in=self.count, fan_out=self.width
+        )
         self.weight = [[Value(w, f"weight{i},{j}") for j, w in enumerate(row)] for i, row in enumerate(table)]
 
     def __call__(self, index: Any) -> list[Any]:

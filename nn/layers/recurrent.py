@@ -15,7 +15,7 @@ from typing import Any
 
 import autodiff
 from autodiff import Value
-from nn.init import Initializer, generator
+from nn.init import Init, generator
 from nn.layers.activations import Activation, activation_of
 from nn.layers.arguments import inputs_of, width_of
 from nn.layers.configured import Configured
@@ -53,7 +53,7 @@ class RNNCell(Configured):
         *,
         seed: int | None = None,
         rng: random.Random | None = None,
-        init: str | Initializer | None = None,
+        init: Init = None,
     ) -> None:
         self.nin, self.hidden = width_of("nin", nin), width_of("hidden", hidden)
         self.activation, wide = activation_of(activation), self.nin + self.hidden
@@ -94,13 +94,7 @@ class LSTMCell(Configured):
     """
 
     def __init__(
-        self,
-        nin: int,
-        hidden: int,
-        *,
-        seed: int | None = None,
-        rng: random.Random | None = None,
-        init: str | Initializer | None = None,
+        self, nin: int, hidden: int, *, seed: int | None = None, rng: random.Random | None = None, init: Init = None
     ) -> None:
         self.nin, self.hidden = width_of("nin", nin), width_of("hidden", hidden)
         rng = generator(seed, rng)
