@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 
 _UNROLL = "write nn.unroll(cell, xs), where cell is nn.RNNCell(nin, hidden) or nn.LSTMCell(nin, hidden)"
-_INIT = "a layer takes init, as the name of an initialiser or one of nn.init: "
+_INIT = "a layer takes init, the name of an initialiser, or one such as "
 
 
 def _by_name(remarks: Mapping[str, str]) -> Mapping[str, str]:
@@ -31,20 +31,15 @@ ELSEWHERE = _by_name(
         "GRU GRUCell": f"{_UNROLL}; a cell of your own is a function (x, state) -> (output, state)",
         "Conv1D": "write nn.Conv1d(in_channels, out_channels, kernel_size), of a row (channels, length)",
         "Conv2D": "write nn.Conv2d(in_channels, out_channels, kernel_size), of a row (channels, height, width)",
-        "Conv3d Conv3D": "there are nn.Conv1d and nn.Conv2d, over one axis and over two",
         "MaxPooling2D": "write nn.MaxPool2d(kernel_size)",
         "MaxPool1d MaxPooling1D": "write nn.MaxPool2d((1, k)), on [[line] for line in row]",
-        "AvgPool2d AveragePooling2D": "nn.MaxPool2d takes the largest; a mean is autodiff.mean(numbers)",
         "MultiheadAttention Attention": "write nn.MultiHeadAttention(width, heads)",
         "LayerNormalization RMSNormalization": "write nn.LayerNorm(width), nn.RMSNorm(width)",
-        "BatchNorm1d BatchNormalization": "rows are seen one at a time; write nn.LayerNorm(width)",
-        "functional F": "functions are autodiff.relu, autodiff.softmax, ..., and losses nn.mse, ...",
         "MSELoss MeanSquaredError mse_loss": "write nn.mse(outputs, targets)",
         "L1Loss MeanAbsoluteError l1_loss": "write nn.mae(outputs, targets)",
         "HuberLoss Huber huber_loss": "write nn.huber(outputs, targets)",
         "SmoothL1Loss smooth_l1_loss": "it is nn.huber(outputs, targets, delta=beta), divided by beta",
-        "CrossEntropyLoss SparseCategoricalCrossentropy": "write nn.cross_entropy(logits, targets)",
-        "CategoricalCrossentropy": "write nn.cross_entropy(logits, targets)",
+        "CrossEntropyLoss CategoricalCrossentropy": "write nn.cross_entropy(logits, targets)",
         "BCELoss BinaryCrossentropy log_loss": "write nn.binary_cross_entropy(probabilities, targets)",
         "BCEWithLogitsLoss": "write nn.binary_cross_entropy_with_logits(logits, targets)",
         "NLLLoss nll_loss": "write nn.nll(log_probabilities, targets)",
@@ -60,23 +55,18 @@ ELSEWHERE = _by_name(
         **{name: f"it is nn.optim.{name}" for name in ("Adam", "AdamW", "RMSprop", "Rprop", "Optimizer")},
         "Adagrad Adadelta Adamax NAdam RAdam Nadam Lion": "write nn.optim.Adam(model.parameters(), lr=1e-3)",
         "LBFGS": "write nn.minimize(model, loss), for a loss of all data as a function of the model",
-        "lr_scheduler LearningRateScheduler": "schedules are functions of time: nn.schedules",
-        "ConstantLR": "it is nn.schedules.constant(lr)",
-        "StepLR": "it is nn.schedules.step(lr, every)",
-        "ExponentialLR ExponentialDecay": "it is nn.schedules.exponential(lr, gamma)",
-        "InverseTimeDecay": "it is nn.schedules.inverse_time(lr, decay)",
-        "LinearLR PolynomialLR PolynomialDecay": "it is nn.schedules.linear(lr, duration)",
-        "CosineAnnealingLR CosineDecay": "it is nn.schedules.cosine(lr, duration)",
-        "SequentialLR": "it is nn.schedules.warm_up(schedule, duration)",
-        "ReduceLROnPlateau": "it is nn.schedules.ReduceOnPlateau(lr)",
+        "lr_scheduler LearningRateScheduler ConstantLR LinearLR CosineDecay": "schedules are functions: nn.schedules",
+        "StepLR": "write nn.schedules.step(lr, every)",
+        "ExponentialLR ExponentialDecay": "write nn.schedules.exponential(lr, gamma)",
+        "CosineAnnealingLR": "write nn.schedules.cosine(lr, duration)",
+        "ReduceLROnPlateau": "write nn.schedules.ReduceOnPlateau(lr)",
         "clip_grad_norm_ clip_grad_norm clipnorm": "write nn.optim.clip_by_norm(max_norm)",
         "clip_grad_value_ clipvalue": "write nn.optim.clip_by_value(limit)",
         "L1 l1_penalty": "write nn.l1(parameters, strength)",
         "L2 l2_penalty": "write nn.l2(parameters, strength)",
-        "xavier_uniform_ xavier_normal_ glorot_uniform glorot_normal": f'{_INIT}"glorot", nn.init.glorot(normal=True)',
-        "kaiming_uniform_ kaiming_normal_ he_uniform he_normal": f'{_INIT}"he", nn.init.he(normal=True)',
-        "lecun_uniform lecun_normal": f'{_INIT}"lecun", nn.init.lecun(normal=True)',
-        "zeros_ ones_ uniform_ normal_ orthogonal_ constant_": f'{_INIT}"orthogonal", nn.init.constant(value)',
+        "xavier_uniform_ xavier_normal_ glorot_uniform glorot_normal": f"{_INIT}nn.init.glorot(normal=True)",
+        "kaiming_uniform_ kaiming_normal_ he_uniform he_normal": f"{_INIT}nn.init.he(normal=True)",
+        "zeros_ ones_ uniform_ normal_ orthogonal_ constant_": f"{_INIT}nn.init.constant(value)",
     }
 )
 

@@ -110,7 +110,7 @@ def test_names_of_what_stands_elsewhere_say_where(name: str, remark: str) -> Non
         (nn, "CrossEntropyLoss", "write nn.cross_entropy(logits, targets)"),
         (nn, "Parameter", "every autodiff.Value(...) in an attribute of a Module is a parameter"),
         (nn.optim, "Adagrad", "write nn.optim.Adam(model.parameters(), lr=1e-3)"),
-        (nn.init, "xavier_uniform_", 'a layer takes init, as the name of an initialiser or one of nn.init: "glorot",'),
+        (nn.init, "xavier_uniform_", "a layer takes init, the name of an initialiser, or one such as nn.init.glorot("),
     ],
 )
 def test_names_of_other_libraries_lead_to_those_of_nn(module: Any, name: str, remark: str) -> None:

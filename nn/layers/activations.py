@@ -49,10 +49,7 @@ def named(activation: Any) -> str:
 
 def recorded(activation: Any) -> str:
     """Return the name of an activation for `config`. Raises TypeError for a function that has none in ACTIVATIONS."""
-    for name, function in ACTIVATIONS.items():
-        if function is activation:
-            return name
-    raise TypeError(
-        f"the function {named(activation)} cannot be recorded, only the activations {', '.join(ACTIVATIONS)}; "
-        "load with into=model"
-    )
+    name = named(activation)
+    if ACTIVATIONS.get(name) is not activation:
+        raise TypeError(f"the function {name} cannot be recorded, only {', '.join(ACTIVATIONS)}; load with into=model")
+    return name

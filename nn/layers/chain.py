@@ -63,7 +63,7 @@ def _checked(step: Any) -> Step:
     if isinstance(step, type) or not (callable(step) or isinstance(step, str)):
         raise TypeError(f"a step of Sequential is a module, a function, or the name of an activation, got {step!r}")
     function = activation_of(step)
-    return next((name for name, activation in ACTIVATIONS.items() if activation is function), function)
+    return named(function) if ACTIVATIONS.get(named(function)) is function else function
 
 
 def _shown(step: Step) -> str:

@@ -27,7 +27,7 @@ from nn.lists import flat
 
 
 class _Windowed(Configured):
-    """A layer on windows that slide over the axes of a row behind that of its channels, which are two or one."""
+    """A layer on windows that slide over one or two axes of a row, those behind that of the channels."""
 
     axes: ClassVar[int] = 2
 
