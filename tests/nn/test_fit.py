@@ -88,6 +88,7 @@ CASES = {
     "in order": (lambda: nn.MLP(3, [4, 1], seed=0), X, LINE, {"shuffle": False}),
     "rows of several lengths": (Recurrent, RAGGED, [sum(row) / 9 for row in RAGGED], {}),
     "its own parameters": (Weighed, X, LINE, {}),
+    "empty rows": (Recurrent, [[], *RAGGED[:9], [], *RAGGED[:9]], [0.1] * 20, {"validation": ([[]], [0.2])}),
     "random numbers": (Noisy, X, LINE, {}),
     "clipped": (lambda: nn.MLP(3, [4, 1], seed=0), X, LINE, {"clip": 0.1}),
     "with a penalty": (
