@@ -19,16 +19,7 @@ from typing import Any, Literal
 
 import autodiff
 from nn.lists import each, flat
-from nn.targets import (
-    alike,
-    all_valid,
-    are_probabilities,
-    chosen,
-    each_row,
-    is_index,
-    nan_unless,
-    weighted,
-)
+from nn.targets import alike, all_valid, are_probabilities, chosen, each_row, is_index, nan_unless, weighted
 
 __all__ = ["binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "hinge", "huber"]
 __all__ += ["kl_divergence", "mae", "mse", "multiclass_hinge", "nll"]

@@ -57,10 +57,8 @@ def alike(name: str, outputs: Any, targets: Any) -> tuple[Any, Any]:
     if shapes == ((1,), ()):
         return outputs, [targets]
     if shapes[0] != shapes[1] or 0 in shapes[0]:
-        raise ValueError(
-            f"{name} takes one target for each output, at least one; got outputs of shape {shapes[0]} and "
-            f"targets of shape {shapes[1]}"
-        )
+        got = f"outputs of shape {shapes[0]} and targets of shape {shapes[1]}"
+        raise ValueError(f"{name} takes one target for each output, at least one; got {got}")
     return outputs, targets
 
 
@@ -78,8 +76,8 @@ def each_row(name: str, formula: Callable[[list[Any], Any], Any], outputs: Any, 
         if depth == 1:
             return formula(outputs, targets)
         if not isinstance(targets, list) or len(targets) != len(outputs):
-            given = f"targets of shape {shape(name, targets)}" if isinstance(targets, list) else f"the target {targets}"
-            raise ValueError(f"{name} takes one target for each row, got outputs of shape {lengths} and {given}")
+            got = f"outputs of shape {lengths} and targets of shape {shape(name, targets)}"
+            raise ValueError(f"{name} takes one target for each row, got {got}")
         return [descend(y, t, depth - 1) for y, t in zip(outputs, targets, strict=True)]
 
     return descend(outputs, targets, len(lengths))
@@ -133,14 +131,12 @@ def chosen(numbers: Sequence[Any], index: Any) -> Any:
 
 def are_probabilities(name: str, weights: Any, count: int) -> Any:
     """Return whether weights are so many, at least 0, and sum to 1, to 1e-6; raise ValueError if they do not."""
-    valid = isinstance(weights, list) and len(weights) == count and all(map(is_number, weights))
+    valid: Any = isinstance(weights, list) and len(weights) == count and all(map(is_number, weights))
     if valid:
         total = autodiff.sum(weights)
         valid = (autodiff.min(weights) >= 0.0) & (total >= 1 - 1e-6) & (total <= 1 + 1e-6)
     if valid is False:
-        raise ValueError(
-            f"{name} takes {count} target probabilities that sum to 1, one for each output, got {weights!r}"
-        )
+        raise ValueError(f"{name} takes {count} target probabilities that sum to 1, one for each output, got {weights}")
     return valid
 
 
