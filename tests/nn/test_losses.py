@@ -460,9 +460,7 @@ def test_rows_and_targets_are_as_many(loss: Any) -> None:
         ValueError, match=rf"{loss.__name__} takes one target for each row, got outputs of shape \(3, 2\)"
     ):
         loss(rows, ts)
-    with pytest.raises(
-        ValueError, match=rf"{loss.__name__} takes one target for each row, .* targets of shape \(\)"
-    ):
+    with pytest.raises(ValueError, match=rf"{loss.__name__} takes one target for each row, .* targets of shape \(\)"):
         loss(rows, 1)
     with pytest.raises(ValueError, match=rf"{loss.__name__} takes a list with one output for each class.* shape \(\)"):
         loss(Value(1.0), 0)
