@@ -15,6 +15,7 @@ from itertools import accumulate
 from typing import Any, NamedTuple
 
 from autodiff import Value, record_source
+from nn import table
 from nn.holding import children, dotted, is_module, walk
 from nn.module import Module
 
@@ -47,23 +48,21 @@ class Summary:
 
     def __init__(self, model: Module, x: Any = None) -> None:
         nodes = Counter[str]() if x is None else _nodes_of_pass(model, x)
-        self.rows = [_row(module, names, lasts, nodes) for names, lasts, module in _tree(model, {id(model)})]
+        self.rows = [_row(module, names, lasts, nodes) for names, lasts, module in tree(model)]
 
     def __repr__(self) -> str:
-        """Show the table, of buffers and nodes no column if there are none."""
-        cells = [(row.name, row.kind, *[f"{number:,}" if number else "" for number in row[2:]]) for row in self.rows]
-        columns = []
-        for i, column in enumerate(zip(_HEADER, *cells, strict=True)):
-            width = max(map(len, column))
-            if i < 3 or any(column[1:]):
-                columns.append([cell.ljust(width) if i < 2 else cell.rjust(width) for cell in column])
-        return "\n".join(["  ".join(line).rstrip() for line in zip(*columns, strict=True)])
+        """Show the table, of what there is none no column."""
+        return table.text([_HEADER, *[(*row[:2], *[f"{n:,}" if n else "" for n in row[2:]]) for row in self.rows]])
 
 
-def _tree(
-    module: Module, seen: set[int], names: tuple[str, ...] = (), lasts: tuple[bool, ...] = ()
+def tree(
+    module: Module, names: tuple[str, ...] = (), lasts: tuple[bool, ...] = (), seen: set[int] | None = None
 ) -> Iterator[tuple[tuple[str, ...], tuple[bool, ...], Module]]:
-    """Yield the module and those in it, each once, with the names on the way to it, and which of them end a branch."""
+    """Yield a module and those in it, each once, but for the neurons of layers.
+
+    With each come the names on the way to it, and whether each of them is the last of its holder.
+    """
+    seen = {id(module)} if seen is None else seen
     yield names, lasts, module
     inner: list[tuple[str, Module]] = []
     for path, child in () if hasattr(module, "neurons") else walk(module, deep=False):
@@ -71,7 +70,7 @@ def _tree(
             seen.add(id(child))
             inner.append((dotted(path), child))
     for name, child in inner:
-        yield from _tree(child, seen, (*names, name), (*lasts, child is inner[-1][1]))
+        yield from tree(child, (*names, name), (*lasts, child is inner[-1][1]), seen)
 
 
 def _row(module: Module, names: tuple[str, ...], lasts: tuple[bool, ...], nodes: Counter[str]) -> Row:

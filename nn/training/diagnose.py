@@ -1,14 +1,15 @@
 """diagnose: run rows through a copy of a model whose layers tell what they give."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from copy import deepcopy
-from functools import lru_cache, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from autodiff import Value
-from nn.holding import Path, children, dotted, is_module, walk
-from nn.layers import Neuron
+from nn.holding import is_module, walk
+from nn.layers import Layer
+from nn.lists import flat
 from nn.module import Module
+from nn.summary import tree
 from nn.training.diagnosis import Diagnosis, LayerReport
 from nn.training.rows import Data
 
@@ -48,116 +49,58 @@ def diagnose(model: Module, X: Any, y: Any, loss: Callable[[Any, Any], Any]) -> 
     """
     if not isinstance(model, Module):
         raise TypeError(f"diagnose takes a Module, got {type(model).__name__}")
-    data, watch = Data.of(X, y), _Watch(deepcopy(model))
+    data, own = Data.of(X, y), deepcopy(model)
+    layers, given = _layers(own), list[tuple[str, _Unit, Value]]()
+    for name, layer in layers.items():
+        for module in layer.neurons if isinstance(layer, Layer) else [layer]:
+            _tell(module, name, given)
+    seen: dict[str, list[_Seen]] = {}
     for i in range(len(data)):
-        result = loss(watch.model(data.row(i)), data.target(i))
+        result = loss(own(data.row(i)), data.target(i))
         if not isinstance(result, Value):
             raise TypeError(
                 f"the loss of a row is a Value, got {type(result).__name__}; make it of the model's outputs"
             )
+        own.zero_grad()  # an embedding gives parameters, whose gradients would add up over rows
         result.backward()
-        watch.read(result)
-    return Diagnosis([tally.report() for tally in watch.tallies.values()])
-
-
-class _Tally:
-    """What a layer gave so far."""
-
-    def __init__(self, name: str, kind: str) -> None:
-        self.name, self.kind = name, kind
-        self.outputs, self.slopes, self.flat = list[float](), list[float](), 0
-        self.alive: dict[tuple[int, int], bool | None] = {}  # of each unit; None where it is no ReLU
-
-    def add(self, module: int, outputs: list[Value]) -> None:
-        for i, x in enumerate(outputs):
-            operation = x.op.name if x.op else ""
-            self.outputs.append(x.data)
-            self.slopes.append(x.grad)
-            self.flat += operation in _STEEPNESS and _STEEPNESS[operation](x.data) < _FLAT
-            alive = self.alive.get((module, i))
-            self.alive[module, i] = bool(alive or x.data) if operation == "relu" else None
-
-    def report(self) -> LayerReport:
-        import numpy
-
-        relus = [alive for alive in self.alive.values() if alive is not None]
-        with numpy.errstate(all="ignore"):
-            return LayerReport(
-                self.name,
-                self.kind,
-                units=len(self.alive),
-                mean=float(numpy.mean(numpy.abs(self.outputs))),
-                deviation=float(numpy.std(self.outputs)),
-                gradient=float(numpy.sqrt(numpy.mean(numpy.square(self.slopes)))),
-                relus=len(relus),
-                dead=relus.count(False),
-                saturated=self.flat / len(self.outputs),
-            )
-
-
-class _Watch:
-    """A model whose layers tell what they give; `tallies` has those that were called, in that order."""
-
-    def __init__(self, model: Any) -> None:
-        self.model = model
-        self.tallies: dict[str, _Tally] = {}
-        self._given: list[tuple[_Tally, int, list[Value]]] = []
-        for module, tally in _layers_of(model):
-            vars(module)["_tell"] = partial(self._note, tally)
-            module.__class__ = _telling(module.__class__)
-
-    def read(self, result: Value) -> None:
-        """Add what was given since the last time to the tallies, with the gradients that are there now."""
         activated = _activated(result)
-        for tally, module, outputs in self._given:
-            tally.add(module, [activated.get(x, x) for x in outputs])
-        self._given.clear()
-
-    def _note(self, tally: _Tally, module: Any, outputs: Any) -> None:
-        if values := list(_values_in(outputs)):
-            self.tallies.setdefault(tally.name, tally)
-            self._given.append((tally, id(module), values))
+        for name, unit, x in given:
+            x = activated.get(x, x)
+            seen.setdefault(name, []).append(_Seen(unit, x.op.name if x.op else "", x.data, x.grad))
+        given.clear()
+    return Diagnosis([_report(name, layers[name], those) for name, those in seen.items()])
 
 
-@lru_cache(maxsize=64)
-def _telling(kind: Any) -> Any:
-    """A class like this one, whose instances tell what they give when they are called."""
+_Unit = tuple[int, int]  # the id of a module, and which of its outputs it is
+
+
+class _Seen(NamedTuple):
+    unit: _Unit
+    operation: str  # that gave the output
+    output: float
+    slope: float
+
+
+def _layers(model: Module) -> dict[str, Module]:
+    """The modules that hold parameters themselves, or no modules, by name."""
+    layers = {}
+    for names, _, module in tree(model):
+        of_modules = [is_module(held) for path, held in walk(module, deep=False) if path]
+        if isinstance(module, Layer) or not of_modules or not all(of_modules):
+            layers[".".join(names) or type(module).__name__] = module
+    return layers
+
+
+def _tell(module: Any, name: str, given: list[tuple[str, _Unit, Value]]) -> None:
+    """Have a module add what it gives, whenever it is called, to a list, with a name and the units."""
+    kind: Any = type(module)
 
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
         outputs = kind.__call__(self, *args, **kwargs)
-        self._tell(self, outputs)
+        given.extend((name, (id(self), i), x) for i, x in enumerate(flat(outputs)) if isinstance(x, Value))
         return outputs
 
-    return type(kind.__name__, (kind,), {"__call__": call, "__slots__": ()})
-
-
-def _layers_of(model: Any) -> list[tuple[Any, _Tally]]:
-    """The modules that hold parameters themselves, or no modules, with the tally that each adds to."""
-    modules: dict[Path, Any] = {}
-    holders, owners = set[Path](), set[Path]()
-    for path, thing in walk(model):
-        if is_module(thing):
-            holders.add(_holder(path, modules))
-            modules[path] = thing
-        else:
-            owners.add(_holder(path, modules))
-    tallies: dict[Path, _Tally] = {}
-    found = []
-    for path, module in modules.items():
-        if path in owners or path not in holders:
-            at = _holder(path, modules) if isinstance(module, Neuron) else path
-            kind = type(modules[at]).__name__
-            found.append((module, tallies.setdefault(at, _Tally(dotted(at) or kind, kind))))
-    return found
-
-
-def _holder(path: Path, modules: dict[Path, Any]) -> Path:
-    """The path of the module that holds what is at a path; of the outermost one, its own."""
-    while path is not None:
-        path = path[0]
-        if path in modules:
-            break
-    return path
+    module.__class__ = type(kind.__name__, (kind,), {"__call__": call})
 
 
 def _activated(result: Value) -> dict[Value, Value]:
@@ -173,8 +116,22 @@ def _activated(result: Value) -> dict[Value, Value]:
     return made
 
 
-def _values_in(outputs: Any) -> Iterator[Value]:
-    if isinstance(outputs, Value):
-        yield outputs
-    for _, child in children(outputs) or ():
-        yield from _values_in(child)
+def _report(name: str, layer: Module, seen: list[_Seen]) -> LayerReport:
+    import numpy
+
+    outputs, slopes = numpy.array([(each.output, each.slope) for each in seen]).T
+    relus = [each for each in seen if each.operation == "relu"]
+    units, alive = {each.unit for each in relus}, {each.unit for each in relus if each.output != 0.0}
+    curved = [_STEEPNESS[each.operation](each.output) for each in seen if each.operation in _STEEPNESS]
+    with numpy.errstate(all="ignore"):
+        return LayerReport(
+            name,
+            type(layer).__name__,
+            units=len({each.unit for each in seen}),
+            mean=float(numpy.mean(numpy.abs(outputs))),
+            deviation=float(numpy.std(outputs)),
+            gradient=float(numpy.sqrt(numpy.mean(numpy.square(slopes)))),
+            relus=len(units),
+            dead=len(units - alive),
+            saturated=sum(steepness < _FLAT for steepness in curved) / len(seen),
+        )

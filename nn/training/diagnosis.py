@@ -5,10 +5,13 @@
 hidden: 8 of 8 ReLUs give 0 on all rows and no longer learn
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from html import escape
 from math import ceil, floor, inf, isfinite, log10, nan
 from typing import Any, NamedTuple
+
+from nn import table
+from nn.optional import optional
 
 
 class LayerReport(NamedTuple):
@@ -20,7 +23,7 @@ class LayerReport(NamedTuple):
         mean, deviation: the mean of the absolute outputs, and the standard deviation of the outputs.
         gradient: the root mean square of the derivatives of a row's loss in the outputs.
         relus, dead: how many units are ReLUs, and how many of these gave 0 on all rows.
-        saturated: the share, from 0 to 1, of outputs at the flat ends of tanh, sigmoid or softmax.
+        saturated: the share, from 0 to 1, of outputs at the flat ends of tanh or sigmoid.
     """
 
     name: str
@@ -34,6 +37,32 @@ class LayerReport(NamedTuple):
     saturated: float
 
 
+# What can be wrong with a layer: where it is, and what to say of it.
+_FAULTS: list[tuple[Callable[[LayerReport], bool], str]] = [
+    (
+        lambda layer: not (isfinite(layer.mean) and isfinite(layer.gradient)),
+        "{0.name}: outputs or gradients are not finite; run it in autodiff.detect_anomaly(), which names the first "
+        "operation that gave such a number",
+    ),
+    (
+        lambda layer: 1e3 < layer.mean < inf,
+        "{0.name}: outputs explode, the mean of their sizes is {0.mean:.1e}; draw smaller weights, as layers do by "
+        "themselves, or scale inputs and targets to a variance of 1",
+    ),
+    (
+        lambda layer: layer.dead > layer.relus / 4,
+        "{0.name}: {0.dead} of {0.relus} ReLUs give 0 on all rows and no longer learn; start biases at 0, lower the "
+        'learning rate, or use "leaky_relu"',
+    ),
+    (
+        lambda layer: layer.saturated > 0.5,
+        "{0.name}: {0.saturated:.0%} of outputs are saturated, and pass hardly any gradient on; draw smaller weights, "
+        'scale inputs to a variance of 1, or use "relu"',
+    ),
+]
+_HEADER = ("layer", "class", "units", "mean |output|", "deviation", "gradient", "dead", "saturated")
+
+
 class Diagnosis:
     """The layers of a model in the order of their calls, and what is wrong with them.
 
@@ -44,22 +73,23 @@ class Diagnosis:
 
     def __init__(self, layers: Sequence[LayerReport]) -> None:
         self.layers = list(layers)
-        self.flags = [*_faults_of_outputs(self.layers), *_faults_of_gradients(self.layers)]
+        self.flags = [text.format(layer) for layer in layers for is_wrong, text in _FAULTS if is_wrong(layer)]
+        self.flags += _faults_of_gradients(self.layers)
 
-    def plot(self) -> Any:
-        """Draw sizes and shares with matplotlib, a line for each layer; return the list of both axes.
+    def plot(self) -> list[Any]:
+        """Draw sizes and shares with matplotlib, a line for each layer; return both axes.
 
         Raises ImportError without matplotlib.
         """
-        pyplot, layers = pyplot_or_raise(), self.layers
+        pyplot, layers = optional("matplotlib.pyplot", "plot"), self.layers
         figure = pyplot.figure(figsize=(9.6, 1.6 + 0.3 * len(layers)), layout="constrained")
         sizes, shares = figure.subplots(1, 2, sharey=True)
-        names = [layer.name for layer in layers]
         for label, marker, column in [
             ("mean |output|", "o", [layer.mean for layer in layers]),
             ("gradient in outputs, RMS", "s", [layer.gradient for layer in layers]),
         ]:
-            sizes.plot([x if 0.0 < x < inf else nan for x in column], names, marker=marker, label=label)  # log scale
+            shown = [x if 0.0 < x < inf else nan for x in column]  # the axis is logarithmic
+            sizes.plot(shown, [layer.name for layer in layers], marker=marker, label=label)
         for label, offset, column in [
             ("dead ReLUs", -0.2, [100.0 * layer.dead / max(layer.relus, 1) for layer in layers]),
             ("saturated outputs", 0.2, [100.0 * layer.saturated for layer in layers]),
@@ -67,7 +97,7 @@ class Diagnosis:
             shares.barh([i + offset for i in range(len(layers))], column, height=0.4, label=label)
         sizes.set(xscale="log", xlabel="size", ylabel="layer")
         low, high = sizes.get_xlim()
-        sizes.set_xlim(10.0 ** floor(log10(low)), 10.0 ** ceil(log10(high)))
+        sizes.set_xlim(10.0 ** floor(log10(low)), 10.0 ** ceil(log10(high)))  # whole decades, which have ticks
         shares.set(xlim=(0.0, 100.0), xlabel="share in %")
         sizes.invert_yaxis()
         for ax in (sizes, shares):
@@ -76,51 +106,20 @@ class Diagnosis:
         return [sizes, shares]
 
     def __repr__(self) -> str:
-        table = [_TITLES, *map(_cells, self.layers)]
-        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-        lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in table]
-        return "\n".join([*lines, *(f"! {flag}" for flag in self.flags)])
+        return "\n".join([table.text(self._rows()), *(f"! {flag}" for flag in self.flags)])
 
     def _repr_html_(self) -> str:
-        head, *rows = [
-            "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells)
-            for tag, cells in [("th", _TITLES), *(("td", _cells(layer)) for layer in self.layers)]
-        ]
-        body, flags = "".join(f"<tr>{row}</tr>" for row in rows), "".join(f"<li>{escape(x)}</li>" for x in self.flags)
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><ul>{flags}</ul>"
+        flags = "".join(f"<li>{escape(flag)}</li>" for flag in self.flags)
+        return f"{table.html(self._rows(), 'layers in the order of their calls')}<ul>{flags}</ul>"
 
-
-_TITLES = ["layer", "class", "units", "mean |output|", "deviation", "gradient", "dead", "saturated"]
-
-
-def _cells(layer: LayerReport) -> list[str]:
-    sizes = [f"{x:.2g}" for x in (layer.mean, layer.deviation, layer.gradient)]
-    dead = f"{layer.dead} of {layer.relus}" if layer.relus else ""
-    return [layer.name, layer.kind, str(layer.units), *sizes, dead, f"{layer.saturated:.0%}" if layer.saturated else ""]
-
-
-def _faults_of_outputs(layers: list[LayerReport]) -> Iterator[str]:
-    for layer in layers:
-        if not (isfinite(layer.mean) and isfinite(layer.gradient)):
-            yield (
-                f"{layer.name}: outputs or gradients are not finite; run it in autodiff.detect_anomaly(), which names "
-                "the first operation that gave such a number"
-            )
-        elif layer.mean > 1e3:
-            yield (
-                f"{layer.name}: outputs explode, the mean of their sizes is {layer.mean:.1e}; draw smaller weights, as "
-                "layers do by themselves, or scale inputs and targets to a variance of 1"
-            )
-        if layer.dead > layer.relus / 4:
-            yield (
-                f"{layer.name}: {layer.dead} of {layer.relus} ReLUs give 0 on all rows and no longer learn; start "
-                'biases at 0, lower the learning rate, or use "leaky_relu"'
-            )
-        if layer.saturated > 0.5:
-            yield (
-                f"{layer.name}: {layer.saturated:.0%} of outputs are saturated, and pass hardly any gradient on; draw "
-                'smaller weights, scale inputs to a variance of 1, or use "relu"'
-            )
+    def _rows(self) -> list[tuple[str, ...]]:
+        rows: list[tuple[str, ...]] = [_HEADER]
+        for layer in self.layers:
+            sizes = [f"{x:.2g}" for x in (layer.mean, layer.deviation, layer.gradient)]
+            dead = f"{layer.dead} of {layer.relus}" if layer.relus else ""
+            saturated = f"{layer.saturated:.0%}" if layer.saturated else ""
+            rows.append((layer.name, layer.kind, str(layer.units), *sizes, dead, saturated))
+        return rows
 
 
 def _faults_of_gradients(layers: list[LayerReport]) -> Iterator[str]:
@@ -141,12 +140,3 @@ def _faults_of_gradients(layers: list[LayerReport]) -> Iterator[str]:
             f"{', '.join(exploding)}: the gradient explodes, up to {max(ratios.values()):.1e} times that in "
             f"{last.name}; draw smaller weights, put nn.LayerNorm between layers, or clip gradients, fit(..., clip=1.0)"
         )
-
-
-def pyplot_or_raise() -> Any:
-    """matplotlib.pyplot. Raises ImportError that says what to install."""
-    try:
-        from matplotlib import pyplot
-    except ImportError as error:
-        raise ImportError('plots need matplotlib: python -m pip install "scalar-autodiff[train]"') from error
-    return pyplot

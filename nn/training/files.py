@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from nn.training.optional import optional
+from nn.optional import optional
 
 VERSION = 1
 _BLANK = b"0" * 64

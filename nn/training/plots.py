@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nn.module import Module
-from nn.training.diagnosis import pyplot_or_raise
+from nn.optional import optional
 from nn.training.forward import predict
 from nn.training.rows import Data
 
@@ -34,7 +34,7 @@ def plot_boundary(model: Module, X: Any, y: Any, ax: Any = None, *, classes: Seq
     """
     import numpy
 
-    pyplot = pyplot_or_raise()
+    pyplot = optional("matplotlib.pyplot", "plot_boundary")
     rows = Data.of(X).X
     if numpy.shape(rows)[1:] != (2,):
         raise ValueError(f"plot_boundary draws models of two inputs, got rows of shape {numpy.shape(rows)[1:]}")
@@ -73,16 +73,11 @@ def plot_confusion(model: Module, X: Any, y: Any, ax: Any = None, *, classes: Se
     array([[1, 1],
            [0, 1]])
     """
-    pyplot_or_raise()
-    try:
-        from sklearn.metrics import ConfusionMatrixDisplay
-    except ImportError as error:
-        raise ImportError(
-            'plot_confusion needs scikit-learn: python -m pip install "scalar-autodiff[train]"'
-        ) from error
+    optional("matplotlib", "plot_confusion")
+    display = optional("sklearn.metrics", "plot_confusion").ConfusionMatrixDisplay
     names, truth, guess = _judged(model, X, y, classes)
     numbers = list(range(len(names)))
-    return ConfusionMatrixDisplay.from_predictions(
+    return display.from_predictions(
         truth, guess, labels=numbers, display_labels=names, cmap="Blues", colorbar=False, ax=ax
     )
 

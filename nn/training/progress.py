@@ -4,6 +4,9 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from nn.optional import optional
+from nn.training.history import progress_of
+
 
 class Progress:
     """A bar, or nothing where none is wanted.
@@ -18,11 +21,19 @@ class Progress:
     def __init__(self, wanted: bool | str, epochs: int, batches: int) -> None:
         if wanted not in (True, False, "auto"):
             raise ValueError(f'progress is True, False or "auto", got {wanted!r}')
-        self._bar = None
-        if wanted is True or (wanted == "auto" and _is_watched()):
-            bar = _bar_class(wanted is True)
-            self._bar = bar and bar(total=epochs * batches, unit="batch", dynamic_ncols=True, leave=True)
-        self.update = _ignored if self._bar is None else self._bar.update
+        self._bar: Any = None
+        if wanted is True or (wanted and ("ipykernel" in sys.modules or getattr(sys.stderr, "isatty", bool)())):
+            try:
+                tqdm = optional("tqdm.auto", "progress").tqdm
+                self._bar = tqdm(total=epochs * batches, unit="batch", dynamic_ncols=True)
+            except ImportError:
+                if wanted is True:
+                    raise
+
+    def update(self) -> None:
+        """Count a batch."""
+        if self._bar is not None:
+            self._bar.update()
 
     def say(self, text: str) -> None:
         """Show what is being done, in front of the bar."""
@@ -32,31 +43,9 @@ class Progress:
     def figures(self, logs: Mapping[str, float]) -> None:
         """Show an epoch's figures behind the bar."""
         if self._bar is not None:
-            shown = {name: f"{x:.4g}" for name, x in logs.items() if name not in ("lr", "seconds")}
-            self._bar.set_postfix(shown, refresh=False)
+            self._bar.set_postfix({name: f"{logs[name]:.4g}" for name in progress_of(logs)}, refresh=False)
 
     def close(self) -> None:
         """Leave the bar as it is."""
         if self._bar is not None:
             self._bar.close()
-
-
-def _ignored(count: int = 1) -> None:
-    return None
-
-
-def _is_watched() -> bool:
-    return "ipykernel" in sys.modules or bool(getattr(sys.stderr, "isatty", bool)())
-
-
-def _bar_class(insisted: bool) -> Any:
-    try:
-        if "ipykernel" in sys.modules and "ipywidgets" in sys.modules:
-            from tqdm.notebook import tqdm
-        else:
-            from tqdm import tqdm
-    except ImportError:
-        if insisted:
-            raise ImportError('a progress bar needs tqdm: python -m pip install "scalar-autodiff[train]"') from None
-        return None
-    return tqdm

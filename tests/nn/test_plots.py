@@ -149,10 +149,10 @@ def test_many_classes_are_drawn() -> None:
 
 def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sklearn.metrics", None)
-    with pytest.raises(ImportError, match="needs scikit-learn: python -m pip install"):
+    with pytest.raises(ImportError, match="needs sklearn: python -m pip install"):
         nn.plot_confusion(RIGHT, X, X[:, 0] > 0)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(ImportError, match="need matplotlib: python -m pip install"):
+    with pytest.raises(ImportError, match="needs matplotlib: python -m pip install"):
         nn.plot_boundary(RIGHT, X, X[:, 0] > 0)
 
 

@@ -11,8 +11,9 @@ def optional(module: str, what: str) -> Any:
     Traceback (most recent call last):
     ImportError: training on the moon needs nonsense: python -m pip install "scalar-autodiff[train]"
     """
+    package = module.partition(".")[0]
     try:
+        import_module(package)
         return import_module(module)
     except ImportError as error:
-        package = module.partition(".")[0]
         raise ImportError(f'{what} needs {package}: python -m pip install "scalar-autodiff[train]"') from error
