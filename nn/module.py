@@ -287,8 +287,10 @@ def _leaves(module: Module) -> list[Value]:
     """Return the leaves that are held, each once, in half the time that their paths would take."""
     found: dict[Value, None] = {}
     for _, thing in walk(module):
-        if isinstance(thing, (list, Value)):
-            found.update(dict.fromkeys(thing if isinstance(thing, list) else (thing,)))
+        if isinstance(thing, list):
+            found.update(dict.fromkeys(thing))
+        elif isinstance(thing, Value):
+            found[thing] = None
     return [x for x in found if x.op is None]
 
 
@@ -303,4 +305,5 @@ def _buffers(module: Module) -> Iterator[tuple[Module, str, Path]]:
 
 def _float(x: Any) -> float:
     """Return the number of a parameter or buffer, whatever kind was assigned to it."""
-    return Value(x.data if isinstance(x, Value) else x).data
+    number = x.data if isinstance(x, Value) else x
+    return number if type(number) is float else Value(number).data

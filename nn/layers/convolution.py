@@ -12,7 +12,7 @@ its outputs, three nodes however large the window is. In the padding stands the 
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import reduce
 from operator import lt
 from typing import Any, ClassVar
@@ -44,10 +44,10 @@ class _Windowed(Configured):
             raise ValueError(f"{name} is a number or {self.axes} of them, got {given!r}")
         return tuple([width_of(name, size, least) for size in sizes])
 
-    def _windows(self, x: Any, channels: int | None, outside: Any) -> Any:
+    def _windows(self, x: Any, channels: int | None, outside: Any) -> list[Any]:
         """Return what each window shows of a row, in so many channels, or None for one by one; padded with `outside`.
 
-        It is an array of axes for the positions of the windows, that of the channels first, and one for the numbers.
+        They are in nested lists, by position, first along the channels; each is the list of its numbers.
         """
         from numpy import pad
         from numpy.lib.stride_tricks import sliding_window_view
@@ -65,7 +65,7 @@ class _Windowed(Configured):
             )
         steps = [slice(None, None, step) for step in (1, *self.stride, 1, *self.dilation)]
         windows = sliding_window_view(padded, (channels or 1, *reach))[tuple(steps)]
-        return windows.reshape(*windows.shape[: row.ndim], -1)
+        return list(windows.reshape(*windows.shape[: row.ndim], -1).tolist())
 
 
 class _Convolution(_Windowed):
@@ -98,10 +98,8 @@ class _Convolution(_Windowed):
 
         Raises ValueError for a row with other channels or axes, or smaller than the kernel.
         """
-        windows = self._windows(x, self.in_channels, outside=0.0)
-        positions, inputs = windows.shape[1:-1], windows[0].reshape(-1, windows.shape[-1]).tolist()
-        outputs = [[neuron(window) for window in inputs] for neuron in self.filters.neurons]
-        return [autodiff.array(channel).reshape(positions).tolist() for channel in outputs]
+        [windows] = self._windows(x, self.in_channels, outside=0.0)
+        return [_of_each(neuron, windows, self.axes) for neuron in self.filters.neurons]
 
 
 class Conv1d(_Convolution):
@@ -178,10 +176,7 @@ class MaxPool2d(_Windowed):
     def __call__(self, x: Any) -> list[Any]:
         """Return the largest numbers, channels first, for a row. Raises as Conv2d does."""
         windows = self._windows(x, None, outside=None)
-        return [
-            [[reduce(_larger, [y for y in window if y is not None]) for window in line] for line in channel]
-            for channel in windows.tolist()
-        ]
+        return list(_of_each(lambda window: reduce(_larger, [y for y in window if y is not None]), windows, 3))
 
 
 class Flatten(Configured):
@@ -194,6 +189,11 @@ class Flatten(Configured):
     def __call__(self, x: Any) -> list[Any]:
         """Return all numbers of x, row by row."""
         return flat(x)
+
+
+def _of_each(function: Callable[[list[Any]], Any], windows: list[Any], axes: int) -> Any:
+    """Return the function of each window, in lists nested over so many axes."""
+    return [_of_each(function, part, axes - 1) for part in windows] if axes else function(windows)
 
 
 def _larger(x: Any, y: Any) -> Any:
