@@ -1,5 +1,6 @@
 """Ctrl-C in a loop that has something to put in order: the first one is noted, the second one interrupts."""
 
+import os
 import signal
 import sys
 import threading
@@ -25,6 +26,7 @@ class Interrupts:
     _own = _is_held = _again = False
 
     def __enter__(self) -> Self:
+        self._process = os.getpid()
         ours = threading.current_thread() is threading.main_thread()
         self._own = ours and signal.getsignal(signal.SIGINT) is signal.default_int_handler
         if self._own:
@@ -35,7 +37,9 @@ class Interrupts:
         if self.noted and not self._is_held:
             raise KeyboardInterrupt
         self.noted, self._again = True, self.noted
-        if not self._again:
+        if (
+            not self._again and os.getpid() == self._process
+        ):  # forked workers have this handler, too
             with suppress(RuntimeError):  # it may have come while stderr, which cannot be entered twice, was written to
                 print("\nStopping after this batch; Ctrl-C again stops at once.", file=sys.stderr)
 

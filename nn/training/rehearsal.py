@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Sequence
-from copy import Error as CopyError
 from typing import Any, NamedTuple
 
 import autodiff
@@ -65,7 +64,7 @@ class Rehearsal:
         fresh = [Value(parameter.data) for parameter in task.parameters]
         try:
             own = twin(task.model, task.parameters, fresh, generators, counting)
-        except (TypeError, CopyError) as error:
+        except Exception as error:  # of any kind: a class of one's own may say how it is copied
             self.obstacle, self.is_copyable = f"the model cannot be copied: {error}", False
             return [], None
         before = _Kept.of(own, generators)

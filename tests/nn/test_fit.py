@@ -516,6 +516,24 @@ def test_a_model_that_cannot_be_copied_is_trained_eagerly() -> None:
     assert w != 0.5
 
 
+class Only(nn.Module):
+    def __init__(self) -> None:
+        self.w = Value(0.5)
+
+    def __call__(self, x: Any) -> Any:
+        return self.w * x[0]
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        raise RuntimeError("there is only one")
+
+
+def test_a_model_that_refuses_to_be_copied_is_trained_and_predicts_eagerly() -> None:
+    model = Only()
+    history, (w,) = trained(model, validation=(X, LINE))
+    assert history.why_eager == "the model cannot be copied: there is only one"
+    np.testing.assert_allclose(nn.predict(model, X)[:, 0], w * X[:, 0])
+
+
 class Indexing(nn.Module):
     """A row of whole numbers is an index, in plain Python."""
 
