@@ -65,8 +65,8 @@ def fit(
     parameters are as they then are whenever a callback runs, and at the end, however it comes. Ctrl-C ends the training
     after the batch that is running, and a second one at once.
 
-    At first, and after the callbacks of an epoch, which may change the model, a row is taken both ways: where the
-    program gives other numbers than the model, it is traced anew, and then given up.
+    At first some rows, and after the callbacks of an epoch, which may change the model, one row, are taken both ways:
+    where the program gives other numbers than the model, it is traced anew, and then given up.
 
     Args:
         model: a Module; `model(x)` takes one row.
@@ -118,7 +118,7 @@ def fit(
     history.classes, history.why_eager = data.classes, rehearsal.obstacle
     steps: Any = Steps(task, data, rehearsal.counts, how, history)
     if executor is not None:
-        steps.check(task.numbers(), 0)
+        steps.check(task.numbers())
     if executor is not None or shards is not None:
         steps = Shards(steps, shards, executor)
     descent = Descent(task, optimizer, schedule, _clip(clip), penalty, compile)

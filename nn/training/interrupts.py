@@ -37,9 +37,7 @@ class Interrupts:
         if self.noted and not self._is_held:
             raise KeyboardInterrupt
         self.noted, self._again = True, self.noted
-        if (
-            not self._again and os.getpid() == self._process
-        ):  # forked workers have this handler, too
+        if not self._again and os.getpid() == self._process:  # forked workers have this handler, too
             with suppress(RuntimeError):  # it may have come while stderr, which cannot be entered twice, was written to
                 print("\nStopping after this batch; Ctrl-C again stops at once.", file=sys.stderr)
 

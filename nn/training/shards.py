@@ -66,7 +66,7 @@ class Shards:
     def check(self, numbers: Any, i: int) -> None:
         """Hold what is computed of row i against the model as it is, here and by a worker; send it anew if need be."""
         self._steps.check(numbers, i)
-        row = self._steps.sample(i)
+        row = self._steps.sample([i])
         if self._executor is not None and not alike(self.sums(numbers, *row), self._steps.sums(numbers, *row)):
             self._key, self._sent = uuid.uuid4().hex, _packed(self._steps)
 

@@ -187,8 +187,8 @@ class CompiledSteps:
 class Steps:
     """The sums of a batch: compiled where it can be, eager from the moment it turns out that it cannot.
 
-    A program is held against the model by a row, at first and whenever `check` is called. That finds what tracing does
-    not see, such as a set that is asked whether it has the number.
+    A program is held against the model by some rows at first, and whenever `check` is called. That finds what tracing
+    does not see, such as a set that is asked whether it has the number.
 
     Args:
         task, data: what is computed, and of which rows.
@@ -208,42 +208,47 @@ class Steps:
     def sums(self, numbers: Any, indices: Any, noise: list[list[float]] | None) -> Sums:
         """Return the sums over the rows with these indices, at these numbers of the parameters."""
         if not self._is_checked:
-            self.check(numbers, 0)
+            self.check(numbers)
         return self._sums(numbers, indices, noise)
 
-    def check(self, numbers: Any, i: int) -> None:
-        """Hold the program against row i; where it gives something else, trace anew, and then train eagerly."""
+    def check(self, numbers: Any, row: int | None = None) -> None:
+        """Hold the program against a row, or some; where they differ, trace anew, and then train eagerly."""
+        batch = self.sample([row] if row is not None else self._some())
         self._is_checked = True
         for _ in range(2):
-            if self._stands(numbers, i):
+            if self._stands(numbers, batch):
                 return
             self._steps = CompiledSteps(self._eager.task, self._eager.data, self._eager.counts)
         self._give_up(
             TracingError(
-                f"the program gives other numbers for row {i} than the model: the model, the loss or a metric looks at "
-                "more than numbers of the row, such as their type, or at what changes from call to call"
+                "the program gives other numbers than the model: the model, the loss or a metric looks at more than "
+                "numbers of the row, such as their type or hash, or at what changes from call to call"
             )
         )
 
-    def _stands(self, numbers: Any, i: int) -> bool:
+    def sample(self, rows: Sequence[int]) -> tuple[Any, list[list[float]] | None]:
+        """Return a batch of rows: their indices, and random numbers for them, always the same."""
+        import numpy
+
+        chance, counts = random.Random(0), [self._eager.counts(i) for i in rows]
+        noise = [[chance.random() for _ in range(sum(of_row))] for of_row in counts]
+        return numpy.array(rows), noise if counts[0] else None
+
+    def _some(self) -> list[int]:
+        """Return the indices of ten rows, from the first to the last: rows are often sorted by class."""
+        last = len(self._eager.data) - 1
+        return sorted({last * i // 9 for i in range(10)})
+
+    def _stands(self, numbers: Any, batch: tuple[Any, list[list[float]] | None]) -> bool:
         if self._steps is self._eager:
             return True
-        row = self.sample(i)
-        found = self._sums(numbers, *row)
+        found = self._sums(numbers, *batch)
         try:
-            return alike(found, self._eager.sums(numbers, *row))
+            return alike(found, self._eager.sums(numbers, *batch))
         except Exception:  # the model's own, such as that of a checkpoint around Dropout, which is not repeated eagerly
             return True
         finally:
             self._eager.task.model.zero_grad()
-
-    def sample(self, i: int) -> tuple[Any, list[list[float]] | None]:
-        """Return row i as a batch: its index, and random numbers for it, always the same."""
-        import numpy
-
-        chance, counts = random.Random(0), self._eager.counts(i)
-        noise = [chance.random() for _ in range(sum(counts))]
-        return numpy.array([i]), [noise] if counts else None
 
     def _sums(self, numbers: Any, indices: Any, noise: list[list[float]] | None) -> Sums:
         try:

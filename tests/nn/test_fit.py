@@ -427,6 +427,10 @@ class Looked(nn.Module):
 FACTORS = {x: 1.0 + i for i, x in enumerate(X[:, 0].tolist())}
 
 
+def weighed(y: Any, t: float) -> Any:
+    return nn.mse(y, t) * {float(x): 3.0 for x in LINE[1:]}.get(t, 1.0)
+
+
 def closed(model: Any) -> Any:
     return lambda y, t: nn.mse(y, t) + 0.1 * ad.sum([p * p for p in model.parameters()])
 
@@ -438,6 +442,7 @@ def closed(model: Any) -> Any:
         (Global, lambda model: nn.mse, "draws random numbers that a program would repeat"),
         (Looking, lambda model: nn.mse, "data leaves the graph"),
         (lambda: nn.MLP(3, [2, 1], seed=0), closed, "give fit a penalty"),
+        (lambda: nn.Neuron(3, seed=0), lambda model: weighed, "other numbers than the model"),
         (lambda: Stateful(counts), lambda model: nn.mse, "gives something else for the same row"),
         (lambda: Stateful(remembers), lambda model: nn.mse, "gives something else for the same row"),
         (
@@ -448,8 +453,12 @@ def closed(model: Any) -> Any:
         (lambda: Stateful(notes), lambda model: nn.mse, "changes its buffers when it is called"),
         (ByClosure, lambda model: nn.mse, "draws by another way than its attributes"),
         (ByClosureSometimes, lambda model: nn.mse, "has parameters by another way"),
-        (lambda: Looked(lambda x: FACTORS.get(x, 0.0)), lambda model: nn.mse, "other numbers for row 0 than the model"),
-        (lambda: Looked(lambda x: 2.0 if isinstance(x, float) else 1.0), lambda model: nn.mse, "than the model"),
+        (lambda: Looked(lambda x: FACTORS.get(x, 0.0)), lambda model: nn.mse, "other numbers than the model"),
+        (
+            lambda: Looked(lambda x: 2.0 if isinstance(x, float) else 1.0),
+            lambda model: nn.mse,
+            "other numbers than the model",
+        ),
         (lambda: Looked(lambda x: x if type(x) is np.float64 else x.real), lambda model: nn.mse, "attribute 'real'"),
     ],
 )
