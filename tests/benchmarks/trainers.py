@@ -70,7 +70,11 @@ def fit_trainer(data: Data, numbers: Parameters, shuffle: bool = True, compile: 
 
 
 def bare_epoch(data: Data, numbers: Parameters, prepared: bool) -> Callable[[], None]:
-    """Values and gradients of all batches, compiled, and nothing else; calls plain, or prepared."""
+    """Values and gradients of all batches, compiled, and nothing else; calls plain, or prepared.
+
+    A prepared call reads its batch from arrays that stay: one call serves all batches of a size, and its memory stays
+    in the cache.
+    """
     model = network(numbers)
     parameters = model.parameters()
 
@@ -79,12 +83,25 @@ def bare_epoch(data: Data, numbers: Parameters, prepared: bool) -> Callable[[], 
         return nn.cross_entropy(twin(x), target)
 
     step = autodiff.compile(autodiff.value_and_grad(loss), rows=(1, 2), reduce="mean")
-    w = np.array([p.data for p in parameters])
-    given = [(data.rows[batch], data.classes[batch].astype(float)) for batch in digits.batches(data)]
-    if not prepared:
-        return lambda: [step(w, rows, classes) for rows, classes in given]  # type: ignore[return-value]
-    calls = [step.prepare(w, rows, classes) for rows, classes in given]
-    return lambda: [call() for call in calls]  # type: ignore[return-value]
+    w, batches = np.array([p.data for p in parameters]), list(digits.batches(data))
+    rows, classes = data.rows, data.classes.astype(float)
+
+    def plain() -> None:
+        for batch in batches:
+            step(w, rows[batch], classes[batch])
+
+    places = {size: (rows[:size].copy(), classes[:size].copy()) for size in {len(rows[batch]) for batch in batches}}
+    calls = {size: step.prepare(w, *place) for size, place in places.items()}
+
+    def into_place() -> None:
+        for batch in batches:
+            given = rows[batch]
+            place = places[len(given)]
+            place[0][:] = given
+            place[1][:] = classes[batch]
+            calls[len(given)]()
+
+    return into_place if prepared else plain
 
 
 # --- torch ---
