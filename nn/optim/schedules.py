@@ -106,12 +106,14 @@ def warm_up(schedule: Schedule, duration: float, start: float = 0.0) -> Schedule
 
     warmed = _schedule(risen, duration=duration, start=start)
     if isinstance(schedule, ReduceOnPlateau):  # which goes on looking at figures
-        vars(warmed)["observe"] = schedule.observe
+        vars(warmed).update(observe=schedule.observe, monitor=schedule.monitor)
     return warmed
 
 
 class ReduceOnPlateau:
     """A learning rate that is reduced when a figure has stopped improving; it looks at figures, not at time.
+
+    It remembers the figures it has seen; another training takes another one.
 
     Args:
         lr: the rate at first.
@@ -121,6 +123,8 @@ class ReduceOnPlateau:
         threshold: the share of the best figure by which another has to be better.
         cooldown: how many figures are not counted after a reduction.
         min_lr: the least rate.
+        monitor: the name of the figure that `nn.fit` tells it after each epoch, such as "val_accuracy" with mode="max";
+            unless given, "val_loss" where rows are held out, else "loss".
 
     Raises TypeError for what is no number, ValueError out of range.
 
@@ -133,7 +137,7 @@ class ReduceOnPlateau:
 
     def __init__(
         self, lr: float, mode: str = "min", factor: float = 0.1, patience: int = 10, threshold: float = 1e-4,
-        cooldown: int = 0, min_lr: float = 0.0,
+        cooldown: int = 0, min_lr: float = 0.0, *, monitor: str | None = None,
     ) -> None:  # fmt: skip
         if mode not in ("min", "max"):
             raise ValueError(f"mode is 'min' or 'max', got {mode!r}")
@@ -141,7 +145,7 @@ class ReduceOnPlateau:
         if not 0.0 < factor < 1.0:
             raise ValueError(f"factor is above 0 and below 1, got {factor!r}")
         self.lr, self.mode, self.factor, self.min_lr = lr, mode, factor, min_lr
-        self.patience, self.threshold, self.cooldown = patience, threshold, cooldown
+        self.patience, self.threshold, self.cooldown, self.monitor = patience, threshold, cooldown, monitor
         self.best = inf if mode == "min" else -inf
         self.bad = 0  # figures in a row that were no better
         self.cooling = 0  # figures that are not counted yet

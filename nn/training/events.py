@@ -6,7 +6,7 @@ A callback is a function of one `Event`; `fit` calls it after each epoch. An exc
 ...     print(event.epoch, sorted(event.logs))
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import inf
 from os import PathLike, fspath
@@ -133,6 +133,14 @@ def _looking_on(callback: Callback, name: str) -> Callback:
     return callback
 
 
+def figure_of(logs: Mapping[str, float], name: str) -> float:
+    """Return the figure of that name. Raises KeyError with the names there are."""
+    if name not in logs:
+        held_out = "; give fit validation=(X, y)" if name.startswith("val_") else ""
+        raise KeyError(f"no figure is called {name!r}; there are {', '.join(logs)}{held_out}")
+    return logs[name]
+
+
 class _Best:
     """The best score of a figure so far, the smaller the better."""
 
@@ -142,12 +150,7 @@ class _Best:
 
     def is_beaten(self, event: Event) -> bool:
         """Whether this epoch's figure is better; then it is the best from now on."""
-        if self.monitor not in event.logs:
-            raise KeyError(
-                f"no figure is called {self.monitor!r}; there are {', '.join(event.logs)}"
-                + ("; give fit validation=(X, y)" if self.monitor.startswith("val_") else "")
-            )
-        score = self.sign * event.logs[self.monitor]
+        score = self.sign * figure_of(event.logs, self.monitor)
         if score < self.score - self.min_delta:
             self.score = score
             return True

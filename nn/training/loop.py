@@ -11,7 +11,7 @@ import autodiff
 from autodiff import Value
 from nn.holding import modules_of
 from nn.training.diverging import diverged
-from nn.training.events import Callback, Event
+from nn.training.events import Callback, Event, figure_of
 from nn.training.history import History
 from nn.training.interrupts import Interrupts
 from nn.training.progress import Progress
@@ -197,9 +197,10 @@ class Loop:
             logs |= self.evaluate(self.descent.numbers)
         self.history.append(logs)
         self.progress.figures(logs)
-        observe = getattr(self.descent.schedule, "observe", None)
-        if observe is not None:
-            observe(logs.get("val_loss", logs["loss"]))
+        schedule = self.descent.schedule
+        if hasattr(schedule, "observe"):
+            monitor = getattr(schedule, "monitor", None) or ("val_loss" if "val_loss" in logs else "loss")
+            schedule.observe(figure_of(logs, monitor))
         telling = [callback for callback in self.callbacks if not getattr(callback, "each_batch", False)]
         ends = bool(telling) and self._told(telling, "epoch", epoch, logs)
         if any(map(_may_change, self.callbacks)) and not ends and epoch < self.epochs:

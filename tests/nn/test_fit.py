@@ -816,6 +816,19 @@ def test_early_stopping_of_an_unknown_figure_names_those_there_are() -> None:
         trained(nn.Neuron(3, seed=0), callbacks=[nn.early_stopping()])
 
 
+@pytest.mark.parametrize("around", [lambda schedule: schedule, lambda schedule: nn.schedules.warm_up(schedule, 1.0)])
+def test_a_plateau_is_that_of_the_figure_it_monitors(around: Any) -> None:
+    schedule = nn.schedules.ReduceOnPlateau(0.05, mode="max", patience=0, monitor="val_accuracy")
+    options = {"loss": nn.binary_cross_entropy_with_logits, "metrics": ["accuracy"], "validation": (X, SIGNS)}
+    history, _ = trained(nn.Neuron(3, "linear", seed=0), X, SIGNS, schedule=around(schedule), epochs=12, **options)
+    seen = history["val_accuracy"]
+    falls = sum(later <= max(seen[: i + 1]) * (1 + 1e-4) for i, later in enumerate(seen[1:]))
+    assert 0 < falls < 11
+    assert schedule.lr == pytest.approx(0.05 * 0.1**falls)
+    with pytest.raises(KeyError, match="no figure is called 'val_mae'; there are loss, lr, seconds; give fit"):
+        trained(nn.Neuron(3), schedule=nn.schedules.ReduceOnPlateau(0.05, monitor="val_mae"))
+
+
 def test_a_callback_that_was_not_made_is_an_error() -> None:
     with pytest.raises(TypeError, match=r"monitor is the name of a figure, got .* callbacks=\[nn.early_stopping"):
         trained(nn.Neuron(3, seed=0), callbacks=[nn.early_stopping])
