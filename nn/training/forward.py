@@ -67,8 +67,8 @@ def _compiled(model: Any, data: Data) -> Any:
         expected = [numpy.atleast_1d(_numbers(model(data.row(i)))) for i in some]
     if not are_close(outputs[some], expected):
         raise TracingError(
-            "the program gives other numbers than the model, which looks at more than numbers of the row, such as their "
-            "type or hash"
+            "the program gives other numbers than the model, which looks at more than numbers of the row, such as "
+            "their type or hash"
         )
     return outputs
 
