@@ -67,22 +67,18 @@ def early_stopping(
     Args:
         monitor: the figure, a name in `event.logs`.
         patience: how many epochs without a better one are borne.
-        min_delta: what counts as better: by more than this, at least 0.
+        min_delta: by more than how much a better figure is better.
         mode: "min", smaller is better, or "max".
         restore: whether the model gets the numbers of its best epoch back, at the last epoch, early or not.
 
-    Raises ValueError for another mode, patience below 1 or min_delta below 0.
+    Raises TypeError for a monitor that is no name, ValueError for another mode, or patience below 1.
 
-    >>> early_stopping("val_accuracy", mode="max", patience=3).__name__
-    'early_stopping'
+    >>> enough = early_stopping("val_accuracy", mode="max", patience=3)
     """
     if not isinstance(monitor, str):
         raise TypeError(f"monitor is the name of a figure, got {monitor!r}; write callbacks=[nn.early_stopping()]")
-    if mode not in ("min", "max") or patience < 1 or min_delta < 0:
-        raise ValueError(
-            f'early_stopping takes mode "min" or "max", patience of at least 1 and min_delta of at least 0, got '
-            f"{mode!r}, {patience!r}, {min_delta!r}"
-        )
+    if patience < 1:
+        raise ValueError(f"patience is at least 1 epoch, got {patience!r}")
     best, waited, numbers = _Best(monitor, mode, min_delta), 0, None
 
     def callback(event: Event) -> None:
@@ -98,38 +94,33 @@ def early_stopping(
         if waited and numbers is not None and (event.stopping or event.epoch == event.epochs):
             event.model.load_state_dict(numbers)
 
-    return _looking_on(callback, "early_stopping")
+    return _looking_on(callback)
 
 
-def checkpoint(path: str | PathLike[str], *, monitor: str | None = None, mode: str = "min", every: int = 1) -> Callback:
+def checkpoint(path: str | PathLike[str], *, monitor: str | None = None, mode: str = "min") -> Callback:
     """Return a callback that saves model, optimiser and history to a file by `nn.save`.
 
     Args:
         path: of the file, which each saving replaces whole.
         monitor: a figure in `event.logs`: save where it is the best so far; every time unless given.
         mode: "min", smaller is better, or "max".
-        every: save at each so-many-th epoch.
 
-    Raises ValueError for another mode, or `every` below 1.
+    Raises TypeError for a path that is none, ValueError for another mode.
 
-    >>> checkpoint("model.safetensors", monitor="val_loss").__name__
-    'checkpoint'
+    >>> keep = checkpoint("model.safetensors", monitor="val_loss")
     """
-    if mode not in ("min", "max") or every < 1:
-        raise ValueError(f'checkpoint takes mode "min" or "max" and every of at least 1, got {mode!r}, {every!r}')
-    path = fspath(path)
-    best = None if monitor is None else _Best(monitor, mode, 0.0)
+    path, best = fspath(path), None if monitor is None else _Best(monitor, mode)
 
     def callback(event: Event) -> None:
-        if event.epoch % every == 0 and (best is None or best.is_beaten(event)):
+        if best is None or best.is_beaten(event):
             save(path, event.model, event.optimizer, event.history)
 
-    return _looking_on(callback, "checkpoint")
+    return _looking_on(callback)
 
 
-def _looking_on(callback: Callback, name: str) -> Callback:
-    """Name a callback, and mark it as one after which a program need not be held against the model again."""
-    callback.__name__, callback.looks_on = name, True  # type: ignore[attr-defined]
+def _looking_on(callback: Callback) -> Callback:
+    """Mark a callback as one after which a program need not be held against the model again."""
+    callback.looks_on = True  # type: ignore[attr-defined]
     return callback
 
 
@@ -144,14 +135,15 @@ def figure_of(logs: Mapping[str, float], name: str) -> float:
 class _Best:
     """The best score of a figure so far, the smaller the better."""
 
-    def __init__(self, monitor: str, mode: str, min_delta: float) -> None:
+    def __init__(self, monitor: str, mode: str, min_delta: float = 0.0) -> None:
+        if mode not in ("min", "max"):
+            raise ValueError(f'mode is "min" or "max", got {mode!r}')
         self.monitor, self.sign, self.min_delta = monitor, 1.0 if mode == "min" else -1.0, min_delta
         self.score = inf
 
     def is_beaten(self, event: Event) -> bool:
         """Whether this epoch's figure is better; then it is the best from now on."""
         score = self.sign * figure_of(event.logs, self.monitor)
-        if score < self.score - self.min_delta:
-            self.score = score
-            return True
-        return False
+        better = score < self.score - self.min_delta
+        self.score = score if better else self.score
+        return better

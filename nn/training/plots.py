@@ -1,6 +1,7 @@
 """Pictures of classifiers, by matplotlib: where they draw the line between two inputs, and what they take for what."""
 
 from collections.abc import Sequence
+from itertools import cycle
 from typing import Any
 
 from nn.module import Module
@@ -8,10 +9,9 @@ from nn.optional import optional
 from nn.training.forward import predict
 from nn.training.rows import Data
 
-_COLOURS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#999999"]
-"""Okabe and Ito's, which people with any common kind of colour blindness tell apart, on light and on dark."""
 _GRID = 120  # points along an axis: the lines between them are straight
-_MARKERS = ["o", "s", "^", "D", "v", "P", "X", "*"]
+# Okabe and Ito's colours, which people with any common kind of colour blindness tell apart, on light and on dark.
+_COLOURS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#999999"]
 
 
 def plot_boundary(model: Module, X: Any, y: Any, ax: Any = None, *, classes: Sequence[Any] | None = None) -> Any:
@@ -40,23 +40,21 @@ def plot_boundary(model: Module, X: Any, y: Any, ax: Any = None, *, classes: Seq
         raise ValueError(f"plot_boundary draws models of two inputs, got rows of shape {numpy.shape(rows)[1:]}")
     names, truth, _ = _judged(model, X, y, classes)
     if ax is None:
-        _, ax = pyplot.subplots(figsize=(4.8, 4.0), layout="constrained")
+        ax = pyplot.figure(figsize=(4.8, 4.0), layout="constrained").subplots()
     low, high = rows.min(axis=0), rows.max(axis=0)
     ink = pyplot.rcParams["text.color"]
     edge = 0.1 * numpy.where(high > low, high - low, 1.0)
     grid = numpy.meshgrid(*numpy.linspace(low - edge, high + edge, _GRID).T)
     scores = _scores(model, numpy.stack([axis.ravel() for axis in grid], axis=1))
-    for i, name in enumerate(names):
-        colour = _COLOURS[i % len(_COLOURS)]
+    for i, (name, colour, marker) in enumerate(zip(names, cycle(_COLOURS), cycle("os^DvPX*"), strict=False)):
         ahead = (scores[:, i] - numpy.delete(scores, i, axis=1).max(axis=1)).reshape(grid[0].shape)
         if ahead.max() > 0.0:
             ax.contourf(*grid, ahead, levels=[0.0, ahead.max()], colors=[colour], alpha=0.25)
         if ahead.min() < 0.0 < ahead.max():
             ax.contour(*grid, ahead, levels=[0.0], colors=[ink], linewidths=1.0)
-        points, marker = rows[truth == i].T, _MARKERS[i % len(_MARKERS)]
-        ax.scatter(*points, s=30, color=colour, marker=marker, edgecolors=ink, linewidths=0.5, label=name)
-    ax.set_xlabel(str(getattr(X, "columns", ["first input"])[0]))
-    ax.set_ylabel(str(getattr(X, "columns", ["", "second input"])[1]))
+        ax.scatter(*rows[truth == i].T, s=30, color=colour, marker=marker, edgecolors=ink, linewidths=0.5, label=name)
+    xlabel, ylabel = getattr(X, "columns", ["first input", "second input"])
+    ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.legend(title="class")
     return ax
 
@@ -76,10 +74,8 @@ def plot_confusion(model: Module, X: Any, y: Any, ax: Any = None, *, classes: Se
     optional("matplotlib", "plot_confusion")
     display = optional("sklearn.metrics", "plot_confusion").ConfusionMatrixDisplay
     names, truth, guess = _judged(model, X, y, classes)
-    numbers = list(range(len(names)))
-    return display.from_predictions(
-        truth, guess, labels=numbers, display_labels=names, cmap="Blues", colorbar=False, ax=ax
-    )
+    looks = {"display_labels": names, "cmap": "Blues", "colorbar": False, "ax": ax}
+    return display.from_predictions(truth, guess, labels=range(len(names)), **looks)
 
 
 def _scores(model: Module, X: Any) -> Any:
@@ -92,10 +88,9 @@ def _scores(model: Module, X: Any) -> Any:
 
 def _judged(model: Module, X: Any, y: Any, classes: Sequence[Any] | None) -> tuple[list[str], Any, Any]:
     """The names of the classes, and for each row the number of its class and of that which the model says."""
-
     data, scores = Data.of(X, y, classes), _scores(model, X)
-    count = scores.shape[1]
-    truth = data.y.argmax(axis=1) if data.y.ndim > 1 else data.y
+    count, truth = scores.shape[1], data.y.reshape(len(data), -1)
+    truth = truth.argmax(axis=1) if truth.shape[1] > 1 else truth[:, 0]
     names = data.classes or list(range(count))
     if count == 2 and set(truth.tolist()) == {-1.0, 1.0}:
         truth, names = (truth + 1.0) / 2.0, [-1, 1]

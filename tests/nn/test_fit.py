@@ -855,7 +855,7 @@ def test_training_goes_on_from_a_checkpoint_bit_for_bit(compile: bool, tmp_path:
     )
     model, path = make(), tmp_path / "model.safetensors"
     adam = nn.optim.Adam(model.parameters(), lr=0.01)
-    trained(model, optimizer=adam, epochs=4, callbacks=[nn.checkpoint(path, every=4)], compile=compile)
+    trained(model, optimizer=adam, epochs=4, callbacks=[nn.checkpoint(path)], compile=compile)
     trained(model, optimizer=adam, epochs=3, seed=5, compile=compile)
     saved = nn.load(path)
     trained(saved.model, optimizer=saved.optimizer, epochs=3, seed=5, compile=compile)

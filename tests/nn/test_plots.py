@@ -68,9 +68,10 @@ def test_regions_lie_where_the_model_says_the_class() -> None:
         ((X[:, 0] > 0).astype(int), ["0", "1"]),
         (X[:, 0] > 0, ["0", "1"]),
         (np.sign(X[:, 0]), ["-1", "1"]),
+        ((X[:, :1] > 0).astype(int), ["0", "1"]),
         (["right" if x > 0 else "left" for x, _ in X], ["left", "right"]),
     ],
-    ids=["integers", "bools", "signs", "texts"],
+    ids=["integers", "bools", "signs", "column", "texts"],
 )
 def test_classes_of_one_output_have_their_names(y: Any, expected: list[str]) -> None:
     assert names(nn.plot_boundary(RIGHT, X, y)) == expected
