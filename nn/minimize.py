@@ -15,13 +15,13 @@ True
 
 import math
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
 from typing import Any
 
 import autodiff
 from autodiff import Value
 from autodiff.compiler import TracingError
 from nn.module import Module
+from nn.optional import optional
 from nn.training.twin import leaves_of, twin
 
 Function = Callable[..., Any]
@@ -73,7 +73,7 @@ def minimize(
     >>> result.fun < 1e-6
     True
     """
-    scipy = _scipy()
+    scipy = optional("scipy.optimize", "nn.minimize")
     problem = _Problem("minimize", model, loss, data, "mean", compile)
     kind = method.lower() if isinstance(method, str) else ""
     if kind in _DERIVATIVE_FREE:
@@ -121,7 +121,7 @@ def least_squares(
     >>> decay.start.data, round(decay.rate.data, 6)
     (4.0, 0.693147)
     """
-    scipy = _scipy()
+    scipy = optional("scipy.optimize", "nn.least_squares")
     import numpy as np
 
     def flat(twin: Any, *row: Any) -> Any:
@@ -215,11 +215,3 @@ class _Problem:
 
 def _value(f: Function) -> Function:
     return lambda *args: autodiff.vjp(f, *args)[0]  # f on Values, as a derivative has it, gives numbers
-
-
-def _scipy() -> Any:
-    if find_spec("scipy") is None:
-        raise ImportError('nn.minimize and nn.least_squares need scipy: python -m pip install "scalar-autodiff[train]"')
-    import scipy.optimize
-
-    return scipy.optimize
