@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from nn.training.history import History
 from nn.training.saving import save
+from nn.training.steps import number_of
 
 
 @dataclass
@@ -86,15 +87,20 @@ def early_stopping(
         if event.epoch == 1:
             best.score, waited, numbers = inf, 0, None
         if best.is_beaten(event):
-            waited, numbers = 0, event.model.state_dict() if restore else None
+            waited, numbers = 0, _numbers(event.model) if restore else None
         else:
             waited += 1
         if waited >= patience:
             event.stop(f"{monitor} has not improved for {patience} epochs")
         if waited and numbers is not None and (event.stopping or event.epoch == event.epochs):
-            event.model.load_state_dict(numbers)
+            event.model.load_state_dict(dict(zip(event.model.state_dict(), numbers, strict=True)))
 
     return _looking_on(callback)
+
+
+def _numbers(model: Any) -> list[float]:
+    """Return the numbers of a model's state_dict without their names, which take four times as long."""
+    return [number_of(x) for x in [*model.parameters(), *[held for _, held in model.named_buffers()]]]
 
 
 def checkpoint(path: str | PathLike[str], *, monitor: str | None = None, mode: str = "min") -> Callback:

@@ -811,6 +811,21 @@ def test_early_stopping_ends_with_the_best_epoch() -> None:
     assert model.state_dict() == seen[best][1]
 
 
+def test_early_stopping_restores_buffers_too() -> None:
+    model = nn.Neuron(3, "linear", seed=0)
+    model.register_buffer("epochs", 0)
+    seen: list[dict[str, float]] = []
+
+    def count(event: Any) -> None:
+        model.epochs += 1
+        seen.append(model.state_dict())
+
+    stop = nn.early_stopping("loss", patience=3, min_delta=1.0)
+    history, _ = trained(model, epochs=50, callbacks=[count, stop])
+    assert history.epochs < 50
+    assert model.state_dict() == seen[-4]
+
+
 def test_early_stopping_of_an_unknown_figure_names_those_there_are() -> None:
     with pytest.raises(KeyError, match="no figure is called 'val_loss'; there are loss, lr, seconds; give"):
         trained(nn.Neuron(3, seed=0), callbacks=[nn.early_stopping()])
