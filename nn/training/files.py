@@ -17,9 +17,8 @@ from uuid import uuid4
 
 from nn.optional import optional
 
-VERSION = 1
 _BLANK = b"0" * 64
-_SIGNATURE = re.compile(rb'"nn":"([0-9a-f]{64}) ')  # in the header, in JSON
+_SIGNATURE = re.compile(rb'"nn":"1 ([0-9a-f]{64}) ')  # the version of the format and the digest, in the header
 
 
 class SavedFileError(ValueError):
@@ -47,20 +46,20 @@ def write(path: Path, content: bytes) -> None:
 
 def encoded(record: Any) -> bytes:
     """The content of a file. The same record gives the same bytes. Raises ImportError without safetensors."""
-    numpy, safetensors = _packages()
+    numpy, safetensors = optional("numpy", "saving"), optional("safetensors.numpy", "saving")
     lists: dict[str, list[float]] = {}
-    text = json.dumps({"version": VERSION, "record": _without_lists(record, "", lists)})
+    text = json.dumps(_without_lists(record, "", lists))
     tensors = {name: numpy.array(numbers) for name, numbers in lists.items()}
-    content: bytes = safetensors.save(tensors, metadata={"nn": f"{_BLANK.decode()} {text}"})
+    content: bytes = safetensors.save(tensors, metadata={"nn": f"1 {_BLANK.decode()} {text}"})
     return content.replace(_BLANK, sha256(content).hexdigest().encode(), 1)
 
 
 def decoded(content: bytes) -> Any:
     """The record of a file with this content. Raises SavedFileError unless it is, bit for bit, what `encoded` gave."""
-    _, safetensors = _packages()
+    safetensors = optional("safetensors.numpy", "loading")
     signature = _SIGNATURE.search(content)
     if signature is None:
-        raise SavedFileError("is no file that nn.load reads, or was cut off in its first bytes")
+        raise SavedFileError("is no file that this version of nn.load reads, or was cut off in its first bytes")
     try:
         tensors = safetensors.load(content)
     except Exception as error:  # of several kinds
@@ -69,13 +68,10 @@ def decoded(content: bytes) -> Any:
     if sha256(content[:start] + _BLANK + content[end:]).hexdigest().encode() != signature[1]:
         raise SavedFileError("is corrupted: its digest is not the one that was saved with it")
     header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-    saved = json.loads(
-        header["__metadata__"]["nn"][len(_BLANK) :],
+    return json.loads(
+        header["__metadata__"]["nn"].split(" ", 2)[2],
         object_hook=lambda part: tensors[part["tensor"]].tolist() if part.keys() == {"tensor"} else part,
     )
-    if saved["version"] > VERSION:
-        raise SavedFileError(f"is of version {saved['version']}, and this nn reads up to {VERSION}; upgrade it")
-    return saved["record"]
 
 
 def _without_lists(part: Any, path: str, lists: dict[str, list[float]]) -> Any:
@@ -88,7 +84,3 @@ def _without_lists(part: Any, path: str, lists: dict[str, list[float]]) -> Any:
         return [_without_lists(x, f"{path}.{i}", lists) for i, x in enumerate(part)]
     lists[path] = part
     return {"tensor": path}
-
-
-def _packages() -> tuple[Any, Any]:
-    return optional("numpy", "saving"), optional("safetensors.numpy", "saving")

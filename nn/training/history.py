@@ -125,8 +125,9 @@ def sparkline(column: Sequence[float]) -> str:
         column = [sum(column[a:b]) / (b - a) for a, b in pairwise(edges)]
     finite = [x for x in column if isfinite(x)]
     low, high = (min(finite), max(finite)) if finite else (0.0, 0.0)
-    scale = (len(_BARS) - 1) / (high - low) if high > low else 0.0
-    return "".join(_BARS[round((x - low) * scale)] if isfinite(x) else "×" for x in column)
+    span = (high / 2 - low / 2) or 1.0  # halves, of which the difference of the largest numbers is finite
+    bars = [_BARS[round((x / 2 - low / 2) / span * 7)] if isfinite(x) else "×" for x in column]
+    return "".join(bars)
 
 
 def _span(column: Sequence[float]) -> str:

@@ -91,10 +91,9 @@ def generators_in(record: dict[str, Any]) -> list[tuple[int, str, random.Random]
     """New generators in the recorded states, with the number of the module and the attribute that hold each."""
     found = []
     for each in record["generators"]:
-        version, internal, gauss = each["state"]
-        generator = random.Random(0)
+        (version, internal, gauss), generator = each["state"], random.Random(0)
         generator.setstate((version, tuple(internal), gauss))
-        found += [(index, name, generator) for index, name in each["at"]]
+        found += [(i, name, generator) for i, name in each["at"]]
     return found
 
 

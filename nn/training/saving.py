@@ -104,20 +104,15 @@ def _loaded(record: dict[str, Any], into: Module | None) -> Saved:
     state = dict(zip(record["names"], record["numbers"], strict=True))
     model = rebuilt(record["model"], len(state)) if into is None else into
     check_alike(model, record["model"])
-    modules, generators, evaluating = (
-        model.modules(),
-        generators_in(record["model"]),
-        set(record["model"]["evaluating"]),
-    )
+    modules, generators, evaluating = model.modules(), generators_in(record["model"]), record["model"]["evaluating"]
+    modes = [i not in evaluating for i in range(len(modules))]
     optimizer = record["optimizer"] and _rebuilt_optimizer(record["optimizer"], model)
     history = record["history"] and History.from_dict(record["history"])
     model.load_state_dict(state)
-    modules = model.modules()
     for i, name, generator in generators:
         setattr(modules[i], name, generator)
-    for i, module in enumerate(modules):
-        if module.training == (i in evaluating):
-            module.training = i not in evaluating
+    for module, mode in zip(modules, modes, strict=True):
+        module.training = mode
     return Saved(model, optimizer, history)
 
 

@@ -69,6 +69,7 @@ def test_a_sparkline_has_a_bar_a_number_and_at_most_twenty(column: list[float]) 
 def test_a_sparkline_of_what_is_not_finite() -> None:
     assert sparkline([1.0, nan, inf, 2.0]) == "▁××█"
     assert sparkline([5.0, 5.0]) == "▁▁"
+    assert sparkline([-1e308, 0.0, 1e308]) == "▁▅█"
 
 
 def test_the_plot_has_the_losses_and_the_others_in_panels() -> None:
