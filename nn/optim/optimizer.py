@@ -23,7 +23,7 @@ from operator import is_
 from typing import Any, NamedTuple
 
 from autodiff import Value
-from nn.optim.arrays import GroupOnArrays, check_arrays
+from nn.optim.arrays import GroupOnArrays, check_arrays, flat
 from nn.optim.options import above_0, checked
 from nn.optim.state import matched
 
@@ -72,13 +72,41 @@ class Optimizer(ABC):
 
     def __init__(self, parameters: Parameters, **options: Any) -> None:
         above_0("the learning rate", options["lr"])  # a schedule may assign 0 later
-        self.param_groups = _groups(type(self).__name__, parameters, options)
-        self.parameters: list[Value] = [x for group in self.param_groups for x in group["params"]]
-        if len(set(self.parameters)) < len(self.parameters):
-            raise ValueError(f"{type(self).__name__} takes each parameter in one group, got one in two groups")
-        self._states: list[State] = [{"step": 0} for _ in self.param_groups]
-        self._checked = [{**group} for group in self.param_groups]  # at the last step: all checks take a microsecond
-        self._plans()
+        self.parameters: list[Value] = []
+        self.param_groups: list[dict[str, Any]] = []
+        self._options = options
+        self._states: list[State] = []
+        self._checked: list[dict[str, Any]] = []  # the groups as checked last: all checks take some microseconds
+        if not isinstance(parameters, Iterable):
+            kind = type(parameters).__name__
+            raise TypeError(f"{type(self).__name__} takes a list of Values, got {kind}; pass model.parameters()")
+        given: list[Any] = list(parameters)
+        for group in given if any(isinstance(x, Mapping) for x in given) else [{"params": given}]:
+            self.add_param_group(group)
+
+    def add_param_group(self, group: Mapping[str, Any]) -> None:
+        """Take on more parameters, such as those of a layer that is to be trained from now on.
+
+        Args:
+            group: a dict of Values as "params", and of options that differ from those given at first.
+
+        Raises TypeError and ValueError as the optimiser itself does.
+
+        >>> from nn.optim import SGD
+        >>> sgd = SGD([Value(1.0)], lr=0.5)
+        >>> sgd.add_param_group({"params": [Value(2.0)], "lr": 0.25})
+        >>> len(sgd.parameters)
+        2
+        """
+        name = type(self).__name__
+        checked_group = _group(name, group, self._options)
+        if not set(checked_group["params"]).isdisjoint(self.parameters):
+            raise ValueError(f"{name} takes each parameter in one group, got one in two groups")
+        self._plan(checked_group, 1)  # options that do not go together
+        self.param_groups.append(checked_group)
+        self.parameters += checked_group["params"]
+        self._states.append({"step": 0})
+        self._checked.append({**checked_group})
 
     @staticmethod
     @abstractmethod
@@ -131,20 +159,21 @@ class Optimizer(ABC):
         """
         plans = self._plans()
         try:
-            stepped = self._stepped(plans, lambda parameters: parameters)
+            stepped = self._stepped(plans)
             sound = all(type(sum(column, 0.0)) is float for columns in stepped for column in columns)
         except Exception:  # something else was assigned, which may raise anything
             sound = False
-        if not sound:  # copies hold floats, or raise the TypeError
-            stepped = self._stepped(plans, lambda parameters: [copy(x) for x in parameters])
+        if not sound:
+            floats = list(map(copy, self.parameters))  # copies hold floats, or raise the TypeError
+            for parameter, x in zip(self.parameters, floats, strict=True):
+                parameter.data, parameter.grad = x.data, x.grad
+            stepped = self._stepped(plans)
         for group, state, plan, (numbers, *columns) in zip(
             self.param_groups, self._states, plans, stepped, strict=True
         ):
             for parameter, number in zip(group["params"], numbers, strict=True):
                 parameter.data = number
-            for name, column in zip(plan.columns, columns, strict=True):
-                state.setdefault(name, column)[:] = column  # in place: arrays are shared with `on_arrays`
-            state["step"] += 1
+            state.update(zip(plan.columns, columns, strict=True), step=state["step"] + 1)
 
     def on_arrays(self, numbers: Any, slopes: Any) -> Callable[[], None]:
         """A function that does a step on arrays, in microseconds: the rules compiled over all parameters.
@@ -173,8 +202,10 @@ class Optimizer(ABC):
             start = end
 
         def step() -> None:
+            if len(runs) < len(self.param_groups):
+                raise ValueError("a group of parameters has been added since; call on_arrays again")
             for run, state, plan in zip(runs, self._states, self._plans(), strict=True):
-                run.step(plan.rule, plan.numbers, plan.columns, state)
+                run.step(plan, state)
 
         return step
 
@@ -192,13 +223,12 @@ class Optimizer(ABC):
         >>> sgd.state_dict()["state"]
         [{'step': 1, 'momentum_buffer': [2.0]}]
         """
-        states, groups, start = [], [], 0
-        for group, state, plan in zip(self.param_groups, self._states, self._plans(), strict=True):
+        plans, states, groups, start = self._plans(), [], [], 0
+        for group, state, plan in zip(self._checked, self._states, plans, strict=True):
             count = len(group["params"])
-            columns = zip(plan.columns, map(list, _columns(state, plan.columns, count)), strict=True)
+            columns = zip(plan.columns, _columns(state, plan, count), strict=True)
             states.append({"step": state["step"], **dict(columns)})
-            options = {name: list(x) if isinstance(x, tuple) else x for name, x in _checked(group).items()}
-            groups.append({**options, "params": list(range(start, start + count))})
+            groups.append({**group, "params": list(range(start, start + count))})
             start += count
         return {"optimizer": type(self).__name__, "param_groups": groups, "state": states}
 
@@ -216,6 +246,8 @@ class Optimizer(ABC):
         """
         own = self.state_dict()
         held = matched(state, {**own, "state": None}, "state")
+        if held["optimizer"] != own["optimizer"]:
+            raise ValueError(f"state['optimizer'] is {own['optimizer']!r}, got {held['optimizer']!r}")
         options = [_checked(group) for group in held["param_groups"]]
         if [group["params"] for group in options] != [group["params"] for group in own["param_groups"]]:
             raise ValueError("state['param_groups'] has other positions of parameters than state_dict() gives")
@@ -234,14 +266,14 @@ class Optimizer(ABC):
             for group, known in zip(self.param_groups, self._checked, strict=True)
         ]
         return [
-            _coupled(self._plan(options, state["step"] + 1), options["maximize"])
+            _penalised(self._plan(options, state["step"] + 1), options["maximize"])
             for state, options in zip(self._states, self._checked, strict=True)
         ]
 
-    def _stepped(self, plans: list[Plan], seen: Callable[[list[Value]], list[Value]]) -> list[list[list[float]]]:
+    def _stepped(self, plans: list[Plan]) -> list[list[list[float]]]:
         """The numbers of each group's parameters after a step, then the columns of their state."""
         return [
-            self._moved(plan, seen(group["params"]), _columns(state, plan.columns, len(group["params"])))
+            self._moved(plan, group["params"], _columns(state, plan, len(group["params"])))
             for group, state, plan in zip(self.param_groups, self._states, plans, strict=True)
         ]
 
@@ -252,17 +284,9 @@ class Optimizer(ABC):
         return [[row[i] for row in moved] for i in range(1 + len(columns))]
 
 
-def _groups(name: str, parameters: Any, options: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The groups that were given, one if none were, each with its leaf Values and all options."""
-    if not hasattr(type(parameters), "__iter__"):
-        raise TypeError(f"{name} takes a list of Values, got {type(parameters).__name__}; pass model.parameters()")
-    listed = list(parameters)
-    groups = listed if any(isinstance(x, Mapping) for x in listed) else [{"params": listed}]
-    return [_group(name, group, options) for group in groups]
-
-
 def _group(name: str, given: Any, options: Mapping[str, Any]) -> dict[str, Any]:
-    if not isinstance(given, Mapping) or not hasattr(type(given.get("params")), "__iter__"):
+    """The group that was given, with its leaf Values, each once, and all options."""
+    if not isinstance(given, Mapping) or not isinstance(given.get("params"), Iterable):
         raise TypeError(f'{name} takes Values, or groups with a list of them as "params", got {given!r}')
     params = list(dict.fromkeys(given["params"]))
     for parameter in params:
@@ -281,22 +305,21 @@ def _checked(group: Mapping[str, Any]) -> dict[str, Any]:
     return {name: x if name == "params" else checked(name, x) for name, x in group.items()}
 
 
-def _columns(state: State, columns: Mapping[str, float], count: int) -> list[list[float]]:
+def _columns(state: State, plan: Plan, count: int) -> list[list[float]]:
     """The state that a rule needs, as lists; what is not there yet, as it is before the first step."""
-    held = [state.get(name, [first] * count) for name, first in columns.items()]
-    return [column if isinstance(column, list) else column.tolist() for column in held]
+    return [flat(state.get(name, [first] * count), count) for name, first in plan.columns.items()]
 
 
-def _coupled(plan: Plan, maximize: bool) -> Plan:
+def _penalised(plan: Plan, maximize: bool) -> Plan:
     """The plan with weight decay and the direction in its rule, where they make a difference."""
     if not plan.decay and not maximize:
         return plan
     sign = -1.0 if maximize else 1.0
-    return plan._replace(rule=_penalised(plan.rule), numbers=(sign, plan.decay, *plan.numbers))
+    return plan._replace(rule=_on_penalised(plan.rule), numbers=(sign, plan.decay, *plan.numbers))
 
 
 @cache
-def _penalised(rule: Rule) -> Rule:
+def _on_penalised(rule: Rule) -> Rule:
     """The rule with the slope turned round, and with that of the penalty added: the same object for the same rule."""
 
     def penalised(numbers: Any, x: Any, slope: Any, *state: Any) -> tuple[Any, ...]:

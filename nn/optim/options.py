@@ -41,17 +41,31 @@ def checked(name: str, given: Any) -> Any:
         raise TypeError(f"{name} is True or False, got {given!r}")
     says, holds, is_pair = RANGES[name]
     if is_pair:
-        pair = tuple([Value(x).data for x in given]) if isinstance(given, (list, tuple)) else ()
+        pair = tuple([number(name, x) for x in given]) if isinstance(given, (list, tuple)) else ()
         if len(pair) == 2 and holds(*pair):
             return pair
-    elif holds(number := given if type(given) is float else Value(given).data):
-        return number
+    elif holds(x := number(name, given)):
+        return x
     raise ValueError(f"{says}, got {given!r}")
+
+
+def number(name: str, given: Any) -> float:
+    """The number as a float. Raises TypeError, which names it, for what is no number."""
+    try:
+        return given if type(given) is float else Value(given).data
+    except TypeError as error:
+        raise TypeError(f"{name}: {error}") from None
 
 
 def above_0(name: str, given: Any) -> float:
     """The number as a float. Raises TypeError for no number, ValueError unless it is above 0 and finite."""
-    number = Value(given).data
-    if not 0.0 < number < inf:
+    if not 0.0 < (x := number(name, given)) < inf:
         raise ValueError(f"{name} is above 0 and finite, got {given!r}")
-    return number
+    return x
+
+
+def at_least_0(name: str, given: Any) -> float:
+    """The number as a float. Raises TypeError for no number, ValueError unless it is at least 0 and finite."""
+    if not 0.0 <= (x := number(name, given)) < inf:
+        raise ValueError(f"{name} is at least 0 and finite, got {given!r}")
+    return x

@@ -12,6 +12,7 @@ from math import cos, inf, pi
 from typing import Any
 
 from nn.elsewhere import missing
+from nn.optim.options import above_0, at_least_0
 
 Schedule = Callable[[float], float]
 
@@ -126,6 +127,8 @@ class ReduceOnPlateau:
         monitor: the name of the figure that `nn.fit` tells it after each epoch, such as "val_accuracy" with mode="max";
             unless given, "val_loss" where rows are held out, else "loss".
 
+    What it remembers is in its attributes: `vars(schedule).update(saved)` puts back what `dict(vars(schedule))` gave.
+
     Raises TypeError for what is no number, ValueError out of range.
 
     >>> schedule = ReduceOnPlateau(1.0, factor=0.5, patience=1)
@@ -200,11 +203,7 @@ def _schedule(at: Schedule, **settings: float) -> Schedule:
 
 def _check(**settings: float) -> None:
     for name, x in settings.items():
-        above = name in ("every", "duration")
-        if not isinstance(x, (int, float)) and not hasattr(type(x), "__float__"):
-            raise TypeError(f"{name} is a number, got {x!r}")
-        if not (x > 0.0 if above else x >= 0.0) or not x < inf:
-            raise ValueError(f"{name} is {'above' if above else 'at least'} 0 and finite, got {x!r}")
+        (above_0 if name in ("every", "duration") else at_least_0)(name, x)
 
 
 def __getattr__(name: str) -> Any:

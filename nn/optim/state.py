@@ -3,45 +3,35 @@
 from collections.abc import Mapping
 from typing import Any
 
-from autodiff import Value
+from nn.optim.options import number
+
+_KINDS: Mapping[type, tuple[Any, str]] = {
+    dict: (Mapping, "a dict"),
+    list: (list, "a list"),
+    int: (int, "a whole number"),
+}
 
 
 def matched(given: Any, like: Any, where: str) -> Any:
-    """A copy of what was given, which has the form of `like`: its keys, lengths, and kinds of numbers; None is any.
+    """A copy of what was given, which has the form of `like`: its entries, lengths, whole numbers from 0 and floats.
 
-    Raises TypeError for another kind of thing, KeyError for other keys, ValueError for another length or name, each
-    with the place where it was found.
+    What `like` has of another kind may be anything. Raises TypeError for another kind of thing, KeyError for other
+    entries, ValueError for another length or a whole number below 0, each with the place where it was found.
 
     >>> matched({"step": 3, "mean": [1, 2.5]}, {"step": 0, "mean": [0.0, 0.0]}, "state")
     {'step': 3, 'mean': [1.0, 2.5]}
     """
-    if like is None:
-        return given
+    kind, says = _KINDS.get(type(like), (object, ""))
+    if not isinstance(given, kind):
+        raise TypeError(f"{where} is {says}, got {type(given).__name__} {given!r}")
     if isinstance(like, dict):
-        _check_kind(given, Mapping, "a dict", where)
         if given.keys() != like.keys():
             raise KeyError(f"{where} has the entries {', '.join(map(str, given))}; expected {', '.join(like)}")
         return {name: matched(given[name], x, f"{where}[{name!r}]") for name, x in like.items()}
     if isinstance(like, list):
-        _check_kind(given, list, "a list", where)
         if len(given) != len(like):
             raise ValueError(f"{where} has {len(given)} entries, expected {len(like)}")
         return [matched(x, y, f"{where}[{i}]") for i, (x, y) in enumerate(zip(given, like, strict=True))]
-    if isinstance(like, str):
-        if given != like:
-            raise ValueError(f"{where} is {like!r}, got {given!r}")
-        return given
-    if isinstance(like, int):
-        _check_kind(given, type(like), "True or False" if isinstance(like, bool) else "a whole number", where)
-        if given < 0:
-            raise ValueError(f"{where} is at least 0, got {given!r}")
-        return given
-    try:
-        return Value(given).data
-    except TypeError as error:
-        raise TypeError(f"{where}: {error}") from None
-
-
-def _check_kind(given: Any, kind: type, expected: str, where: str) -> None:
-    if not isinstance(given, kind):
-        raise TypeError(f"{where} is {expected}, got {type(given).__name__} {given!r}")
+    if type(like) is int and given < 0:
+        raise ValueError(f"{where} is at least 0, got {given!r}")
+    return number(where, given) if isinstance(like, float) else given

@@ -272,7 +272,7 @@ def changed(state: dict[str, Any], path: list[Any], value: Any) -> dict[str, Any
         (["state", 0, "exp_avg", 1], "x", TypeError, "state['state'][0]['exp_avg'][1]: expected a number, got str"),
         (["param_groups", 0, "lr"], ..., KeyError, "state['param_groups'][0] has the entries betas, eps"),
         (["param_groups", 0, "lr"], -1.0, ValueError, "the learning rate is at least 0 and finite, got -1.0"),
-        (["param_groups", 0, "betas"], 0.9, TypeError, "state['param_groups'][0]['betas'] is a list, got float 0.9"),
+        (["param_groups", 0, "betas"], 0.9, ValueError, "betas are two numbers, each at least 0 and below 1, got 0.9"),
         (
             ["param_groups", 0, "params"],
             [0],
@@ -316,7 +316,7 @@ def test_each_group_has_its_own_options() -> None:
 
 
 @every_optimiser
-def test_groupson_arrays_are_those_of_eager_steps(make: Any, options: dict[str, Any]) -> None:
+def test_steps_of_groups_on_arrays_are_those_of_eager_steps(make: Any, options: dict[str, Any]) -> None:
     mixed = Run(lambda xs, **o: make([{"params": xs[:1], "lr": 0.5}, {"params": xs[1:]}], **o), options)
     eager = Run(lambda xs, **o: make([{"params": xs[:1], "lr": 0.5}, {"params": xs[1:]}], **o), options)
     for at in range(5):
@@ -341,7 +341,7 @@ def test_a_rate_may_be_assigned_as_any_number(way: str, rate: Any) -> None:
     ("name", "value", "error", "message"),
     [
         ("lr", -0.1, ValueError, "the learning rate is at least 0 and finite, got -0.1"),
-        ("lr", "0.1", TypeError, "expected a number, got str"),
+        ("lr", "0.1", TypeError, "lr: expected a number, got str"),
         ("eps", 0.0, ValueError, "eps is above 0 and finite, got 0.0"),
         ("betas", (0.9, 1.0), ValueError, r"betas are two numbers, each at least 0 and below 1, got \(0.9, 1.0\)"),
         ("amsgrad", 1, TypeError, "amsgrad is True or False, got 1"),
@@ -371,6 +371,43 @@ def test_options_that_change_the_rule_may_be_assigned_between_steps(ways: list[s
         run.step(way, at)
         eager.step("eager", at)
     assert run.data == pytest.approx(eager.data, rel=1e-12)
+
+
+@pytest.mark.parametrize("way", ["eager", "arrays"])
+@pytest.mark.parametrize(("make", "option"), [(Adam, {"amsgrad": True}), (RMSprop, {"momentum": 0.5})], ids=str)
+def test_an_option_that_adds_state_may_be_assigned_between_steps(make: Any, option: dict[str, Any], way: str) -> None:
+    run, eager = Run(make, {}), Run(make, {})
+    for at in range(4):
+        if at == 2:
+            run.optimizer.param_groups[0].update(option)
+            eager.optimizer.param_groups[0].update(option)
+        run.step(way, at)
+        eager.step("eager", at)
+    assert run.data == pytest.approx(eager.data, rel=1e-12)
+    assert run.optimizer.state_dict()["state"][0].keys() == eager.optimizer.state_dict()["state"][0].keys()
+
+
+@pytest.mark.parametrize("way", ["eager", "arrays"])
+def test_a_group_may_join_later(way: str) -> None:
+    run, added = Run(Adam, {"lr": 0.5}), Value(2.0)
+    run.step(way, 0)
+    before = run.data
+    run.optimizer.add_param_group({"params": [added], "lr": 0.25})
+    assert run.optimizer.parameters == [*run.values, added]
+    with pytest.raises(ValueError, match="a group of parameters has been added since; call on_arrays again"):
+        run.on_arrays()
+    numbers, slopes = np.array([*before, 2.0]), np.ones(5)
+    if way == "arrays":
+        run.optimizer.on_arrays(numbers, slopes)()
+    else:
+        for x in run.optimizer.parameters:
+            x.grad = 1.0
+        run.optimizer.step()
+        numbers[:] = [x.data for x in run.optimizer.parameters]
+    assert numbers[4] == pytest.approx(1.75)
+    assert [state["step"] for state in run.optimizer.state_dict()["state"]] == [2, 1]
+    with pytest.raises(ValueError, match="each parameter in one group"):
+        run.optimizer.add_param_group({"params": [added]})
 
 
 @pytest.mark.parametrize(
@@ -443,9 +480,9 @@ def test_numbers_of_other_kinds_are_floats_and_none_is_zero(make: Any, options: 
     assert {type(x) for name, column in held["state"][0].items() if name != "step" for x in column} <= {float}
 
 
-@pytest.mark.parametrize("width", [1, 3])
+@pytest.mark.parametrize("width", [1, 3, 7])
 @every_optimiser
-def test_many_parameters_are_taken_in_parts(
+def test_parameters_fill_any_number_of_rows(
     make: Any, options: dict[str, Any], width: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from nn.optim import arrays
@@ -468,7 +505,7 @@ def test_a_gradient_that_is_nan_does_not_go_unseen(way: str, make: Any, options:
     assert isnan(run.data[0] if way == "eager" else run.numbers[0])
 
 
-def test_without_numba_a_stepon_arrays_runs_as_python(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_numba_a_step_on_arrays_runs_as_python(monkeypatch: pytest.MonkeyPatch) -> None:
     from nn.optim import arrays
 
     arrays._compiled.cache_clear()

@@ -1,5 +1,6 @@
 """nn.schedules: learning rates as functions of time; torch's schedulers as an oracle."""
 
+import json
 import math
 from collections.abc import Callable
 from fractions import Fraction
@@ -114,6 +115,19 @@ def test_a_plateau_reduces_the_rate_after_more_than_its_patience_down_to_the_lea
     assert rates == [1.0, 1.0, 1.0, 0.5, 0.5, 0.5, 0.3, 0.3]
 
 
+def test_a_plateau_goes_on_from_its_saved_attributes() -> None:
+    whole, resumed = (ReduceOnPlateau(1.0, factor=0.5, patience=1, cooldown=2) for _ in range(2))
+    figures = [3.0, 2.0, 2.0, 2.0, 1.0, 1.0, 1.0, 1.0]
+    for figure in figures[:3]:
+        whole.observe(figure)
+    vars(resumed).update(json.loads(json.dumps(vars(whole))))
+    for figure in figures[3:]:
+        whole.observe(figure)
+        resumed.observe(figure)
+        assert resumed(0.0) == whole(0.0)
+    assert whole(0.0) == 0.25
+
+
 def test_a_plateau_after_a_warm_up_is_told_of_figures() -> None:
     schedule: Any = schedules.warm_up(ReduceOnPlateau(1.0, factor=0.5, patience=0), 2)
     for loss in (1.0, 2.0):
@@ -142,7 +156,7 @@ def test_settings_and_times_are_checked(make: Any, message: str) -> None:
 
 
 def test_what_is_no_number_is_named() -> None:
-    with pytest.raises(TypeError, match=r"gamma is a number, got '0\.5'"):
+    with pytest.raises(TypeError, match=r"gamma: expected a number, got str '0\.5'"):
         schedules.exponential(0.1, "0.5")  # type: ignore[arg-type]
 
 
