@@ -226,7 +226,12 @@ class Module:
         return self
 
     def eval(self) -> Self:
-        """Set `training` to False, as `train(False)` does: for predictions; return the module."""
+        """Set `training` to False, as `train(False)` does: for predictions; return the module.
+
+        >>> from nn import Dropout
+        >>> Dropout(0.5).eval()([1.0, 2.0])
+        [1.0, 2.0]
+        """
         return self.train(False)
 
     def summary(self, x: Any = None) -> "Summary":
