@@ -308,7 +308,7 @@ history = nn.fit(
     validation=(pictures[1], answers[1]),
     progress=False,
 )
-print(f"right on held-out pictures: {history.last['val_accuracy']:.1%}")
+print(f"right on held-out pictures: {history['val_accuracy'][-1]:.1%}")
 history.plot()
 plt.show()
 

@@ -1,9 +1,9 @@
 """Models as records that JSON holds, and back: what `nn.save` writes of a model beside its numbers.
 
-A record lists the modules, in the order of `model.modules()`, each by its class and, if that is one of nn's own, its
-configuration, in which other modules are named by their number; so one that is held twice is made once. Beside it
-stand the modules in evaluation mode and the states of the random generators, each with all its places, so that a
-generator which several modules share is shared again. Classes come from a fixed table, never from a name in a file.
+A record lists the modules, in the order of `model.modules()`: the class of each; if that is one of nn's own, its
+configuration, in which other modules are named by their number, so that one that is held twice is made once; and the
+names of its random generators. Beside that stand their modes, and which of the listed states each generator has, so
+that one that several modules share is shared again. Classes come from a fixed table, never from a name in a file.
 """
 
 import json
@@ -26,17 +26,17 @@ def described(model: Module) -> dict[str, Any]:
     >>> described(Neuron(2, "tanh", seed=0))["modules"][0]["config"]["activation"]
     'tanh'
     """
-    modules = model.modules()
+    modules, streams = model.modules(), dict[random.Random, int]()
     numbers = {id(module): {"module": str(i)} for i, module in enumerate(modules)}
-    generators: dict[random.Random, list[list[Any]]] = {}
-    for i, module in enumerate(modules):
-        for name, held in vars(module).items():
-            if type(held) is random.Random:
-                generators.setdefault(held, []).append([i, name])
+    held = [{name: x for name, x in vars(module).items() if type(x) is random.Random} for module in modules]
     return {
-        "modules": [{"class": type(module).__name__, "config": _config(module, numbers)} for module in modules],
-        "evaluating": [i for i, module in enumerate(modules) if not module.training],
-        "generators": [{"state": x.getstate(), "at": places} for x, places in generators.items()],
+        "modules": [
+            {"class": type(module).__name__, "config": _config(module, numbers), "generators": list(generators)}
+            for module, generators in zip(modules, held, strict=True)
+        ],
+        "training": [module.training for module in modules],
+        "streams": [[streams.setdefault(x, len(streams)) for x in generators.values()] for generators in held],
+        "states": [generator.getstate() for generator in streams],
     }
 
 
@@ -77,24 +77,21 @@ def rebuilt(record: dict[str, Any], size: int) -> Module:
 
 
 def check_alike(model: Module, record: dict[str, Any]) -> None:
-    """Raise SavedFileError unless a model has the recorded modules, and generators in the recorded places."""
-    own = described(model)
-    for i, (saved, given) in enumerate(zip_longest(record["modules"], own["modules"])):
+    """Raise SavedFileError unless a model has the recorded modules, with generators in the same attributes."""
+    for i, (saved, given) in enumerate(zip_longest(record["modules"], described(model)["modules"])):
         if saved != given:
             raise SavedFileError(f"does not fit the model: module {i} was {saved}, and is {given}")
-    places, own_places = (sorted(at for each in x["generators"] for at in each["at"]) for x in (record, own))
-    if places != own_places:
-        raise SavedFileError(f"does not fit the model: generators were saved of {places}, and there are {own_places}")
 
 
-def generators_in(record: dict[str, Any]) -> list[tuple[int, str, random.Random]]:
-    """New generators in the recorded states, with the number of the module and the attribute that hold each."""
-    found = []
-    for each in record["generators"]:
-        (version, internal, gauss), generator = each["state"], random.Random(0)
+def attributes_in(record: dict[str, Any]) -> list[dict[str, Any]]:
+    """The attributes of each module that are to be set: its mode, and new generators in the recorded states."""
+    generators = [random.Random(0) for _ in record["states"]]
+    for generator, (version, internal, gauss) in zip(generators, record["states"], strict=True):
         generator.setstate((version, tuple(internal), gauss))
-        found += [(i, name, generator) for i, name in each["at"]]
-    return found
+    return [
+        {"training": bool(mode), **dict(zip(module["generators"], [generators[i] for i in streams], strict=True))}
+        for module, mode, streams in zip(record["modules"], record["training"], record["streams"], strict=True)
+    ]
 
 
 def _config(module: Module, numbers: dict[int, dict[str, str]]) -> Any:

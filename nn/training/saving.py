@@ -23,7 +23,7 @@ from nn.module import Module
 from nn.optim import Optimizer
 from nn.training.files import SavedFileError, decoded, encoded, write
 from nn.training.history import History
-from nn.training.recorded import check_alike, described, generators_in, rebuilt
+from nn.training.recorded import attributes_in, check_alike, described, rebuilt
 
 
 class Saved(NamedTuple):
@@ -104,15 +104,12 @@ def _loaded(record: dict[str, Any], into: Module | None) -> Saved:
     state = dict(zip(record["names"], record["numbers"], strict=True))
     model = rebuilt(record["model"], len(state)) if into is None else into
     check_alike(model, record["model"])
-    modules, generators, evaluating = model.modules(), generators_in(record["model"]), record["model"]["evaluating"]
-    modes = [i not in evaluating for i in range(len(modules))]
+    attributes = attributes_in(record["model"])
     optimizer = record["optimizer"] and _rebuilt_optimizer(record["optimizer"], model)
     history = record["history"] and History.from_dict(record["history"])
     model.load_state_dict(state)
-    for i, name, generator in generators:
-        setattr(modules[i], name, generator)
-    for module, mode in zip(modules, modes, strict=True):
-        module.training = mode
+    for module, own in zip(model.modules(), attributes, strict=True):
+        vars(module).update(own)
     return Saved(model, optimizer, history)
 
 

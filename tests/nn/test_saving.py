@@ -22,7 +22,7 @@ from autodiff import Value
 from nn import layers, optim
 from nn.training import files
 from nn.training.files import SavedFileError
-from nn.training.recorded import _KINDS
+from nn.training.recorded import _KINDS, described
 
 ROOT = Path(__file__).parent.parent.parent
 ANY_FLOAT = st.floats(allow_subnormal=True) | st.sampled_from([math.nan, math.inf, -math.inf, -0.0, 5e-324])
@@ -434,7 +434,7 @@ def test_generators_elsewhere_are_refused(path: Path) -> None:
     nn.save(path, Noisy())
     other = Noisy()
     other.other = random.Random(0)  # type: ignore[attr-defined]
-    with pytest.raises(SavedFileError, match="generators were saved of"):
+    with pytest.raises(SavedFileError, match=r"was .*'generators': \['rng'\]}, and is .*\['rng', 'other'\]"):
         nn.load(path, into=other)
 
 
@@ -473,8 +473,13 @@ def signed(model: Any) -> bytes:
     return files.encoded({"model": model, "names": ["w.0"], "numbers": [1.0], "optimizer": None, "history": None})
 
 
+def recorded(*modules: Any) -> dict[str, Any]:
+    listed = [{"generators": [], **module} for module in modules]
+    return {"modules": listed, "training": [True] * len(listed), "streams": [[]] * len(listed), "states": []}
+
+
 def module(kind: str, **config: Any) -> dict[str, Any]:
-    return {"modules": [{"class": kind, "config": config}], "evaluating": [], "generators": []}
+    return recorded({"class": kind, "config": config})
 
 
 @pytest.mark.parametrize(
@@ -495,8 +500,8 @@ def module(kind: str, **config: Any) -> dict[str, Any]:
         module("Value", data=1.0),
         module("linear", x=1.0),
         module("__builtins__"),
-        {"modules": [{"class": "Layer", "config": [[]]}], "evaluating": [], "generators": []},
-        {"modules": [], "evaluating": [], "generators": []},
+        recorded({"class": "Layer", "config": [[]]}),
+        recorded(),
         {},
         None,
         [1.0],
@@ -516,7 +521,7 @@ def test_modules_in_modules_without_end_are_refused_at_once(path: Path) -> None:
     pairs = [{"class": "MLP", "config": {"nin": 1, "nouts": nouts}} for nouts in twice]
     last = [{"class": "MLP", "config": {"nin": 1, "nouts": [{"module": "60"}]}}]
     for modules in (pairs, [*pairs, *last]):
-        path.write_bytes(signed({"modules": modules, "evaluating": [], "generators": []}))
+        path.write_bytes(signed(recorded(*modules)))
         with pytest.raises(SavedFileError):
             nn.load(path)
 
@@ -528,17 +533,25 @@ JSON = st.recursive(
 )
 
 
-@given(
-    modules=JSON | st.lists(st.fixed_dictionaries({"class": KINDS, "config": JSON}), max_size=2),
-    evaluating=JSON,
-    generators=JSON | st.lists(st.fixed_dictionaries({"at": JSON, "state": JSON}), max_size=2),
-)
-def test_whatever_a_record_says_the_error_is_one_and_nothing_changes(
-    tmp_path_factory: Any, modules: Any, evaluating: Any, generators: Any
-) -> None:
+ENTRY = {"class": KINDS, "config": JSON, "generators": JSON}
+
+
+@given(modules=JSON | st.lists(st.fixed_dictionaries(ENTRY), max_size=2), training=JSON, streams=JSON, states=JSON)
+def test_whatever_a_record_says_the_error_is_one_and_nothing_changes(tmp_path_factory: Any, **record: Any) -> None:
     path = tmp_path_factory.getbasetemp() / "record"
-    path.write_bytes(signed({"modules": modules, "evaluating": evaluating, "generators": generators}))
+    path.write_bytes(signed(record))
     refused(path, "record")
+
+
+@given(training=JSON, streams=JSON, states=JSON)
+def test_attributes_that_do_not_fit_change_nothing(tmp_path_factory: Any, **record: Any) -> None:
+    path = tmp_path_factory.getbasetemp() / "attributes"
+    modules = described(Noisy())["modules"]
+    path.write_bytes(signed({"modules": modules, **record}))
+    model, before = Noisy(), bits(Noisy())
+    with pytest.raises(SavedFileError):
+        nn.load(path, into=model)
+    assert (bits(model), model.training) == (before, True)
 
 
 # --- writing ---
