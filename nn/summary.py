@@ -51,7 +51,7 @@ class Summary:
         self.rows = [_row(module, names, lasts, nodes) for names, lasts, module in tree(model)]
 
     def __repr__(self) -> str:
-        """Show the table, of what there is none no column."""
+        """Show the table, without columns for what there is none of."""
         return table.text([_HEADER, *[(*row[:2], *[f"{n:,}" if n else "" for n in row[2:]]) for row in self.rows]])
 
 

@@ -58,9 +58,7 @@ def diagnose(model: Module, X: Any, y: Any, loss: Callable[[Any, Any], Any]) -> 
     for i in range(len(data)):
         result = loss(own(data.row(i)), data.target(i))
         if not isinstance(result, Value):
-            raise TypeError(
-                f"the loss of a row is a Value, got {type(result).__name__}; make it of the model's outputs"
-            )
+            raise TypeError(f"the loss of a row is a Value made of the model's outputs, got {type(result).__name__}")
         own.zero_grad()  # an embedding gives parameters, whose gradients would add up over rows
         result.backward()
         activated = _activated(result)

@@ -126,15 +126,15 @@ def _faults_of_gradients(layers: list[LayerReport]) -> Iterator[str]:
         return
     last = layers[-1]
     ratios = {layer.name: layer.gradient / last.gradient for layer in layers}
-    vanishing = [name for name, ratio in ratios.items() if ratio < 1e-3]
-    exploding = [name for name, ratio in ratios.items() if 1e3 < ratio < inf]
+    vanishing = {name: ratio for name, ratio in ratios.items() if ratio < 1e-3}
+    exploding = {name: ratio for name, ratio in ratios.items() if 1e3 < ratio < inf}
     if vanishing:
         yield (
-            f"{', '.join(vanishing)}: the gradient vanishes, down to {min(ratios.values()):.1e} of that in "
+            f"{', '.join(vanishing)}: the gradient vanishes, down to {min(vanishing.values()):.1e} of that in "
             f'{last.name}; use "relu" in place of "sigmoid" and "tanh", fewer layers, or nn.LayerNorm between them'
         )
     if exploding:
         yield (
-            f"{', '.join(exploding)}: the gradient explodes, up to {max(ratios.values()):.1e} times that in "
+            f"{', '.join(exploding)}: the gradient explodes, up to {max(exploding.values()):.1e} times that in "
             f"{last.name}; draw smaller weights, put nn.LayerNorm between layers, or clip gradients, fit(..., clip=1.0)"
         )

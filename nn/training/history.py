@@ -126,7 +126,7 @@ def sparkline(column: Sequence[float]) -> str:
     finite = [x for x in column if isfinite(x)]
     low, high = (min(finite), max(finite)) if finite else (0.0, 0.0)
     span = (high / 2 - low / 2) or 1.0  # halves, of which the difference of the largest numbers is finite
-    bars = [_BARS[round((x / 2 - low / 2) / span * 7)] if isfinite(x) else "×" for x in column]
+    bars = [_BARS[round((x / 2 - low / 2) / span * (len(_BARS) - 1))] if isfinite(x) else "×" for x in column]
     return "".join(bars)
 
 
