@@ -18,7 +18,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from functools import cache
-from itertools import repeat
+from itertools import accumulate, pairwise, repeat
 from operator import is_
 from typing import Any, NamedTuple
 
@@ -160,13 +160,9 @@ class Optimizer(ABC):
         plans = self._plans()
         try:
             stepped = self._stepped(plans)
-            sound = all(type(sum(column, 0.0)) is float for columns in stepped for column in columns)
-        except Exception:  # something else was assigned, which may raise anything
-            sound = False
-        if not sound:
-            floats = list(map(copy, self.parameters))  # copies hold floats, or raise the TypeError
-            for parameter, x in zip(self.parameters, floats, strict=True):
-                parameter.data, parameter.grad = x.data, x.grad
+        except Exception:  # something else was assigned, which may raise anything; copies hold floats, or raise
+            for parameter, held in zip(self.parameters, list(map(copy, self.parameters)), strict=True):
+                parameter.data, parameter.grad = held.data, held.grad
             stepped = self._stepped(plans)
         for group, state, plan, (numbers, *columns) in zip(
             self.param_groups, self._states, plans, stepped, strict=True
@@ -195,11 +191,7 @@ class Optimizer(ABC):
         (None, array([2.5, 3. ]))
         """
         check_arrays(numbers, slopes, len(self.parameters))
-        runs, start = list[GroupOnArrays](), 0
-        for group in self.param_groups:
-            end = start + len(group["params"])
-            runs.append(GroupOnArrays(numbers[start:end], slopes[start:end]))
-            start = end
+        runs = [GroupOnArrays(numbers[i:j], slopes[i:j]) for i, j in self._spans()]
 
         def step() -> None:
             if len(runs) < len(self.param_groups):
@@ -223,13 +215,11 @@ class Optimizer(ABC):
         >>> sgd.state_dict()["state"]
         [{'step': 1, 'momentum_buffer': [2.0]}]
         """
-        plans, states, groups, start = self._plans(), [], [], 0
-        for group, state, plan in zip(self._checked, self._states, plans, strict=True):
-            count = len(group["params"])
-            columns = zip(plan.columns, _columns(state, plan, count), strict=True)
+        plans, spans, states, groups = self._plans(), self._spans(), [], []
+        for group, state, plan, (i, j) in zip(self._checked, self._states, plans, spans, strict=True):
+            columns = zip(plan.columns, _columns(state, plan, j - i), strict=True)
             states.append({"step": state["step"], **dict(columns)})
-            groups.append({**group, "params": list(range(start, start + count))})
-            start += count
+            groups.append({**group, "params": list(range(i, j))})
         return {"optimizer": type(self).__name__, "param_groups": groups, "state": states}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -259,6 +249,10 @@ class Optimizer(ABC):
         for group, loaded in zip(self.param_groups, options, strict=True):
             group.update({**loaded, "params": group["params"]})
 
+    def _spans(self) -> list[tuple[int, int]]:
+        """Where the parameters of each group begin and end in `parameters`."""
+        return list(pairwise(accumulate([len(group["params"]) for group in self.param_groups], initial=0)))
+
     def _plans(self) -> list[Plan]:
         """The next step of each group. Raises TypeError or ValueError for what was assigned to an option."""
         self._checked = [
@@ -271,11 +265,17 @@ class Optimizer(ABC):
         ]
 
     def _stepped(self, plans: list[Plan]) -> list[list[list[float]]]:
-        """The numbers of each group's parameters after a step, then the columns of their state."""
-        return [
+        """The numbers of each group's parameters after a step, then the columns of their state.
+
+        Raises TypeError, or anything, where data or grad was assigned no float.
+        """
+        stepped = [
             self._moved(plan, group["params"], _columns(state, plan, len(group["params"])))
             for group, state, plan in zip(self.param_groups, self._states, plans, strict=True)
         ]
+        if any(type(sum(column, 0.0)) is not float for columns in stepped for column in columns):
+            raise TypeError("expected floats")
+        return stepped
 
     def _moved(self, plan: Plan, parameters: list[Value], columns: list[list[float]]) -> list[list[float]]:
         """The numbers of these parameters after a step by the rule, then the columns of their state."""

@@ -29,6 +29,10 @@ class Event:
             and "seconds"; of a batch, "loss", metrics and "lr".
         model, optimizer: those that `fit` was given.
         history: all epochs so far, this one with them.
+
+    >>> def enough(event):
+    ...     if event.logs["loss"] < 0.01:
+    ...         event.stop("good enough")
     """
 
     name: str
@@ -42,7 +46,13 @@ class Event:
     stopping: str | None = None
 
     def stop(self, reason: str = "stopped by a callback") -> None:
-        """End the training after this epoch or batch; the history's `stopped` says why."""
+        """End the training after this epoch or batch; the history's `stopped` says why.
+
+        >>> event = Event("epoch", 3, 10, 96, {"loss": 0.25}, None, None, History())
+        >>> event.stop("good enough")
+        >>> event.stopping
+        'good enough'
+        """
         self.stopping = reason
 
 

@@ -1,14 +1,4 @@
-"""fit: one way to train, for eager and compiled models alike.
-
->>> import nn
->>> from autodiff import Value
->>> model = nn.Neuron(1, "linear", seed=0)
->>> sgd = nn.optim.SGD(model.parameters(), lr=0.1)
->>> xs, ys = [[0.0], [1.0], [2.0]], [1.0, 3.0, 5.0]
->>> history = fit(model, xs, ys, loss=nn.mse, optimizer=sgd, epochs=200, batch_size=None)
->>> [round(parameter.data, 3) for parameter in model.parameters()], history.epochs
-([2.0, 1.0], 200)
-"""
+"""fit: one way to train, for eager and compiled models alike."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
@@ -94,6 +84,14 @@ def fit(
     Raises TypeError or ValueError for arguments that are none of this, before anything has changed; TracingError for
     compile=True where the model cannot be compiled; FloatingPointError where a loss is not finite, with the model as it
     was at the end of the last epoch.
+
+    >>> import nn
+    >>> model = nn.Neuron(1, "linear", seed=0)
+    >>> sgd = nn.optim.SGD(model.parameters(), lr=0.1)
+    >>> xs, ys = [[0.0], [1.0], [2.0]], [1.0, 3.0, 5.0]
+    >>> history = fit(model, xs, ys, loss=nn.mse, optimizer=sgd, epochs=200, batch_size=None)
+    >>> [round(parameter.data, 3) for parameter in model.parameters()], history.epochs
+    ([2.0, 1.0], 200)
     """
     _check(epochs, batch_size, compile)
     _check_functions({"loss": loss}, {"schedule": schedule, "penalty": penalty})

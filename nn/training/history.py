@@ -29,6 +29,11 @@ class History(dict[str, list[float]]):
         compiled: whether the rows ran as a program.
         why_eager: where they did not, and might have, why.
         stopped: "interrupted", or what a callback said when it ended the training early; None otherwise.
+
+    >>> history = History(["loss"])
+    >>> history.append({"loss": 0.5})
+    >>> history["loss"], history.epochs
+    ([0.5], 1)
     """
 
     def __init__(self, names: Sequence[str] = ()) -> None:
@@ -39,7 +44,13 @@ class History(dict[str, list[float]]):
         self.stopped: str | None = None
 
     def append(self, figures: Mapping[str, float]) -> None:
-        """Add an epoch's figures. Raises ValueError unless they have the names of the epochs before."""
+        """Add an epoch's figures. Raises ValueError unless they have the names of the epochs before.
+
+        >>> history = History()
+        >>> history.append({"loss": 0.5, "lr": 0.1})
+        >>> dict(history)
+        {'loss': [0.5], 'lr': [0.1]}
+        """
         if self.epochs and figures.keys() != self.keys():
             raise ValueError(f"an epoch has the figures {list(self)}, got {list(figures)}")
         for name, figure in figures.items():
@@ -54,7 +65,11 @@ class History(dict[str, list[float]]):
         raise KeyError(f"the history has no {name!r}; it has {', '.join(self) or 'no epoch'}")
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it in lists, texts and numbers, for json."""
+        """All of it in lists, texts and numbers, for json.
+
+        >>> History(["loss"]).to_dict()["figures"]
+        {'loss': []}
+        """
         return {"figures": {name: list(column) for name, column in self.items()}, **vars(self)}
 
     @staticmethod
@@ -73,6 +88,10 @@ class History(dict[str, list[float]]):
         """Draw the figures over the epochs with matplotlib: the losses, and in a second panel the metrics.
 
         Returns the axes of the panels. Raises ImportError without matplotlib, ValueError without an epoch.
+
+        >>> History(["loss"]).plot()
+        Traceback (most recent call last):
+        ValueError: the history has no epoch to plot
         """
         if not self.epochs:
             raise ValueError("the history has no epoch to plot")

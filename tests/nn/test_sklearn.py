@@ -49,7 +49,7 @@ def regressor(**options: Any) -> Any:
     return MLPRegressor(**{**QUICK, "random_state": 0, **options})
 
 
-@parametrize_with_checks([MLPClassifier(), MLPRegressor()])
+@parametrize_with_checks([MLPClassifier((16,), learning_rate_init=0.01), MLPRegressor((16,), learning_rate_init=0.01)])
 def test_scikit_learn_accepts_it(estimator: Any, check: Any) -> None:
     check(estimator)
 
