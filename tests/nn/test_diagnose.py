@@ -135,7 +135,7 @@ def test_gradients_in_an_embedding_are_those_of_single_rows() -> None:
     "model",
     [
         nn.MLP(4, [32, 32, 32, 1], "relu", seed=0),
-        nn.MLP(4, [24] * 8 + [1], "relu", seed=1),
+        nn.MLP(4, [32] * 8 + [1], "relu", seed=1),
         nn.MLP(4, [16, 16, 1], "tanh", seed=0),
         nn.Sequential(
             nn.Layer(4, 16, seed=0), nn.LayerNorm(16), nn.Dropout(0.1, seed=0), nn.Layer(16, 1, "linear", seed=1)
