@@ -1,8 +1,8 @@
 """save and load: a model, its optimiser and its history in one file, exactly and safely.
 
-The file is one of safetensors: the numbers are its tensors, in float64, those of the model one column, and the rest is
-JSON in its metadata. Nothing in it is ever run. A crash while saving, at any moment, leaves the old file or
-the new one; what is loaded is bit for bit what was saved, or an error that changes nothing.
+The file is one of safetensors: its tensors are columns of float64, "numbers" those of the model, and the rest, their
+names among it, is JSON in its metadata. Nothing in it is ever run. A crash while saving, at any moment, leaves the old
+file or the new one; what is loaded is bit for bit what was saved, or an error that changes nothing.
 
 >>> from tempfile import TemporaryDirectory
 >>> from nn import MLP
