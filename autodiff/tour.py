@@ -251,6 +251,8 @@ def take(epochs: int, seed: int, path: Path) -> int:
     try:
         with ticking("\nLaying out the graph"):
             saved = save_drawing(out, path)
+    except BrokenPipeError:  # of the output, not of the drawing
+        raise
     except OSError as error:
         print(printable(f"{path} cannot be written: {error}"), file=sys.stderr)
         return 2

@@ -224,6 +224,18 @@ def test_terminal_without_unicode_and_reader_that_leaves_early_see_no_traceback(
     assert process.returncode == 141
 
 
+def test_a_reader_that_leaves_while_the_graph_is_laid_out_is_no_fault_of_the_drawing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def leaves(*_: object) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr(tour, "save_drawing", leaves)
+    with pytest.raises(BrokenPipeError):
+        program.main(["--out", str(tmp_path / "neuron.svg")])
+    assert capsys.readouterr().err == ""
+
+
 def test_without_the_train_extra_one_line_says_what_to_install(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
