@@ -288,10 +288,11 @@ def _group(name: str, given: Any, options: Mapping[str, Any]) -> dict[str, Any]:
     """The group that was given, with its leaf Values, each once, and all options."""
     if not isinstance(given, Mapping) or not isinstance(given.get("params"), Iterable):
         raise TypeError(f'{name} takes Values, or groups with a list of them as "params", got {given!r}')
-    params = list(dict.fromkeys(given["params"]))
+    params = list(given["params"])
     for parameter in params:
         if not isinstance(parameter, Value) or parameter.op is not None:
             raise TypeError(f"{name} takes leaf Values, got {parameter!r}; pass model.parameters()")
+    params = list(dict.fromkeys(params))
     if not params:
         raise ValueError(f"{name} takes at least one parameter, got none")
     for option in given:

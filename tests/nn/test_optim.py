@@ -422,6 +422,7 @@ def test_a_group_may_join_later(way: str) -> None:
         (lambda x: Adam([{"lr": 0.1}]), TypeError, 'groups with a list of them as "params"'),
         (lambda x: Adam([{"params": [x]}, x]), TypeError, 'groups with a list of them as "params"'),
         (lambda x: Adam([{"params": [2.0]}]), TypeError, r"Adam takes leaf Values, got 2\.0"),
+        (lambda x: Adam([[x], [Value(2.0)]]), TypeError, r"Adam takes leaf Values, got \[Value\(1\.0"),
         (
             lambda x: SGD([x], nesterov=True),
             ValueError,
