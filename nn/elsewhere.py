@@ -6,9 +6,17 @@ AttributeError: module 'nn' has no attribute 'Linear'; write nn.Layer(nin, nout,
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from functools import wraps
+from inspect import signature
+from typing import ParamSpec, TypeVar
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 _UNROLL = "write nn.unroll(cell, xs), where cell is nn.RNNCell(nin, hidden) or nn.LSTMCell(nin, hidden)"
+_CURVES = ("ELU", "GELU", "SiLU", "Sigmoid", "Softplus", "Tanh")
 _INIT = "a layer takes init, the name of an initialiser, or one such as "
 
 
@@ -25,7 +33,10 @@ ELSEWHERE = _by_name(
         "Parameter Variable": "every autodiff.Value(...) in an attribute of a Module is a parameter",
         "Buffer": "write self.register_buffer(name, value) in a Module",
         "ModuleList ModuleDict ParameterList ParameterDict": "a plain list or dict in an attribute of a Module will do",
-        "ReLU LeakyReLU ELU GELU SiLU Sigmoid Softplus Tanh": 'it is a name: nn.Layer(nin, nout, "relu")',
+        **{
+            name: f'it is a name: nn.Layer(nin, nout, "{ours}")'
+            for name, ours in [("ReLU", "relu"), ("LeakyReLU", "leaky_relu"), *((x, x.lower()) for x in _CURVES)]
+        },
         "Softmax LogSoftmax softmax": "it is a function: autodiff.softmax, autodiff.log_softmax",
         "RNN LSTM SimpleRNN SimpleRNNCell": _UNROLL,
         "GRU GRUCell": f"{_UNROLL}; a cell of your own is a function (x, state) -> (output, state)",
@@ -34,13 +45,17 @@ ELSEWHERE = _by_name(
         "MaxPooling2D": "write nn.MaxPool2d(kernel_size)",
         "MaxPool1d MaxPooling1D": "write nn.MaxPool2d((1, k)), on [[line] for line in row]",
         "MultiheadAttention Attention": "write nn.MultiHeadAttention(width, heads)",
+        "BatchNorm1d BatchNorm2d BatchNormalization": "rows are taken one by one; write nn.LayerNorm(width)",
         "LayerNormalization RMSNormalization": "write nn.LayerNorm(width), nn.RMSNorm(width)",
-        "MSELoss MeanSquaredError mse_loss": "write nn.mse(outputs, targets)",
-        "L1Loss MeanAbsoluteError l1_loss": "write nn.mae(outputs, targets)",
+        "MSELoss MeanSquaredError mse_loss mean_squared_error": "write nn.mse(outputs, targets)",
+        "L1Loss MeanAbsoluteError l1_loss mean_absolute_error": "write nn.mae(outputs, targets)",
         "HuberLoss Huber huber_loss": "write nn.huber(outputs, targets)",
         "SmoothL1Loss smooth_l1_loss": "it is nn.huber(outputs, targets, delta=beta), divided by beta",
-        "CrossEntropyLoss CategoricalCrossentropy": "write nn.cross_entropy(logits, targets)",
-        "BCELoss BinaryCrossentropy log_loss": "write nn.binary_cross_entropy(probabilities, targets)",
+        "CrossEntropyLoss CategoricalCrossentropy SparseCategoricalCrossentropy categorical_crossentropy "
+        "sparse_categorical_crossentropy": "write nn.cross_entropy(logits, targets)",
+        "BCELoss BinaryCrossentropy binary_crossentropy log_loss": (
+            "write nn.binary_cross_entropy(probabilities, targets)"
+        ),
         "BCEWithLogitsLoss": "write nn.binary_cross_entropy_with_logits(logits, targets)",
         "NLLLoss nll_loss": "write nn.nll(log_probabilities, targets)",
         "KLDivLoss KLDivergence kl_div": "write nn.kl_divergence(log_probabilities, targets)",
@@ -50,6 +65,9 @@ ELSEWHERE = _by_name(
         "EarlyStopping": 'write nn.fit(..., callbacks=[nn.early_stopping("val_loss", patience=5)])',
         "ModelCheckpoint": "write nn.fit(..., callbacks=[nn.checkpoint(path)])",
         "Callback": "a callback is a function of an nn.Event: nn.fit(..., callbacks=[function])",
+        "no_grad": "write autodiff.no_grad()",
+        "functional": "losses are functions of nn, activations of autodiff",
+        "Input": "the first layer takes the number of inputs: nn.MLP(nin, [16, 1])",
         "DataLoader Dataset TensorDataset": "write nn.fit(model, X, y, batch_size=32, ...)",
         "Accuracy BinaryAccuracy CategoricalAccuracy accuracy": "write nn.metrics.accuracy(outputs, target)",
         **{name: f"it is nn.optim.{name}" for name in ("Adam", "AdamW", "RMSprop", "Rprop", "Optimizer")},
@@ -76,6 +94,11 @@ ON_MODULES = _by_name(
         "forward": "it is __call__: write model(x)",
         "to cpu cuda double float half": "its numbers are Python's floats, on no device",
         "params weights trainable_variables": "write model.parameters()",
+        "weight kernel": "it is [neuron.w for neuron in layer.neurons], a row for each output",
+        "get_weights": "write model.state_dict()",
+        "set_weights": "write model.load_state_dict(state)",
+        "add append": "write nn.Sequential(step, step, ...), with all steps",
+        "requires_grad_ trainable requires_grad": "the optimizer trains the parameters it is given, and no others",
         "children named_modules named_children": "write model.modules(), or model.summary()",
         "buffers non_trainable_variables": "write model.named_buffers()",
         "get_config extra_repr": "write model.config()",
@@ -86,6 +109,47 @@ ON_MODULES = _by_name(
         "apply initialize": "layers take init, the name of an initialiser",
     }
 )
+
+# The same of the arguments of fit.
+ON_FIT = _by_name(
+    {
+        "lr learning_rate": "it is the optimizer's: optimizer=nn.optim.Adam(model.parameters(), lr=1e-3)",
+        "validation_data validation_split eval_set": "write validation=(X, y)",
+        "verbose": "write progress=True or progress=False",
+        "criterion loss_fn": "write loss=nn.mse",
+        "n_epochs num_epochs nb_epoch max_iter": "write epochs=10",
+        "scheduler lr_scheduler": "write schedule=nn.schedules.cosine(lr, duration)",
+        "random_state": "write seed=0",
+        "sample_weight class_weight": "weigh in a loss of your own; a target may be a list, with the weight in it",
+        "device": "numbers are Python's floats, on no device",
+    }
+)
+
+
+def explained(function: Callable[_P, _R], example: str, elsewhere: Mapping[str, str]) -> Callable[_P, _R]:
+    """The function, which says of arguments that it does not have, or lacks, what to write.
+
+    >>> explained(lambda *, seed=0: seed, "f(seed=1)", {})(sead=1)
+    Traceback (most recent call last):
+    TypeError: <lambda>() got an unexpected keyword argument 'sead'; did you mean seed?
+    """
+    form = signature(function)
+
+    @wraps(function)
+    def call(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        try:
+            form.bind(*args, **kwargs)
+        except TypeError as error:
+            unknown = [name for name in kwargs if name not in form.parameters]
+            if not unknown:
+                raise TypeError(f"{function.__name__}(): {error}; write {example}") from None
+            like = [f"did you mean {name}?" for name in get_close_matches(unknown[0], form.parameters, 1)]
+            remark = elsewhere.get(unknown[0]) or "".join(like) or f"it takes {', '.join(form.parameters)}"
+            named = f"{function.__name__}() got an unexpected keyword argument {unknown[0]!r}"
+            raise TypeError(f"{named}; {remark}") from None
+        return function(*args, **kwargs)
+
+    return call
 
 
 def missing(module: str, name: str) -> AttributeError:

@@ -136,7 +136,11 @@ def are_probabilities(name: str, weights: Any, count: int) -> Any:
         total = autodiff.sum(weights)
         valid = (autodiff.min(weights) >= 0.0) & (total >= 1 - 1e-6) & (total <= 1 + 1e-6)
     if valid is False:
-        raise ValueError(f"{name} takes {count} target probabilities that sum to 1, one for each output, got {weights}")
+        is_column = isinstance(weights, list) and len(weights) == 1
+        column = "; a class is a number alone, as in y.ravel()" if is_column else ""
+        raise ValueError(
+            f"{name} takes {count} target probabilities that sum to 1, one for each output, got {weights}{column}"
+        )
     return valid
 
 

@@ -5,6 +5,7 @@ from concurrent.futures import Executor
 from typing import Any
 
 from autodiff.compiler import TracingError
+from nn.elsewhere import ON_FIT, explained
 from nn.holding import is_module
 from nn.metrics import METRICS
 from nn.optim.clipping import clip_by_norm
@@ -126,6 +127,10 @@ def fit(
     return Loop(*parts, epochs, size, shuffle, seed, callbacks).run()
 
 
+_EXAMPLE = "nn.fit(model, X, y, loss=nn.mse, optimizer=nn.optim.Adam(model.parameters()), epochs=10)"
+fit = explained(fit, _EXAMPLE, ON_FIT)
+
+
 def _check(epochs: Any, batch_size: Any, compile: Any) -> None:
     for name, number, least in (("epochs", epochs, 0), ("batch_size", batch_size, 1)):
         if name == "batch_size" and number is None:
@@ -170,7 +175,8 @@ def _metric(metric: Metric) -> Callable[[Any, Any], Any]:
 
 def _listed(name: str, functions: Any) -> list[Any]:
     if isinstance(functions, str) or callable(functions):
-        raise TypeError(f"{name} is a list, got {functions!r} alone; write {name}=[{functions!r}]")
+        shown = repr(functions) if isinstance(functions, str) else name_of(functions)
+        raise TypeError(f"{name} is a list, got {shown} alone; write {name}=[{shown}]")
     if not isinstance(functions, Iterable):
         raise TypeError(f"{name} is a list of functions, got {functions!r}; leave it out where there are none")
     return list(functions)
@@ -186,6 +192,8 @@ def _names(metrics: Sequence[Metric]) -> list[str]:
 def _clip(clip: Any) -> Any:
     if clip is None or hasattr(clip, "on_array"):
         return clip
+    if callable(clip) or isinstance(clip, str):
+        raise TypeError(f"clip is a limit on the norm, or nn.optim.clip_by_value(limit), got {clip!r}; write clip=1.0")
     return clip_by_norm(clip)
 
 

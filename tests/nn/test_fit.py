@@ -283,6 +283,13 @@ def test_rows_of_one_shape_are_one_group() -> None:
         ({"loss": "mse"}, TypeError, "loss is a function, got 'mse'; write loss=nn.mse"),
         ({"loss": None}, TypeError, "loss is a function, got None"),
         ({"schedule": 0.1}, TypeError, r"schedule is a function, got 0.1; write schedule=nn.schedules.constant\(0.1\)"),
+        ({"clip": "norm"}, TypeError, "clip is a limit on the norm, or nn.optim.clip_by_value"),
+        ({"clip": nn.optim.clip_by_norm}, TypeError, "clip is a limit on the norm"),
+        (
+            {"callbacks": nn.early_stopping()},
+            TypeError,
+            r"callbacks is a list, got callback alone; write callbacks=\[c",
+        ),
         ({"penalty": 1e-3}, TypeError, "penalty is a function, got 0.001; write penalty=lambda"),
         ({"executor": 4}, TypeError, "executor is one of concurrent.futures"),
         ({"loss": lambda y, t: y.data}, TypeError, "gives one Value for a row, got float"),
@@ -297,6 +304,24 @@ def test_arguments_that_are_none_of_it_are_errors(options: dict[str, Any], error
         trained(model, **options)
     assert model.state_dict() == before
     assert model.training
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"validation_data": (X, X)}, r"unexpected keyword argument 'validation_data'; write validation=\(X, y\)"),
+        ({"lr": 0.1}, r"unexpected keyword argument 'lr'; it is the optimizer's"),
+        ({"bath_size": 8}, "unexpected keyword argument 'bath_size'; did you mean batch_size?"),
+        ({"zzz": 8}, "unexpected keyword argument 'zzz'; it takes model, X, y, loss, optimizer, epochs, "),
+        ({}, r"missing a required argument: 'epochs'; write nn.fit\(model, X, y, loss=nn.mse, "),
+    ],
+)
+def test_arguments_that_fit_does_not_have_or_lacks_lead_to_what_it_has(options: dict[str, Any], message: str) -> None:
+    model = nn.MLP(3, [1], seed=0)
+    with pytest.raises(TypeError, match=message):
+        nn.fit(model, X, X[:, 0], loss=nn.mse, optimizer=nn.optim.SGD(model.parameters()), **options)
+    with pytest.raises(TypeError, match=r"too many positional arguments; write nn.fit"):
+        nn.fit(model, X, X[:, 0], "mse")  # type: ignore[call-arg, misc]
 
 
 def test_a_function_is_no_model() -> None:
@@ -718,7 +743,7 @@ def test_an_error_of_the_model_says_in_which_row_it_was() -> None:
 
 
 def test_a_class_that_is_none_is_named_with_its_row() -> None:
-    with pytest.raises(FloatingPointError, match=r"of row 1, cross_entropy takes a class from 0 to 1, got 2"):
+    with pytest.raises(FloatingPointError, match=r"of row 1, cross_entropy takes a class from 0 to 1, got 2; .*epoch$"):
         trained(nn.MLP(3, [2, 2], seed=0), X, [0, 2, *[1] * 48], loss=nn.cross_entropy, shuffle=False)
 
 
