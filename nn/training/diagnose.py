@@ -61,10 +61,12 @@ def diagnose(model: Module, X: Any, y: Any, loss: Callable[[Any, Any], Any]) -> 
             raise TypeError(f"the loss of a row is a Value made of the model's outputs, got {type(result).__name__}")
         own.zero_grad()  # an embedding gives parameters, whose gradients would add up over rows
         result.backward()
-        activated = _activated(result)
+        activated, told = _activated(result), set[Value]()
         for name, unit, x in given:
             x = activated.get(x, x)
-            seen.setdefault(name, []).append(_Seen(unit, x.op.name if x.op else "", x.data, x.grad))
+            own_operation = x.op.name if x.op and x not in told else ""  # what a layer passes on is that of another
+            seen.setdefault(name, []).append(_Seen(unit, own_operation, x.data, x.grad))
+            told.add(x)
         given.clear()
     return Diagnosis([_report(name, layers[name], those) for name, those in seen.items()])
 

@@ -281,3 +281,12 @@ def test_generators_of_the_copy_are_its_own() -> None:
     diagnosis(model)
     assert rng.random() == random.Random(5).random()
     assert autodiff.mean([1.0, 3.0]) == 2.0
+
+
+def test_a_layer_that_passes_relus_on_has_none_of_its_own() -> None:
+    hidden = nn.Layer(4, 6, "relu", seed=0)
+    for neuron in hidden.neurons[:4]:
+        neuron.b.data = -100.0
+    found = diagnosis(nn.Sequential(hidden, nn.Flatten(), nn.Dropout(0.5), nn.Layer(6, 1, "linear", seed=1)).eval())
+    assert [layer.relus for layer in found.layers] == [6, 0, 0, 0]
+    assert len(found.flags) == 1
