@@ -57,7 +57,7 @@ def inverse_time(lr: float, decay: float = 1.0) -> Schedule:
     return _schedule(lambda t: lr / (1.0 + decay * t), lr=lr, decay=decay)
 
 
-def linear(lr: float, duration: float, floor: float = 0.0) -> Schedule:
+def linear(lr: float, duration: float, *, floor: float = 0.0) -> Schedule:
     """A learning rate on a straight line from lr to floor, where it stays.
 
     >>> schedule = linear(1.0, duration=4)
@@ -67,7 +67,7 @@ def linear(lr: float, duration: float, floor: float = 0.0) -> Schedule:
     return _schedule(lambda t: floor + (lr - floor) * _left(t, duration), lr=lr, duration=duration, floor=floor)
 
 
-def cosine(lr: float, duration: float, floor: float = 0.0) -> Schedule:
+def cosine(lr: float, duration: float, *, floor: float = 0.0) -> Schedule:
     """A learning rate on half a wave from lr to floor, where it stays.
 
     floor + (lr - floor) (1 + cos(π t / duration)) / 2

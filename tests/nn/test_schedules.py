@@ -22,10 +22,10 @@ FORMULAS: dict[str, tuple[Schedule, Callable[[Fraction], Any]]] = {
     "constant": (schedules.constant(0.25), lambda t: Fraction(1, 4)),
     "step": (schedules.step(0.5, 3, 0.25), lambda t: Fraction(1, 2) * Fraction(1, 4) ** math.floor(t / 3)),
     "inverse_time": (schedules.inverse_time(0.5, 0.25), lambda t: Fraction(1, 2) / (1 + t / 4)),
-    "linear": (schedules.linear(1.0, 8, 0.5), lambda t: 1 - min(t, Fraction(8)) / 16),
+    "linear": (schedules.linear(1.0, 8, floor=0.5), lambda t: 1 - min(t, Fraction(8)) / 16),
     "exponential": (schedules.exponential(2.0, 0.25), lambda t: 2 * 0.25 ** float(t)),
     "cosine": (
-        schedules.cosine(1.0, 8, 0.25),
+        schedules.cosine(1.0, 8, floor=0.25),
         lambda t: 0.25 + 0.75 * (1 + math.cos(math.pi * min(float(t), 8.0) / 8)) / 2,
     ),
     "warm_up": (
@@ -52,7 +52,7 @@ def test_no_rate_rises_and_none_is_negative(name: str, times: list[float]) -> No
 
 @given(t=TIMES)
 def test_a_warm_up_meets_what_follows(t: float) -> None:
-    follows = schedules.cosine(0.1, 20.0, 0.01)
+    follows = schedules.cosine(0.1, 20.0, floor=0.01)
     assert schedules.warm_up(follows, 5.0)(5.0 + t) == follows((5.0 + t) - 5.0)
     assert schedules.warm_up(follows, 5.0)(5.0 * (1 - 1e-9)) == pytest.approx(0.1)
 
@@ -64,8 +64,8 @@ def test_a_warm_up_meets_what_follows(t: float) -> None:
         (schedules.step(0.1, 7, 0.3), lambda s, o: s.StepLR(o, 7, 0.3), 40),
         (schedules.exponential(0.1, 0.93), lambda s, o: s.ExponentialLR(o, 0.93), 40),
         (schedules.inverse_time(0.1, 0.5), lambda s, o: s.LambdaLR(o, lambda t: 1 / (1 + 0.5 * t)), 40),
-        (schedules.linear(0.1, 20, 0.02), lambda s, o: s.LinearLR(o, 1.0, 0.2, 20), 40),
-        (schedules.cosine(0.1, 20, 0.02), lambda s, o: s.CosineAnnealingLR(o, 20, 0.02), 20),
+        (schedules.linear(0.1, 20, floor=0.02), lambda s, o: s.LinearLR(o, 1.0, 0.2, 20), 40),
+        (schedules.cosine(0.1, 20, floor=0.02), lambda s, o: s.CosineAnnealingLR(o, 20, 0.02), 20),
         (
             schedules.warm_up(schedules.exponential(0.1, 0.9), 5, start=0.25),
             lambda s, o: s.SequentialLR(o, [s.LinearLR(o, 0.25, 1.0, 5), s.ExponentialLR(o, 0.9)], [5]),
@@ -168,3 +168,9 @@ def test_an_optimiser_follows_a_schedule() -> None:
         sgd.lr = schedules.linear(1.0, 2)(t)
         sgd.step()
     assert x.data == 1.0 - 1.0 - 0.5 - 0.0
+
+
+@pytest.mark.parametrize("schedule", [schedules.linear, schedules.cosine])
+def test_the_floor_is_named_lest_it_be_taken_for_the_duration(schedule: Any) -> None:
+    with pytest.raises(TypeError):
+        schedule(0.02, 0.001, 10)  # begin, end, duration, as others have them
