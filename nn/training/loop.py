@@ -159,7 +159,8 @@ class Loop:
         watching = [callback for callback in self.callbacks if getattr(callback, "each_batch", False)]
         totals = [0.0] * (1 + len(self.names))
         title = f"epoch {epoch}/{self.epochs}"
-        self.progress.say(title if self.taken or not self.history.compiled else f"{title}, compiling")
+        compiles = self.history.compiled and not self.taken
+        self.progress.say(f"{title}, compiling (on a new machine for a minute)" if compiles else title)
         for at in range(0, count, self.batch_size):
             batch = order[at : at + self.batch_size]
             figures = self._batch(epoch, at / count, batch)

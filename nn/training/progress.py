@@ -7,6 +7,9 @@ from typing import Any
 from nn.optional import optional
 from nn.training.history import progress_of
 
+# Without the numbers of batches and their rate, figures have room in a line of 80.
+_FORMAT = "{desc}{percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
+
 
 class Progress:
     """A bar, or nothing where none is wanted.
@@ -25,7 +28,7 @@ class Progress:
         if wanted is True or (wanted and ("ipykernel" in sys.modules or getattr(sys.stderr, "isatty", bool)())):
             try:
                 tqdm = optional("tqdm.auto", "progress").tqdm
-                self._bar = tqdm(total=epochs * batches, unit="batch", dynamic_ncols=True)
+                self._bar = tqdm(total=epochs * batches, dynamic_ncols=True, bar_format=_FORMAT)
             except ImportError:
                 if wanted is True:
                     raise
