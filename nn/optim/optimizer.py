@@ -131,6 +131,10 @@ class Optimizer(ABC):
         for group in self.param_groups:
             group["lr"] = rate
 
+    def __repr__(self) -> str:
+        rates = ", ".join(dict.fromkeys(f"lr={group['lr']}" for group in self.param_groups))
+        return f"{type(self).__name__}({len(self.parameters):,} parameters, {rates})"
+
     def zero_grad(self) -> None:
         """Set the grad of every parameter to 0.0.
 

@@ -618,3 +618,11 @@ def test_to_maximize_is_to_minimize_the_negative(make: Any, options: dict[str, A
         down.optimizer.step()
         up.optimizer.step()
     assert up.data == down.data
+
+
+def test_the_repr_tells_how_many_parameters_and_at_what_rates() -> None:
+    x, y = Value(1.0), Value(2.0)
+    assert repr(nn.optim.Adam([x, y])) == "Adam(2 parameters, lr=0.001)"
+    assert (
+        repr(nn.optim.SGD([{"params": [x]}, {"params": [y], "lr": 0.5}], lr=0.1)) == "SGD(2 parameters, lr=0.1, lr=0.5)"
+    )
