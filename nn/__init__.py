@@ -1,9 +1,15 @@
-"""A thin neural network package on top of autodiff: neurons, layers, MLPs, initialisers, losses, metrics, SGD.
+"""A thin neural network package on top of autodiff: layers, losses, optimisers, training, saving, diagnosis.
+
+A step by hand, and the same and more by `fit`:
 
 >>> model = MLP(2, [8, 1], activation="tanh", seed=0)
+>>> sgd = SGD(model.parameters(), lr=0.1)
 >>> loss = mse(model([0.5, -1.0]), 0.25)
 >>> loss.backward()
->>> SGD(model.parameters(), lr=0.1).step()
+>>> sgd.step()
+>>> history = fit(model, [[0.5, -1.0], [1.0, 0.0]], [0.25, -0.5], loss=mse, optimizer=sgd, epochs=20)
+>>> history["loss"][-1] < history["loss"][0], predict(model, [[0.5, -1.0]]).shape
+(True, (1, 1))
 
 `nn.sklearn`, which loads scikit-learn when it is first used, has multi-layer perceptrons as its estimators.
 """

@@ -94,6 +94,8 @@ def test_wrong_width_names_the_layer_what_it_expects_and_what_it_got() -> None:
     with pytest.raises(ValueError, match=r"layers\[0\] expects a list of 3 inputs, got 2"):
         model([1.0, 2.0])
     model.layers[1] = nn.Layer(5, 1, name="layers[1]")
+    with pytest.raises(ValueError, match=r"expects a list of 3 inputs, got 2 lists; call it with one at a time"):
+        nn.MLP(3, [1])([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
     with pytest.raises(ValueError, match=r"layers\[1\] expects a list of 5 inputs, got 4"):
         model([1.0, 2.0, 3.0])
     with pytest.raises(ValueError, match="Neuron expects a list of 2 inputs, got 3"):

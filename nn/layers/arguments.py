@@ -22,7 +22,9 @@ def inputs_of(name: str, x: Any, width: int) -> list[Any]:
         raise TypeError(f"{name} expects a list of {width} inputs, got {got}; write [x] for a single one")
     inputs = list(inputs)
     if len(inputs) != width:
-        raise ValueError(f"{name} expects a list of {width} inputs, got {len(inputs)}")
+        lists = any(isinstance(each, Sequence) for each in inputs)
+        advice = " lists; call it with one at a time, nn.predict(model, X) with many, or flatten them" if lists else ""
+        raise ValueError(f"{name} expects a list of {width} inputs, got {len(inputs)}{advice}")
     return inputs
 
 

@@ -61,7 +61,10 @@ class Sequential(Configured):
 def _checked(step: Any) -> Step:
     """Return a step, an activation by its name."""
     if isinstance(step, type) or not (callable(step) or isinstance(step, str)):
-        raise TypeError(f"a step of Sequential is a module, a function, or the name of an activation, got {step!r}")
+        advice = "; write Sequential(*steps)" if isinstance(step, (list, tuple)) else ""
+        raise TypeError(
+            f"a step of Sequential is a module, a function, or the name of an activation, got {step!r}{advice}"
+        )
     function = activation_of(step)
     return named(function) if ACTIVATIONS.get(named(function)) is function else function
 

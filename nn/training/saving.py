@@ -72,7 +72,9 @@ def save(
 
 
 def load(path: str | os.PathLike[str], into: Module | None = None) -> Saved:
-    """Read what `save` wrote: the model, the optimiser on its parameters, and the history.
+    """Read what `save` wrote: `model, optimizer, history = load(path)`, or `load(path).model` alone.
+
+    To go on training, hand the model and the optimiser to `nn.fit`, whose epochs and schedule begin at 0 again.
 
     Args:
         path: of the file.
