@@ -1,6 +1,6 @@
 """fit: one way to train, for eager and compiled models alike."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from typing import Any
 
@@ -10,14 +10,14 @@ from nn.holding import is_module
 from nn.metrics import METRICS
 from nn.optim.clipping import clip_by_norm
 from nn.training.events import Callback
-from nn.training.forward import Evaluation
+from nn.training.forward import Evaluation, in_mode
 from nn.training.history import History
-from nn.training.loop import Descent, Loop, in_mode
+from nn.training.loop import Descent, Loop
 from nn.training.progress import Progress
-from nn.training.rehearsal import Rehearsal
+from nn.training.rehearsal import Rehearsal, name_of
 from nn.training.rows import Data
 from nn.training.shards import Shards
-from nn.training.steps import Steps, Task, name_of
+from nn.training.steps import Steps, Task
 
 Metric = str | Callable[[Any, Any], Any]
 _FUNCTIONS = {
@@ -95,16 +95,15 @@ def fit(
     ([2.0, 1.0], 200)
     """
     _check(epochs, batch_size, compile)
-    _check_functions({"loss": loss}, {"schedule": schedule, "penalty": penalty})
-    metrics, callbacks = _listed("metrics", metrics), _listed("callbacks", callbacks)
+    _check_functions(loss=loss, schedule=schedule, penalty=penalty)
+    callbacks = _listed("callbacks", callbacks)
     odd = [callback for callback in callbacks if not callable(callback)]
     if odd:
         raise TypeError(f"a callback is a function of an nn.Event, got {odd[0]!r}")
     if y is None:
         raise TypeError("fit takes y, a target for each row of X, got None")
     data = Data.of(X, y)
-    task = Task(model, _trained(model, optimizer), loss, [_metric(metric) for metric in metrics])
-    names = _names(metrics)
+    task = Task(model, _trained(model, optimizer), loss, _by_name(_listed("metrics", metrics)))
     with in_mode(model, True):
         rehearsal = Rehearsal(task, data)
     if compile is True and rehearsal.obstacle:
@@ -112,19 +111,16 @@ def fit(
     if executor is not None and rehearsal.obstacle:
         raise TypeError(f"workers would not do as this model does, leave executor out: {rehearsal.obstacle}")
     how: bool | str = False if rehearsal.obstacle else compile
-    held_out = None if validation is None else Evaluation(task, _held_out(validation, data), names, how)
-    history = History(["loss", *names])
+    held_out = None if validation is None else Evaluation(task, _held_out(validation, data), how)
+    history = History(task.names)
     history.classes, history.why_eager = data.classes, rehearsal.obstacle
     steps: Any = Steps(task, data, rehearsal.counts, how, history)
-    if executor is not None:
-        steps.check(task.numbers())
     if executor is not None or shards is not None:
-        steps = Shards(steps, shards, executor)
+        steps = Shards(steps, rehearsal.counts, shards, executor)
     descent = Descent(task, optimizer, schedule, _clip(clip), penalty, compile)
     size = batch_size or len(data)
     bar = Progress(progress, epochs, -(-len(data) // size))
-    parts = (data, steps, descent, rehearsal, names, held_out, history, bar)
-    return Loop(*parts, epochs, size, shuffle, seed, callbacks).run()
+    return Loop(data, steps, descent, held_out, history, bar, epochs, size, shuffle, seed, callbacks).run()
 
 
 _EXAMPLE = "nn.fit(model, X, y, loss=nn.mse, optimizer=nn.optim.Adam(model.parameters()), epochs=10)"
@@ -141,10 +137,9 @@ def _check(epochs: Any, batch_size: Any, compile: Any) -> None:
         raise ValueError(f'compile is True, False or "auto", got {compile!r}')
 
 
-def _check_functions(needed: Mapping[str, Any], optional: Mapping[str, Any]) -> None:
-    given = {name: function for name, function in optional.items() if function is not None}
-    for name, function in {**needed, **given}.items():
-        if not callable(function):
+def _check_functions(**functions: Any) -> None:
+    for name, function in functions.items():
+        if not callable(function) and (function is not None or name == "loss"):
             raise TypeError(f"{name} is a function, got {function!r}; write {name}={_FUNCTIONS[name]}")
 
 
@@ -165,14 +160,6 @@ def _trained(model: Any, optimizer: Any) -> list[Any]:
     return trained
 
 
-def _metric(metric: Metric) -> Callable[[Any, Any], Any]:
-    if callable(metric):
-        return metric
-    if metric not in METRICS:
-        raise ValueError(f"no metric is called {metric!r}; known are {', '.join(METRICS)}, or give a function")
-    return METRICS[metric]
-
-
 def _listed(name: str, functions: Any) -> list[Any]:
     if isinstance(functions, str) or callable(functions):
         shown = repr(functions) if isinstance(functions, str) else name_of(functions)
@@ -182,11 +169,16 @@ def _listed(name: str, functions: Any) -> list[Any]:
     return list(functions)
 
 
-def _names(metrics: Sequence[Metric]) -> list[str]:
+def _by_name(metrics: Sequence[Metric]) -> dict[str, Any]:
+    """Return the functions that are meant, by name."""
     names = [metric if isinstance(metric, str) else name_of(metric) for metric in metrics]
     if len({"loss", "lr", "seconds", *names}) < len(names) + 3:
         raise ValueError(f"metrics have names of their own, other than loss, lr and seconds, got {names}")
-    return names
+    for metric in metrics:
+        if not callable(metric) and metric not in METRICS:
+            raise ValueError(f"no metric is called {metric!r}; known are {', '.join(METRICS)}, or give a function")
+    functions = [metric if callable(metric) else METRICS[metric] for metric in metrics]
+    return dict(zip(names, functions, strict=True))
 
 
 def _clip(clip: Any) -> Any:

@@ -1,16 +1,17 @@
 """Forward passes over many rows, in eval mode and unrecorded: what they give, and how well it fits targets."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import autodiff
-from autodiff import Value
 from autodiff.compiler import TracingError
-from nn.holding import is_module
-from nn.training.loop import in_mode
+from nn.holding import is_module, modules_of
+from nn.training.chance import Chance, Given
+from nn.training.history import History
 from nn.training.rows import Data
-from nn.training.steps import Task, are_close, number_of
-from nn.training.twin import Given, generators_of, twin
+from nn.training.steps import OTHER_NUMBERS, Steps, Task, are_close, number_of
+from nn.training.twin import twin
 
 _WORTH_COMPILING = 16  # rows; of fewer, tracing takes longer than running them
 
@@ -42,34 +43,41 @@ def predict(model: Any, X: Any, *, compile: bool | str = "auto") -> Any:
             except Exception:  # of any kind: code that is traced meets numbers it does not expect
                 if compile is True:
                     raise
-        with autodiff.no_grad():
-            rows = [_numbers(model(data.row(i))) for i in range(len(data))]
-    shapes = {numpy.shape(row) for row in rows}
+        rows = _eagerly(model, data, range(len(data)))
+    shapes = {row.shape for row in rows}
     if len(shapes) > 1:
         raise ValueError(f"the model gives outputs of several shapes: {sorted(shapes)}; predict rows of one shape")
-    return numpy.array([numpy.atleast_1d(row) for row in rows])
+    return numpy.array(rows)
+
+
+@contextmanager
+def in_mode(model: Any, training: bool) -> Iterator[None]:
+    """Put a model in training mode, or in eval mode, in the block; afterwards each module is in the one it was in."""
+    before = [(module, module.training) for module in modules_of(model)]
+    try:
+        model.train(training)
+        yield
+    finally:
+        for module, mode in before:
+            module.training = mode
 
 
 def _compiled(model: Any, data: Data) -> Any:
     """Return what a program of the model gives, if some rows are what the model gives."""
     import numpy
 
-    parameters = model.parameters()
+    parameters, generators = model.parameters(), Chance(model).generators
 
     def of_row(numbers: Any, x: Any) -> Any:
-        return _listed(own_of(model, parameters, numbers)(handed(data, x)))
+        own = twin(model, parameters, numbers.tolist(), generators, [Given() for _ in generators])
+        return _listed(own(data.handed(x)))
 
     run = autodiff.compile(of_row, rows=(1,))
-    outputs = numpy.asarray(run([parameter.data for parameter in parameters], data.X), dtype=float)
+    outputs = numpy.asarray(run(numpy.array([p.data for p in parameters], float), data.X), float)
     outputs = outputs.reshape(len(data), -1) if outputs.ndim < 2 else outputs
     some = [0, len(data) // 2, len(data) - 1]
-    with autodiff.no_grad():
-        expected = [numpy.atleast_1d(_numbers(model(data.row(i)))) for i in some]
-    if not are_close(outputs[some], expected):
-        raise TracingError(
-            "the program gives other numbers than the model, which looks at more than numbers of the row, such as "
-            "their type or hash"
-        )
+    if not are_close(outputs[some], _eagerly(model, data, some)):
+        raise TracingError(OTHER_NUMBERS)
     return outputs
 
 
@@ -78,23 +86,13 @@ def _listed(outputs: Any) -> Any:
     return [_listed(x) for x in outputs] if isinstance(outputs, (list, tuple)) else outputs
 
 
-def own_of(model: Any, parameters: Sequence[Value], numbers: Any) -> Any:
-    """Return the twin of a model for a pass that draws no random number, or is an error where it does."""
-    generators = generators_of(model)
-    listed = numbers.tolist() if hasattr(numbers, "tolist") else numbers
-    return twin(model, parameters, listed, generators, [Given() for _ in generators])
+def _eagerly(model: Any, data: Data, indices: Any) -> list[Any]:
+    """Return an array of what the model gives for each of these rows."""
+    import numpy
 
-
-def handed(data: Data, x: Any) -> Any:
-    """Return a traced row as the model is handed it."""
-    return x.tolist() if data.as_lists and hasattr(x, "tolist") else x
-
-
-def _numbers(outputs: Any) -> Any:
-    """Return outputs, which may nest, as floats."""
-    if isinstance(outputs, (list, tuple)) or getattr(outputs, "ndim", False):
-        return [_numbers(x) for x in outputs]
-    return number_of(outputs)
+    with autodiff.no_grad():
+        outputs = [numpy.array(model(data.row(i)), dtype=object) for i in indices]
+    return [numpy.atleast_1d(numpy.vectorize(number_of, [float])(of_row)) for of_row in outputs]
 
 
 class Evaluation:
@@ -103,47 +101,18 @@ class Evaluation:
     Each time the program is held against the model by a row, another one each time: a callback may have changed it.
     """
 
-    def __init__(self, task: Task, data: Data, names: Sequence[str], compile: bool | str) -> None:
-        self._task, self._data, self._names, self._asked = task, data, names, 0
-        self._run = self._traced() if compile is not False and data.is_even else None
-
-    def _traced(self) -> Any:
-        return autodiff.compile(self._row, rows=(1, 2), reduce="mean")
-
-    def _row(self, numbers: Any, x: Any, target: Any) -> Any:
-        own = own_of(self._task.model, self._task.parameters, numbers)
-        return self._task.judged(own(handed(self._data, x)), target)
+    def __init__(self, task: Task, data: Data, compile: bool | str) -> None:
+        self._task, self._data, self._asked = task, data, 0
+        nothing_drawn = lambda _: [0] * len(task.chance.generators)
+        self._steps = Steps(task, data, nothing_drawn, compile and "auto", History(), learns=False)
 
     def __call__(self, numbers: Any) -> dict[str, float]:
         """Return the figures at these numbers of the parameters, by name: val_loss, and each metric's."""
+        import numpy
+
+        count = len(self._data)
         with in_mode(self._task.model, False):
-            figures = self._compiled(numbers) or self._eagerly(numbers, range(len(self._data)))
-        return {f"val_{name}": figure for name, figure in zip(["loss", *self._names], figures, strict=True)}
-
-    def _compiled(self, numbers: Any) -> list[float] | None:
-        """Return the figures by a program; None where there is none that does as the model does."""
-        data, i = self._data, self._asked % len(self._data)
+            self._steps.check(numbers, numpy.array([self._asked % count]))
+            figures = self._steps.sums(numbers, numpy.arange(count)).figures / count
         self._asked += 1
-        for _ in range(2):
-            if self._run is None:
-                return None
-            try:
-                loss, metrics = self._run(numbers, data.X[i : i + 1], data.y[i : i + 1])
-                if are_close([loss, *metrics], self._eagerly(numbers, [i])):
-                    loss, metrics = self._run(numbers, data.X, data.y)
-                    return [loss, *metrics]
-                self._run = self._traced()
-            except Exception:  # of any kind, as in predict
-                break
-        self._run = None
-        return None
-
-    def _eagerly(self, numbers: Any, indices: Sequence[int]) -> list[float]:
-        task, data = self._task, self._data
-        task.write(numbers)
-        totals = [0.0] * (1 + len(self._names))
-        with autodiff.no_grad():
-            for i in indices:
-                loss, metrics = task.judged(task.model(data.row(i)), data.target(i))
-                totals = [total + number_of(x) for total, x in zip(totals, [loss, *metrics], strict=True)]
-        return [total / len(indices) for total in totals]
+        return {f"val_{name}": float(figure) for name, figure in zip(self._task.names, figures, strict=True)}

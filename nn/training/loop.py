@@ -1,23 +1,21 @@
 """The loop of training: epochs of batches, each a step down the gradient of the mean loss of its rows."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isfinite, nan
 from typing import Any
 
 import autodiff
 from autodiff import Value
-from nn.holding import modules_of
 from nn.training.diverging import diverged
 from nn.training.events import Callback, Event, figure_of
+from nn.training.forward import Evaluation, in_mode
 from nn.training.history import History
 from nn.training.interrupts import Interrupts
 from nn.training.progress import Progress
-from nn.training.rehearsal import Rehearsal
 from nn.training.rows import Data
-from nn.training.steps import Noise, Sums, Task
+from nn.training.steps import Sums, Task
 from nn.training.twin import leaves_of
 
 
@@ -45,7 +43,7 @@ class Descent:
         """
         import numpy
 
-        loss = sums.loss / count
+        loss = float(sums.figures[0]) / count
         numpy.divide(sums.slopes, count, out=self._slopes)
         if self._penalty is not None:
             penalty, slopes = self._penalty(self.numbers)
@@ -97,8 +95,6 @@ class Loop:
         data: the rows.
         steps: sums over the rows of a batch.
         descent: what a step does with them.
-        rehearsal: tells how many random numbers a row takes.
-        names: of the metrics.
         evaluate: gives the figures of held-out rows.
         history: what is filled.
         progress: what is shown meanwhile.
@@ -109,9 +105,7 @@ class Loop:
     data: Data
     steps: Any
     descent: Descent
-    rehearsal: Rehearsal
-    names: Sequence[str]
-    evaluate: Callable[[Any], dict[str, float]] | None
+    evaluate: Evaluation | None
     history: History
     progress: Progress
     epochs: int
@@ -122,7 +116,8 @@ class Loop:
 
     def __post_init__(self) -> None:
         self.task, self.taken, self.interrupts = self.descent.task, 0, Interrupts()
-        self.noise = Noise(self.task.model if self.rehearsal.is_copyable else None)
+        self.in_batches = [callback for callback in self.callbacks if getattr(callback, "each_batch", False)]
+        self.in_epochs = [callback for callback in self.callbacks if callback not in self.in_batches]
 
     def run(self) -> History:
         """Train, and return the history; the model has its parameters whatever ends it."""
@@ -141,10 +136,14 @@ class Loop:
     def _run_epochs(self) -> None:
         import numpy
 
-        random = numpy.random.default_rng(self.seed)
+        random, count = numpy.random.default_rng(self.seed), len(self.data)
+        if self.history.compiled:
+            self.progress.say(f"epoch 1/{self.epochs}, compiling")
+        if self.epochs:  # ten rows, from the first to the last: they are often sorted by class
+            self.steps.check(self.descent.numbers, numpy.unique((count - 1) * numpy.arange(10) // 9))
         for epoch in range(1, self.epochs + 1):
-            order = random.permutation(len(self.data)) if self.shuffle else numpy.arange(len(self.data))
-            logs = self._epoch(epoch, order)
+            self.progress.say(f"epoch {epoch}/{self.epochs}")
+            logs = self._epoch(epoch, random.permutation(count) if self.shuffle else numpy.arange(count))
             if logs is None or self._end_of_epoch(epoch, logs) or self._is_interrupted():
                 break
 
@@ -155,30 +154,21 @@ class Loop:
 
     def _epoch(self, epoch: int, order: Any) -> dict[str, float] | None:
         """Return the figures of an epoch; None where it ended early."""
-        start, count = time.perf_counter(), len(order)
-        watching = [callback for callback in self.callbacks if getattr(callback, "each_batch", False)]
-        totals = [0.0] * (1 + len(self.names))
-        title = f"epoch {epoch}/{self.epochs}"
-        compiles = self.history.compiled and not self.taken
-        self.progress.say(f"{title}, compiling (on a new machine for a minute)" if compiles else title)
+        start, count, totals = time.perf_counter(), len(order), 0.0
         for at in range(0, count, self.batch_size):
             batch = order[at : at + self.batch_size]
             figures = self._batch(epoch, at / count, batch)
-            totals = [total + figure * len(batch) for total, figure in zip(totals, figures, strict=True)]
-            if self.taken == 1:
-                self.progress.say(title)
+            totals += figures * len(batch)
             self.progress.update()
-            if watching and self._told(watching, "batch", epoch, self._named(figures)):
+            if self.in_batches and self._told(self.in_batches, "batch", epoch, self._named(figures)):
                 return None
             if self._is_interrupted():
                 return None
-        logs = self._named([total / count for total in totals])
-        return {**logs, "seconds": time.perf_counter() - start}
+        return {**self._named(totals / count), "seconds": time.perf_counter() - start}
 
-    def _batch(self, epoch: int, part: float, batch: Any) -> list[float]:
-        """Take a step by a batch; return its mean loss and metrics."""
-        noise = self.noise.drawn(map(self.rehearsal.counts, batch.tolist())) if self.noise.generators else None
-        sums = self.steps.sums(self.descent.numbers, batch, noise)
+    def _batch(self, epoch: int, part: float, batch: Any) -> Any:
+        """Take a step by a batch; return an array of its mean loss and metrics."""
+        sums = self.steps.sums(self.descent.numbers, batch)
         with self.interrupts.held():
             loss = self.descent.step(sums, len(batch), epoch - 1 + part)
         if not isfinite(loss):
@@ -187,13 +177,18 @@ class Loop:
             self.descent.restore()
             raise error
         self.taken += 1
-        return [loss, *[metric / len(batch) for metric in sums.metrics]]
+        figures = sums.figures / len(batch)
+        figures[0] = loss
+        return figures
 
-    def _named(self, figures: Sequence[float]) -> dict[str, float]:
-        return {**dict(zip(["loss", *self.names], figures, strict=True)), "lr": float(self.descent.optimizer.lr)}
+    def _named(self, figures: Any) -> dict[str, float]:
+        named = dict(zip(self.task.names, figures.tolist(), strict=True))
+        return {**named, "lr": float(self.descent.optimizer.lr)}
 
     def _end_of_epoch(self, epoch: int, logs: dict[str, float]) -> bool:
         """Validate, note the figures, call callbacks; return whether the training ends here."""
+        import numpy
+
         if self.evaluate is not None:
             logs |= self.evaluate(self.descent.numbers)
         self.history.append(logs)
@@ -202,10 +197,9 @@ class Loop:
         if hasattr(schedule, "observe"):
             monitor = getattr(schedule, "monitor", None) or ("val_loss" if "val_loss" in logs else "loss")
             schedule.observe(figure_of(logs, monitor))
-        telling = [callback for callback in self.callbacks if not getattr(callback, "each_batch", False)]
-        ends = bool(telling) and self._told(telling, "epoch", epoch, logs)
+        ends = bool(self.in_epochs) and self._told(self.in_epochs, "epoch", epoch, logs)
         if any(map(_may_change, self.callbacks)) and not ends and epoch < self.epochs:
-            self.steps.check(self.descent.numbers, epoch % len(self.data))
+            self.steps.check(self.descent.numbers, numpy.array([epoch % len(self.data)]))
         self.descent.keep()
         return ends
 
@@ -226,15 +220,3 @@ class Loop:
 def _may_change(callback: Callback) -> bool:
     """Whether a callback may change the model in other ways than its parameters."""
     return not getattr(callback, "looks_on", False)
-
-
-@contextmanager
-def in_mode(model: Any, training: bool) -> Iterator[None]:
-    """Put a model in training mode, or in eval mode, in the block; afterwards each module is in the one it was in."""
-    before = [(module, module.training) for module in modules_of(model)]
-    try:
-        model.train(training)
-        yield
-    finally:
-        for module, mode in before:
-            module.training = mode

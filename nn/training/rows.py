@@ -8,6 +8,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+Table = tuple[Any, Any]  # floats, and the same as ints where all are; a list of arrays where rows differ in shape
+
 
 class Data:
     """Rows and their targets.
@@ -16,21 +18,19 @@ class Data:
         X: an array with a row for each sample; rows of several shapes are a list of arrays.
         y: an array with a target for each; None without targets; targets of several shapes are a list of arrays.
         classes: the labels that the numbers in y stand for, None where y came as numbers.
-        as_lists: whether X came as lists, so that a row is handed to the model as one.
+        is_even: whether all rows have one shape, and all targets.
 
     Whole numbers, such as indices and classes, are handed over as ints where nothing is compiled.
     """
 
-    def __init__(self, X: Any, y: Any, classes: list[Any] | None, as_lists: bool, whole: tuple[bool, bool]) -> None:
-        self.X, self.y, self.classes, self.as_lists = X, y, classes, as_lists
-        self._whole = whole
-        several = [part for part in (X, y) if isinstance(part, list)]
-        keys = list(zip(*[[x.shape for x in part] for part in several], strict=True))
-        self._shapes = keys if several else None
+    def __init__(self, rows: Table, targets: Table, classes: list[Any] | None, as_lists: bool) -> None:
+        (self.X, self._rows), (self.y, self._targets) = rows, targets
+        self.classes, self._as_lists = classes, as_lists
+        self.is_even = not isinstance(self.X, list) and not isinstance(self.y, list)
 
     @staticmethod
     def of(X: Any, y: Any = None, classes: Sequence[Any] | None = None) -> "Data":
-        """Return the rows of lists, arrays or pandas frames.
+        """Return the rows of lists, arrays or pandas frames. Rows of lists are handed to the model as lists.
 
         Args:
             X: a row for each sample: numbers, or lists or arrays of them, which may nest and differ in length.
@@ -40,61 +40,61 @@ class Data:
         Raises TypeError for what is no table of numbers, ValueError for no rows, numbers of rows that differ, numbers
         that are not finite, or a label that is none of the classes.
         """
-        rows = _array("X", X)
-        if not len(rows):
+        rows, as_lists, labels = _table("X", X), isinstance(X, (list, tuple)), _labels(y)
+        if not len(rows[0]):
             raise ValueError("X has no rows; give at least one")
-        as_lists = isinstance(X, (list, tuple))
         if y is None:
-            return Data(rows, None, None, as_lists, (_is_whole(X), False))
-        labels = _labels(y)
+            return Data(rows, (None, None), None, as_lists)
+        known = None
         if labels is not None:
-            classes = sorted(set(labels)) if classes is None else list(classes)
-            targets: Any = _numbered(labels, classes)
-        else:
-            targets, classes = _array("y", y), None
-        if len(targets) != len(rows):
-            raise ValueError(f"X has {len(rows)} rows and y {len(targets)}; give a target for each row")
-        return Data(rows, targets, classes, as_lists, (_is_whole(X), classes is not None or _is_whole(y)))
+            known = sorted(set(labels)) if classes is None else list(classes)
+            y = _numbered(labels, known)
+        targets = _table("y", y)
+        if len(targets[0]) != len(rows[0]):
+            raise ValueError(f"X has {len(rows[0])} rows and y {len(targets[0])}; give a target for each row")
+        return Data(rows, targets, known, as_lists)
 
     def __len__(self) -> int:
         return len(self.X)
 
-    @property
-    def is_even(self) -> bool:
-        """Whether all rows have one shape, and all targets."""
-        return self._shapes is None
-
     def row(self, i: int) -> Any:
         """Return row i, as the model is handed it."""
-        x = self.X[i].astype(int) if self._whole[0] else self.X[i]
-        return x.tolist() if self.as_lists or not getattr(x, "ndim", 0) else x
+        x = self._rows[i]
+        return x if getattr(x, "ndim", 0) and not self._as_lists else x.tolist()
+
+    def handed(self, x: Any) -> Any:
+        """Return a row that is traced, as the model is handed it."""
+        return x.tolist() if self._as_lists and hasattr(x, "tolist") else x
 
     def target(self, i: int) -> Any:
         """Return the target of row i."""
-        return (self.y[i].astype(int) if self._whole[1] else self.y[i]).tolist()
+        return self._targets[i].tolist()
+
+    def shape(self, i: int) -> Any:
+        """Return what is the same for rows that are alike in shape, and so are their targets; None if all are."""
+        return None if self.is_even else (self.X[i].shape, self.y[i].shape)
 
     def groups(self, indices: Any) -> Iterator[Any]:
         """Yield the indices of rows that are alike in shape, in the order of their first ones."""
-        if self._shapes is None:
+        if self.is_even:
             yield indices
             return
         groups: dict[Any, list[int]] = {}
         for i in indices.tolist():
-            groups.setdefault(self._shapes[i], []).append(i)
+            groups.setdefault(self.shape(i), []).append(i)
         yield from groups.values()
 
     def taken(self, indices: Any) -> tuple[Any, Any]:
         """Return arrays of the rows with these indices, which are alike in shape, and of their targets."""
         import numpy
 
-        def of(part: Any) -> Any:
-            return numpy.stack([part[i] for i in indices]) if isinstance(part, list) else part[indices]
+        if self.is_even:
+            return self.X.take(indices, 0), self.y.take(indices, 0)
+        return numpy.stack([self.X[i] for i in indices]), numpy.stack([self.y[i] for i in indices])
 
-        return of(self.X), of(self.y)
 
-
-def _array(name: str, table: Any) -> Any:
-    """Return an array of finite floats, or a list of arrays where rows differ in shape."""
+def _table(name: str, table: Any) -> Table:
+    """Return the numbers of a table; raise for what is none, or not finite."""
     import numpy
 
     table = table.to_numpy() if hasattr(table, "to_numpy") else table
@@ -103,54 +103,34 @@ def _array(name: str, table: Any) -> Any:
     has_rows = hasattr(type(table), "__len__") and getattr(table, "ndim", True)
     if isinstance(table, (str, bytes, dict, set)) or not has_rows:
         raise TypeError(f"{name} is a list, an array or a frame with a row for each sample, got {type(table).__name__}")
-    kind = getattr(table, "dtype", None)
-    if getattr(kind, "kind", None) in {"c", "m", "M"}:
-        raise TypeError(f"{name} holds {kind}, which is no real number; make columns of real numbers of it")
     if isinstance(table, numpy.ma.MaskedArray):  # whose mask the conversion would ignore
         table = numpy.ma.filled(table.astype(float), numpy.nan)
     try:
-        array = numpy.ascontiguousarray(table, dtype=float)
+        return _numbers(name, table)
+    except TypeError:
+        if not isinstance(table, (list, tuple)) or not any(hasattr(row, "__len__") for row in table):
+            raise
+    floats, handed = zip(*[_numbers(f"{name}[{i}]", row) for i, row in enumerate(table)], strict=True)
+    return list(floats), handed
+
+
+def _numbers(name: str, table: Any) -> Table:
+    import numpy
+
+    try:
+        array = numpy.asarray(table)
+        array = numpy.array(array.tolist()) if array.dtype.kind == "O" else array
+        if array.dtype.kind in "cmM":
+            raise TypeError(array.dtype)
+        floats = numpy.ascontiguousarray(array, dtype=float).reshape(array.shape)
     except (TypeError, ValueError) as error:
-        if isinstance(table, (list, tuple)) and any(hasattr(row, "__len__") for row in table):
-            return _uneven(name, table)
-        raise TypeError(f"{name} holds something that is no number: {error}") from None
-    return _finite(name, array)
-
-
-def _is_whole(table: Any) -> bool:
-    """Whether a table holds integers that floats can hold, and nothing else."""
-    import numpy
-
-    if hasattr(table, "dtypes") and hasattr(table, "columns"):
-        if any(getattr(kind, "kind", None) not in {"i", "u"} for kind in table.dtypes):
-            return False
-        table = table.to_numpy(int)
-    if isinstance(table, (list, tuple)) and any(hasattr(row, "__len__") for row in table):
-        return all(map(_is_whole, table))
-    array = numpy.asarray(table)
-    return array.dtype.kind in "iu" and bool((abs(array.astype(float)) < 2.0**53).all())
-
-
-def _uneven(name: str, table: Any) -> list[Any]:
-    import numpy
-
-    rows = []
-    for i, row in enumerate(table):
-        try:
-            rows.append(_finite(f"{name}[{i}]", numpy.ascontiguousarray(row, dtype=float)))
-        except (TypeError, ValueError) as error:
-            raise TypeError(f"{name}[{i}] is no row of numbers: {error}") from None
-    return rows
-
-
-def _finite(name: str, array: Any) -> Any:
-    import numpy
-
-    finite = numpy.isfinite(array)
+        raise TypeError(f"{name} holds something that is no real number: {error}") from None
+    finite = numpy.isfinite(floats)
     if not finite.all():
         at = ", ".join(map(str, numpy.argwhere(~finite)[0]))
-        raise ValueError(f"{name}[{at}] is {array[~finite][0]}; fill in or leave out what is missing")
-    return array
+        raise ValueError(f"{name}[{at}] is {floats[~finite][0]}; fill in or leave out what is missing")
+    is_whole = array.dtype.kind in "iu" and (abs(floats) < 2.0**53).all()
+    return floats, array.astype(int) if is_whole else floats
 
 
 def _labels(y: Any) -> list[Any] | None:
@@ -158,19 +138,17 @@ def _labels(y: Any) -> list[Any] | None:
     y = y.to_numpy() if hasattr(y, "to_numpy") else y
     y = y[:, 0] if getattr(y, "shape", ())[1:] == (1,) else y
     listed = y.tolist() if hasattr(y, "tolist") else y
-    if isinstance(listed, (list, tuple)) and any(isinstance(label, str) for label in listed):
-        odd = [label for label in listed if not isinstance(label, str)]
-        if odd:
-            raise TypeError(f"y holds labels that are texts, and {odd[0]!r} among them; make all of them texts")
-        return list(listed)
-    return None
+    if not isinstance(listed, (list, tuple)) or not any(isinstance(label, str) for label in listed):
+        return None
+    odd = [label for label in listed if not isinstance(label, str)]
+    if odd:
+        raise TypeError(f"y holds labels that are texts, and {odd[0]!r} among them; make all of them texts")
+    return list(listed)
 
 
-def _numbered(labels: list[Any], classes: Sequence[Any]) -> Any:
-    import numpy
-
-    numbers = {label: float(i) for i, label in enumerate(classes)}
+def _numbered(labels: list[Any], classes: Sequence[Any]) -> list[int]:
+    numbers = {label: i for i, label in enumerate(classes)}
     unknown = next((label for label in labels if label not in numbers), None)
     if unknown is not None:
         raise ValueError(f"y has the label {unknown!r}, which is none of the classes trained on: {list(classes)}")
-    return numpy.array([numbers[label] for label in labels])
+    return [numbers[label] for label in labels]

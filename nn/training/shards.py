@@ -9,19 +9,17 @@ import pickle
 import threading
 import uuid
 import warnings
-from collections.abc import Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Executor
 from functools import partial
-from itertools import pairwise
 from typing import Any
 
-from nn.training.steps import Sums, added, alike
+from nn.training.steps import Steps, Sums, added, alike
 
 _here = threading.local()  # of each worker: what it was sent, by key
 _MOST_KEPT = 2
 
 
-def work(key: str, sent: bytes | None, numbers: Any, indices: Any, noise: Any) -> Sums | None:
+def work(key: str, sent: bytes | None, *part: Any) -> Sums | None:
     """Return the sums of a part, in a worker; None where it was not sent the model and the data yet."""
     kept: dict[str, Any] = _here.__dict__
     if key not in kept:
@@ -30,8 +28,13 @@ def work(key: str, sent: bytes | None, numbers: Any, indices: Any, noise: Any) -
         while len(kept) >= _MOST_KEPT:
             del kept[next(iter(kept))]
         kept[key] = pickle.loads(sent)
-    sums: Sums = kept[key].sums(numbers, indices, noise)
-    return sums._replace(slopes=sums.slopes.copy())
+    return _sums(kept[key], *part)
+
+
+def _sums(steps: Steps, state: Any, numbers: Any, indices: Any) -> Sums:
+    """Return the sums of a part, for which the model draws random numbers from this state on."""
+    steps.task.chance.state = state
+    return steps.sums(numbers, indices)
 
 
 class Shards:
@@ -39,45 +42,54 @@ class Shards:
 
     Args:
         steps: eager or compiled.
+        counts: a function of the index of a row: how many random numbers it takes from each generator.
         count: into how many parts, at least 1; as many as the executor has workers unless given.
         executor: None, to do it here.
 
-    Raises ValueError for another count, TypeError for what is no executor, or a model or loss that cannot be sent.
+    Raises ValueError for another count, TypeError for what is no executor.
     """
 
-    def __init__(self, steps: Any, count: int | None, executor: Executor | None) -> None:
+    def __init__(self, steps: Steps, counts: Any, count: int | None, executor: Executor | None) -> None:
         if executor is not None and not hasattr(executor, "submit"):
             raise TypeError(f"executor is one of concurrent.futures, got {type(executor).__name__}")
         workers = getattr(executor, "_max_workers", None) or os.cpu_count() or 1
         self.count = workers if count is None else count
         if isinstance(self.count, bool) or not isinstance(self.count, int) or self.count < 1:
             raise ValueError(f"shards is a whole number of at least 1, got {count!r}")
-        self._steps, self._executor, self._key = steps, executor, uuid.uuid4().hex
-        self._sent = None if executor is None else _packed(steps)
-        self._has_warned = False
+        self._steps, self._counts, self._executor = steps, counts, executor
+        self._sent, self._has_warned = b"", False
 
-    def sums(self, numbers: Any, indices: Any, noise: list[list[float]] | None) -> Sums:
+    def sums(self, numbers: Any, indices: Any) -> Sums:
         """Return the sums over the rows with these indices, at these numbers of the parameters."""
-        parts = []
-        for chunk, start in _split(indices, self.count):
-            parts.append((numbers, chunk, noise and noise[start : start + len(chunk)]))
-        return added(self._here(parts) if self._executor is None else self._there(self._executor, parts))
+        import numpy
 
-    def check(self, numbers: Any, i: int) -> None:
-        """Hold what is computed of row i against the model as it is, here and by a worker; send it anew if need be."""
-        self._steps.check(numbers, i)
-        row = self._steps.sample([i])
-        if self._executor is not None and not alike(self.sums(numbers, *row), self._steps.sums(numbers, *row)):
+        chunks = [chunk for chunk in numpy.array_split(indices, self.count) if len(chunk)]
+        if self._executor is None:
+            return added([self._steps.sums(numbers, chunk) for chunk in chunks])
+        chance, parts = self._steps.task.chance, []
+        for chunk in chunks:
+            parts.append((chance.state, numbers, chunk))
+            for i in chunk.tolist() if chance.generators else ():
+                chance.drawn(self._counts(i))
+        after = chance.state
+        found = self._there(self._executor, parts)
+        chance.state = after
+        return added(found)
+
+    def check(self, numbers: Any, indices: Any) -> None:
+        """Hold what is computed of these rows against the model as it is, here and by workers; send it anew if need be.
+
+        Raises TypeError for a model or loss that cannot be sent.
+        """
+        self._steps.check(numbers, indices)
+        if self._executor is None:
+            return
+        state = self._steps.task.chance.state
+        if not self._sent or not alike(self.sums(numbers, indices), _sums(self._steps, state, numbers, indices)):
             self._key, self._sent = uuid.uuid4().hex, _packed(self._steps)
+        self._steps.task.chance.state = state
 
-    def _here(self, parts: Sequence[tuple[Any, ...]]) -> list[Sums]:
-        every = []
-        for part in parts:
-            sums = self._steps.sums(*part)
-            every.append(sums._replace(slopes=sums.slopes.copy()))  # steps may fill the same array anew
-        return every
-
-    def _there(self, executor: Executor, parts: Sequence[tuple[Any, ...]]) -> list[Sums]:
+    def _there(self, executor: Executor, parts: list[Any]) -> list[Sums]:
         try:
             futures = [executor.submit(partial(work, self._key, None), *part) for part in parts]
             found = [_result(future) for future in futures]
@@ -88,17 +100,13 @@ class Shards:
         except (BrokenExecutor, RuntimeError) as error:  # it takes no more work
             warnings.warn(f"the executor has failed, and training goes on without it: {error}", RuntimeWarning, 2)
             self._executor = None
-            return self._here(parts)
-        done = [x if isinstance(x, Sums) else self._here([part])[0] for x, part in zip(found, parts, strict=True)]
-        self._warn([x for x in found if isinstance(x, Exception)])
-        return done
-
-    def _warn(self, errors: Sequence[Exception]) -> None:
-        """Say once that workers could not do what could be done here."""
-        if errors and not self._has_warned:
+            return [_sums(self._steps, *part) for part in parts]
+        faults = [x for x in found if isinstance(x, Exception)]
+        if faults and not self._has_warned:
             self._has_warned = True
-            message = f"a worker could not do its part, and it is done here, which is slower: {errors[0]}"
+            message = f"a worker could not do its part, and it is done here, which is slower: {faults[0]}"
             warnings.warn(message, RuntimeWarning, stacklevel=2)
+        return [x if isinstance(x, Sums) else _sums(self._steps, *part) for x, part in zip(found, parts, strict=True)]
 
 
 def _result(future: Any) -> Sums | BaseException | None:
@@ -112,13 +120,7 @@ def _result(future: Any) -> Sums | BaseException | None:
     return future.result() if error is None else error
 
 
-def _split(indices: Any, count: int) -> list[tuple[Any, int]]:
-    """Return (part, start) pairs of parts that differ in length by one at most; of few rows, fewer parts."""
-    edges = [round(i * len(indices) / count) for i in range(count + 1)]
-    return [(indices[a:b], a) for a, b in pairwise(edges) if b > a]
-
-
-def _packed(steps: Any) -> bytes:
+def _packed(steps: Steps) -> bytes:
     try:
         return pickle.dumps(steps)
     except Exception as error:

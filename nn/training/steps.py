@@ -1,35 +1,40 @@
-"""Sums over the rows of a batch: loss, its gradient, metrics. Eagerly, a row at a time, or all rows in one program.
+"""Sums over the rows of a batch: loss, metrics and gradient. Eagerly, a row at a time, or all rows in one program.
 
 Both are handed the numbers of the parameters and give arrays, so what is done with a gradient is written once.
 """
 
-import random
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from copy import copy
 from typing import Any, NamedTuple
 
 import autodiff
 from autodiff import Value
 from autodiff.compiler import TracingError
+from nn.training.chance import Chance, given
 from nn.training.history import History
 from nn.training.rows import Data
-from nn.training.twin import Given, generators_of, leaves_of, replaced, twin
+from nn.training.twin import leaves_of, twin
 
-BY_ANOTHER_WAY = (
+_BY_ANOTHER_WAY = (
     "the model, the loss or a metric has parameters by another way than the model's attributes, such as a closure; "
     "give fit a penalty of parameters as penalty="
+)
+OTHER_NUMBERS = (
+    "the program gives other numbers than the model: the model, the loss or a metric looks at more than numbers of the "
+    "row, such as their type or hash, or at what changes from call to call"
 )
 
 
 class Sums(NamedTuple):
-    """Over the rows of a batch: of the loss, its gradient as an array (None where none was asked for), and metrics."""
+    """Over the rows of a batch, as arrays: of the loss and each metric, and of the slopes, none where none are asked
+    for.
+    """
 
-    loss: float
+    figures: Any
     slopes: Any
-    metrics: list[float]
 
 
-@dataclass
 class Task:
     """What is computed of a row: the loss and metrics of what a model gives for it.
 
@@ -37,13 +42,20 @@ class Task:
         model: a Module.
         parameters: those that are trained, in the order of every array of numbers.
         loss: a function of the outputs and the target of one row.
-        metrics: functions of the same.
+        metrics: functions of the same, by name.
+        chance: what the model draws from.
     """
 
-    model: Any
-    parameters: list[Value]
-    loss: Callable[[Any, Any], Any]
-    metrics: Sequence[Callable[[Any, Any], Any]] = ()
+    def __init__(
+        self, model: Any, parameters: list[Value], loss: Callable[[Any, Any], Any], metrics: Mapping[str, Any]
+    ) -> None:
+        self.model, self.parameters, self.loss, self.metrics = model, parameters, loss, metrics
+        self.chance = Chance(model)
+
+    @property
+    def names(self) -> list[str]:
+        """What the figures of a row are called."""
+        return ["loss", *self.metrics]
 
     def numbers(self) -> Any:
         """Return the data of the parameters, as an array."""
@@ -58,68 +70,41 @@ class Task:
 
     def judged(self, outputs: Any, target: Any) -> tuple[Any, list[Any]]:
         """Return the loss and the metrics of one row."""
-        return self.loss(outputs, target), [metric(outputs, target) for metric in self.metrics]
-
-
-class Noise:
-    """The random numbers that a model draws for rows, drawn from its generators, in the order of the rows."""
-
-    def __init__(self, model: Any) -> None:
-        self.generators = [] if model is None else generators_of(model)
-
-    def drawn(self, counts: Iterable[Sequence[int]]) -> list[list[float]] | None:
-        """Return the numbers of each row, so many from each generator; None for a model that draws none."""
-        if not self.generators:
-            return None
-        pairs = [list(zip(self.generators, of_row, strict=True)) for of_row in counts]
-        return [[generator.random() for generator, count in row for _ in range(count)] for row in pairs]
-
-
-def sources(numbers: Sequence[Any], counts: Sequence[int]) -> list[Given]:
-    """Return what gives a row's numbers to its generators, so many to each."""
-    given, start = [], 0
-    for count in counts:
-        source = Given()
-        source.give(numbers[start : start + count])
-        given.append(source)
-        start += count
-    return given
+        return self.loss(outputs, target), [metric(outputs, target) for metric in self.metrics.values()]
 
 
 class EagerSteps:
     """The sums of a batch, a row at a time, as one would write them by hand."""
 
-    def __init__(self, task: Task, data: Data, counts: Callable[[int], Sequence[int]]) -> None:
-        self.task, self.data, self.counts = task, data, counts
+    def __init__(self, task: Task, data: Data, learns: bool) -> None:
+        self.task, self.data, self.learns = task, data, learns
 
-    def sums(self, numbers: Any, indices: Any, noise: list[list[float]] | None) -> Sums:
+    def sums(self, numbers: Any, indices: Any) -> Sums:
         """Return the sums over the rows with these indices, at these numbers of the parameters."""
         import numpy
 
-        task, total, metrics = self.task, 0.0, [0.0] * len(self.task.metrics)
+        task, figures = self.task, numpy.zeros(1 + len(self.task.metrics))
         task.write(numbers)
         for parameter in task.parameters:
             parameter.grad = 0.0
-        for i, drawn in zip(indices.tolist(), noise or [[]] * len(indices), strict=True):
+        for i in indices.tolist():
             try:
-                loss, judged = self._row(i, drawn)
+                figures += self._row(i)
             except Exception as error:
                 error.add_note(f"in row {i}")
                 raise
-            total += loss
-            metrics = [so_far + metric for so_far, metric in zip(metrics, judged, strict=True)]
-        return Sums(total, numpy.array([parameter.grad for parameter in task.parameters]), metrics)
+        return Sums(figures, numpy.array([p.grad for p in task.parameters] if self.learns else []))
 
-    def _row(self, i: int, drawn: Sequence[float]) -> tuple[float, list[float]]:
+    def _row(self, i: int) -> list[float]:
         """Return the loss and the metrics of row i, and add the loss's gradient to those of the parameters."""
         task, target = self.task, self.data.target(i)
-        with replaced(task.model, sources(drawn, self.counts(i))):
+        with nullcontext() if self.learns else autodiff.no_grad():
             outputs = task.model(self.data.row(i))
-        loss = task.loss(outputs, target)
-        if isinstance(loss, Value):  # a row's may be a mere number, such as max(0, 1 - y)
+            loss = task.loss(outputs, target)
+        if self.learns and isinstance(loss, Value):  # a row's may be a mere number, such as max(0, 1 - y)
             loss.backward()
         with autodiff.no_grad():
-            return number_of(loss), [number_of(metric(outputs, target)) for metric in task.metrics]
+            return [number_of(loss), *[number_of(metric(outputs, target)) for metric in task.metrics.values()]]
 
 
 def number_of(x: Any) -> float:
@@ -130,134 +115,113 @@ def number_of(x: Any) -> float:
 class CompiledSteps:
     """The sums of a batch in one run of a program, which was traced on a twin of the model."""
 
-    def __init__(self, task: Task, data: Data, counts: Callable[[int], Sequence[int]]) -> None:
-        self.task, self.data, self.counts = task, data, counts
-        self._run = autodiff.compile(autodiff.value_and_grad(self._row, has_aux=True), rows=(1, 2, 3), reduce="sum")
+    def __init__(self, task: Task, data: Data, learns: bool, counts: Callable[[int], Sequence[int]]) -> None:
+        self.task, self.data, self.learns, self.counts = task, data, learns, counts
+        row = autodiff.value_and_grad(self._row, has_aux=True) if learns else self._row
+        self._run = autodiff.compile(row, rows=(1, 2, 3), reduce="sum")
         self._counts: Sequence[int] = ()
-        self._prepared: dict[int, tuple[Any, ...]] = {}
+        self._prepared: dict[int, tuple[Any, Any]] = {}
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {"task": self.task, "data": self.data, "counts": self.counts}
+    def __reduce__(self) -> Any:  # a copy is traced anew
+        return CompiledSteps, (self.task, self.data, self.learns, self.counts)
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(**state)  # type: ignore[misc]
-
-    def _row(self, numbers: Any, x: Any, target: Any, drawn: Any) -> Any:
-        task, given = self.task, sources(drawn.tolist(), self._counts)
-        own = twin(task.model, task.parameters, numbers.tolist(), generators_of(task.model), given)
-        loss, metrics = task.judged(own(x.tolist() if self.data.as_lists and hasattr(x, "tolist") else x), target)
-        if not leaves_of(loss).isdisjoint(task.parameters):
-            raise TracingError(BY_ANOTHER_WAY)
+    def _row(self, numbers: Any, x: Any, target: Any, noise: Any) -> Any:
+        task, sources = self.task, given(noise.tolist(), self._counts)
+        own = twin(task.model, task.parameters, numbers.tolist(), task.chance.generators, sources)
+        loss, metrics = task.judged(own(self.data.handed(x)), target)
+        if self.learns and not leaves_of(loss).isdisjoint(task.parameters):
+            raise TracingError(_BY_ANOTHER_WAY)
         return loss, metrics
 
-    def sums(self, numbers: Any, indices: Any, noise: list[list[float]] | None) -> Sums:
+    def sums(self, numbers: Any, indices: Any) -> Sums:
         """Return the sums over the rows with these indices, at these numbers of the parameters."""
-        if self.data.is_even and noise is None:
-            return self._of_prepared(numbers, indices)
+        rows = indices.tolist() if self.task.chance.generators else []
+        noise = {i: self.task.chance.drawn(self.counts(i)) for i in rows}  # in the order that the model draws it in
+        return added([self._of_alike(numbers, group, noise) for group in self.data.groups(indices)])
+
+    def _of_alike(self, numbers: Any, indices: Any, noise: Mapping[int, list[float]]) -> Sums:
+        """Return the same of rows that are alike in shape; if all are, by a call into arrays that stay."""
         import numpy
 
-        place = {i: at for at, i in enumerate(indices.tolist())}
-        parts = []
-        for group in self.data.groups(indices):
-            self._counts = self.counts(int(group[0]))
-            drawn = [[] if noise is None else noise[place[int(i)]] for i in group]
-            rows = numpy.array(drawn, dtype=float).reshape(len(group), sum(self._counts))
-            (loss, metrics), slopes = self._run(numbers, *self.data.taken(group), rows)
-            parts.append(Sums(loss, slopes, metrics))
-        return added(parts)
-
-    def _of_prepared(self, numbers: Any, indices: Any) -> Sums:
-        """Return the same of rows that are alike in shape, by a call into arrays that stay."""
-        import numpy
-
-        prepared = self._prepared.get(len(indices))
-        if prepared is None:
-            x, y = self.data.taken(indices)
-            given = numbers.copy(), x, y, numpy.empty((len(indices), 0))
-            prepared = self._prepared[len(indices)] = self._run.prepare(*given), *given[:3]
-        call, own, x, y = prepared
-        own[:] = numbers
-        self.data.X.take(indices, 0, x, "clip")
-        self.data.y.take(indices, 0, y, "clip")
+        self._counts = self.counts(indices[0])
+        drawn = numpy.reshape([noise[i] for i in indices if noise], (len(indices), sum(self._counts)))
+        arrays = numbers, *self.data.taken(indices), drawn
+        if not self.data.is_even:
+            return self._sums(self._run(*arrays))
+        if len(indices) not in self._prepared:
+            own = [array.copy() for array in arrays]
+            self._prepared[len(indices)] = self._run.prepare(*own), own
+        call, own = self._prepared[len(indices)]
+        for array, new in zip(own, arrays, strict=True):
+            array[...] = new
         call()
-        (loss, metrics), slopes = call.results
-        return Sums(float(loss), slopes, [float(metric) for metric in metrics])
+        return self._sums(call.results)
+
+    def _sums(self, results: Any) -> Sums:
+        import numpy
+
+        (loss, metrics), slopes = results if self.learns else (results, ())
+        return Sums(numpy.array([loss, *metrics], float), numpy.array(slopes))
 
 
 class Steps:
     """The sums of a batch: compiled where it can be, eager from the moment it turns out that it cannot.
 
-    A program is held against the model by some rows at first, and whenever `check` is called. That finds what tracing
-    does not see, such as a set that is asked whether it has the number.
+    Whenever `check` is called, a program is held against the model by some rows. That finds what tracing does not see,
+    such as a set that is asked whether it has the number.
 
     Args:
         task, data: what is computed, and of which rows.
         counts: a function of the index of a row: how many random numbers it takes from each generator.
         compile: "auto"; True, and an error says why it cannot be; False, eagerly.
         history: is told which of them it was.
+        learns: whether slopes are asked for.
     """
 
     def __init__(
-        self, task: Task, data: Data, counts: Callable[[int], Sequence[int]], compile: bool | str, history: History
+        self, task: Task, data: Data, counts: Any, compile: bool | str, history: History, learns: bool = True
     ) -> None:
-        self._insisted, self._history, self._is_checked = compile is True, history, False
-        self._eager = EagerSteps(task, data, counts)
-        self._steps: EagerSteps | CompiledSteps = CompiledSteps(task, data, counts) if compile else self._eager
+        self.task, self.data, self._insisted, self._history = task, data, compile is True, history
+        self._eager = EagerSteps(task, data, learns)
+        self._compiled = CompiledSteps(task, data, learns, counts) if compile else None
         history.compiled = bool(compile)
 
-    def sums(self, numbers: Any, indices: Any, noise: list[list[float]] | None) -> Sums:
+    def sums(self, numbers: Any, indices: Any) -> Sums:
         """Return the sums over the rows with these indices, at these numbers of the parameters."""
-        if not self._is_checked:
-            self.check(numbers)
-        return self._sums(numbers, indices, noise)
+        if self._compiled is not None:
+            state = self.task.chance.state
+            try:
+                return self._compiled.sums(numbers, indices)
+            except Exception as error:  # of any kind: code that is traced meets numbers it does not expect
+                self._give_up(error)
+                self.task.chance.state = state
+        return self._eager.sums(numbers, indices)
 
-    def check(self, numbers: Any, row: int | None = None) -> None:
-        """Hold the program against a row, or some; where they differ, trace anew, and then train eagerly."""
-        batch = self.sample([row] if row is not None else self._some())
-        self._is_checked = True
+    def check(self, numbers: Any, indices: Any) -> None:
+        """Hold the program against these rows; where they differ, trace anew, and then go on eagerly."""
         for _ in range(2):
-            if self._stands(numbers, batch):
+            if self._compiled is None or self._agrees(self._compiled, numbers, indices):
                 return
-            self._steps = CompiledSteps(self._eager.task, self._eager.data, self._eager.counts)
-        self._give_up(
-            TracingError(
-                "the program gives other numbers than the model: the model, the loss or a metric looks at more than "
-                "numbers of the row, such as their type or hash, or at what changes from call to call"
-            )
-        )
+            self._compiled = copy(self._compiled)
+        self._give_up(TracingError(OTHER_NUMBERS))
 
-    def sample(self, rows: Sequence[int]) -> tuple[Any, list[list[float]] | None]:
-        """Return a batch of rows: their indices, and random numbers for them, always the same."""
-        import numpy
-
-        chance, counts = random.Random(0), [self._eager.counts(i) for i in rows]
-        noise = [[chance.random() for _ in range(sum(of_row))] for of_row in counts]
-        return numpy.array(rows), noise if counts[0] else None
-
-    def _some(self) -> list[int]:
-        """Return the indices of ten rows, from the first to the last: rows are often sorted by class."""
-        last = len(self._eager.data) - 1
-        return sorted({last * i // 9 for i in range(10)})
-
-    def _stands(self, numbers: Any, batch: tuple[Any, list[list[float]] | None]) -> bool:
-        if self._steps is self._eager:
-            return True
-        found = self._sums(numbers, *batch)
+    def _agrees(self, compiled: CompiledSteps, numbers: Any, indices: Any) -> bool:
+        """Whether the program gives for these rows what the model gives, with the same random numbers."""
+        state = self.task.chance.state
         try:
-            return alike(found, self._eager.sums(numbers, *batch))
+            found = compiled.sums(numbers, indices)
+        except Exception as error:  # as in sums
+            self._give_up(error)
+            return True
+        finally:
+            self.task.chance.state = state
+        try:
+            return alike(found, self._eager.sums(numbers, indices))
         except Exception:  # the model's own, such as that of a checkpoint around Dropout, which is not repeated eagerly
             return True
         finally:
-            self._eager.task.model.zero_grad()
-
-    def _sums(self, numbers: Any, indices: Any, noise: list[list[float]] | None) -> Sums:
-        try:
-            return self._steps.sums(numbers, indices, noise)
-        except Exception as error:  # of any kind: code that is traced meets numbers it does not expect
-            if self._steps is self._eager:
-                raise
-            self._give_up(error)
-            return self._steps.sums(numbers, indices, noise)
+            self.task.chance.state = state
+            self.task.model.zero_grad()
 
     def _give_up(self, error: Exception) -> None:
         why = str(error) if isinstance(error, TracingError) else f"{type(error).__name__}: {error}"
@@ -265,13 +229,12 @@ class Steps:
             raise error
         if self._insisted:
             raise TracingError(f"this cannot be compiled: {why}") from error
-        self._steps, self._history.compiled, self._history.why_eager = self._eager, False, why
+        self._compiled, self._history.compiled, self._history.why_eager = None, False, why
 
 
 def alike(some: Sums, others: Sums) -> bool:
-    """Whether sums of the same row differ by no more than rounding."""
-    found, expected = [[sums.loss, *sums.metrics, *sums.slopes] for sums in (some, others)]
-    return are_close(found, expected)
+    """Whether sums of the same rows differ by no more than rounding."""
+    return are_close([*some.figures, *some.slopes], [*others.figures, *others.slopes])
 
 
 def are_close(found: Any, expected: Any) -> bool:
@@ -285,14 +248,4 @@ def are_close(found: Any, expected: Any) -> bool:
 
 def added(parts: Sequence[Sums]) -> Sums:
     """Return the sum of the sums, added up in their order."""
-    total = parts[0]
-    for part in parts[1:]:
-        metrics = [x + y for x, y in zip(total.metrics, part.metrics, strict=True)]
-        slopes = None if total.slopes is None else total.slopes + part.slopes
-        total = Sums(total.loss + part.loss, slopes, metrics)
-    return total
-
-
-def name_of(function: Any) -> str:
-    """Return what a function is called."""
-    return str(getattr(function, "__name__", type(function).__name__))
+    return Sums(sum(part.figures for part in parts), sum(part.slopes for part in parts))

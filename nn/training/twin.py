@@ -7,43 +7,12 @@
 """
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
 from autodiff import Value
 from nn.holding import modules_of
-
-
-class DrawnError(RuntimeError):
-    """A model drew random numbers that it was not given."""
-
-
-class Given(random.Random):
-    """A generator that hands out numbers that it is given, in their order.
-
-    >>> source = Given()
-    >>> source.give([0.25, 0.75])
-    >>> source.random(), source.random()
-    (0.25, 0.75)
-    """
-
-    def __init__(self) -> None:
-        super().__init__(0)
-        self.give(())
-
-    def give(self, numbers: Iterable[Any]) -> None:
-        """Hand out these numbers from now on."""
-        self._numbers = iter(numbers)
-
-    def random(self) -> Any:
-        try:
-            return next(self._numbers)
-        except StopIteration:
-            raise DrawnError(
-                "a model draws as many random numbers for every row of a shape, and none in eval mode; it drew more"
-            ) from None
 
 
 def twin(
@@ -75,39 +44,6 @@ def _lists(module: Any, own: Mapping[int, Any]) -> dict[str, Callable[[], list[A
         "parameters": lambda: [own.get(id(p), p) for p in module.parameters()],
         "named_parameters": lambda: [(name, own.get(id(p), p)) for name, p in module.named_parameters()],
     }
-
-
-def generators_of(model: Any) -> list[random.Random]:
-    """Return each random.Random that an attribute of a module of the model holds, once.
-
-    >>> import nn
-    >>> chance = random.Random(0)
-    >>> generators_of(nn.Sequential(nn.Dropout(rng=chance), nn.Dropout(rng=chance))) == [chance]
-    True
-    """
-    return list(dict.fromkeys([generator for _, _, generator in _places(model)]))
-
-
-@contextmanager
-def replaced(model: Any, sources: Sequence[random.Random]) -> Iterator[None]:
-    """Let the modules of a model draw from these in the place of its generators, in the block."""
-    places = list(_places(model)) if sources else []
-    by_generator = dict(zip(dict.fromkeys(generator for _, _, generator in places), sources, strict=True))
-    try:
-        for module, name, generator in places:
-            setattr(module, name, by_generator[generator])
-        yield
-    finally:
-        for module, name, generator in places:
-            setattr(module, name, generator)
-
-
-def _places(model: Any) -> Iterator[tuple[Any, str, random.Random]]:
-    """Yield (module, attribute, generator) for each attribute that is a generator."""
-    for module in modules_of(model):
-        for name, thing in vars(module).items():
-            if isinstance(thing, random.Random):
-                yield module, name, thing
 
 
 def leaves_of(root: Any) -> set[Value]:

@@ -158,7 +158,7 @@ class Averaging(nn.Module):
 def test_a_model_that_keeps_state_is_not_shared_among_workers() -> None:
     model = Averaging()
     options: Any = {"loss": nn.mse, "optimizer": nn.optim.SGD(model.parameters()), "epochs": 1, "progress": False}
-    with ThreadPoolExecutor(2) as executor, pytest.raises(TypeError, match=r"workers would not do .* changes its buf"):
+    with ThreadPoolExecutor(2) as executor, pytest.raises(TypeError, match=r"workers would not do .* changes buf"):
         nn.fit(model, np.ones((4, 3)), np.ones(4), executor=executor, **options)
 
 
