@@ -51,12 +51,12 @@ class Descent:
             self._slopes += slopes
         if self.clip is not None:
             self.clip.on_array(self._slopes)
-        if not isfinite(loss) or not (isfinite(self._slopes @ self._slopes) or numpy.isfinite(self._slopes).all()):
+        if not isfinite(loss) or not _are_finite(self._slopes):
             return nan
         if self.schedule is not None:
             self.optimizer.lr = self.schedule(t)
         self._step()
-        return loss if numpy.isfinite(self.numbers).all() else nan
+        return loss if _are_finite(self.numbers) else nan
 
     def _by_values(self) -> None:
         """Take the optimiser's own step, as a loop written by hand does."""
@@ -74,6 +74,12 @@ class Descent:
         """Put the numbers back to where all was well; what the optimiser has gathered since is finite, and stays."""
         self.numbers[:] = self._whole
         self.task.write(self.numbers)
+
+
+def _are_finite(numbers: Any) -> bool:
+    import numpy
+
+    return isfinite(numbers @ numbers) or bool(numpy.isfinite(numbers).all())
 
 
 def _penalty(penalty: Callable[[Sequence[Any]], Any], task: Task, compile: bool | str) -> Callable[[Any], Any]:

@@ -84,12 +84,12 @@ class Data:
             groups.setdefault(self.shape(i), []).append(i)
         yield from groups.values()
 
-    def taken(self, indices: Any) -> tuple[Any, Any]:
-        """Return arrays of the rows with these indices, which are alike in shape, and of their targets."""
+    def taken(self, indices: Any, x: Any = None, y: Any = None) -> tuple[Any, Any]:
+        """Return arrays of the rows with these indices, alike in shape, and of their targets; or fill x and y."""
         import numpy
 
         if self.is_even:
-            return self.X.take(indices, 0), self.y.take(indices, 0)
+            return self.X.take(indices, 0, x, "clip"), self.y.take(indices, 0, y, "clip")
         return numpy.stack([self.X[i] for i in indices]), numpy.stack([self.y[i] for i in indices])
 
 

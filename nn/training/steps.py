@@ -6,6 +6,7 @@ Both are handed the numbers of the parameters and give arrays, so what is done w
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from copy import copy
+from functools import reduce
 from typing import Any, NamedTuple
 
 import autodiff
@@ -144,16 +145,15 @@ class CompiledSteps:
         import numpy
 
         self._counts = self.counts(indices[0])
-        drawn = numpy.reshape([noise[i] for i in indices if noise], (len(indices), sum(self._counts)))
-        arrays = numbers, *self.data.taken(indices), drawn
+        drawn = numpy.array([noise[i] for i in indices]) if noise else numpy.empty((len(indices), 0))
         if not self.data.is_even:
-            return self._sums(self._run(*arrays))
+            return self._sums(self._run(numbers, *self.data.taken(indices), drawn))
         if len(indices) not in self._prepared:
-            own = [array.copy() for array in arrays]
+            own = numbers.copy(), *self.data.taken(indices), drawn
             self._prepared[len(indices)] = self._run.prepare(*own), own
-        call, own = self._prepared[len(indices)]
-        for array, new in zip(own, arrays, strict=True):
-            array[...] = new
+        call, (own_numbers, x, y, own_drawn) = self._prepared[len(indices)]
+        own_numbers[:], own_drawn[:] = numbers, drawn
+        self.data.taken(indices, x, y)
         call()
         return self._sums(call.results)
 
@@ -248,4 +248,4 @@ def are_close(found: Any, expected: Any) -> bool:
 
 def added(parts: Sequence[Sums]) -> Sums:
     """Return the sum of the sums, added up in their order."""
-    return Sums(sum(part.figures for part in parts), sum(part.slopes for part in parts))
+    return reduce(lambda x, y: Sums(x.figures + y.figures, x.slopes + y.slopes), parts)
