@@ -51,12 +51,12 @@ class Descent:
             self._slopes += slopes
         if self.clip is not None:
             self.clip.on_array(self._slopes)
-        if not isfinite(loss) or not _are_finite(self._slopes):
+        if not isfinite(loss) or not (isfinite(self._slopes @ self._slopes) or numpy.isfinite(self._slopes).all()):
             return nan
         if self.schedule is not None:
             self.optimizer.lr = self.schedule(t)
         self._step()
-        return loss if _are_finite(self.numbers) else nan
+        return loss if numpy.isfinite(self.numbers).all() else nan
 
     def _by_values(self) -> None:
         """Take the optimiser's own step, as a loop written by hand does."""
@@ -74,12 +74,6 @@ class Descent:
         """Put the numbers back to where all was well; what the optimiser has gathered since is finite, and stays."""
         self.numbers[:] = self._whole
         self.task.write(self.numbers)
-
-
-def _are_finite(numbers: Any) -> bool:
-    import numpy
-
-    return isfinite(numbers @ numbers) or bool(numpy.isfinite(numbers).all())
 
 
 def _penalty(penalty: Callable[[Sequence[Any]], Any], task: Task, compile: bool | str) -> Callable[[Any], Any]:
@@ -143,12 +137,11 @@ class Loop:
         import numpy
 
         random, count = numpy.random.default_rng(self.seed), len(self.data)
-        if self.history.compiled:
-            self.progress.say(f"epoch 1/{self.epochs}, compiling")
-        if self.epochs:  # ten rows, from the first to the last: they are often sorted by class
-            self.steps.check(self.descent.numbers, numpy.unique((count - 1) * numpy.arange(10) // 9))
         for epoch in range(1, self.epochs + 1):
-            self.progress.say(f"epoch {epoch}/{self.epochs}")
+            compiles = self.history.compiled and epoch == 1
+            self.progress.say(f"epoch {epoch}/{self.epochs}" + ", compiling (on a new machine for a minute)" * compiles)
+            if epoch == 1:  # ten rows, from the first to the last: they are often sorted by class
+                self.steps.check(self.descent.numbers, numpy.unique((count - 1) * numpy.arange(10) // 9))
             logs = self._epoch(epoch, random.permutation(count) if self.shuffle else numpy.arange(count))
             if logs is None or self._end_of_epoch(epoch, logs) or self._is_interrupted():
                 break
