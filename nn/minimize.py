@@ -147,6 +147,10 @@ class _Problem:
 
         if not isinstance(model, Module) or not model.parameters():
             raise TypeError(f"{name} changes the parameters of a model, a Module that has some; got {model!r}")
+        if not callable(f):
+            raise TypeError(
+                f"{name} takes a function of the model, and its rows as data=(X, y); got {type(f).__name__}"
+            )
         if compile not in ("auto", True, False):
             raise ValueError(f'compile is "auto", True or False, got {compile!r}')
         self.name, self.model, self.f, self.compile = name, model, f, compile

@@ -100,6 +100,9 @@ def warm_up(schedule: Schedule, duration: float, start: float = 0.0) -> Schedule
     (0.0, 0.25, 0.5)
     """
 
+    if not callable(schedule):
+        raise TypeError(f"schedule is a function, got {schedule!r}; write nn.schedules.constant(0.1)")
+
     def risen(t: float) -> float:
         if t >= duration:
             return schedule(t - duration)

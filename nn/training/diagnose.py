@@ -49,6 +49,8 @@ def diagnose(model: Module, X: Any, y: Any, loss: Callable[[Any, Any], Any]) -> 
     """
     if not isinstance(model, Module):
         raise TypeError(f"diagnose takes a Module, got {type(model).__name__}")
+    if not callable(loss):
+        raise TypeError(f"loss is a function, got {loss!r}; write loss=nn.mse")
     data, own = Data.of(X, y), deepcopy(model)
     layers, given = _layers(own), list[tuple[str, _Unit, Value]]()
     for name, layer in layers.items():

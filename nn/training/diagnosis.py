@@ -7,7 +7,7 @@ hidden: 8 of 8 ReLUs give 0 on all rows and no longer learn
 
 from collections.abc import Callable, Iterator, Sequence
 from html import escape
-from math import inf, isfinite, nan
+from math import ceil, floor, inf, isfinite, log10, nan
 from typing import Any, NamedTuple
 
 from nn import table
@@ -96,6 +96,8 @@ class Diagnosis:
         ]:
             shares.barh([i + offset for i in range(len(layers))], column, height=0.4, label=label)
         sizes.set(xscale="log", xlabel="size", ylabel="layer")
+        low, high = sizes.get_xlim()
+        sizes.set_xlim(10.0 ** floor(log10(low)), 10.0 ** ceil(log10(high)))  # of less, labels run into each other
         shares.set(xlim=(0.0, 100.0), xlabel="share in %")
         sizes.invert_yaxis()
         for ax in (sizes, shares):

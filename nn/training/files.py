@@ -10,6 +10,7 @@ rest is text in its metadata, after the SHA-256 of the file, which is taken with
 import json
 import os
 import re
+from errno import ENOENT
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,8 @@ def write(path: Path, content: bytes) -> None:
     A link stays a link, and permissions stay what they were. Raises OSError, after which everything is as it was.
     """
     path = path.resolve()
+    if not path.parent.is_dir():
+        raise FileNotFoundError(ENOENT, "No such directory", str(path.parent))
     beside = path.with_name(f".{uuid4().hex}.tmp")
     try:
         with beside.open("xb") as file:

@@ -290,3 +290,14 @@ def test_a_layer_that_passes_relus_on_has_none_of_its_own() -> None:
     found = diagnosis(nn.Sequential(hidden, nn.Flatten(), nn.Dropout(0.5), nn.Layer(6, 1, "linear", seed=1)).eval())
     assert [layer.relus for layer in found.layers] == [6, 0, 0, 0]
     assert len(found.flags) == 1
+
+
+def test_sizes_are_drawn_over_whole_decades_whose_labels_do_not_meet() -> None:
+    sizes, _ = diagnosis(nn.MLP(4, [6, 1], seed=0)).plot()
+    decades = [math.log10(limit) for limit in sizes.get_xlim()]
+    assert decades == [round(decade) for decade in decades]
+
+
+def test_a_loss_by_name_leads_to_the_function() -> None:
+    with pytest.raises(TypeError, match=r"loss is a function, got 'mse'; write loss=nn.mse"):
+        nn.diagnose(nn.Layer(4, 1), X, Y, "mse")  # type: ignore[arg-type]

@@ -255,3 +255,8 @@ def test_mistakes_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "scipy.optimize", None)
     with pytest.raises(ImportError, match=r"nn\.minimize needs scipy: python -m pip install"):
         nn.minimize(Point(1.0, 1.0), rosenbrock)
+
+
+def test_rows_in_the_place_of_a_function_are_told_where_they_go() -> None:
+    with pytest.raises(TypeError, match=r"minimize takes a function of the model, and its rows as data=\(X, y\); got"):
+        nn.minimize(nn.Layer(1, 1), [[1.0]], [1.0])  # type: ignore[arg-type]

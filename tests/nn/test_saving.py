@@ -652,3 +652,8 @@ def test_whoever_reads_while_another_writes_sees_a_whole_file(path: Path) -> Non
         found = [bits(nn.load(path).model) for _ in range(50)]
         saver.send_signal(signal.SIGKILL)
     assert all(each in wanted for each in found)
+
+
+def test_a_directory_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"No such directory: '.*nowhere'"):
+        nn.save(tmp_path / "nowhere" / "model.safetensors", nn.Layer(1, 1))

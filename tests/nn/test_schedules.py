@@ -174,3 +174,8 @@ def test_an_optimiser_follows_a_schedule() -> None:
 def test_the_floor_is_named_lest_it_be_taken_for_the_duration(schedule: Any) -> None:
     with pytest.raises(TypeError):
         schedule(0.02, 0.001, 10)  # begin, end, duration, as others have them
+
+
+def test_a_warm_up_is_that_of_a_schedule() -> None:
+    with pytest.raises(TypeError, match=r"schedule is a function, got 0.1; write nn.schedules.constant"):
+        schedules.warm_up(0.1, 3)  # type: ignore[arg-type]
