@@ -4,11 +4,8 @@ import random
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from autodiff.compiler import TracingError
 from nn.holding import modules_of
-
-
-class DrawnError(RuntimeError):
-    """A model drew random numbers that it was not given."""
 
 
 class Given(random.Random):
@@ -27,7 +24,7 @@ class Given(random.Random):
         try:
             return next(self._numbers)
         except StopIteration:
-            raise DrawnError(
+            raise TracingError(
                 "a model draws as many random numbers for every row of a shape, and none in eval mode; it drew more"
             ) from None
 
@@ -36,9 +33,6 @@ class Counting(random.Random):
     """A generator that counts what it gives."""
 
     count = 0
-
-    def __init__(self) -> None:
-        super().__init__(0)
 
     def random(self) -> float:
         self.count += 1

@@ -51,7 +51,7 @@ class Descent:
             self._slopes += slopes
         if self.clip is not None:
             self.clip.on_array(self._slopes)
-        if not isfinite(loss) or not (isfinite(self._slopes @ self._slopes) or numpy.isfinite(self._slopes).all()):
+        if not isfinite(loss) or not numpy.isfinite(self._slopes).all():
             return nan
         if self.schedule is not None:
             self.optimizer.lr = self.schedule(t)

@@ -53,7 +53,7 @@ class Rehearsal:
     def _run(self, i: int) -> Exception | None:
         """Count what row i draws, look for obstacles, and return why nothing can be learned from it."""
         task, fresh = self._task, [Value(parameter.data) for parameter in self._task.parameters]
-        counting = [Counting() for _ in task.chance.generators]
+        counting = [Counting(0) for _ in task.chance.generators]
         try:
             own = twin(task.model, task.parameters, fresh, task.chance.generators, counting)
         except Exception as error:  # of any kind: a class of one's own may say how it is copied

@@ -504,6 +504,29 @@ def test_what_is_trained_eagerly_is_what_compile_false_gives() -> None:
         assert numbers == others
 
 
+class Fickle(nn.Module):
+    """It draws more for some rows than for others."""
+
+    def __init__(self) -> None:
+        self.w, self.rng = Value(0.5), random.Random(0)
+
+    def __call__(self, x: Any) -> Any:
+        return self.w * sum(self.rng.random() for _ in range(3 if x[0] > 0 else 1))
+
+
+def test_a_model_that_draws_more_for_some_rows_is_trained_eagerly() -> None:
+    (history, numbers), (_, others) = trained(Fickle()), trained(Fickle(), compile=False)
+    assert not history.compiled
+    assert numbers == others
+
+
+def test_slopes_whose_squares_are_not_finite_are_taken_as_they_are() -> None:
+    model = nn.Neuron(3, "linear", seed=0)
+    sgd = nn.optim.SGD(model.parameters(), lr=1e-200)
+    history, _ = trained(model, loss=lambda y, t: (y - t) * 1e200, optimizer=sgd, epochs=1)
+    assert history.epochs == 1
+
+
 @pytest.mark.parametrize("compile", [True, False])
 def test_a_penalty_that_ignores_what_it_is_given_is_an_error(compile: bool) -> None:
     model = nn.MLP(3, [2, 1], seed=0)
