@@ -75,6 +75,8 @@ def array(values: Any) -> Any:
     Args:
         values: a list, nested or not, or an array.
 
+    Raises TypeError for a masked array, which lacks numbers, and for a numpy.matrix.
+
     >>> import numpy as np
     >>> from autodiff import Value
     >>> x = Value(-3.0)
@@ -83,6 +85,7 @@ def array(values: Any) -> Any:
     >>> y.data, x.grad
     (8.32455532033676, -1.8973665961010275)
     """
+    floats.check_kind_of_array(values)
     return of_objects(np.array(values, dtype=object))
 
 

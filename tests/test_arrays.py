@@ -336,12 +336,13 @@ def test_a_matrix_is_refused_or_stays_one_and_a_masked_array_is_refused() -> Non
     matrix, masked = np.ones((1, 2)).view(np.matrix), np.ma.array([1.0, 2.0], mask=[0, 1])
     v = ad.array([Value(1.0), Value(2.0)])
     square = compile(lambda x: x * x, backend="python")
-    for use in (square, grad(lambda x: x.sum()), lambda m: m @ v, lambda m: np.maximum(m, v), lambda m: Value(2.0) * m):
+    products = (lambda m: m @ v, lambda m: Value(2.0) * m)
+    for use in (square, grad(lambda x: x.sum()), *products, lambda m: np.maximum(m, v), ad.array):
         with pytest.raises(TypeError, match=r"got a numpy.matrix.*np.asarray"):
             use(matrix)
     assert type(np.dot(matrix, v)) is np.matrix
     assert (masked * Value(2.0)).mask.tolist() == [False, True]
-    for use in (lambda m: v * m, lambda m: np.maximum(m, v)):
+    for use in (lambda m: v * m, lambda m: np.maximum(m, v), ad.array):
         with pytest.raises(TypeError, match="masked array"):
             use(masked)
 
