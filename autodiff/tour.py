@@ -228,8 +228,8 @@ def explain_weight(model: nn.MLP, sample: Sample) -> None:
     output = logits[digit]
     loss.label, output.label, output.operands[0].label, weight.label = "L", "z", "s", "w"
     print(
-        f"\nThe chain rule for that {digit}: L is its loss, z = s + b the output {digit},\n"
-        f"w the weight in it of hidden unit {index}.\n"
+        f"\nThe chain rule for that {digit}: L is its loss, z = s + b the logit of {digit},\n"
+        f"and w the weight in s of hidden unit {index}.\n"
     )
     print(autodiff.explain(loss, weight))
     way = "raise" if weight.grad < 0 else "lower"
