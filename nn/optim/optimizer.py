@@ -68,6 +68,25 @@ class Optimizer(ABC):
     >>> sgd.step()
     >>> x.data, y.data
     (0.5, 0.75)
+
+    One of your own is a rule, a function that is the same at every step, and options that nn's own have, too. Here are
+    the signs of a running mean, after Chen et al., Symbolic discovery of optimization algorithms, 2023:
+
+    >>> from autodiff import sign
+    >>> def by_signs(numbers, x, slope, mean):
+    ...     (lr,) = numbers
+    ...     return x - lr * sign(0.9 * mean + 0.1 * slope), 0.99 * mean + 0.01 * slope
+    >>> class Lion(Optimizer):
+    ...     def __init__(self, parameters, lr=1e-4):
+    ...         super().__init__(parameters, lr=lr)
+    ...
+    ...     @staticmethod
+    ...     def _plan(options, step):
+    ...         return Plan(by_signs, (options["lr"],), columns={"mean": 0.0})
+    >>> lion = Lion([y], lr=0.25)
+    >>> lion.step()
+    >>> y.data
+    0.5
     """
 
     def __init__(self, parameters: Parameters, **options: Any) -> None:
@@ -264,7 +283,7 @@ class Optimizer(ABC):
             for group, known in zip(self.param_groups, self._checked, strict=True)
         ]
         return [
-            _penalised(self._plan(options, state["step"] + 1), options["maximize"])
+            _penalised(self._plan(options, state["step"] + 1), options.get("maximize", False))
             for state, options in zip(self._states, self._checked, strict=True)
         ]
 

@@ -76,7 +76,9 @@ def fit(
         metrics: names in `nn.metrics.METRICS`, or functions of outputs and target of one row; the history has their
             means over rows, in training as the parameters were when the rows had their turn.
         callbacks: functions of an `Event`, after each epoch.
-        compile: "auto", where it can be; True, and an error says why it cannot; False, eagerly.
+        compile: "auto", where it can be, and the history's `why_eager` says why where not; True, and an error says so;
+            False, eagerly. The first compilation on a machine takes up to a minute, later ones seconds, for each shape
+            of rows.
         progress: a bar: True, False, or "auto", at a terminal or in a notebook.
         executor: of `concurrent.futures` or dask: workers that share the rows of each batch.
         shards: into how many parts a batch is split, whose sums are added up in order; as many as the executor has

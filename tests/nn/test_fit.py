@@ -16,6 +16,7 @@ import autodiff as ad
 import nn
 from autodiff import Value
 from autodiff.compiler import TracingError
+from nn.optim.optimizer import Plan
 from nn.training.rows import Data
 
 RNG = np.random.default_rng(0)
@@ -989,3 +990,26 @@ def test_digits_are_read_after_a_few_epochs() -> None:
     history, _ = trained(model, rows / 16, digits, epochs=15, compile=True, metrics=["accuracy"], **options)
     assert history["accuracy"][-1] > 0.98
     assert (nn.predict(model, held_out / 16).argmax(1) == answers).mean() > 0.95
+
+
+@pytest.mark.parametrize("compile", [True, False])
+def test_an_optimiser_of_your_own_is_one_rule(compile: bool) -> None:
+    model = nn.MLP(3, [4, 1], seed=0)
+    by_signs = BySigns(model.parameters(), lr=0.01)
+    history = nn.fit(model, X, X[:, 0], loss=nn.mse, optimizer=by_signs, epochs=20, compile=compile)
+    assert history["loss"][-1] < history["loss"][0] / 4
+    assert by_signs.state_dict()["state"][0]["step"] == 20 * 2
+
+
+class BySigns(nn.optim.Optimizer):
+    def __init__(self, parameters: Any, lr: float) -> None:
+        super().__init__(parameters, lr=lr)
+
+    @staticmethod
+    def _plan(options: Any, step: int) -> Plan:
+        return Plan(descent_by_sign, (options["lr"],))
+
+
+def descent_by_sign(numbers: Any, x: Any, slope: Any) -> tuple[Any, ...]:
+    (lr,) = numbers
+    return (x - lr * ad.sign(slope),)
