@@ -130,9 +130,7 @@ fit = explained(fit, _EXAMPLE, ON_FIT)
 
 
 def _check(epochs: Any, batch_size: Any, compile: Any) -> None:
-    for name, number, least in (("epochs", epochs, 0), ("batch_size", batch_size, 1)):
-        if name == "batch_size" and number is None:
-            continue
+    for name, number, least in (("epochs", epochs, 0), ("batch_size", 1 if batch_size is None else batch_size, 1)):
         if isinstance(number, bool) or not hasattr(type(number), "__index__") or number < least:
             raise ValueError(f"{name} is a whole number of at least {least}, got {number!r}")
     if compile not in (True, False, "auto"):
@@ -173,14 +171,15 @@ def _listed(name: str, functions: Any) -> list[Any]:
 
 def _by_name(metrics: Sequence[Metric]) -> dict[str, Any]:
     """Return the functions that are meant, by name."""
-    names = [metric if isinstance(metric, str) else name_of(metric) for metric in metrics]
-    if len({"loss", "lr", "seconds", *names}) < len(names) + 3:
-        raise ValueError(f"metrics have names of their own, other than loss, lr and seconds, got {names}")
+    functions: dict[str, Any] = {}
     for metric in metrics:
         if not callable(metric) and metric not in METRICS:
             raise ValueError(f"no metric is called {metric!r}; known are {', '.join(METRICS)}, or give a function")
-    functions = [metric if callable(metric) else METRICS[metric] for metric in metrics]
-    return dict(zip(names, functions, strict=True))
+        name = metric if isinstance(metric, str) else name_of(metric)
+        if name in ("loss", "lr", "seconds", *functions):
+            raise ValueError(f"metrics have names of their own, other than loss, lr and seconds, got {name!r} again")
+        functions[name] = METRICS[metric] if isinstance(metric, str) else metric
+    return functions
 
 
 def _clip(clip: Any) -> Any:

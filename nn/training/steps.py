@@ -86,7 +86,7 @@ class EagerSteps:
 
         task, figures = self.task, numpy.zeros(1 + len(self.task.metrics))
         task.write(numbers)
-        for parameter in task.parameters:
+        for parameter in task.parameters if self.learns else ():
             parameter.grad = 0.0
         for i in indices.tolist():
             try:
