@@ -165,13 +165,20 @@ class _Problem:
         return self.f(twin(self.model, self.parameters, numbers), *row)
 
     def _check(self) -> None:
-        """Refuse a function that closes over the model: its numbers would be constants."""
-        result = self.of_numbers([Value(x) for x in self.start], *[rows[0] for rows in self.data])
+        """Refuse a function of which the numbers of the model, or those it is given, would be constants."""
+        numbers = [Value(x) for x in self.start]
+        result = self.of_numbers(numbers, *[rows[0] for rows in self.data])
         outputs = [y for y in autodiff.array([result]).ravel().tolist() if isinstance(y, Value)]
-        if not leaves_of(autodiff.sum(outputs)).isdisjoint(self.parameters):
+        leaves = leaves_of(autodiff.sum(outputs))
+        if not leaves.isdisjoint(self.parameters):
             raise TypeError(
                 f"{self.name} gives its function a copy of the model, and the function used the model itself; "
                 "write it of its argument: lambda model: nn.mse([model(x) for x in X], y)"
+            )
+        if leaves.isdisjoint(numbers):
+            raise TypeError(
+                f"what the function of {self.name} gives does not depend on the parameters of the model; leave its "
+                "outputs Values, without .data, and compute with them"
             )
 
     def compiled(self, transform: Callable[[Function], Function]) -> Function:

@@ -317,7 +317,7 @@ def _group(name: str, given: Any, options: Mapping[str, Any]) -> dict[str, Any]:
             raise TypeError(f"{name} takes leaf Values, got {parameter!r}; pass model.parameters()")
     params = list(dict.fromkeys(params))
     if not params:
-        raise ValueError(f"{name} takes at least one parameter, got none")
+        raise ValueError(f"{name} takes at least one parameter, got none; one is an autodiff.Value that a module holds")
     for option in given:
         if option not in options and option != "params":
             raise ValueError(f"{name} has no option {option!r}; it has {', '.join(options)}")

@@ -72,7 +72,10 @@ class Rehearsal:
         return problem
 
     def _figures(self, model: Any, i: int) -> list[Any]:
-        loss, metrics = self._task.judged(model(self._data.row(i)), self._data.target(i))
+        outputs = model(self._data.row(i))
+        if outputs is None:
+            raise TypeError("the model gives None for a row; return the outputs in its __call__")
+        loss, metrics = self._task.judged(outputs, self._data.target(i))
         return [loss, *metrics]
 
     def _kept(self, model: Any) -> str:

@@ -1013,3 +1013,16 @@ class BySigns(nn.optim.Optimizer):
 def descent_by_sign(numbers: Any, x: Any, slope: Any) -> tuple[Any, ...]:
     (lr,) = numbers
     return (x - lr * ad.sign(slope),)
+
+
+def test_a_model_that_returns_nothing_is_told_so() -> None:
+    class Mute(nn.Module):
+        def __init__(self) -> None:
+            self.layer = nn.Layer(3, 1, seed=0)
+
+        def __call__(self, x: Any) -> Any:
+            self.layer(x)
+
+    model = Mute()
+    with pytest.raises(TypeError, match="the model gives None for a row; return the outputs in its __call__"):
+        nn.fit(model, X, X[:, 0], loss=nn.mse, optimizer=nn.optim.SGD(model.parameters()), epochs=1)

@@ -260,3 +260,10 @@ def test_mistakes_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_rows_in_the_place_of_a_function_are_told_where_they_go() -> None:
     with pytest.raises(TypeError, match=r"minimize takes a function of the model, and its rows as data=\(X, y\); got"):
         nn.minimize(nn.Layer(1, 1), [[1.0]], [1.0])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("train", [nn.minimize, nn.least_squares])
+def test_a_function_that_loses_the_gradient_is_an_error(train: Any) -> None:
+    model = nn.Layer(1, 1, "linear", seed=0)
+    with pytest.raises(TypeError, match="does not depend on the parameters of the model; leave its outputs Values"):
+        train(model, lambda model: model([1.0]).data - 1.0)
