@@ -195,8 +195,8 @@ class Module:
         >>> model.child_name(model.layers[1])
         'layers.1'
         """
-        found = [path for deep in (False, True) for path, held in walk(self, deep) if held is child and path]
-        return dotted(found[0]) if found else None
+        found = (path for deep in (False, True) for path, held in walk(self, deep) if held is child and path)
+        return dotted(next(found, None)) or None
 
     def modules(self) -> list["Module"]:
         """Return the module itself and all modules in it, each once, in the order of the attributes.
