@@ -13,7 +13,7 @@ from concurrent.futures import BrokenExecutor, CancelledError, Executor
 from functools import partial
 from typing import Any
 
-from nn.training.steps import Steps, Sums, added, alike
+from nn.training.steps import Steps, Sums, added, alike, kept
 
 _here = threading.local()  # of each worker: what it was sent, by key
 _MOST_KEPT = 2
@@ -21,20 +21,20 @@ _MOST_KEPT = 2
 
 def work(key: str, sent: bytes | None, *part: Any) -> Sums | None:
     """Return the sums of a part, in a worker; None where it was not sent the model and the data yet."""
-    kept: dict[str, Any] = _here.__dict__
-    if key not in kept:
+    known: dict[str, Any] = _here.__dict__
+    if key not in known:
         if sent is None:
             return None
-        while len(kept) >= _MOST_KEPT:
-            del kept[next(iter(kept))]
-        kept[key] = pickle.loads(sent)
-    return _sums(kept[key], *part)
+        while len(known) >= _MOST_KEPT:
+            del known[next(iter(known))]
+        known[key] = pickle.loads(sent)
+    return _sums(known[key], *part)
 
 
 def _sums(steps: Steps, state: Any, numbers: Any, indices: Any) -> Sums:
     """Return the sums of a part, for which the model draws random numbers from this state on."""
     steps.task.chance.state = state
-    return steps.sums(numbers, indices)
+    return kept(steps.sums(numbers, indices))
 
 
 class Shards:
@@ -65,7 +65,7 @@ class Shards:
 
         chunks = [chunk for chunk in numpy.array_split(indices, self.count) if len(chunk)]
         if self._executor is None:
-            return added([self._steps.sums(numbers, chunk) for chunk in chunks])
+            return added([kept(self._steps.sums(numbers, chunk)) for chunk in chunks])
         chance, parts = self._steps.task.chance, []
         for chunk in chunks:
             parts.append((chance.state, numbers, chunk))

@@ -28,9 +28,7 @@ OTHER_NUMBERS = (
 
 
 class Sums(NamedTuple):
-    """Over the rows of a batch, as arrays: of the loss and each metric, and of the slopes, none where none are asked
-    for.
-    """
+    """Over the rows of a batch, as arrays: of the loss and each metric, and of the slopes, none unless asked for."""
 
     figures: Any
     slopes: Any
@@ -132,36 +130,43 @@ class CompiledSteps:
         loss, metrics = task.judged(own(self.data.handed(x)), target)
         if self.learns and not leaves_of(loss).isdisjoint(task.parameters):
             raise TracingError(_BY_ANOTHER_WAY)
-        return loss, metrics
+        return loss, autodiff.array([loss, *metrics])
 
     def sums(self, numbers: Any, indices: Any) -> Sums:
         """Return the sums over the rows with these indices, at these numbers of the parameters."""
-        rows = indices.tolist() if self.task.chance.generators else []
-        noise = {i: self.task.chance.drawn(self.counts(i)) for i in rows}  # in the order that the model draws it in
-        return added([self._of_alike(numbers, group, noise) for group in self.data.groups(indices)])
-
-    def _of_alike(self, numbers: Any, indices: Any, noise: Mapping[int, list[float]]) -> Sums:
-        """Return the same of rows that are alike in shape; if all are, by a call into arrays that stay."""
         import numpy
 
-        self._counts = self.counts(indices[0])
-        drawn = numpy.array([noise[i] for i in indices]) if noise else numpy.empty((len(indices), 0))
-        if not self.data.is_even:
-            return self._sums(self._run(numbers, *self.data.taken(indices), drawn))
+        rows = indices.tolist() if self.task.chance.generators else []
+        noise = {i: self.task.chance.drawn(self.counts(i)) for i in rows}  # in the order that the model draws it in
+        if self.data.is_even:
+            return self._of_even(numbers, indices, [noise[i] for i in rows])
+        parts = []
+        for group in self.data.groups(indices):
+            self._counts = self.counts(group[0])
+            drawn = numpy.array([noise[i] for i in group]) if noise else numpy.empty((len(group), 0))
+            parts.append(self._sums(self._run(numbers, *self.data.taken(group), drawn)))
+        return added(parts)
+
+    def _of_even(self, numbers: Any, indices: Any, noise: list[list[float]]) -> Sums:
+        """Return the same where all rows are alike in shape, in arrays that the next such call fills anew."""
+        import numpy
+
         if len(indices) not in self._prepared:
+            self._counts = self.counts(indices[0])
+            drawn = numpy.array(noise) if noise else numpy.empty((len(indices), 0))
             own = numbers.copy(), *self.data.taken(indices), drawn
             self._prepared[len(indices)] = self._run.prepare(*own), own
-        call, (own_numbers, x, y, own_drawn) = self._prepared[len(indices)]
-        own_numbers[:], own_drawn[:] = numbers, drawn
+        call, (own_numbers, x, y, drawn) = self._prepared[len(indices)]
+        own_numbers[:] = numbers
+        if noise:
+            drawn[:] = noise
         self.data.taken(indices, x, y)
         call()
         return self._sums(call.results)
 
     def _sums(self, results: Any) -> Sums:
-        import numpy
-
-        (loss, metrics), slopes = results if self.learns else (results, ())
-        return Sums(numpy.array([loss, *metrics], float), numpy.array(slopes))
+        (_, figures), slopes = results if self.learns else (results, results[1][:0])
+        return Sums(figures, slopes)
 
 
 class Steps:
@@ -249,3 +254,8 @@ def are_close(found: Any, expected: Any) -> bool:
 def added(parts: Sequence[Sums]) -> Sums:
     """Return the sum of the sums, added up in their order."""
     return reduce(lambda x, y: Sums(x.figures + y.figures, x.slopes + y.slopes), parts)
+
+
+def kept(sums: Sums) -> Sums:
+    """Return the same in arrays of their own."""
+    return Sums(sums.figures.copy(), sums.slopes.copy())

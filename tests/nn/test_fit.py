@@ -840,6 +840,17 @@ def test_a_callback_stops_the_training_and_says_why() -> None:
     assert (history.epochs, history.stopped) == (4, "enough")
 
 
+@pytest.mark.parametrize("step", [6, 7, 8])
+def test_a_batch_callback_that_stops_leaves_the_epochs_that_were_whole(step: int) -> None:
+    @nn.each_batch
+    def stop(event: nn.Event) -> None:
+        if event.step == step:
+            event.stop("enough")
+
+    history, _ = trained(nn.Neuron(3, seed=0), callbacks=[stop, lambda event: None])  # 7 batches of 50 rows
+    assert (history.epochs, history.stopped) == (step // 7, "enough")
+
+
 def test_an_exception_of_a_callback_leaves_the_parameters_of_its_epoch() -> None:
     model = nn.Neuron(3, seed=0)
     before = model.state_dict()
