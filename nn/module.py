@@ -21,6 +21,7 @@ it computed. State that is to be saved with the parameters, and not trained, is 
 
 import reprlib
 from collections.abc import Iterator, Mapping
+from copy import copy
 from typing import TYPE_CHECKING, Any, Self
 
 from autodiff import Value
@@ -309,6 +310,7 @@ def _buffers(module: Module) -> Iterator[tuple[Module, str, Path]]:
 
 
 def _float(x: Any) -> float:
-    """Return the number of a parameter or buffer, whatever kind was assigned to it."""
-    number = x.data if isinstance(x, Value) else x
-    return number if type(number) is float else Value(number).data
+    """Return the number of a parameter or buffer; a copy holds what was assigned as a float, or raises and names it."""
+    if not isinstance(x, Value):
+        return Value(x).data
+    return x.data if type(x.data) is float else copy(x).data
