@@ -1568,6 +1568,20 @@ def test_a_prepared_call_reads_and_fills_arrays(backend: str) -> None:
     assert (float(value), slope.tolist()) == (25.0, [6.0, 8.0])
 
 
+def test_what_keeps_a_number_is_named_while_weak_proxies_of_the_dead_are_about() -> None:
+    class Cell:
+        def step(self, x: Any) -> Any:
+            self.state = x * 2.0
+            return self.state
+
+    proxy = weakref.proxy(Cell())
+    gc.collect()
+    with pytest.raises(TracingError, match="the attribute 'state' of a Cell"):
+        compile(Cell().step)(1.0)
+    with pytest.raises(ReferenceError):
+        proxy.step(1.0)
+
+
 def test_a_prepared_call_runs_f_itself_inside_detect_anomaly(backend: str) -> None:
     x = np.array([1.0, 4.0])
     call = compile(lambda x: autodiff.sqrt(x[0]) * autodiff.sqrt(x[1]), backend=backend).prepare(x)
