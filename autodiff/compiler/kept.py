@@ -29,7 +29,7 @@ _FURTHEST = 6  # containers around a number
 
 def where_kept(owner: Owner, results: Results, f: Callable[..., Any]) -> str:
     """Return where a number of the program is, after its trace: an attribute, a global, a cache, or the result of f."""
-    kept = [x for x in gc.get_objects() if issubclass(type(x), Tracer) and x.owner is owner]  # a dead proxy has no class
+    kept = [x for x in gc.get_objects() if issubclass(type(x), Tracer) and x.owner is owner]  # no dead proxy
     seen = {id(kept), id(results), *map(id, results), id(sys._getframe())}
     for child in (other for _, other in results.others):
         if any(holds(child, x) for x in kept):
