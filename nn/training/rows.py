@@ -8,6 +8,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from nn.optional import optional
+
 Table = tuple[Any, Any]  # floats, and the same as ints where all are; a list of arrays where rows differ in shape
 
 
@@ -95,7 +97,7 @@ class Data:
 
 def _table(name: str, table: Any) -> Table:
     """Return the numbers of a table; raise for what is none, or not finite."""
-    import numpy
+    numpy = optional("numpy", "training")
 
     table = table.to_numpy() if hasattr(table, "to_numpy") else table
     if hasattr(table, "toarray"):
