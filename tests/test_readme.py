@@ -4,6 +4,8 @@ import doctest
 import re
 from pathlib import Path
 
+import pytest
+
 from tests.readme import README, updated
 
 ROOT = README.parent
@@ -18,7 +20,8 @@ def test_it_opens_with_the_two_commands() -> None:
     ]
 
 
-def test_examples_print_what_they_say() -> None:
+def test_examples_print_what_they_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # they save files
     result = doctest.testfile(str(README), module_relative=False, encoding="utf-8", optionflags=doctest.ELLIPSIS)
     assert result.attempted > 10
     assert result.failed == 0
