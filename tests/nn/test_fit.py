@@ -771,6 +771,16 @@ def test_a_class_that_is_none_is_named_with_its_row() -> None:
         trained(nn.MLP(3, [2, 2], seed=0), X, [0, 2, *[1] * 48], loss=nn.cross_entropy, shuffle=False)
 
 
+@pytest.mark.parametrize("compile", [True, False])
+def test_a_parameter_that_the_last_step_made_infinite_ends_the_training(compile: bool) -> None:
+    model = nn.Neuron(1, "linear", seed=0)
+    before = model.state_dict()
+    options = {"optimizer": nn.optim.SGD(model.parameters(), lr=1e308), "epochs": 1, "batch_size": None}
+    with pytest.raises(FloatingPointError, match="has become -?inf"):
+        trained(model, [[1.0], [2.0]], [1e3, 1e3], compile=compile, **options)
+    assert model.state_dict() == before
+
+
 def test_the_parameter_that_is_not_finite_is_named() -> None:
     model = nn.MLP(3, [2, 1], seed=0)
     model.layers[1].neurons[0].b.data = float("nan")
