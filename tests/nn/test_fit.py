@@ -776,7 +776,7 @@ def test_a_parameter_that_the_last_step_made_infinite_ends_the_training(compile:
     model = nn.Neuron(1, "linear", seed=0)
     before = model.state_dict()
     options = {"optimizer": nn.optim.SGD(model.parameters(), lr=1e308), "epochs": 1, "batch_size": None}
-    with pytest.raises(FloatingPointError, match="has become -?inf"):
+    with pytest.raises(FloatingPointError, match=r"has become -?inf"):
         trained(model, [[1.0], [2.0]], [1e3, 1e3], compile=compile, **options)
     assert model.state_dict() == before
 
