@@ -6,6 +6,7 @@ from operator import is_not
 from typing import Any
 
 import autodiff
+from nn.optional import optional
 
 # How many parameters are traced, in some 0.1 ms each; the rest are rows of the same program. A step of Adam on 2,410 of
 # them takes 27 µs, in wider rows about as long, and 60 in rows of one. Traced all together they would take 17, but the
@@ -66,10 +67,7 @@ def _parts(rows: Any, array: Any) -> list[tuple[Any, Any]]:
 
 def check_arrays(numbers: Any, slopes: Any, count: int) -> None:
     """Raise ImportError without numpy, and TypeError or ValueError for what is no array of so many float64."""
-    try:
-        import numpy
-    except ImportError:
-        raise ImportError('on_arrays needs numpy: pip install "scalar-autodiff[compile]"') from None
+    numpy = optional("numpy", "on_arrays")
     for name, array in (("numbers", numbers), ("slopes", slopes)):
         if not isinstance(array, numpy.ndarray) or array.dtype != numpy.float64:
             kind = f"an array of {array.dtype}" if isinstance(array, numpy.ndarray) else type(array).__name__
