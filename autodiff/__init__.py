@@ -94,22 +94,22 @@ from autodiff.functions import max as max
 from autodiff.functions import min as min
 from autodiff.functions import pow as pow
 from autodiff.functions import sum as sum
+from autodiff.hints import ELSEWHERE, missing
 from autodiff.modes import detect_anomaly, no_grad, record_source
 from autodiff.primitives import Domain, Primitive
-from autodiff.segments import checkpoint, preaccumulate
-from autodiff.suggestions import ELSEWHERE, missing
-from autodiff.transforms import grad, gradient, hessian, hvp, jacobian, jvp, value_and_grad, vjp
+from autodiff.transforms.segments import checkpoint, preaccumulate
+from autodiff.transforms.transforms import grad, gradient, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from autodiff.value import Value
 
 if TYPE_CHECKING:
     from autodiff.arrays import array
     from autodiff.compiler import compile as compile
     from autodiff.show import Graph, draw
-    from autodiff.show.animate import animate
-    from autodiff.show.explain import explain
-    from autodiff.show.formula import formula
-    from autodiff.show.steps import backward_steps, forward_steps
-    from autodiff.show.what_if import what_if
+    from autodiff.show.animations.animate import animate
+    from autodiff.show.explanations.explain import explain
+    from autodiff.show.explanations.steps import backward_steps, forward_steps
+    from autodiff.show.explanations.what_if import what_if
+    from autodiff.show.formulas.formula import formula
 
 __all__ = [
     "Domain",

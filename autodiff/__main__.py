@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
-from autodiff import shell, tour
+from autodiff.app import shell, tour
 from autodiff.expression import FUNCTIONS
 
 _DRAWINGS = (".svg", ".png", ".pdf", ".html", ".dot")

@@ -29,7 +29,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from autodiff import floats, functions, primitives
-from autodiff.suggestions import ELSEWHERE, hint
+from autodiff.hints import ELSEWHERE, hint
 
 LONGEST = 2_000  # characters
 _SHOWN = 72  # characters of a line, in an error

@@ -26,9 +26,7 @@ from autodiff import copying, floats, modes, primitives
 from autodiff.assigned import data_of, grad_of, mend_grads
 from autodiff.forks import waited_for
 from autodiff.graph import FORGOTTEN, leaves, topological_order
-from autodiff.nothing import NOTHING, Nothing, local_gradients, passed_on_to
-from autodiff.primitives import TABLE, Primitive
-from autodiff.suggestions import (
+from autodiff.hints import (
     ELSEWHERE_ON_VALUES,
     OWN_OPERATION,
     PRIVATE_ELSEWHERE_ON_VALUES,
@@ -36,6 +34,8 @@ from autodiff.suggestions import (
     missing,
     unexpected,
 )
+from autodiff.nothing import NOTHING, Nothing, local_gradients, passed_on_to
+from autodiff.primitives import TABLE, Primitive
 
 _new = object.__new__
 _PLAIN = frozenset((float, int, bool))  # isinstance(x, Value) takes twice as long for these, below Python 3.12

@@ -20,11 +20,11 @@ from typing import Any
 from nn import init, layers, losses, metrics, optim, training
 from nn.elsewhere import missing
 from nn.layers import *
-from nn.losses import *
-from nn.minimize import least_squares, minimize
-from nn.module import Module
+from nn.losses.losses import *
+from nn.module.module import Module
 from nn.optim import SGD, l1, l2, schedules
 from nn.training import *
+from nn.training.minimize import least_squares, minimize
 
 __all__ = ["SGD", "Module", "init", "l1", "l2", "least_squares", "metrics", "minimize", "optim", "schedules"]
 __all__ += [*layers.__all__, *losses.__all__, *training.__all__]

@@ -11,8 +11,8 @@ from typing import Any
 
 import autodiff
 from nn.lists import flat
-from nn.losses import mae, mse
-from nn.targets import plain, shape
+from nn.losses.losses import mae, mse
+from nn.losses.targets import plain, shape
 
 
 def accuracy(outputs: Any, target: Any, *, threshold: float = 0.0) -> Any:

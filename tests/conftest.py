@@ -4,7 +4,7 @@
 is about the code, not about luck. (The examples draw on the numbers in the modules that are loaded, so one test file
 alone may try others than the whole suite.)
 
-    HYPOTHESIS_PROFILE=explore python -m pytest tests/test_laws.py
+    HYPOTHESIS_PROFILE=explore python -m pytest tests/laws/test_laws.py
 
 tries 50 random examples of each law. `.ci/run` ends with such a step, whose seed it prints. The nightly run is
 

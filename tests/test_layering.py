@@ -11,11 +11,33 @@ import pytest
 import autodiff
 
 ROOT = Path(__file__).parent.parent
-LOW = ["suggestions", "forks", "floats", "nothing", "assigned", "blocks"]
-ENGINE = [*LOW, "primitives", "graph", "modes", "copying", "arrays", "value", "functions", "containers"]
-LAYERS = [*ENGINE, "structures", "sweeps", "segments", "transforms", "testing"]
-# Beside transforms: they may import what is below, nothing below imports them.
-BESIDE = ["show", "expression", "compiler"]
+
+# A room is a module or a folder of `autodiff`: it may import itself, and the rooms in the rows above its own. The
+# longest name that fits says where a module stands.
+ROWS = """
+hints  forks  floats  blocks  structures/containers
+nothing  assigned
+primitives  graph
+modes
+copying  arrays
+value
+functions
+structures
+transforms/sweeps
+transforms/segments
+transforms
+testing  expression
+show  compiler
+app
+__main__
+"""
+LAYER = {room: row for row, rooms in enumerate(ROWS.split("\n")) for room in rooms.split()}
+
+
+def room_of(module: str) -> str:
+    """Return the room of a module, or of a name in one, both written with slashes and without the package."""
+    parts = module.split("/")
+    return next((room for n in range(len(parts), 0, -1) if (room := "/".join(parts[:n])) in LAYER), "")
 
 
 def imported(path: Path, *, everywhere: bool) -> set[str]:
@@ -29,33 +51,23 @@ def imported(path: Path, *, everywhere: bool) -> set[str]:
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
     return names
 
 
-def layer_of(path: Path) -> str:
-    return path.relative_to(ROOT / "autodiff").parts[0].removesuffix(".py")
-
-
-APPLICATIONS = ["__main__", "shell", "tour"]  # above everything, and imported by nothing below
-MODULES = [p for p in (ROOT / "autodiff").rglob("*.py") if layer_of(p) not in ("__init__", *APPLICATIONS)]
+MODULES = [p for p in (ROOT / "autodiff").rglob("*.py") if p != ROOT / "autodiff/__init__.py"]
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_imports_run_one_way(path: Path) -> None:
-    layer = layer_of(path)
-    below = set(LAYERS[: LAYERS.index(layer)]) if layer in LAYERS else set(LAYERS[: LAYERS.index("transforms") + 1])
-    allowed = below | {layer}
+    own = room_of(path.relative_to(ROOT / "autodiff").with_suffix("").as_posix().removesuffix("/__init__"))
+    assert own, f"{path} has no place in the table of rooms"
     for name in imported(path, everywhere=True):
         package, _, rest = name.partition(".")
-        assert package != "nn", f"{path} imports nn"
-        if package == "autodiff" and rest:
-            target = rest.partition(".")[0]
-            assert target in allowed or target not in LAYERS + BESIDE + APPLICATIONS, f"{layer} imports {target}"
-
-
-def test_every_module_of_the_engine_has_its_layer() -> None:
-    assert {layer_of(p) for p in MODULES} <= {*LAYERS, *BESIDE}
+        assert package != "nn" or own == "app", f"{path} imports nn"
+        target = room_of(rest.replace(".", "/"))
+        if package == "autodiff" and target:
+            assert target == own or LAYER[target] < LAYER[own], f"{own} imports {target}"
 
 
 SUBPACKAGES = ["autodiff.compiler", "autodiff.testing"]

@@ -20,7 +20,8 @@ import pytest
 
 import autodiff as ad
 import nn
-from autodiff import Value, blocks, modes, transforms
+from autodiff import Value, blocks, modes
+from autodiff.transforms import transforms
 from autodiff.value import one_pass_at_a_time
 
 

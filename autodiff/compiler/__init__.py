@@ -4,9 +4,9 @@ A function is traced once (`tracing`) into a program of flat arrays (`program`, 
 (`passes`) and a backend runs (`python_backend`, `numba_backend`). What users call is in `compiled`.
 """
 
+from autodiff.compiler.calls.prepared import Prepared
 from autodiff.compiler.compiled import Compiled, compile
-from autodiff.compiler.prepared import Prepared
 from autodiff.compiler.stats import Stats
-from autodiff.compiler.tracers import TracingError
+from autodiff.compiler.trace.tracers import TracingError
 
 __all__ = ["Compiled", "Prepared", "Stats", "TracingError", "compile"]

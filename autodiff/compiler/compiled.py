@@ -34,8 +34,7 @@ from typing import Any
 
 from autodiff import modes
 from autodiff.assigned import data_of, mend_grads
-from autodiff.compiler import saved
-from autodiff.compiler.arguments import (
+from autodiff.compiler.calls.arguments import (
     Arguments,
     HoldsValuesError,
     holds_values,
@@ -45,18 +44,19 @@ from autodiff.compiler.arguments import (
     row_of,
     same_containers,
 )
-from autodiff.compiler.eagerly import eagerly, lowered
-from autodiff.compiler.methods import Bindable, copied
-from autodiff.compiler.objects import changed, is_plain
-from autodiff.compiler.options import Options
+from autodiff.compiler.calls.eagerly import eagerly, lowered
+from autodiff.compiler.calls.methods import Bindable, copied
+from autodiff.compiler.calls.objects import changed, is_plain
+from autodiff.compiler.calls.options import Options
+from autodiff.compiler.calls.prepared import Prepared, is_eager
 from autodiff.compiler.paths import Path, outside_leaves, traced, with_gradient
-from autodiff.compiler.prepared import Prepared, is_eager
+from autodiff.compiler.program import saved
 from autodiff.compiler.stats import Stats
-from autodiff.compiler.tracers import TracingError
-from autodiff.compiler.tracing import Trace
-from autodiff.containers import attributes_of
+from autodiff.compiler.trace.tracers import TracingError
+from autodiff.compiler.trace.tracing import Trace
 from autodiff.forks import renewed
-from autodiff.structures import flatten_values, is_array
+from autodiff.structures.containers import attributes_of
+from autodiff.structures.structures import flatten_values, is_array
 from autodiff.value import Value, one_pass_at_a_time
 
 MOST_PATHS = 64

@@ -15,17 +15,17 @@ from operator import add
 from typing import Any, ClassVar
 
 from autodiff import modes
-from autodiff.compiler.kept import where_kept
-from autodiff.compiler.options import Options
-from autodiff.compiler.passes import drop_dead, optimised
-from autodiff.compiler.program import Program
-from autodiff.compiler.python_backend import PythonRunner
-from autodiff.compiler.results import Results, builder
-from autodiff.compiler.tracers import Owner, Tracer, TracingError
-from autodiff.compiler.tracing import Trace
+from autodiff.compiler.backends.python import PythonRunner
+from autodiff.compiler.calls.kept import where_kept
+from autodiff.compiler.calls.options import Options
+from autodiff.compiler.calls.results import Results, builder
+from autodiff.compiler.passes.passes import drop_dead, optimised
+from autodiff.compiler.program.program import Program
+from autodiff.compiler.trace.tracers import Owner, Tracer, TracingError
+from autodiff.compiler.trace.tracing import Trace
 from autodiff.graph import leaves, topological_order
-from autodiff.structures import is_array
-from autodiff.sweeps import read_again, reverse
+from autodiff.structures.structures import is_array
+from autodiff.transforms.sweeps import read_again, reverse
 from autodiff.value import Value
 
 
@@ -178,7 +178,7 @@ def runner(program: Program, backend: str, reduction: str | None, threads: int) 
     """
     if backend == "python" or program.primitives or (backend == "auto" and not has_numba()):
         return RowsInPython(program, reduction)
-    from autodiff.compiler.numba_backend import Runner
+    from autodiff.compiler.backends.numba import Runner
 
     return Runner(program, reduction, threads)
 

@@ -17,11 +17,11 @@ operations, edges with local gradients, frames for modules; what is too large to
     └─ y   2     3                3
 """
 
-from autodiff.show.animate import animate
-from autodiff.show.explain import explain
-from autodiff.show.formula import formula
-from autodiff.show.graph import Graph, draw
-from autodiff.show.steps import backward_steps, forward_steps
-from autodiff.show.what_if import what_if
+from autodiff.show.animations.animate import animate
+from autodiff.show.drawings.graph import Graph, draw
+from autodiff.show.explanations.explain import explain
+from autodiff.show.explanations.steps import backward_steps, forward_steps
+from autodiff.show.explanations.what_if import what_if
+from autodiff.show.formulas.formula import formula
 
 __all__ = ["Graph", "animate", "backward_steps", "draw", "explain", "formula", "forward_steps", "what_if"]

@@ -13,7 +13,7 @@ from nn.init import Init, generator, weights
 from nn.layers.arguments import width_of
 from nn.layers.configured import Configured
 from nn.lists import is_list
-from nn.targets import chosen, is_index, nan_unless
+from nn.losses.targets import chosen, is_index, nan_unless
 
 
 class Embedding(Configured):

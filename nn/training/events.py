@@ -13,8 +13,8 @@ from os import PathLike, fspath
 from typing import Any, TypeVar
 
 from nn.training.history import History
-from nn.training.saving import save
-from nn.training.steps import number_of
+from nn.training.saving.saving import save
+from nn.training.steps.steps import number_of
 
 
 @dataclass

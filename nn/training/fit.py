@@ -6,18 +6,18 @@ from typing import Any
 
 from autodiff.compiler import TracingError
 from nn.elsewhere import ON_FIT, explained
-from nn.holding import is_module
 from nn.metrics import METRICS
+from nn.module.holding import is_module
 from nn.optim.clipping import clip_by_norm
 from nn.training.events import Callback
-from nn.training.forward import Evaluation, in_mode
 from nn.training.history import History
 from nn.training.loop import Descent, Loop
 from nn.training.progress import Progress
-from nn.training.rehearsal import Rehearsal, name_of
-from nn.training.rows import Data
-from nn.training.shards import Shards
-from nn.training.steps import Steps, Task
+from nn.training.steps.forward import Evaluation, in_mode
+from nn.training.steps.rehearsal import Rehearsal, name_of
+from nn.training.steps.rows import Data
+from nn.training.steps.shards import Shards
+from nn.training.steps.steps import Steps, Task
 
 Metric = str | Callable[[Any, Any], Any]
 _FUNCTIONS = {

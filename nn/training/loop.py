@@ -8,15 +8,15 @@ from typing import Any
 
 import autodiff
 from autodiff import Value
-from nn.training.diverging import diverged
 from nn.training.events import Callback, Event, figure_of
-from nn.training.forward import Evaluation, in_mode
 from nn.training.history import History
 from nn.training.interrupts import Interrupts
 from nn.training.progress import Progress
-from nn.training.rows import Data
-from nn.training.steps import Sums, Task
-from nn.training.twin import leaves_of
+from nn.training.steps.diverging import diverged
+from nn.training.steps.forward import Evaluation, in_mode
+from nn.training.steps.rows import Data
+from nn.training.steps.steps import Sums, Task
+from nn.training.steps.twin import leaves_of
 
 
 class Descent:

@@ -1,0 +1,1 @@
+"""The application: `python -m autodiff`, with its tour and its expressions."""

@@ -1,0 +1,1 @@
+"""Kernels: the loops of the fast backend, in machine code."""

@@ -1,0 +1,229 @@
+"""The fast backend: a program as loop nests, run by an interpreter that numba compiles once per machine.
+
+    >>> program = Program.of(2, [3.0], [("mul", (0, 1)), ("add", (3, 2)), ("exp", (3,))], [4, 5])
+    >>> runner = Runner(program)
+    >>> outputs, holds = runner.run(np.array([2.0, 0.5]))
+    >>> outputs.tolist(), holds
+    ([4.0, 2.718281828459045], True)
+
+Runners are safe to share between threads: each run takes a block of memory from a pool and gives it back.
+"""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from autodiff.compiler.backends.kernels import interpreter
+from autodiff.compiler.backends.kernels.units import units
+from autodiff.compiler.nests.listing import listing
+from autodiff.compiler.nests.reroll import reroll
+from autodiff.compiler.passes.sums import flatten_sums, fold_products, multiply_out_powers, shorten_sums
+from autodiff.compiler.program.program import Program
+
+Array = Any
+PASSES = {
+    "multiply out powers": multiply_out_powers,
+    "flatten sums": flatten_sums,
+    "fold products": fold_products,
+    "shorten sums": shorten_sums,
+}
+_MOST_CHUNKS = 64  # of blocks of rows, each summed by itself, so that sums are the same for any number of threads
+_FIELD = {name: i for i, name in enumerate(interpreter.FIELDS)}
+_CALL = slice(_FIELD["given_shared"], _FIELD["mode"] + 1)  # what differs from call to call stands together, at the end
+_MODE = _FIELD["mode"]
+
+
+def _plain(numbers: Any) -> Array:
+    made = np.ascontiguousarray(numbers, float)
+    return made if made.flags.writeable else made.copy()  # machine code has no other type for arrays
+
+
+def _chunks(count: int, lanes: int) -> tuple[int, int]:
+    """Return how many blocks of rows are summed by themselves, and how often: by the number of rows alone."""
+    blocks = -(-count // lanes)
+    per_chunk = max(1, -(-blocks // _MOST_CHUNKS))
+    return per_chunk, -(-blocks // per_chunk)
+
+
+@cache
+def _workers(count: int, process: int) -> ThreadPoolExecutor:
+    """Return as many threads of this process, which stay: to start them takes as long as some hundred rows."""
+    return ThreadPoolExecutor(count, thread_name_prefix="autodiff")
+
+
+class _State:
+    """A block of memory for one run at a time, and the header that the interpreter reads."""
+
+    def __init__(self, runner: "Runner") -> None:
+        self.numbers = runner.nests.numbers.copy()
+        self.header = runner.header.copy()
+        self.header[_FIELD["numbers"]] = self.numbers.ctypes.data
+        self.address: int = self.header.ctypes.data
+
+
+class Runner:
+    """A program ready to run; `run` gives outputs, and whether all guards hold.
+
+    `reduce` is "sum" or "mean" to add up the outputs over rows, None to give those of each row. With more threads than
+    one, blocks of rows run side by side; the results have the same bits.
+    """
+
+    name = "numba"
+
+    def __init__(self, program: Program, reduce: str | None = None, threads: int = 1) -> None:
+        self.reduce, self.threads = reduce, threads
+        self.effects: dict[str, int] = {}
+        for name, improve in PASSES.items():
+            program = improve(program)
+            self.effects[name] = len(program.codes)
+        self.program = program
+        self.nests = reroll(program, reduce is not None)
+        self._units = units()
+        self._execute = self._units.execute
+        self.header = self._header()
+        self._pool: list[_State] = []
+        self._inputs, self._varying = program.inputs, sum(program.varying)
+        self._outputs = len(program.outputs)
+        self._same = np.flatnonzero(self.nests.shared)  # outputs that do not vary from row to row
+
+    def _header(self) -> Array:
+        header = np.zeros(len(_FIELD), np.int64)
+        for name, number in self.nests.fields.items():
+            header[_FIELD[name]] = number
+        for name in ("unary", "binary", "ternary", "variadic", "sums"):
+            header[_FIELD[name]] = getattr(self._units, name)
+        header[_FIELD["table"]] = self.nests.table.ctypes.data
+        return header
+
+    @property
+    def stats(self) -> dict[str, int]:
+        """How large the program is: instructions, nests, slots, and bytes of the table and of one block of memory."""
+        return {
+            "instructions": len(self.program.codes),
+            "nests": len(self.nests.entries),
+            "slots": self.program.slots,
+            "bytes": self.nests.table.nbytes + self.nests.numbers.nbytes,
+        }
+
+    def listing(self, limit: int | None = None) -> str:
+        """Return the nests as text, one a line; with a limit, no more than that many."""
+        return listing(self.nests, limit)
+
+    def numbers(self, numbers: Any) -> Array:
+        """Return numbers, a list or a contiguous array of float64, as `run` takes them: as such an array."""
+        return numbers if type(numbers) is np.ndarray and numbers.flags.writeable else _plain(numbers)
+
+    def rows(self, rows: Any) -> Array:
+        """Return rows as `run_rows` takes them."""
+        return _plain(rows)
+
+    def run(self, numbers: Array) -> tuple[Array, bool]:
+        """Return the outputs for the numbers of all inputs, and whether all guards hold."""
+        out = np.empty(self._outputs)
+        return out, self.run_into(numbers, out)
+
+    def run_into(self, numbers: Array, out: Array) -> bool:
+        """Put the outputs into `out`, and return whether all guards hold; both arrays of float64, contiguous."""
+        if len(numbers) != self._inputs or len(out) != self._outputs or self._varying:
+            raise ValueError(
+                f"expected {self._inputs} numbers and room for {self._outputs}, got {len(numbers)} and {len(out)}"
+            )
+        try:
+            state = self._pool.pop()
+        except IndexError:
+            state = _State(self)
+        holds = self._execute(state.address, numbers, out)
+        self._pool.append(state)
+        return holds != 0
+
+    def bound(self, numbers: Array, out: Array) -> Callable[[], Any]:
+        """Return a function that does what `run_into` does with these arrays, half a microsecond sooner.
+
+        It has a block of memory of its own: one thread may call it at a time.
+        """
+        self.run_into(numbers, out)  # checks them
+        state, execute = _State(self), self._execute
+        address = state.address
+
+        def run(kept: Any = state) -> Any:  # what it keeps lives as long as its address is used
+            return execute(address, numbers, out)
+
+        return run
+
+    def run_rows(self, shared: Array, rows: Array) -> tuple[Array, Array]:
+        """Return the outputs, and for each row whether all guards hold.
+
+        `shared` are the numbers of the inputs that do not vary, in order; `rows` has a column for each that does. The
+        outputs are those of each row, an array of shape (rows, outputs), or with `reduce` their sums or means.
+        """
+        shared, rows = _plain(shared), _plain(rows)
+        count = len(rows)
+        if rows.shape != (count, self._varying) or shared.shape != (self._inputs - self._varying,):
+            narrow = self._inputs - self._varying
+            raise ValueError(f"expected {narrow} numbers, rows of {self._varying}; got {shared.shape}, {rows.shape}")
+        lanes = self.nests.fields["lanes"]
+        per_chunk, chunks = _chunks(count, lanes)
+        holds = np.ones(count, bool)
+        out = np.empty((count if self.reduce is None else chunks, self._outputs))
+        mode = interpreter.ROWS if self.reduce is None else interpreter.REDUCED
+        call = [shared.ctypes.data, count, per_chunk * lanes, 0, chunks, holds.ctypes.data, mode]
+        threads = min(self.threads, chunks)
+        if threads <= 1:
+            self._run_chunks(call, rows, out)
+        else:
+            bounds = [i * chunks // threads for i in range(threads + 1)]
+            calls = [[*call[:3], begin, end, *call[5:]] for begin, end in pairwise(bounds)]
+            workers = _workers(threads - 1, os.getpid())
+            others = [workers.submit(self._run_chunks, call, rows, out) for call in calls[1:]]
+            self._run_chunks(calls[0], rows, out)
+            for other in others:
+                other.result()
+        return (out if self.reduce is None else self._reduced(out, count)), holds
+
+    def bound_rows(self, shared: Array, rows: Array) -> tuple[Callable[[], object], Array]:
+        """Return a function that runs these arrays as they then are, and the array of outputs that it fills anew.
+
+        That is `run_rows` without what it does beforehand, which takes half the time of 32 rows. It has a block of
+        memory of its own: one thread may call it at a time.
+        """
+        count, lanes = len(rows), self.nests.fields["lanes"]
+        per_chunk, chunks = _chunks(count, lanes)
+        out, holds = np.empty((count if self.reduce is None else chunks, self._outputs)), np.ones(count, bool)
+        mode = interpreter.ROWS if self.reduce is None else interpreter.REDUCED
+        state = _State(self)
+        state.header[_CALL] = [shared.ctypes.data, count, per_chunk * lanes, 0, chunks, holds.ctypes.data, mode]
+        given, flat = rows.reshape(-1), out.reshape(-1)
+
+        def run(kept: Any = (shared, holds, state)) -> object:  # what it keeps lives as long as its addresses are used
+            self._execute(state.address, given, flat)
+            return None if self.reduce is None else self._reduced(out, count)
+
+        return run, out if self.reduce is None else out[0]
+
+    def _run_chunks(self, call: list[int], rows: Array, out: Array) -> None:
+        try:
+            state = self._pool.pop()
+        except IndexError:
+            state = _State(self)
+        state.header[_CALL] = call
+        self._execute(state.address, rows.reshape(-1), out.reshape(-1))
+        state.header[_MODE] = interpreter.ONE
+        self._pool.append(state)
+
+    def _reduced(self, parts: Array, count: int) -> Array:
+        """Return the sums or means of the outputs, from those of each chunk, added in their order."""
+        with np.errstate(all="ignore"):  # as in scalar arithmetic
+            total = parts[0]
+            same = total[self._same] * (count if self.reduce == "sum" else 1) if len(self._same) else None
+            for part in parts[1:]:
+                total += part
+            if self.reduce == "mean":
+                total /= count
+        if same is not None:
+            total[self._same] = same
+        return total

@@ -1,0 +1,1 @@
+"""Calls: arguments in, results out, and what is kept between calls."""

@@ -1,0 +1,71 @@
+"""What a compiled function does with Values: it calls the function itself, for each row where there are rows."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from autodiff import modes
+from autodiff.compiler.calls.arguments import count_rows, is_static, row_of
+from autodiff.compiler.calls.options import Options
+from autodiff.compiler.calls.results import stacked, with_open_arrays
+from autodiff.structures.structures import Structure, flatten_values, is_array
+from autodiff.value import Value
+
+
+def eagerly(f: Callable[..., Any], options: Options, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Return what f gives; of rows, stacked or reduced as the options say."""
+    rows = options.rows
+    if not rows:
+        return f(*args, **kwargs)
+    count = count_rows([args[i] for i in rows if i < len(args)])
+    results = [f(*[row_of(x, row) if i in rows else x for i, x in enumerate(args)], **kwargs) for row in range(count)]
+    if options.reduce is None:
+        return _stacked(results)
+    total = added(results)
+    if options.reduce == "sum":
+        return total
+    items, structure = flatten_values(total)
+    return structure.build([x if _is_other(x) else x / count for x in items])
+
+
+def added(results: Sequence[Any]) -> Any:
+    """Return the sum of results of one form; of what is no number, the first."""
+    structure, columns = _columns(results)
+    return structure.build([column[0] if _is_other(column[0]) else sum(column[1:], column[0]) for column in columns])
+
+
+def lowered(result: Any) -> Any:
+    """Return the result with floats in the place of Values, but for those that a trace under way makes something of."""
+    items, structure = flatten_values(with_open_arrays(result))
+    trace = modes.current_trace()
+    return structure.build(
+        [x.data if isinstance(x, Value) and (trace is None or trace.is_constant(x)) else x for x in items]
+    )
+
+
+def one_structure(structures: Sequence[Structure]) -> Structure:
+    """Return the structure that all of them are; raise TypeError if they differ."""
+    for other in structures[1:]:
+        if other != structures[0]:
+            raise TypeError(
+                f"f gives {structures[0]} for some rows and {other} for others; rows need results of one form"
+            )
+    return structures[0]
+
+
+def _stacked(results: Sequence[Any]) -> Any:
+    """Return results of one form as one of that form, as `Results.stack` arranges them; arrays are of objects."""
+    structure, columns = _columns(results)
+    numbers = {i for i, column in enumerate(columns) if type(column[0]) is bool or not _is_other(column[0])}
+    items = [column if i in numbers else column[0] for i, column in enumerate(columns)]
+    return stacked(structure, items, numbers, len(results), in_arrays=False)
+
+
+def _columns(results: Sequence[Any]) -> tuple[Structure, list[list[Any]]]:
+    """Return the form of the results, and for each number in it a list with that of each result."""
+    flat = [flatten_values(result) for result in results]
+    structure = one_structure([structure for _, structure in flat])
+    return structure, [list(column) for column in zip(*[items for items, _ in flat], strict=True)]
+
+
+def _is_other(x: Any) -> bool:
+    return is_static(x) and not is_array(x) and not isinstance(x, Value)

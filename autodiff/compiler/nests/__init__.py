@@ -1,0 +1,1 @@
+"""Nests: a program as loops over slots."""

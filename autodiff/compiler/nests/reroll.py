@@ -1,0 +1,307 @@
+"""Re-rolling: a program of single instructions becomes loop nests over slots, as a table that the interpreter runs.
+
+Instructions are sorted by level, the longest path from an input, and by class, their opcode; results get slots in that
+order. Then instructions that came from a loop follow each other with operands whose slots advance by constant steps:
+they are one nest, and nests that follow each other so are one nest with one more loop. The products of a sum are
+written as affine runs, a loop of their own. What is irregular stays as it is: a flat list.
+
+What depends on inputs that vary from row to row comes second, in lanes: `lanes` numbers side by side for each slot. An
+output that is a product, and is to be added up over the rows, is a sum over the lanes, and comes last.
+"""
+
+from array import array
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from autodiff.compiler.nests import loops as layout
+from autodiff.compiler.program.opcodes import CODE, OPCODES
+from autodiff.compiler.program.program import Program, rebuilt
+
+Array = Any
+_TOTALS = {"products": 1, "strong_products": 2, "mul": 3, "strong_mul": 4}  # if they are one product a row
+_CODES_OF_TOTALS = {CODE[name] for name in _TOTALS}
+_SUMS = {**_TOTALS, "add": 5, "sub": 5, "div": 5}
+_KILLING = {
+    "where": 2,
+    **dict.fromkeys(["less", "less_equal", "equal", "not_equal", "nothing", "pow", "hypot", "norm"], 1),
+}
+_MOST_BYTES = 256 * 2**20  # of lanes; beyond it they are made narrower
+_MOST_INSTRUCTIONS = 2**28  # `_laid_out` sorts by levels of 28 bits
+_ALIGNED = 8  # numbers in a line of the cache
+assert len(OPCODES) <= 256, "a flat list has eight bits for an opcode"
+
+
+class Nests(NamedTuple):
+    """A program for the interpreter.
+
+    Attributes:
+        table: nests and flat lists, then the outputs, guards and watched slots.
+        numbers: the block of memory, with the constants in their places.
+        fields: what the interpreter's header says of both.
+        entries: where each entry begins in the table.
+        places: the address of each slot.
+        shared: for each output whether it is the same for all rows.
+    """
+
+    table: Array
+    numbers: Array
+    fields: dict[str, int]
+    entries: Array
+    places: Array
+    shared: Array
+
+
+class _Flat(NamedTuple):
+    """A program as arrays, and what is known of its slots and instructions."""
+
+    codes: Array
+    starts: Array
+    operands: Array
+    varying: Array
+    constants: list[float]  # the program's, then -0.0, 0.0 and 1.0, in their standard places
+    lane: Array
+    level: Array
+    watched: Array
+    phase: Array  # of each instruction: 0 shared, 1 in lanes, 2 a total over lanes
+    first: int
+
+
+class _Memory(NamedTuple):
+    """Where numbers stand: shared inputs, constants, shared results, totals, their starts; lanes; room for copies."""
+
+    inputs: int
+    one: int
+    totals_at: int
+    totals: int
+    lanes_at: int
+    lanes: int
+    room_at: int
+
+
+class _Layout(NamedTuple):
+    """Nests of one order of the instructions."""
+
+    table: Array
+    entries: Array
+    shared_end: int
+    lanes_end: int
+    room: int
+    places: Array
+
+
+def reroll(program: Program, reduce: bool = False, lanes: int = 32) -> Nests:
+    """Return the nests of a program; with `reduce` its outputs are added up over the rows."""
+    if reduce:
+        program = _with_totals(program)
+    flat = _flattened(program, reduce)
+    memory = _memory(flat, lanes)
+    # Sums of different lengths may come from one loop or from several; the shorter table tells.
+    lengths = np.diff(flat.starts)
+    layouts = [_laid_out(flat, memory, extra) for extra in (np.zeros_like(lengths), np.minimum(lengths, 0xFFFF))]
+    return _assembled(program, flat, memory, min(layouts, key=lambda layout: len(layout.table)))
+
+
+def _flattened(program: Program, reduce: bool) -> _Flat:
+    codes = np.frombuffer(program.codes, np.uint16).astype(np.int64) if program.codes else np.zeros(0, np.int64)
+    starts, operands = np.array(program.starts, np.int64), np.array(program.operands, np.int64)
+    varying = np.frombuffer(program.varying, np.uint8)
+    lane, tainted, watched = (np.zeros(program.slots, np.uint8) for _ in range(3))
+    level = np.zeros(program.slots, np.int64)
+    lane[: len(varying)] = varying
+    killing, strong = _by_code(_KILLING), CODE["strong_products"]
+    layout.analysed(codes, starts, operands, program.first, killing, strong, lane, level, tainted, watched)
+    phase = lane[program.first :].astype(np.int64)
+    if reduce:
+        phase[_is_total(program, operands) & (phase == 1) & (_by_code(_TOTALS)[codes] > 0)] = 2
+    constants = [*program.constants, -0.0, 0.0, 1.0]
+    return _Flat(codes, starts, operands, varying, constants, lane, level, watched, phase, program.first)
+
+
+def _memory(flat: _Flat, lanes: int) -> _Memory:
+    wide_inputs = int(flat.varying.sum())
+    inputs = len(flat.varying) - wide_inputs
+    shared_results, wide_results, totals = np.bincount(flat.phase, minlength=3).tolist()
+    totals_at = inputs + len(flat.constants) + shared_results
+    lanes_at = _aligned(totals_at + 2 * totals)
+    wide = wide_inputs + wide_results
+    while lanes > _ALIGNED and wide * lanes * 8 > _MOST_BYTES:
+        lanes //= 2
+    one = inputs + len(flat.constants) - 1
+    room_at = _aligned(lanes_at + wide * lanes)
+    _check_size("numbers in memory", room_at, layout.MOST_ADDRESSES)
+    _check_size("operands of one operation", int(np.max(np.diff(flat.starts), initial=0)), layout.MOST_ADDRESSES)
+    _check_size("operations", len(flat.codes), _MOST_INSTRUCTIONS)
+    return _Memory(inputs, one, totals_at, totals, lanes_at, lanes, room_at)
+
+
+def _check_size(what: str, needed: int, limit: int) -> None:
+    """Raise ValueError for what would not fit into the numbers of a table."""
+    if needed >= limit:
+        raise ValueError(
+            f'the program needs {needed:,} {what}; backend="numba" takes fewer than {limit:,}: compile smaller parts '
+            'of it, or use backend="python"'
+        )
+
+
+def _aligned(address: int) -> int:
+    return -(-address // _ALIGNED) * _ALIGNED
+
+
+def _laid_out(flat: _Flat, memory: _Memory, extra: Array) -> _Layout:
+    """Return the nests of instructions sorted by level, by class, and by what else is given."""
+    codes, starts, operands, phase = flat.codes, flat.starts, flat.operands, flat.phase
+    count, first, lanes_at, lanes, one = len(codes), flat.first, memory.lanes_at, memory.lanes, memory.one
+    sums = _by_code(_SUMS)
+    classes = np.where(codes == CODE["strong_products"], CODE["products"], codes)
+    key = (phase << 60) | (np.where(phase == 2, 0, flat.level[first:]) << 32) | (classes << 16) | extra
+    order = np.argsort(key, kind="stable")
+    groups = np.append(np.flatnonzero(np.diff(key[order], prepend=-1)), count)
+
+    places = _first_places(flat, memory)
+    free = np.array([one + 1, lanes_at + lanes * int(flat.varying.sum()), memory.totals_at])
+    longest = int(np.max(np.diff(starts), initial=1))
+
+    def place(of: Array) -> None:
+        layout.placed(codes, starts, operands, order, of, phase, places, free, lanes_at, lanes)
+
+    until = np.searchsorted(groups, count - memory.totals)
+    place(groups[: until + 1])
+    if memory.totals:  # nobody reads these but the caller, so their order is free
+        last = order[count - memory.totals :]
+        factors = starts[last + 1] - 2
+        keys = (places[operands[factors + 1]], places[operands[factors]], codes[last])
+        order[count - memory.totals :] = last[np.lexsort(keys)]
+        place(groups[until:])
+
+    lengths = np.diff(starts)[order]
+    new_starts = np.append(0, np.cumsum(lengths))
+    gathered = np.repeat(starts[:-1][order] - new_starts[:-1], lengths) + np.arange(new_starts[-1])
+    addresses = places[operands[gathered]]
+    begins, counts, nests = np.empty(count, np.int64), np.empty(count, np.int64), np.empty((count, 3), np.int64)
+    arrays = (codes[order], new_starts, addresses, groups, places[first + order], phase[order], sums)
+    code_at, starts_at, address_at, groups_at, outs_at, phase_at, sums_at = [x.ctypes.data for x in arrays]
+    found = layout.looped(code_at, starts_at, address_at, groups_at, len(groups) - 1, lanes_at, begins, counts, nests)
+    table, entries, shared_end, lanes_end, room = layout.emitted(
+        code_at, starts_at, address_at, outs_at, phase_at, nests[:found], sums_at, lanes_at, lanes, one, begins,
+        np.empty(3 * longest, np.int64),
+    )  # fmt: skip
+    return _Layout(table, begins[:entries], shared_end, lanes_end, room, places)
+
+
+def _first_places(flat: _Flat, memory: _Memory) -> Array:
+    """Return the addresses of all slots, inputs and constants filled in; 0, -0 and 1 at their standard ones."""
+    varying, first = flat.varying, flat.first
+    places = np.zeros(first + len(flat.codes), np.int64)
+    places[: len(varying)][varying == 0] = np.arange(memory.inputs)
+    places[: len(varying)][varying == 1] = memory.lanes_at + memory.lanes * np.arange(int(varying.sum()))
+    bits = np.array(flat.constants).view(np.int64)
+    at = memory.inputs + np.arange(len(bits))
+    for i in (-3, -2, -1):
+        at[bits == bits[i]] = at[i]
+    places[len(varying) : first] = at[:-3]
+    return places
+
+
+def _assembled(program: Program, flat: _Flat, memory: _Memory, chosen: _Layout) -> Nests:
+    places = chosen.places
+    outputs, guards = np.array(program.outputs, np.int64), np.array(program.guards, np.int64)
+    totals_at, totals, one = memory.totals_at, memory.totals, memory.one
+    total = np.flatnonzero(flat.phase == 2)
+    strong = flat.codes[total] == CODE["strong_mul"]
+    starts, given = np.empty(totals), np.flatnonzero(np.diff(flat.starts)[total] == 3)
+    starts[places[flat.first + total] - totals_at] = np.where(strong, 0.0, -0.0)
+    of_product = flat.operands[flat.starts[total[given]]] - len(flat.varying)
+    starts[places[flat.first + total[given]] - totals_at] = np.array(flat.constants)[of_product]
+    numbers = np.zeros(memory.room_at + chosen.room + _ALIGNED)
+    numbers[memory.inputs : one + 1] = flat.constants
+    numbers[totals_at + totals : totals_at + 2 * totals] = starts
+
+    is_lane = flat.lane == 1
+    is_lane[flat.first + total] = False
+    shared = flat.lane[outputs] == 0
+    output_table, output_runs = _affine(places[outputs], is_lane[outputs])
+    guard_table = np.stack([places[guards], is_lane[guards], np.frombuffer(program.expected, np.uint8)], 1)
+    watched = np.flatnonzero(flat.watched)
+    watched_table = np.stack([places[watched], is_lane[watched]], 1)
+    parts = [chosen.table, output_table, guard_table.ravel(), watched_table.ravel()]
+    ends = np.cumsum([len(part) for part in parts]).tolist()
+    fields = {
+        "shared_end": chosen.shared_end, "lanes_end": chosen.lanes_end, "inputs": memory.inputs,
+        "varying": int(flat.varying.sum()), "lanes_at": memory.lanes_at, "lanes": memory.lanes, "outputs": ends[0],
+        "output_runs": output_runs, "guards": ends[1], "guard_count": len(guards), "room": memory.room_at,
+        "strong": int(CODE["strong_products"] in flat.codes or bool(np.any(strong))), "watched": ends[2],
+        "watched_count": len(watched), "totals": totals_at, "total_count": totals, "total_starts": totals_at + totals,
+        "output_width": len(outputs),
+    }  # fmt: skip
+    return Nests(np.concatenate(parts).astype(np.int32), numbers, fields, chosen.entries, places, shared)
+
+
+def _by_code(numbers: dict[str, int]) -> Array:
+    table = np.zeros(len(OPCODES), np.int64)
+    for name, number in numbers.items():
+        table[CODE[name]] = number
+    return table
+
+
+def _among(slots: Array, count: int) -> Array:
+    found = np.zeros(count, bool)
+    found[slots] = True
+    return found
+
+
+def _is_total(program: Program, operands: Array) -> Array:
+    """Return of each instruction whether it is an output and nothing else."""
+    used = _among(operands, program.slots) | _among(np.array(program.guards, np.int64), program.slots)
+    return (_among(np.array(program.outputs, np.int64), program.slots) & ~used)[program.first :]
+
+
+def _with_totals(program: Program) -> Program:
+    """Return the program with each output that varies from row to row as a product, of 1 and what it was if need be.
+
+    A sum is one term of the total, as if in parentheses: over the rows its own terms could cancel or overflow.
+    """
+    varying = program.varying_slots()
+    used = bytearray(program.slots)
+    for x in (*program.operands, *program.guards):
+        used[x] = 1
+    instructions = list(program.instructions())
+    moved = [(code, tuple([x if x < program.first else x + 1 for x in xs])) for code, xs in instructions]
+    outputs, replaced = array("i"), dict[int, int]()
+    for x in program.outputs:
+        new = x if x < program.first else x + 1
+        lone = x >= program.first and not used[x] and _is_product(program, *instructions[x - program.first])
+        if varying[x] and not lone:
+            if x not in replaced:
+                replaced[x] = program.first + 1 + len(moved)
+                moved.append((CODE["mul"], (program.first, new)))
+            new = replaced[x]
+        outputs.append(new)
+    guards = array("i", [x if x < program.first else x + 1 for x in program.guards])
+    return rebuilt(program, moved, [*program.constants, 1.0], outputs=outputs, guards=guards)
+
+
+def _is_product(program: Program, code: int, operands: tuple[int, ...]) -> bool:
+    """Return whether an instruction is one product, or 0 + x * y, whose zero a total may begin with."""
+    if code not in _CODES_OF_TOTALS or len(operands) == 2:
+        return code in _CODES_OF_TOTALS
+    start = operands[0] - program.inputs
+    return len(operands) == 3 and 0 <= start < len(program.constants) and program.constants[start] == 0.0
+
+
+def _affine(places: Array, lane: Array) -> tuple[Array, int]:
+    """Return runs (address, step, length, whether of lanes) that give these places in order, and how many."""
+    runs: list[int] = []
+    count, i, n = 0, 0, len(places)
+    steps = np.diff(places)
+    same = np.flatnonzero((np.diff(steps) != 0) | (lane[2:] != lane[:-2])) if n > 2 else np.zeros(0, int)
+    breaks = [*same.tolist(), max(n - 2, 0)]
+    at = 0
+    while i < n:
+        while breaks[at] < i and at < len(breaks) - 1:
+            at += 1
+        length = min(breaks[at] + 2 - i, n - i) if i + 1 < n and lane[i] == lane[i + 1] else 1
+        runs += int(places[i]), int(steps[i]) if length > 1 else 1, length, int(lane[i])
+        i += length
+        count += 1
+    return np.array(runs, np.int64), count

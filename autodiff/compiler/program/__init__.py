@@ -1,0 +1,1 @@
+"""Program: instructions in flat arrays, and what each can do."""

@@ -1,0 +1,1 @@
+"""Trace: a function called once on placeholders, and what it does written down."""

@@ -1,0 +1,323 @@
+"""Tracing: a function is called once on placeholders, and what it does to them becomes a program.
+
+A `Tracer` is a Value whose number is not to be known: its operations are noted by the `Trace` under way, through the
+same hooks by which Values record a graph. Transforms see the graph that they always see, and the rules of the table are
+read with tracers, so derivatives are traced like anything else.
+
+    >>> from autodiff import grad
+    >>> trace = Trace()
+    >>> x = trace.input(3.0)
+    >>> with trace:
+    ...     slope = grad(lambda x: x.sin())(x)
+    >>> print(trace.program([slope]).listing())
+    inputs  x0
+    v3 = mul x0 1.0
+    v4 = sin v3
+    v5 = cos v3
+    v6 = add v5 0.0
+    outputs v6
+
+What depends on no input and on no Value from outside is plain, and stays what it was. A leaf from outside, such as a
+parameter of a model, is an input too: `Trace.leaves` lists them, in the order of first use. Numbers that leave the
+graph could be stale at the next run, so that is an error here.
+"""
+
+import operator
+from collections.abc import Callable, Iterable, Sequence, Sized
+from typing import Any, Self, cast
+
+from autodiff import floats, modes, primitives
+from autodiff.assigned import data_of
+from autodiff.blocks import Block, Scope
+from autodiff.compiler.program import opcodes
+from autodiff.compiler.program.program import Program
+from autodiff.compiler.trace.layout import Layout
+from autodiff.compiler.trace.tracers import (
+    Condition,
+    Owner,
+    Tracer,
+    foreign,
+    refusal,
+    unwatch_assignments,
+    watch_assignments,
+)
+from autodiff.graph import topological_order
+from autodiff.nothing import NOTHING
+from autodiff.primitives import Primitive
+from autodiff.transforms.segments import SegmentPrimitive
+from autodiff.value import Value, read
+
+_new = object.__new__
+_PLAIN = (float, int, bool)
+NOT_TAKEN = float("-0.0")  # what NOTHING is in a trace: this object, which no arithmetic gives
+
+_COMPARISONS: dict[str, tuple[Primitive, bool, Callable[[Any, Any], Any]]] = {
+    "<": (opcodes.less, False, operator.lt),
+    "<=": (opcodes.less_equal, False, operator.le),
+    ">": (opcodes.less, True, operator.gt),
+    ">=": (opcodes.less_equal, True, operator.ge),
+    "==": (opcodes.equal, False, operator.eq),
+    "!=": (opcodes.not_equal, False, operator.ne),
+}
+
+
+def _exactly(x: Any) -> float:
+    """Return the number as a float; raise where that is another number, which Values compare with exactly."""
+    try:
+        number = floats.as_float(x)
+        is_exact = number == x or number != number
+    except OverflowError:
+        is_exact = False
+    if not is_exact:
+        raise refusal(f"a comparison with {x!r}, which is no float", "compare with float(...) of it")
+    return number
+
+
+def _constant(x: Any) -> float:
+    return NOT_TAKEN if x is NOTHING else floats.as_float(x)
+
+
+def _was_assigned(node: Any) -> bool:
+    numbers = [data_of(x) if isinstance(x, Value) else x for x in node.operands]
+    data = node.op.evaluate(*numbers)
+    if repr(data) == repr(node.data):
+        return False
+    rules = [read(node.op.name, node.op.local_gradients, [out, *numbers]) for out in (data, node.data)]
+    return any(all(map(_alike, gradients, node.local_gradients)) for gradients in rules)
+
+
+def _alike(x: Any, y: Any) -> bool:
+    x, y = (0.0 if z is NOTHING else z for z in (x, y))
+    return bool(x == y or (x != x and y != y))
+
+
+class Guard:
+    """A condition that the program relies on, what it was, and the line that asked."""
+
+    __slots__ = ("condition", "expected", "source")
+
+    def __init__(self, condition: Tracer, expected: bool, source: modes.Source) -> None:
+        self.condition, self.expected, self.source = condition, expected, source
+
+
+class Trace(Scope):
+    """What a function does to numbers, noted while it is called inside `with trace:`.
+
+    Attributes:
+        nodes: the tracers that operations made, in order.
+        guards: the conditions that were used as bools.
+        leaves: the leaf Values from outside; known once there is a program.
+
+    `decisions` are what the first conditions are to be, whatever the numbers say: how a program decided that rounds
+    otherwise than Values do. `assigned` says of interior nodes from outside whether their data was assigned: for all
+    programs alike, what the first has found.
+    """
+
+    def __init__(
+        self,
+        owner: Owner | None = None,
+        decisions: Sequence[bool] = (),
+        assigned: dict[Value, bool] | None = None,
+    ) -> None:
+        self.owner = owner or Owner()
+        self._decisions = decisions
+        self._assigned = {} if assigned is None else assigned
+        self.inputs: list[Tracer] = []
+        self.nodes: list[Tracer] = []
+        self.guards: list[Guard] = []
+        self.leaves: list[Value] = []
+        self._constants: set[Any] = set()  # plain Values made inside
+        self._optional: set[Any] = set()  # tracers of adjoints, or local gradients, that may be nothing at a run
+        self._recomputed: dict[Any, float] = {}  # interior nodes from outside
+        self._logged = 0
+
+    def begin(self, block: Block) -> Self:
+        watch_assignments(block)
+        modes.change(block, recording=True, checking=False, sourcing=False, trace=self)
+        self._log = modes.log(block)
+        return self
+
+    def end(self, block: Block) -> None:
+        modes.unlog(block)
+        modes.restore(block)
+        unwatch_assignments(block)
+
+    def input(self, number: float) -> Tracer:
+        """Return the placeholder of another input, which holds this number at this call."""
+        tracer = _new(Tracer)
+        tracer.number, tracer.op, tracer.operands, tracer._label, tracer.owner = number, None, (), "", self.owner
+        self.inputs.append(tracer)
+        return tracer
+
+    # --- operations ---
+
+    def apply(self, primitive: Primitive, operands: Sequence[Any]) -> Any:
+        """Return what the primitive makes of the operands: the hook of Value."""
+        taken = tuple([x if isinstance(x, Value) else _constant(x) for x in map(floats.unboxed, operands)])
+        if all(map(self.is_constant, taken)):
+            return self._plain(primitive, taken)
+        node = self.noted(Tracer, primitive, taken)
+        if primitive is primitives.where and any(x is NOT_TAKEN or x in self._optional for x in taken[1:]):
+            self._optional.add(node)
+        return node
+
+    def noted(self, kind: type[Any], primitive: Primitive, operands: tuple[Any, ...]) -> Any:
+        """Return the tracer of an operation; trusts its arguments."""
+        node = _new(kind)
+        node.number = primitive.evaluate(*[x if type(x) is float else self._number(x) for x in operands])
+        node.op, node.operands, node._label, node.owner = primitive, operands, "", self.owner
+        if kind is Condition:
+            node.operands, node.made_from = (), operands
+        self.nodes.append(node)
+        mode = modes.now()
+        return node if mode is None or mode.recording else self.detached(node, again=False)
+
+    def detached(self, x: Value, again: bool = True) -> Any:
+        """Return x without its gradient."""
+        if self.is_constant(x):
+            with modes.tracing(None):
+                return x.detach()
+        if not again or not isinstance(x, Condition):
+            with modes.recording():
+                return self.noted(type(x) if isinstance(x, Condition) else Tracer, opcodes.detach, (x,))
+        return x
+
+    def compared(self, symbol: str, left: Value, right: Any) -> Any:
+        """Return the condition that a comparison makes, or a bool, where nothing in it depends on an input."""
+        primitive, swapped, plain = _COMPARISONS[symbol]
+        if not isinstance(right, Value):
+            if isinstance(right, Sized) and hasattr(type(right), "__array__"):
+                return NotImplemented  # numpy compares with each of its elements
+            if not isinstance(right, _PLAIN) and not hasattr(type(right), "__float__"):
+                return plain(self._number(left), right)  # x == None, x < "text"
+            right = _exactly(right)
+        if symbol == "!=" and isinstance(left, Condition) and type(right) is float and right == 0.0:
+            return left
+        if self.is_constant(left) and self.is_constant(right):
+            return plain(left.data, right.data if isinstance(right, Value) else right)
+        return self.condition(primitive, right, left) if swapped else self.condition(primitive, left, right)
+
+    def condition(self, primitive: Primitive, left: Any, right: Any) -> Condition:
+        """Return the condition that a primitive makes."""
+        operands = tuple([x if isinstance(x, Value) else float(x) for x in (left, right)])
+        with modes.recording():
+            return cast(Condition, self.noted(Condition, primitive, operands))
+
+    def guard(self, condition: Condition) -> bool:
+        """Return what the condition is now, unless that is decided already; every run will rely on it."""
+        decided = self._decisions[len(self.guards) : len(self.guards) + 1]
+        expected = decided[0] if decided else bool(condition.number != 0.0)
+        self.guards.append(Guard(condition, expected, modes.user_line()))
+        return expected
+
+    # --- adjoints: see `sweeps.chain`, and `opcodes` for how a program says nothing ---
+
+    def chain(self, adjoint: Any, local: Any) -> Any:
+        """Return adjoint * local, or NOTHING where it contributes nothing at any run.
+
+        Where the local gradient was chosen, so is the product, by the same condition.
+        """
+        if type(local) is float and local == 1.0:
+            return adjoint
+        if local in self._optional and local.op is primitives.where:
+            condition, *branches = local.operands
+            shares = [NOTHING if branch is NOT_TAKEN else self.chain(adjoint, branch) for branch in branches]
+            return primitives.where(condition, *[x if x is NOTHING else self._computed(x) for x in shares])
+        if adjoint in self._optional:
+            return self._marked(opcodes.strong_mul(adjoint, local))
+        return local if type(adjoint) is float and adjoint == 1.0 else adjoint * local
+
+    def added(self, total: Any, share: Any) -> Any:
+        """Return the sum of two adjoints of a node: nothing where both are nothing."""
+        is_optional = total in self._optional and share in self._optional
+        return self._marked(total + share) if is_optional else total + share
+
+    def settled(self, adjoint: Any) -> Any:
+        """Return an adjoint as a number, 0.0 where it is nothing."""
+        return adjoint + 0.0
+
+    def _marked(self, adjoint: Any) -> Any:
+        self._optional.add(adjoint)
+        return adjoint
+
+    def _computed(self, adjoint: Any) -> Any:
+        """Return an adjoint that may be -0.0 only where it is nothing."""
+        return adjoint if adjoint in self._optional else adjoint + 0.0
+
+    def _number(self, x: Value) -> float:
+        """Return what a Value is at this call; one from outside that was made from leaves, as they are now."""
+        if isinstance(x, Tracer):
+            return cast(float, x.number)
+        if not x.operands or self.is_constant(x) or self.was_assigned(x):
+            return data_of(x)
+        for node in topological_order(x) if x not in self._recomputed else ():
+            known = [y if type(y) is float else self._recomputed.get(y) for y in node.operands]
+            numbers = [data_of(y) if x is None else x for x, y in zip(known, node.operands, strict=True)]
+            self._recomputed[node] = data_of(node) if self.was_assigned(node) else node.op.evaluate(*numbers)
+        return self._recomputed[x]
+
+    def was_assigned(self, node: Any) -> bool:
+        """Return whether the data of an interior node from outside was assigned: then that is read, at every run.
+
+        It was where the data is not what the operation gives for its operands, while the local gradients are. Where
+        they are not either, a leaf was assigned since, and the node is computed from its leaves. A sum has the same
+        local gradients at any operands: of one whose leaf was assigned before the first trace the data is read.
+        """
+        if node not in self._assigned:
+            self._assigned[node] = not isinstance(node.op, SegmentPrimitive) and _was_assigned(node)
+        return self._assigned[node]
+
+    # --- what is plain ---
+
+    def is_constant(self, x: Any) -> bool:
+        """Return whether x is a number, or a Value that depends on nothing from outside."""
+        if not isinstance(x, Value):
+            return True
+        if isinstance(x, Tracer):
+            if x.owner is not self.owner:
+                raise foreign()
+            return False
+        if self._logged < len(self._log):
+            self._constants.update(self._log[self._logged :])
+            self._logged = len(self._log)
+        return x in self._constants
+
+    def _plain(self, primitive: Primitive, operands: tuple[Any, ...]) -> Any:
+        mode = modes.now()
+        with modes.tracing(None):
+            made = primitive(*operands)
+            if mode is not None and not mode.recording and isinstance(made, Value):
+                made = made.detach()
+        if isinstance(made, Value):
+            self._constants.add(made)
+        return made
+
+    def copied(self, x: Value) -> Any:
+        """Return what copy.copy makes of x: of a leaf another leaf; else another node, made from the same operands."""
+        if self.is_constant(x) or not x.operands:
+            return self.detached(x)
+        return self.noted(type(x) if isinstance(x, Tracer) else Tracer, cast(Primitive, x.op), x.operands)
+
+    # --- what cannot be traced ---
+
+    def refuse_backward(self, x: Value) -> None:
+        """Raise for a backward() inside of f, unless all that it changes was made there."""
+        if not self.is_constant(x):
+            raise refusal(
+                "backward() inside a compiled function would run only once, while it is traced",
+                "compile the function without it: compiled.backward(...) runs it and adds to the leaves' grad; or "
+                "return gradients, by compile(value_and_grad(f))",
+            )
+
+    # --- the program ---
+
+    def forget(self) -> None:
+        """Let go of the graph: a million nodes take some hundred megabytes."""
+        self.inputs, self.nodes, self.guards = [], [], []
+
+    def program(self, outputs: Iterable[Any], varying: bytes | None = None) -> Program:
+        """Return the program that gives the outputs: tracers, Values or floats. Fills in `leaves`.
+
+        `varying` says of each input of ours whether it differs from row to row; leaves never do.
+        """
+        return Layout(self).program(list(outputs), bytes(len(self.inputs)) if varying is None else varying)

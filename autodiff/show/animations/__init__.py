@@ -1,0 +1,1 @@
+"""Animate: a pass over a graph, step by step in its drawing."""

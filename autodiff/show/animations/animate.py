@@ -1,0 +1,241 @@
+"""`animate`: the backward pass of a graph, or the forward pass, step by step in its drawing.
+
+    >>> from autodiff import Value
+    >>> x, w = Value(3.0, "x"), Value(2.0, "w")
+    >>> y = x * w
+    >>> animation = animate(y)
+    >>> animation
+    Animation(backward pass of y: 1 step)
+    >>> print(animation.captions[1])
+    y = x * w = 6, dy = 1: dx += 1 * 2 = 2, dw += 1 * 3 = 3
+
+The steps are those of `backward_steps` and `forward_steps`. `scenes.py` says what is shown at each of them, `stage.py`
+lays the drawing out once for all; from there, `player.py` makes HTML with a slider, `film.py` an SVG that moves.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from html import escape
+from reprlib import repr as short
+from typing import Any, get_args
+
+from autodiff import floats
+from autodiff.graph import topological_order
+from autodiff.show.animations import film
+from autodiff.show.animations.player import Track, page, player
+from autodiff.show.animations.scenes import backward_scenes, forward_scenes
+from autodiff.show.animations.stage import Stage
+from autodiff.show.drawings import render
+from autodiff.show.drawings.dot import Direction
+from autodiff.show.drawings.drawing import Drawing
+from autodiff.show.drawings.parts import Parts, parts_of
+from autodiff.show.explanations.steps import BackwardSteps, ForwardSteps, Order, backward_steps, forward_steps
+from autodiff.show.words.names import names_of
+from autodiff.show.words.theme import Theme
+from autodiff.value import Value
+
+Steps = ForwardSteps | BackwardSteps
+
+MOST_BOXES = 200
+MOST_STEPS = 1_000  # depth first, a node has many
+
+
+def animate(
+    y: Value,
+    gradient: float = 1.0,
+    *,
+    forward: bool = False,
+    order: Order = "topological",
+    seconds: float = 2.0,
+    direction: Direction = "LR",
+    theme: Theme = "auto",
+) -> "Animation":
+    """Return the backward pass from `y`, step by step in a drawing, with a slider and a play button.
+
+    Gradients are "not yet" until they become known, and followed by "+ …" while there is more to come. The node whose
+    turn it is, and the edges that it passes its gradient on by, are highlighted: upstream × local gradient = what is
+    added; dashed is what it is added to. No `.grad` is touched. Jupyter shows the animation; `save("y.html")` writes a
+    page that needs nothing else, whose address may name a step, `y.html#step=3`; `save("y.svg")` writes an SVG that
+    plays by itself.
+
+    Args:
+        y: the end of a graph of at most 200 boxes, constants included.
+        gradient: the gradient that the pass starts with.
+        forward: whether to show the forward pass instead, in which numbers become known.
+        order: "depth-first" shows the wrong order beside the right one, as `backward_steps` does.
+        seconds: how long a step is shown while it plays.
+        direction: from operands to results, "LR" left to right or "TB" top to bottom.
+        theme: "light", "dark", or "auto", which follows the reader's preference.
+
+    Raises TypeError if y is no Value, ValueError if it is a leaf, for a graph that is too large, or another order, ...
+
+    >>> a = Value(3.0, "a")
+    >>> b = a + a
+    >>> c = b + b; c.label = "c"
+    >>> animate(c, order="depth-first")
+    Animation(backward pass of c, depth first beside topological: 4 and 2 steps)
+    >>> animate(c, forward=True).captions
+    ['Start: the leaves have their numbers; nothing is computed yet.', 'v1 = a + a = 3 + 3 = 6', \
+'c = v1 + v1 = 6 + 6 = 12', 'End: c = 12']
+    """
+    _check(y, forward, order)
+    _check_choices(order=(order, Order), direction=(direction, Direction), theme=(theme, Theme))
+    pause, name = _positive(seconds), names_of(y)[y]
+    stage = _stages(y, _small(y), direction, theme)
+    if forward:
+        title, forwards = f"Forward pass of {name}", forward_steps(y)
+        return Animation(title, [forwards], [Track(title, stage(forwards), forwards._repr_html_())], pause, theme)
+    title = f"Backward pass of {name}"
+    orders: list[Order] = [order] if order == "topological" else [order, "topological"]
+    passes = [_few(backward_steps(y, gradient, order=each)) for each in orders]
+    titles = [title] if len(passes) == 1 else [_TITLES[steps.order] for steps in passes]
+    tracks = [Track(title, stage(steps), steps._repr_html_()) for title, steps in zip(titles, passes, strict=True)]
+    return Animation(title, passes, tracks, pause, theme)
+
+
+class Animation(Drawing):
+    """A pass, step by step in a drawing; `animate` makes it. Jupyter shows it with a slider and a play button.
+
+    It is at scene 0 before the pass, at scene k at step k, and at the last one after the pass. Keys are the arrows,
+    space, Home and End. In the HTML, `data-animation` marks the element, whose `data-step` is the scene that is shown
+    and whose `data-playing` is "true" or "false"; `data-ready` is there once the script has run. In it, `data-part` is
+    "play", "previous", "next", "slider", "position" (as in "step 2 of 5"), "keys" or "table". Each `data-track` is a
+    drawing with its `data-part="caption"`; ids in it are those of `draw(y).svg(prefix)`, its prefix that of its <svg>.
+    What not all scenes show has the first and the last that do in `data-from` and `data-to`, and `data-highlight` if it
+    is an outline: "active" or "changed".
+
+    Attributes:
+        captions: what is said at each scene, the start and the end included; of two orders, that of the wrong one.
+
+    >>> page = animate(Value(2.0, "x") ** 2).html("mine")
+    >>> '<input type="range" data-part="slider" min="0" max="2"' in page
+    True
+    """
+
+    def __init__(
+        self, title: str, passes: Sequence[Steps], tracks: Sequence[Track], seconds: float, theme: Theme
+    ) -> None:
+        self.captions = [scene.caption for scene in tracks[0].stage.scenes]
+        self._title = title
+        self._passes = passes
+        self._tracks = tracks
+        self._seconds = seconds
+        self._theme = theme
+
+    def html(self, prefix: str | None = None) -> str:
+        """Return the animation as an element of HTML, its script and style included.
+
+        Args:
+            prefix: its id, which every id in it begins with; by default one that no other animation has.
+
+        Raises ValueError for a prefix that is no name, RuntimeError if nothing that is installed can make the picture.
+        """
+        return player(self._tracks, self._title, self._seconds, self._theme, prefix=prefix)
+
+    def text(self) -> str:
+        """Return the steps as a table, or two."""
+        return "\n\n".join([str(steps) for steps in self._passes])
+
+    def __repr__(self) -> str:
+        several = ", depth first beside topological" if len(self._passes) > 1 else ""
+        counts = " and ".join([f"{len(steps):,}" for steps in self._passes])
+        steps = "step" if counts == "1" else "steps"
+        return f"Animation({self._title[0].lower()}{self._title[1:]}{several}: {counts} {steps})"
+
+    def _repr_html_(self) -> str:
+        return self._repr_mimebundle_()["text/html"]
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """Return what Jupyter shows: the animation, or the steps as a table and why there is no picture."""
+        try:
+            return {"text/html": self.html(), "text/plain": self.text()}
+        except render.RenderError as error:
+            tables = [track.table for track in self._tracks]
+            return {
+                "text/html": "\n".join([*tables, f"<p>{escape(str(error))}</p>"]),
+                "text/plain": f"{self.text()}\n\n{error}",
+            }
+
+    def _drawn(self) -> str:
+        return film.film(self._tracks, self._seconds, self._theme)
+
+    def _words(self) -> tuple[str, str]:
+        steps = [line for track in self._tracks for line in [scene.caption for scene in track.stage.scenes]]
+        return self._title, " ".join([f"{line}." if line[-1] != "." else line for line in steps])
+
+    def _titles(self) -> dict[str, str]:
+        return film.titles(self._tracks)
+
+    def _formats(self) -> dict[str, Callable[[], bytes]]:
+        return super()._formats() | {".html": lambda: self._page().encode()}
+
+    def _page(self) -> str:
+        alone = player(self._tracks, self._title, self._seconds, self._theme, alone=True)
+        return page(alone, self._title, self._theme)
+
+
+_TITLES: dict[Order, str] = {"topological": "In topological order: right", "depth-first": "Depth first: wrong"}
+
+
+def _stages(y: Value, parts: Parts, direction: Direction, theme: Theme) -> Callable[[Steps], Stage]:
+    """Return what lays out the drawing of y for the scenes of a pass."""
+
+    def stage(steps: Steps) -> Stage:
+        if isinstance(steps, ForwardSteps):
+            return Stage(parts, forward_scenes(steps, y, parts), "data", direction, theme)
+        return Stage(parts, backward_scenes(steps, y, parts), "grad", direction, theme)
+
+    return stage
+
+
+# --- what is asked for ---
+
+
+def _check(y: Any, forward: bool, order: Order) -> None:
+    if not isinstance(y, Value):
+        raise TypeError(f"animate takes a Value, got {type(y).__name__} {short(y)}; call f on Values: animate(f(x))")
+    if not y.operands:
+        raise ValueError(f"animate shows how a result was made, got the leaf {y!r}, which no operation made")
+    if forward and order == "depth-first":
+        raise ValueError("order is of the backward pass; leave out forward=True, or order")
+
+
+def _check_choices(**given: tuple[object, Any]) -> None:
+    for name, (choice, known) in given.items():
+        if choice not in get_args(known):
+            raise ValueError(f"{name} is {' or '.join(map(repr, get_args(known)))}, got {choice!r}")
+
+
+def _positive(seconds: Any) -> float:
+    number = floats.as_float(seconds)
+    if not 0.0 < number < float("inf"):
+        raise ValueError(f"seconds, for which a step is shown, is a positive number, got {seconds!r}")
+    return number
+
+
+def _small(y: Value) -> Parts:
+    """Return the parts of a graph that is not too large to be animated."""
+    boxes = sum([1 + sum([type(x) is float for x in node.operands]) for node in topological_order(y)])
+    if boxes <= MOST_BOXES:  # counting leaves as well takes their names: do that to small graphs only
+        parts = parts_of(y)
+        boxes = len(parts.boxes)
+        if boxes <= MOST_BOXES:
+            return _named(parts, names_of(y))
+    raise ValueError(
+        f"animate shows graphs of at most {MOST_BOXES} boxes, this one has {boxes:,} or more; "
+        "animate a Value inside it, or print backward_steps(y); draw(y) folds a large graph"
+    )
+
+
+def _named(parts: Parts, names: Mapping[Value, str]) -> Parts:
+    """Return the parts with the names in boxes by which the steps call them."""
+    labels = {name: names[value] for value, name in parts.names.items()}
+    return parts._replace(boxes=tuple([box._replace(label=labels.get(box.name, "")) for box in parts.boxes]))
+
+
+def _few(steps: BackwardSteps) -> BackwardSteps:
+    if len(steps) > MOST_STEPS:
+        raise ValueError(
+            f"animate shows at most {MOST_STEPS:,} steps, {steps.order} there are {len(steps):,} here; "
+            "show the order on a smaller graph"
+        )
+    return steps

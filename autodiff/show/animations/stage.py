@@ -1,0 +1,156 @@
+"""A drawing laid out once for all of its scenes: what changes is there several times, and shown in turn.
+
+Each text, colour and highlight that some scenes have and others have not is an element of its own, with the first and
+the last of its scenes in `data-from` and `data-to`, and hidden unless it belongs to the last scene: who shows the
+drawing has only to set `visibility`. What shows nothing in turn shows the end of the pass.
+
+Boxes are as wide as their longest text, so that nothing moves.
+"""
+
+from collections.abc import Hashable, Iterator, Sequence
+from copy import copy
+from functools import cached_property
+from typing import TypeVar
+from xml.etree.ElementTree import Element, fromstring
+
+from autodiff.show.animations.scenes import Scene
+from autodiff.show.drawings import dot, render
+from autodiff.show.drawings.parts import NOT_YET, Box, Edge, Parts
+from autodiff.show.drawings.svg import NAMESPACE
+from autodiff.show.words.theme import Theme, colour
+
+FROM, TO = "data-from", "data-to"
+
+_TEXT, _GROUP = f"{{{NAMESPACE}}}text", f"{{{NAMESPACE}}}g"
+_SHAPES = [f"{{{NAMESPACE}}}{tag}" for tag in ("path", "polygon", "ellipse")]
+_ACTIVE = {"stroke-width": "3", "data-highlight": "active"}
+_CHANGED = {"stroke-width": "2.5", "stroke-dasharray": "4,2", "data-highlight": "changed"}
+
+State = TypeVar("State", bound=Hashable)
+
+
+class Stage:
+    """A graph's drawing and its scenes, in which one kind of number, `row`, becomes known. `element()` draws them."""
+
+    def __init__(self, parts: Parts, scenes: Sequence[Scene], row: dot.Shown, direction: dot.Direction, theme: Theme):
+        self.scenes = scenes
+        self._parts = parts
+        self._row = row
+        self._theme = theme
+        self._looks = dot.Looks(("data",) if row == "data" else ("data", "grad", "contribution"), direction, theme)
+
+    @cached_property
+    def _drawn(self) -> str:
+        boxes = tuple([self._widest_box(box) for box in self._parts.boxes])
+        edges = tuple([self._widest_edge(edge) for edge in self._parts.edges])
+        widest = self._parts._replace(boxes=boxes, edges=edges)
+        return render.svg(dot.digraph(widest, self._looks).source)
+
+    def titles(self) -> dict[str, str]:
+        """Return what each element is, in words, by its name, without the numbers that are not known from the start."""
+        found = dot.titles(self._parts)
+        for box in self._parts.boxes:
+            found[box.name] = found[box.name].rpartition(", grad ")[0] or found[box.name]
+            if self._row == "data" and box.kind == "interior":
+                found[box.name] = found[box.name].rpartition(": data ")[0]
+        return found
+
+    def element(self) -> Element:
+        """Return the <svg> element as it was drawn, with what its scenes show.
+
+        Raises RuntimeError if nothing that is installed can draw.
+        """
+        root = fromstring(self._drawn)
+        for group in list(root.iter(_GROUP)):
+            name = group.get("id", "")
+            if name in self.scenes[-1].texts:
+                self._vary_text(group, name)
+            if name in self.scenes[-1].tones:
+                self._vary_colour(group, name)
+            self._highlight(group, [name in scene.active for scene in self.scenes], _ACTIVE)
+            self._highlight(group, [name in scene.changed - scene.active for scene in self.scenes], _CHANGED)
+        return root
+
+    # --- room for every scene ---
+
+    def _widest_box(self, box: Box) -> Box:
+        if box.kind == "constant":
+            return box
+        tone = self.scenes[-1].tones[box.name]
+        box = box._replace(tone=tone, flag="")
+        number = self._widest(box.name)
+        return box._replace(data=number) if self._row == "data" else box._replace(grad=number)
+
+    def _widest_edge(self, edge: Edge) -> Edge:
+        return edge._replace(contribution=self._widest(edge.name) if edge.local_gradient else "")
+
+    def _widest(self, name: str) -> str:
+        texts = [scene.texts.get(name, "") for scene in self.scenes]
+        return max(texts, key=lambda text: (len(text), text != NOT_YET))  # digits are wider than letters
+
+    # --- what scenes show ---
+
+    def _vary_text(self, group: Element, name: str) -> None:
+        """Write a box's number, which is its last text, or an edge's label, as each scene has it."""
+        text = list(group.iter(_TEXT))[-1]
+        ink, focus = [colour(paint, self._theme) for paint in ("ink", "focus")]
+        is_edge = name.startswith("e")
+        states = [(scene.texts[name], focus if is_edge and name in scene.active else ink) for scene in self.scenes]
+        for (shown, fill), variant in self._variants(group, text, states):
+            variant.text = shown
+            variant.set("fill", fill)
+
+    def _vary_colour(self, group: Element, name: str) -> None:
+        for tone, variant in self._variants(group, _shapes(group)[0], [scene.tones[name] for scene in self.scenes]):
+            variant.set("fill", colour(tone, self._theme))
+
+    def _highlight(self, group: Element, states: Sequence[bool], look: dict[str, str]) -> None:
+        """Outline the shapes of a group in the scenes that are about it."""
+        line = colour("focus", self._theme)
+        for first, last, shown in runs(states):
+            for shape in _shapes(group) if shown else []:
+                arrowhead = shape.get("fill") == shape.get("stroke")
+                outline = Element(shape.tag, {**shape.attrib, "fill": line if arrowhead else "none", "stroke": line})
+                for name in (FROM, TO, "visibility"):
+                    outline.attrib.pop(name, None)
+                outline.attrib |= look
+                self._mark(outline, first, last)
+                group.append(outline)
+
+    def _variants(self, group: Element, element: Element, states: Sequence[State]) -> Iterator[tuple[State, Element]]:
+        """Put a copy of an element for each run of equal states in its place, and yield both."""
+        place = list(group).index(element)
+        group.remove(element)
+        for offset, (first, last, state) in enumerate(runs(states)):
+            variant = copy(element)
+            variant.attrib = dict(element.attrib)
+            self._mark(variant, first, last)
+            group.insert(place + offset, variant)
+            yield state, variant
+
+    def _mark(self, element: Element, first: int, last: int) -> None:
+        """Say in which scenes an element is shown, unless in all of them."""
+        end = len(self.scenes) - 1
+        if (first, last) != (0, end):
+            element.attrib |= {FROM: str(first), TO: str(last)}
+            if last < end:
+                element.set("visibility", "hidden")
+
+
+def runs(states: Sequence[State]) -> Iterator[tuple[int, int, State]]:
+    """Yield the first and the last position of each run of equal states, and the state.
+
+    >>> list(runs("aab"))
+    [(0, 1, 'a'), (2, 2, 'b')]
+    """
+    first = 0
+    for i, state in enumerate(states):
+        if i + 1 == len(states) or states[i + 1] != state:
+            yield first, i, state
+            first = i + 1
+
+
+def _shapes(group: Element) -> list[Element]:
+    """Return the shapes that a group consists of, each in one of its variants; not those of groups inside."""
+    plain = [child for child in group if child.tag in _SHAPES and "data-highlight" not in child.attrib]
+    return [child for child in plain if child.get("visibility") != "hidden"]

@@ -1,0 +1,186 @@
+"""From parts to the language of Graphviz.
+
+A Value is a table of three cells, which Graphviz calls a record: label, data, grad. Its HTML-like labels would look
+the same, but the WebAssembly build has no parser for them. Colours are those of ink on paper, the paper included, so
+that a drawing reads the same wherever it is shown. What a fill says is also said by a shape or a word: leaves are
+rounded, constants dashed, folded boxes have a double line; what is not finite, or zero, or dead, says so.
+
+    >>> from autodiff import Value
+    >>> from autodiff.show.drawings.parts import parts_of
+    >>> print(digraph(parts_of(Value(3.0, "a|b")), Looks()).body[0].strip())  # doctest: +ELLIPSIS
+    n0 [label="a\\|b|{{data|grad}|{3|not yet}}" class=leaf fillcolor="#93c5fd" id=n0 ... style="rounded,filled"]
+"""
+
+import re
+from typing import Literal, NamedTuple
+
+from graphviz import Digraph, nohtml  # type: ignore[import-untyped]
+
+from autodiff.show.drawings.parts import Box, Edge, Frame, Kind, Parts
+from autodiff.show.words.printable import printable
+from autodiff.show.words.theme import Theme, colour
+
+Direction = Literal["LR", "TB"]
+Shown = Literal["data", "grad", "local", "contribution"]
+
+# Graphviz without a font library measures text by tables it has for a few fonts; Verdana and DejaVu Sans, which stands
+# in for it on Linux, are among them and equally wide, so that text fits its box everywhere.
+FONT = "Verdana"
+LONGEST_LINE, MOST_LINES = 40, 6  # of a label; the rest is in the title
+
+SHAPES: dict[Kind, dict[str, str]] = {
+    "leaf": {"style": "rounded,filled", "penwidth": "1.5"},
+    "interior": {"style": "filled"},
+    "constant": {"style": "filled,dashed", "shape": "box", "height": "0.3", "width": "0.3"},
+    "fold": {"style": "filled", "shape": "box", "peripheries": "2", "margin": "0.12,0.06"},
+}
+OPERATION = {"shape": "ellipse", "style": "filled", "fontsize": "13", "margin": "0.02,0"}
+TOP = {"labelloc": "t", "labeljust": "l"}
+
+
+class Looks(NamedTuple):
+    """How parts are drawn: the numbers that are shown, from operands to results left to right or top to bottom."""
+
+    show: tuple[Shown, ...] = ("data", "grad", "local")
+    direction: Direction = "LR"
+    theme: Theme = "auto"
+
+
+def digraph(parts: Parts, looks: Looks) -> Digraph:
+    """Return the graph as Graphviz takes it, from operands to results."""
+    frames = {frame.name: _cluster(frame, looks.theme) for frame in parts.frames}
+    made = frames[""] = _empty(parts, looks)
+    for box in parts.boxes:
+        frames[box.frame].node(box.name, nohtml(_label(box, looks)), **_look(box, looks.theme))
+    for mark in parts.marks:
+        fill = {**OPERATION, "height": "0.4", "width": "0.4", "fillcolor": colour("operation", looks.theme)}
+        text = _escaped(f"{mark.symbol}\n{mark.flag}" if mark.flag else mark.symbol)
+        frames[mark.frame].node(mark.name, nohtml(text), id=mark.name, **{"class": "operation"}, **fill)
+    for frame in reversed(parts.frames):  # inner before outer: a frame is copied into the one around it
+        frames[frame.parent].subgraph(frames[frame.name])
+    for mark in parts.marks:
+        made.edge(mark.name, mark.result, id=f"r{mark.name[1:]}")
+    for edge in parts.edges:
+        dashes = {"style": "dashed"} if edge.local_gradient in ("0", "-0") else {}
+        made.edge(edge.operand, edge.mark, label=nohtml(_escaped(_edge_label(edge, looks))), id=edge.name, **dashes)
+    return made
+
+
+def _empty(parts: Parts, looks: Looks) -> Digraph:
+    ink, line = colour("ink", looks.theme), colour("line", looks.theme)
+    text = {"fontname": FONT, "fontsize": "11", "fontcolor": ink, "color": line}
+    note = {"label": parts.note, "labelloc": "b", "labeljust": "l"} if parts.note else {}
+    paper = {"rankdir": looks.direction, "bgcolor": colour("paper", looks.theme), "pad": "0.15"}
+    return Digraph(
+        graph_attr={**paper, "nodesep": "0.2", "ranksep": "0.35", "fontname": FONT, "fontsize": "10", "fontcolor": ink}
+        | note,
+        node_attr={**text, "shape": "record", "margin": "0.08,0.03", "height": "0.1"},
+        edge_attr={**text, "fontsize": "10", "arrowsize": "0.7"},
+    )
+
+
+def _cluster(frame: Frame, theme: Theme) -> Digraph:
+    line, fill = colour("frame line", theme), colour("frame", theme)
+    attributes = {"label": nohtml(_escaped(clipped(frame.label))), "id": frame.name, "style": "rounded,filled"}
+    return Digraph(
+        f"cluster_{frame.name}", graph_attr={**attributes, "color": line, "fillcolor": fill, "margin": "8", **TOP}
+    )
+
+
+def _look(box: Box, theme: Theme) -> dict[str, str]:
+    fill = box.tone or box.kind
+    focus = {"color": colour("focus", theme), "penwidth": "3"} if box.focus else {}
+    return {**SHAPES[box.kind], "fillcolor": colour(fill, theme), "id": box.name, "class": box.kind} | focus
+
+
+def _label(box: Box, looks: Looks) -> str:
+    """Return a box's text: the cells of a Value one above the other, a constant's number, the lines of a folded box."""
+    if box.kind == "constant":
+        return _escaped(clipped(box.data))
+    if box.kind == "fold":
+        return _escaped("\n".join([clipped(line) for line in box.label.split("\n")] + [box.flag] * bool(box.flag)))
+    rows = [(name, getattr(box, name)) for name in ("data", "grad") if name in looks.show]
+    cells = [_escaped_cell(text) for text in (clipped(box.label), box.flag) if text]
+    if rows:
+        names, numbers = zip(*rows, strict=True)
+        cells.append(f"{{{{{'|'.join(names)}}}|{{{'|'.join(map(_escaped_cell, map(clipped, numbers)))}}}}}")
+    text = "|".join(cells) or " "
+    return text if looks.direction == "LR" else f"{{{text}}}"  # each brace turns the direction of the cells within
+
+
+def _edge_label(edge: Edge, looks: Looks) -> str:
+    if edge.times > 1:
+        return f" ×{edge.times:,} "
+    if "contribution" in looks.show and edge.contribution:
+        return f" {edge.contribution} "
+    return f" {edge.local_gradient} " if "local" in looks.show else ""
+
+
+# --- names for readers ---
+
+
+def titles(parts: Parts) -> dict[str, str]:
+    """Return what each element of a drawing is, in words, by its name: what a screen reader says."""
+    boxes = {box.name: box for box in parts.boxes}
+    marks = {mark.name: mark for mark in parts.marks}
+
+    def called(name: str) -> str:
+        box = boxes[marks[name].result if name in marks else name]
+        return shortened_title(box.label.split("\n")[0] or box.data, 60)
+
+    found = {box.name: _box_title(box) for box in parts.boxes}
+    for mark in parts.marks:
+        flag = f", {mark.flag[2:]}" if mark.flag else ""
+        found |= {mark.name: f"{mark.operation} makes {called(mark.name)}{flag}"}
+        found |= {f"r{mark.name[1:]}": f"{mark.operation} makes {called(mark.name)}"}
+    for edge in parts.edges:
+        words = f"{called(edge.operand)} goes into {called(edge.mark)}" + f", {edge.times:,} times" * (edge.times > 1)
+        slope = f": local gradient {edge.local_gradient}" if edge.local_gradient else ""
+        found[edge.name] = words + slope + (f", contribution {edge.contribution}" if edge.contribution else "")
+    return found | {frame.name: f"module {frame.title}" for frame in parts.frames}
+
+
+def _box_title(box: Box) -> str:
+    label, flag = shortened_title(box.label), f", {box.flag[2:]}" if box.flag else ""
+    if box.kind == "constant":
+        return f"constant {box.data}"
+    if box.kind == "fold":
+        return f"folded: {', '.join(label.splitlines())}{flag}"
+    kind = "leaf" if box.kind == "leaf" else "value"
+    return f"{kind} {label}: data {box.data}, grad {box.grad}{flag}".replace(" :", ":")
+
+
+def shortened_title(text: str, most: int = 1_000) -> str:
+    """Return a text of at most so many characters, and that it goes on."""
+    return printable(text if len(text) <= most else f"{text[:most]}… ({len(text):,} characters)")
+
+
+# --- text as written ---
+
+
+def clipped(text: str) -> str:
+    """Return the beginning of each of the first lines of a text, with an ellipsis for what is left out.
+
+    >>> clipped("x" * 50) == "x" * 39 + "…"
+    True
+    """
+    lines = printable(text[: 8 * LONGEST_LINE * MOST_LINES]).split("\n")
+    if len(lines) > MOST_LINES:
+        lines = [*lines[: MOST_LINES - 1], "…"]
+    return "\n".join([line if len(line) <= LONGEST_LINE else f"{line[: LONGEST_LINE - 1]}…" for line in lines])
+
+
+_ESCAPED = {ord("\\"): "\\\\", ord("&"): "&amp;", ord("\n"): "\\n"}
+
+
+def _escaped(text: str, special: str = "") -> str:
+    """Return `text` as a Graphviz label that shows it as written; in cells more characters are special."""
+    escaped = printable(text).translate(_ESCAPED | {ord(character): f"\\{character}" for character in special})
+    if escaped.startswith("\\n"):
+        escaped = f"&#32;{escaped}"  # an empty first line makes Graphviz 16 read memory that it never wrote
+    return escaped
+
+
+def _escaped_cell(text: str) -> str:
+    # Of spaces at the ends of a cell, or side by side, Graphviz would drop some, even written as "\\ ".
+    return re.sub(r"(?<!\S) | (?!\S)", "&#32;", _escaped(text, special="{}|<>"))

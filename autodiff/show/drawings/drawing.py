@@ -1,0 +1,81 @@
+"""What every drawing does: show itself in a notebook, print itself, and save itself in the format a name ends in."""
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from autodiff.show.drawings import files, render, svg
+from autodiff.show.drawings.page import page
+from autodiff.show.words.theme import Theme
+
+
+class Drawing(ABC):
+    """A picture with words. Jupyter shows it as SVG, or as text where nothing can draw."""
+
+    _theme: Theme
+
+    def svg(self, prefix: str | None = None) -> str:
+        """Return the picture as an <svg> element.
+
+        Args:
+            prefix: what every id in it begins with, the element's own id; by default one that no other drawing has.
+
+        Raises RuntimeError if nothing that is installed can make the picture.
+        """
+        title, description = self._words()
+        return svg.finished(self._drawn(), prefix or svg.new_prefix(), title, description, self._titles(), self._theme)
+
+    @abstractmethod
+    def text(self) -> str:
+        """Return the picture in words and numbers, for a terminal."""
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the drawing to a file, by the ending of its name, and return the path.
+
+        `.svg`, `.png` and `.pdf` are pictures, `.html` is a page that holds the picture, `.dot` is Graphviz's language.
+        PNG and PDF are light unless the theme is dark. The file is written beside the old one, which it replaces in one
+        step, when all of it is on the disk: whatever fails leaves the old one as it was.
+
+        Raises ValueError for another ending, FileNotFoundError if there is no such directory, OSError if the disk is
+        full or the directory takes no files, RuntimeError if nothing that is installed can make the picture.
+        """
+        path = Path(path)
+        written = self._formats()
+        if path.suffix.lower() not in written:
+            raise ValueError(f"save takes a name that ends in {', '.join(written)}, got {str(path)!r}")
+        if not path.parent.is_dir():
+            raise FileNotFoundError(
+                f"there is no directory {str(path.parent)!r} to save {path.name!r} in; make it first"
+            )
+        files.write(path, written[path.suffix.lower()]())
+        return path
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """Return what Jupyter shows: the picture and the text, or the text and why there is no picture."""
+        try:
+            return {"image/svg+xml": self.svg(), "text/plain": self.text()}
+        except render.RenderError as error:
+            return {"text/plain": f"{self.text()}\n\n{error}"}
+
+    @abstractmethod
+    def _drawn(self) -> str:
+        """Return the <svg> element before its ids, words and dark colours."""
+
+    @abstractmethod
+    def _words(self) -> tuple[str, str]:
+        """Return title and description."""
+
+    def _titles(self) -> dict[str, str]:
+        """Return what each group of the picture is, by its id."""
+        return {}
+
+    def _formats(self) -> dict[str, Callable[[], bytes]]:
+        """Return what writes the file, by the ending of its name."""
+        return {
+            ".svg": lambda: self.svg().encode(),
+            ".png": lambda: render.rasterised(self._drawn()),
+            ".pdf": lambda: render.typeset(self._drawn()),
+            ".html": lambda: page(self.svg(), self._words()[0], self._theme).encode(),
+        }

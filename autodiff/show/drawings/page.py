@@ -1,0 +1,44 @@
+"""From a picture to a page of its own: one file of HTML, which needs nothing else and follows a light or dark theme.
+
+>>> "<title>a &amp; b</title>" in page("<svg/>", "a & b")
+True
+"""
+
+from html import escape
+
+from autodiff.show.words.printable import printable
+from autodiff.show.words.theme import Theme
+
+_PAGE = """\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+:root {{ color-scheme: {scheme}; }}
+body {{ margin: 1rem; font-family: system-ui, sans-serif; }}
+h1 {{ margin: 0 0 1rem; font-size: 1rem; font-weight: normal; overflow-wrap: anywhere; }}
+figure {{ margin: 0; overflow-x: auto; }}
+svg {{ border-radius: 0.5rem; }}
+</style>
+</head>
+<body>
+<main>
+<h1>{title}</h1>
+<figure aria-label="{title}" tabindex="0">
+{svg}
+</figure>
+</main>
+</body>
+</html>
+"""
+
+
+_SCHEMES: dict[Theme, str] = {"auto": "light dark", "light": "light", "dark": "dark"}
+
+
+def page(svg: str, title: str, theme: Theme = "auto") -> str:
+    """Return a page of HTML that shows an <svg> element."""
+    return _PAGE.format(title=escape(printable(title)), svg=svg.strip(), scheme=_SCHEMES[theme])

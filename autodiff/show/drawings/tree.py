@@ -1,0 +1,133 @@
+"""From parts to text: a tree from the root down to what it was made from, one number a line, in aligned columns.
+
+A number used more than once is shown once, with what it was made from, and from then on referred to. Indentation ends
+at a depth of 20: what lies deeper begins again at the margin, further below, and is referred to from where it belongs.
+So the text is as long as the graph, and no wider for a chain of 100,000 nodes than for one of twenty.
+
+    >>> from autodiff import Value
+    >>> from autodiff.show.drawings.parts import parts_of
+    >>> x = Value(3.0, "x")
+    >>> print(tree(parts_of(x * x + 1)))
+    value    data  grad     operation    local gradient
+    #1       10    not yet  add
+    ├─ #2    9     not yet  mul          1
+    │  ├─ x  3     not yet               3
+    │  └─ x                 shown above  3
+    └─ 1                    constant
+"""
+
+import unicodedata
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from itertools import count
+from typing import NamedTuple
+
+from autodiff.show.drawings.parts import Box, Parts
+from autodiff.show.words.printable import JOINERS, on_one_line
+
+_DEEPEST = 20
+_WIDEST = 100  # of a column: what is wider stands out of line
+_HEADER = ("value", "data", "grad", "operation", "local gradient")
+
+Row = tuple[str, ...]
+
+
+def tree(parts: Parts) -> str:
+    """Return the graph as text, without a newline at its end; of a folded one the last line says how to open it."""
+    return aligned([_HEADER, *_rows(parts)]) + f"\n{parts.note}" * bool(parts.note)
+
+
+def _rows(parts: Parts) -> Iterator[Row]:
+    """Yield a row for each use of a number. What has no name of its own is numbered, in the order of appearance."""
+    labels = Counter(box.label for box in parts.boxes)
+    operations = {mark.result: f"{mark.operation} {mark.flag}".strip() for mark in parts.marks}
+    numbers = count(1)
+    titles: dict[str, str] = {}
+    for entry, where in _walk(parts):
+        box = entry.box
+        if box.name not in titles:
+            unique = box.kind == "constant" or (box.label and labels[box.label] == 1)
+            label = box.data if box.kind == "constant" else _flat(box)
+            titles[box.name] = label if unique else f"{label} #{next(numbers)}".strip()
+        title = entry.branch + titles[box.name]
+        if where or box.kind == "constant":
+            yield title, "", "", where or "constant", entry.local_gradient
+        else:
+            operation = operations.get(box.name, f"folded {box.flag}".strip() if box.kind == "fold" else "")
+            yield title, box.data, box.grad, operation, entry.local_gradient
+
+
+def _flat(box: Box) -> str:
+    """Return a label on one line, if it is of a folded box, whose grad has a column of its own."""
+    return ", ".join(box.label.split("\n")[:-1]) if box.kind == "fold" else box.label
+
+
+# --- the walk ---
+
+
+class _Entry(NamedTuple):
+    """A box where the walk meets it: what stands before its title, and before the branches to its operands."""
+
+    box: Box
+    local_gradient: str = ""
+    branch: str = ""
+    indent: str = ""
+
+
+def _walk(parts: Parts) -> Iterator[tuple[_Entry, str]]:
+    """Yield each use of a box, depth first, and where it is shown, if not here."""
+    operands = _operands(parts)
+    where: dict[str, str] = {}
+    boxes = {box.name: box for box in parts.boxes}
+    margin = deque([(boxes[name], False) for name in dict.fromkeys(parts.roots)])
+    while margin:
+        box, goes_on = margin.popleft()
+        stack = [_Entry(box)]
+        if goes_on:
+            where.pop(box.name, None)
+        while stack:
+            entry = stack.pop()
+            name, deep = entry.box.name, len(entry.indent) >= _DEEPEST * 3
+            if deep and operands[name] and name not in where:
+                where[name] = "shown below"
+                margin.append((entry.box, True))
+            yield entry, where.get(name, "")
+            if name not in where:
+                where[name] = "shown above"
+                stack += reversed(_branches(entry, operands[name]))
+
+
+def _operands(parts: Parts) -> dict[str, list[tuple[Box, str]]]:
+    """Return the operands of each box, by its name, each with its local gradient."""
+    boxes = {box.name: box for box in parts.boxes}
+    results = {mark.name: mark.result for mark in parts.marks}
+    operands: dict[str, list[tuple[Box, str]]] = {name: [] for name in boxes}
+    for edge in parts.edges:
+        operands[results.get(edge.mark, edge.mark)].append((boxes[edge.operand], edge.local_gradient))
+    return operands
+
+
+def _branches(entry: _Entry, operands: Sequence[tuple[Box, str]]) -> list[_Entry]:
+    inner = [_Entry(box, local, entry.indent + "├─ ", entry.indent + "│  ") for box, local in operands[:-1]]
+    last = [_Entry(box, local, entry.indent + "└─ ", entry.indent + "   ") for box, local in operands[-1:]]
+    return inner + last
+
+
+# --- columns ---
+
+
+def aligned(rows: Sequence[Row]) -> str:
+    """Return rows as lines whose columns start at the same place, of printable characters alone."""
+    rows = [tuple(map(on_one_line, row)) for row in rows]
+    widths = [min(max(map(_width, column)), _WIDEST) for column in zip(*rows, strict=True)]
+    lines = ["  ".join([cell + " " * (w - _width(cell)) for cell, w in zip(row, widths, strict=True)]) for row in rows]
+    return "\n".join([line.rstrip() for line in lines])
+
+
+def _width(text: str) -> int:
+    """Return how many columns of a terminal `text` takes: two for a Chinese character or emoji, none for an accent."""
+    title = text.lstrip("│├└─ ")  # mostly ASCII after its branches, and then quick: a third off a long text
+    if title.isascii():
+        return len(text)
+    shown = [c for c in title if not unicodedata.combining(c) and c not in JOINERS]
+    return len(text) - len(title) + len(shown) + sum(unicodedata.east_asian_width(c) in "WF" for c in shown)

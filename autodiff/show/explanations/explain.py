@@ -1,0 +1,279 @@
+"""`explain`: the chain rule at work. A derivative is a sum over paths, of the product of local gradients along each.
+
+    >>> from autodiff import Value
+    >>> x, w = Value(3.0, "x"), Value(2.0, "w")
+    >>> q = w * x; q.label = "q"
+    >>> y = q * x; y.label = "y"
+    >>> explain(y, x)
+    dy/dx = 12, the sum over 2 paths
+    chain rule     in numbers  contribution
+    dy/dq * dq/dx  3 * 2                  6
+    dy/dx          6                      6
+    sum                                  12
+    <BLANKLINE>
+    Local gradients
+    local gradient  of         is  here
+    dy/dq           y = q * x  x      3
+    dq/dx           q = w * x  w      2
+    dy/dx           y = q * x  q      6
+
+There are as many paths as there are ways through the graph, soon more than could ever be listed: they are counted, and
+the largest found, by one pass over the nodes.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import PurePath
+from reprlib import repr as short
+from typing import Any
+
+from autodiff import modes
+from autodiff.graph import topological_order
+from autodiff.show.drawings.parts import shortened
+from autodiff.show.explanations.passes import gradients_of
+from autodiff.show.explanations.paths import Path, count_paths, largest_paths
+from autodiff.show.formulas.formula import operation
+from autodiff.show.formulas.terms import Terms, term_of
+from autodiff.show.formulas.writing import number_text, written
+from autodiff.show.words.names import in_latex, names_of
+from autodiff.show.words.tables import Row, Table
+from autodiff.transforms.sweeps import read_again
+from autodiff.value import Value
+
+LIMIT = 10
+_MOST_FACTORS = 12
+_MOST_EDGES = 40
+
+
+def explain(y: Value, x: Value, *, limit: int = LIMIT) -> "Explanation":
+    """Return why dy/dx is what it is: the paths from y to x, the product of local gradients along each, their sum.
+
+    It prints as text, shows itself in a notebook as tables, and gives LaTeX by `.latex()`. Nodes made inside
+    `record_source()` are shown with their source line. Numbers are those on the edges, as `backward()` uses them, with
+    its conventions: a path ends, with 0, at what was not taken: an operand that a primitive such as `max` did not
+    choose, or that is multiplied with the constant 0. No `.grad` is touched.
+
+    `.total` is the gradient, to the last bit what `backward()` adds to a leaf. The sum of the products is the same
+    number, but for rounding: the pass adds up at each node before it multiplies.
+
+    Args:
+        y: what is differentiated.
+        x: in what; a leaf, or a node inside the graph.
+        limit: how many paths are listed, those with the largest products; the others are counted and summed.
+
+    Raises TypeError if y or x is no Value or limit no int, ValueError for a limit less than 1.
+
+    >>> a = Value(3.0, "a")
+    >>> b = a + a
+    >>> for _ in range(99):
+    ...     b = b + b
+    >>> explanation = explain(b, a, limit=2)
+    >>> explanation.count == 2**100, explanation.total == 2.0**100, explanation.paths[0].contribution
+    (True, True, 1.0)
+    """
+    for value, what in ((y, "y"), (x, "x")):
+        if not isinstance(value, Value):
+            raise TypeError(
+                f"explain takes two Values, got {type(value).__name__} {short(value)} as {what}; call it on the output "
+                "and an input of a graph: explain(f(x), x)"
+            )
+    if isinstance(limit, bool) or not isinstance(limit, int):
+        raise TypeError(f"limit is a number of paths, got {limit!r}")
+    if limit < 1:
+        raise ValueError(f"limit is a number of paths, at least 1, got {limit}")
+    return Explanation(y, x, limit)
+
+
+class Explanation:
+    """Why dy/dx is what it is. Made by `explain(y, x)`.
+
+    Attributes:
+        y: what is differentiated.
+        x: in what.
+        paths: the paths with the largest contributions, those first.
+        count: how many paths there are; inf for more than 10^300.
+        total: dy/dx, as `backward()` computes it.
+        rest: what the paths that are not listed contribute together.
+    """
+
+    def __init__(self, y: Value, x: Value, limit: int) -> None:
+        self.y, self.x = y, x
+        order = topological_order(y)
+        gradients = gradients_of(y)
+        self.total = gradients.get(x, 0.0)
+        self.count = count_paths(order, y, x)
+        self.paths = largest_paths(order, y, x, limit, gradients)
+        self.rest = _difference(self.total, [path.contribution for path in self.paths]) if self._more else 0.0
+        self._names = names_of(y)
+        self._names.setdefault(x, x.label or "x")
+
+    @property
+    def _more(self) -> int | float:
+        return self.count - len(self.paths)
+
+    # --- text and HTML ---
+
+    def __str__(self) -> str:
+        return "\n\n".join([table.text() for table in self._tables()])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return "\n".join([table.html() for table in self._tables()])
+
+    def _tables(self) -> Iterator[Table]:
+        whole = self._quotient(self.y, self.x)
+        if not self.paths:
+            yield Table(f"{whole} = 0: {self._names[self.y]} was not made from {self._names[self.x]}", (), [])
+            return
+        many = "one path" if self.count == 1 else f"the sum over {_counted(self.count)} paths"
+        header = ("chain rule", "in numbers", "contribution")
+        rows = [(self._symbols(p), _product(p), shortened(p.contribution)) for p in self.paths]
+        if self._more:
+            rows.append((f"{_counted(self._more)} more paths", "", shortened(self.rest)))
+        rows.append(("sum", "", shortened(self.total)))
+        yield Table(f"{whole} = {shortened(self.total)}, {many}", header, rows, numbers={2}, notes=self._rounding())
+        edges = self._edges()
+        if edges:
+            yield Table("Local gradients", *edges, numbers={3})
+
+    def _rounding(self) -> list[str]:
+        """Return, where it is so, that the paths sum to another number."""
+        added = _sum([path.contribution for path in self.paths])
+        if self._more or added == self.total or not math.isfinite(added):
+            return []
+        return [f"The paths sum to {added!r}; backward() adds up at each node, and rounds to {self.total!r}."]
+
+    def _quotient(self, node: Value, operand: Value) -> str:
+        return f"d{self._names[node]}/d{self._names[operand]}"
+
+    def _symbols(self, path: Path) -> str:
+        factors = [self._quotient(*pair) for pair in _edges_shown(path)]
+        return _joined(factors, len(path.local_gradients), " * ", "... ({:,} more)") or "1"
+
+    def _edges(self) -> tuple[Row, list[Row]] | None:
+        """Return header and rows of a table of the local gradients on the paths that are listed, each once."""
+        edges = {
+            (id(node), id(operand), local): (node, operand, local)
+            for path in self.paths
+            for (node, operand), local in zip(_edges_shown(path), _ends(path.local_gradients), strict=True)
+        }
+        shown = list(edges.values())[:_MOST_EDGES]
+        if not shown:
+            return None
+        sourced = any(node.source for node, _, _ in shown)
+        rows: list[Row] = []
+        for node, operand, local in shown:
+            made = f"{self._names[node]} = {operation(node, self._names)}"
+            row = [self._quotient(node, operand), made, self._rule(node, operand, local), shortened(local)]
+            rows.append((*row, _source(node)) if sourced else tuple(row))
+        return ("local gradient", "of", "is", "here", *(["source"] if sourced else [])), rows
+
+    def _rule(self, node: Value, operand: Value, local: float) -> str:
+        """Return a local gradient in symbols: the rule of the primitive, read with leaves in the place of operands."""
+        assert node.op is not None
+        if len(node.operands) > 4:
+            return ""
+        place = next(
+            i
+            for i, (x, slope) in enumerate(zip(node.operands, node.local_gradients, strict=True))
+            if x is operand and (slope == local or slope != slope)
+        )
+        stand_ins = {x: Value(x.data) for x in node.operands if isinstance(x, Value)}
+        with modes.recording():
+            try:
+                out = node.op(*[stand_ins[x] if isinstance(x, Value) else x for x in node.operands])
+                slope = read_again(out, [i == place for i in range(len(node.operands))])[place]
+            except (TypeError, FloatingPointError):
+                return ""  # a rule that floats alone can read, or an anomaly that is not ours to report
+        if not isinstance(slope, Value):
+            return number_text(slope)
+        term, made = term_of(slope, Terms())
+        names = {made[leaf]: number_text(leaf.data) for leaf in made if not leaf.operands}  # 0 in 1 / 0 is a Value
+        return written(term, names | {made[leaf]: self._names[x] for x, leaf in stand_ins.items() if leaf in made})
+
+    # --- LaTeX ---
+
+    def latex(self) -> str:
+        r"""Return the sum over paths as LaTeX, in symbols and in numbers, without dollar signs.
+
+        >>> x = Value(3.0, "x")
+        >>> y = x * 2.0; y.label = "y"
+        >>> print(explain(y, x).latex())
+        \begin{aligned}
+        \frac{\partial y}{\partial x} &= \frac{\partial y}{\partial x} \\
+        &= 2 \\
+        &= 2
+        \end{aligned}
+        """
+        symbols = [self._latex_product(path) for path in self.paths]
+        numbers = [_product(path, latex=True) for path in self.paths]
+        if self._more:
+            symbols.append(r"\cdots")
+            numbers.append(rf"\left({_in_latex(self.rest)}\right)")
+        total = _in_latex(self.total)
+        lines = [" + ".join(terms) for terms in (symbols, numbers) if terms]
+        rows = " \\\\\n&= ".join([*lines, total])
+        return f"\\begin{{aligned}}\n{self._fraction(self.y, self.x)} &= {rows}\n\\end{{aligned}}"
+
+    def _latex_product(self, path: Path) -> str:
+        factors = [self._fraction(*pair) for pair in _edges_shown(path)]
+        return _joined(factors, len(path.local_gradients), r" \cdot ", r"\cdots") or "1"
+
+    def _fraction(self, node: Value, operand: Value) -> str:
+        above, below = in_latex(self._names[node]), in_latex(self._names[operand])
+        return rf"\frac{{\partial {above}}}{{\partial {below}}}"
+
+
+# --- numbers and text ---
+
+
+def _sum(numbers: Sequence[float]) -> float:
+    """Return the sum, rounded once; nan for inf - inf."""
+    try:
+        return math.fsum(numbers)
+    except (OverflowError, ValueError):
+        return sum(numbers)
+
+
+def _difference(total: float, numbers: Sequence[float]) -> float:
+    return _sum([total, *[-x for x in numbers]])
+
+
+def _ends(items: Sequence[Any]) -> Sequence[Any]:
+    """Return the items; of many, the first and the last."""
+    return items if len(items) <= _MOST_FACTORS else [*items[: _MOST_FACTORS - 4], *items[-4:]]
+
+
+def _edges_shown(path: Path) -> list[tuple[Value, Value]]:
+    return [(path.nodes[i], path.nodes[i + 1]) for i in _ends(range(len(path.nodes) - 1))]
+
+
+def _joined(factors: list[str], length: int, sign: str, gap: str) -> str:
+    """Return the factors as a product, of `length` factors in all."""
+    if length > len(factors):
+        factors = [*factors[:-4], gap.format(length - len(factors)), *factors[-4:]]
+    return sign.join(factors)
+
+
+def _product(path: Path, latex: bool = False) -> str:
+    numbers = [_in_latex(x) if latex else shortened(x) for x in _ends(path.local_gradients)]
+    if len(path.local_gradients) > 1:
+        around = r"\left({}\right)" if latex else "({})"
+        numbers = [around.format(x) if x.startswith("-") else x for x in numbers]
+    sign, gap = (r" \cdot ", r"\cdots") if latex else (" * ", "...")
+    return _joined(numbers, len(path.local_gradients), sign, gap) or "1"
+
+
+def _in_latex(number: float) -> str:
+    return number_text(float(shortened(number)), "latex")
+
+
+def _counted(number: float) -> str:
+    if number == math.inf:
+        return "more than 10^300"
+    return f"{number:,}" if number < 10**12 else f"about {number:.3g}"
+
+
+def _source(node: Value) -> str:
+    return f"{PurePath(node.source.filename).name}:{node.source.line}" if node.source else ""

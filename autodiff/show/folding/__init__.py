@@ -1,0 +1,1 @@
+"""Fold: which nodes of a large graph are drawn, and which become one box."""

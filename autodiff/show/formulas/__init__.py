@@ -1,0 +1,1 @@
+"""Formula: what a Value was computed from, as mathematics."""

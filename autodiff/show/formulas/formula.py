@@ -1,0 +1,162 @@
+"""`formula`: what a Value was computed from, as mathematics.
+
+    >>> from autodiff import Value, gradient, tanh
+    >>> x = Value(0.5, "x")
+    >>> formula(gradient(tanh(x), [x])[0])
+    1 - tanh(x)**2
+    >>> print(formula(gradient(x**3 * tanh(x), [x])[0]).latex())
+    x^{3} \\cdot \\left(1 - \\tanh\\left(x\\right)^{2}\\right) + 3 \\cdot \\tanh\\left(x\\right) \\cdot x^{2}
+
+It is made in three steps: `terms.py` reads the graph and simplifies it lightly, `writing.py` decides what gets a name
+and what is left out, and fills in the notation of each primitive, which is data, in `notation.py`.
+"""
+
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from reprlib import repr as short
+from typing import Any, Literal, NamedTuple
+
+from autodiff.primitives import TABLE
+from autodiff.show.drawings.parts import shortened
+from autodiff.show.formulas.terms import Term, Terms, term_of
+from autodiff.show.formulas.writing import Plan, Style, names_for, planned, written
+from autodiff.show.words.names import in_latex, names_of
+from autodiff.value import Value
+
+LIMIT = 200
+_RESERVED = frozenset({*TABLE, "inf", "nan", "pi"})
+
+
+def formula(y: Value, *, leaves: Literal["names", "numbers"] = "names", limit: int | None = LIMIT) -> "Formula":
+    """Return what `y` was computed from as an expression: `str(f)` is text, `f.latex()` LaTeX, which notebooks show.
+
+    The text is Python that gives y's value again, its expression what `autodiff.expression.parse` reads: in it names
+    are those of `f.names`, functions those of autodiff; inf, nan and pi those of math. Leaves without a label are
+    called x1, x2, ... A part that is used again is named, on a line of its own before the expression, where that makes
+    the whole shorter: by its label if it has one, else v1, v2, ...
+
+    It is simplified as one would on paper, lightly: `autodiff.show.formulas.terms` has the rules. The value remains,
+    but for rounding; for `1 - tanh(x)**2`, which stands for tanh's derivative, that may be all the digits when x is
+    large.
+
+    Args:
+        y: the end of the graph; `gradient(y, [x])[0]` is a graph, too.
+        leaves: "names", or "numbers" to write leaves without a label as their numbers.
+        limit: how many operations are written; `...` stands for the others, which are furthest from y. None for all.
+
+    Raises TypeError if y is no Value, or limit no int, ValueError for other leaves or a limit less than 1.
+
+    >>> from autodiff import Value
+    >>> x, y, z = Value(-2.0, "x"), Value(5.0, "y"), Value(-4.0, "z")
+    >>> formula((x + y) * z)
+    (x + y) * z
+    >>> q = (x + y) * z - 1
+    >>> formula(q / (q * q + q))
+    v1 = (x + y) * z - 1
+    v1 / (v1**2 + v1)
+    """
+    if not isinstance(y, Value):
+        raise TypeError(f"formula takes a Value, got {type(y).__name__} {short(y)}; call f on Values: formula(f(x))")
+    if leaves not in ("names", "numbers"):
+        raise ValueError(f"leaves is 'names' or 'numbers', got {leaves!r}")
+    if limit is not None:
+        if isinstance(limit, bool) or not isinstance(limit, int):
+            raise TypeError(f"limit is a number of operations, or None for all, got {limit!r}")
+        if limit < 1:
+            raise ValueError(f"limit is a number of operations, at least 1, or None for all, got {limit}")
+    return Formula(y, leaves == "numbers", limit)
+
+
+class Definition(NamedTuple):
+    """A part of a formula that has a name."""
+
+    name: str
+    expression: str
+
+
+class Formula:
+    """An expression: `str(f)` is text, `f.latex()` LaTeX. Made by `formula(y)`.
+
+    Attributes:
+        expression: the text, without the definitions that come before it.
+        definitions: the parts that have a name, each with its text, in an order in which they can be computed.
+        names: the Value that each name of a leaf stands for.
+        left_out: how many operations `...` stands for.
+    """
+
+    def __init__(self, root: Value, numbers: bool, limit: int | None) -> None:
+        values = names_of(root, identifiers=True, reserved=_RESERVED)
+        term, made = term_of(root, Terms())
+        labels = {made[value]: name for value, name in values.items() if value.label and made[value].op is not None}
+        self._term = term
+        self.names: dict[str, Value] = {}
+        self._names: dict[Term, str] = {}
+        for x, name in values.items():
+            if not x.operands and not x.label and (numbers or x is root):  # a derivative may be one number
+                made[x].number = x.data  # written, but not computed with
+            elif not x.operands and x in made:
+                self.names[name], self._names[made[x]] = x, name
+        self._plan: Plan = planned(term, limit)
+        own = names_for(self._plan, self._names, labels, {*labels.values(), *_RESERVED})
+        self.left_out = self._plan.left_out
+        self.definitions = [
+            Definition(name, self._written(term)) for name, term in zip(own, self._plan.named, strict=True)
+        ]
+        self.expression = self._written(term)
+
+    def _written(self, term: Term, style: Style = "text") -> str:
+        return written(term, self._names, style, self._plan.kept)
+
+    def __str__(self) -> str:
+        lines = [f"{name} = {text}" for name, text in self.definitions] + [self.expression]
+        if self.left_out:
+            lines.append(f"(... stands for {self.left_out:,} more operations; formula(y, limit=None) writes all)")
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+    @cached_property
+    def _latex_lines(self) -> list[tuple[str, str]]:
+        """The definitions and the expression, which has no name, as LaTeX."""
+        named = [(in_latex(self._names[term]), self._written(term, "latex")) for term in self._plan.named]
+        return [*named, ("", self._written(self._term, "latex"))]
+
+    def latex(self) -> str:
+        r"""Return the formula as LaTeX, without dollar signs; of several lines, in an `aligned` environment.
+
+        >>> formula(Value(2.0, "alpha") / Value(3.0, "x1")).latex()
+        '\\frac{\\alpha}{x_{1}}'
+        """
+        lines = self._latex_lines
+        if len(lines) == 1:
+            return lines[0][1]
+        rows = [f"{name} &= {text}" if name else f"& {text}" for name, text in lines]
+        return "\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self.latex()}$"
+
+
+# --- one operation, for the lines of tables ---
+
+_MOST_OPERANDS = 8
+
+
+def operation(node: Value, names: Mapping[Value, str], style: Style = "text") -> str:
+    """Return the operation that made a node, of operands by their names: `a * b`."""
+    return _one_operation(node, [names[x] if isinstance(x, Value) else x for x in node.operands], style)
+
+
+def operation_on_numbers(node: Value, numbers: Iterable[Any]) -> str:
+    """Return the operation that made a node, of numbers with six digits: `2 * (-3)`."""
+    return _one_operation(node, [shortened(x) for x in numbers], "text")
+
+
+def _one_operation(node: Value, operands: list[str | float], style: Style) -> str:
+    assert node.op is not None
+    if len(operands) > _MOST_OPERANDS:
+        shown = [x if isinstance(x, str) else shortened(x) for x in (*operands[:3], operands[-1])]
+        return f"{node.op.name}({shown[0]}, {shown[1]}, {shown[2]}, ..., {shown[3]})"
+    terms = Terms(simplifying=False)
+    leaves = [terms.variable((i, shortened(x) if type(x) is float else x)) for i, x in enumerate(operands)]
+    return written(terms.make(node.op, *leaves), {leaf: str(leaf.key[1]) for leaf in leaves}, style)  # type: ignore[index]

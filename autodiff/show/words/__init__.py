@@ -1,0 +1,1 @@
+"""Words: numbers, names, tables, colours and text, as every picture and every explanation writes them."""

@@ -1,0 +1,1 @@
+"""Structures of numbers and containers of anything, taken apart and put together again."""

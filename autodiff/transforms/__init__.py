@@ -1,0 +1,1 @@
+"""Transforms: derivatives of functions, as functions."""

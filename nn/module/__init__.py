@@ -1,0 +1,3 @@
+"""Module: something with parameters."""
+
+from nn.module.module import Module as Module

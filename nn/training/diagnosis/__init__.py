@@ -1,0 +1,1 @@
+"""Diagnosis: how large activations and gradients are, layer by layer."""

@@ -1,0 +1,1 @@
+"""Saving: a model, its optimiser and its history in one file."""

@@ -1,0 +1,1 @@
+"""Steps: sums over the rows of a batch."""

@@ -1,0 +1,77 @@
+"""The random numbers of a training: the generators of a model, and what its twins draw in their place."""
+
+import random
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from autodiff.compiler import TracingError
+from nn.module.holding import modules_of
+
+
+class Given(random.Random):
+    """A generator that hands out numbers that it is given, in their order.
+
+    >>> source = Given([0.25, 0.75])
+    >>> source.random(), source.random()
+    (0.25, 0.75)
+    """
+
+    def __init__(self, numbers: Iterable[Any] = ()) -> None:
+        super().__init__(0)
+        self._numbers = iter(numbers)
+
+    def random(self) -> Any:
+        try:
+            return next(self._numbers)
+        except StopIteration:
+            raise TracingError(
+                "a model draws as many random numbers for every row of a shape, and none in eval mode; it drew more"
+            ) from None
+
+
+class Counting(random.Random):
+    """A generator that counts what it gives."""
+
+    count = 0
+
+    def random(self) -> float:
+        self.count += 1
+        return super().random()
+
+
+class Chance:
+    """What a model draws its random numbers from: each random.Random that an attribute of a module holds, once.
+
+    Attributes:
+        generators: these, in the order of the modules.
+
+    >>> import nn
+    >>> rng = random.Random(0)
+    >>> Chance(nn.Sequential(nn.Dropout(rng=rng), nn.Dropout(rng=rng))).generators == [rng]
+    True
+    """
+
+    def __init__(self, model: Any) -> None:
+        things = [thing for module in modules_of(model) for thing in vars(module).values()]
+        self.generators = list(dict.fromkeys(thing for thing in things if isinstance(thing, random.Random)))
+
+    @property
+    def state(self) -> list[Any]:
+        """The states of the generators; set, they draw again what they drew from there on."""
+        return [generator.getstate() for generator in self.generators]
+
+    @state.setter
+    def state(self, states: Sequence[Any]) -> None:
+        for generator, state in zip(self.generators, states, strict=True):
+            generator.setstate(state)
+
+    def drawn(self, counts: Sequence[int]) -> list[float]:
+        """Return the numbers that the model draws for a row, so many from each generator."""
+        pairs = zip(self.generators, counts, strict=True)
+        return [generator.random() for generator, count in pairs for _ in range(count)]
+
+
+def given(numbers: Iterable[Any], counts: Sequence[int]) -> list[Given]:
+    """Return what hands a row's numbers out, so many in the place of each generator."""
+    rest = iter(numbers)
+    return [Given([next(rest) for _ in range(count)]) for count in counts]

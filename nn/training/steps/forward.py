@@ -1,0 +1,118 @@
+"""Forward passes over many rows, in eval mode and unrecorded: what they give, and how well it fits targets."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import autodiff
+from autodiff.compiler import TracingError
+from nn.module.holding import is_module, modules_of
+from nn.training.history import History
+from nn.training.steps.chance import Chance, Given
+from nn.training.steps.rows import Data
+from nn.training.steps.steps import OTHER_NUMBERS, Steps, Task, are_close, number_of
+from nn.training.steps.twin import twin
+
+_WORTH_COMPILING = 16  # rows; of fewer, tracing takes longer than running them
+
+
+def predict(model: Any, X: Any, *, compile: bool | str = "auto") -> Any:
+    """Return what a model gives for many rows, in eval mode: an array of shape (rows, outputs).
+
+    Args:
+        model: a Module.
+        X: rows, as `fit` takes them. Of outputs in nested lists, such as those of a convolution, the array has their
+            axes after the rows'.
+        compile: "auto", for 16 rows or more and where it can be; True, and an error says why it cannot; False, eagerly.
+
+    Raises TypeError or ValueError for what is no table of finite numbers, ValueError for outputs that differ in shape.
+
+    >>> import nn
+    >>> predict(nn.MLP(2, [4, 3], seed=0), [[0.0, 1.0], [1.0, 1.0]]).shape
+    (2, 3)
+    """
+    import numpy
+
+    if not is_module(model):
+        raise TypeError(f"predict takes an nn.Module and rows, got {type(model).__name__}")
+    data = Data.of(X)
+    with in_mode(model, False):
+        if compile is True or (compile == "auto" and data.is_even and len(data) >= _WORTH_COMPILING):
+            try:
+                return _compiled(model, data)
+            except Exception:  # of any kind: code that is traced meets numbers it does not expect
+                if compile is True:
+                    raise
+        rows = _eagerly(model, data, range(len(data)))
+    shapes = {row.shape for row in rows}
+    if len(shapes) > 1:
+        raise ValueError(f"the model gives outputs of several shapes: {sorted(shapes)}; predict rows of one shape")
+    return numpy.array(rows)
+
+
+@contextmanager
+def in_mode(model: Any, training: bool) -> Iterator[None]:
+    """Put a model in training mode, or in eval mode, in the block; afterwards each module is in the one it was in."""
+    before = [(module, module.training) for module in modules_of(model)]
+    try:
+        model.train(training)
+        yield
+    finally:
+        for module, mode in before:
+            module.training = mode
+
+
+def _compiled(model: Any, data: Data) -> Any:
+    """Return what a program of the model gives, if some rows are what the model gives."""
+    import numpy
+
+    parameters, generators = model.parameters(), Chance(model).generators
+
+    def of_row(numbers: Any, x: Any) -> Any:
+        own = twin(model, parameters, numbers.tolist(), generators, [Given() for _ in generators])
+        return _listed(own(data.handed(x)))
+
+    run = autodiff.compile(of_row, rows=(1,))
+    outputs = numpy.asarray(run(numpy.array([p.data for p in parameters], float), data.X), float)
+    outputs = outputs.reshape(len(data), -1) if outputs.ndim < 2 else outputs
+    some = [0, len(data) // 2, len(data) - 1]
+    if not are_close(outputs[some], _eagerly(model, data, some)):
+        raise TracingError(OTHER_NUMBERS)
+    return outputs
+
+
+def _listed(outputs: Any) -> Any:
+    """Return outputs with lists for tuples: a tuple of results would be one of arrays."""
+    return [_listed(x) for x in outputs] if isinstance(outputs, (list, tuple)) else outputs
+
+
+def _eagerly(model: Any, data: Data, indices: Any) -> list[Any]:
+    """Return an array of what the model gives for each of these rows."""
+    import numpy
+
+    with autodiff.no_grad():
+        outputs = [numpy.array(model(data.row(i)), dtype=object) for i in indices]
+    return [numpy.atleast_1d(numpy.vectorize(number_of, [float])(of_row)) for of_row in outputs]
+
+
+class Evaluation:
+    """The mean loss and metrics of held-out rows, as often as asked for.
+
+    Each time the program is held against the model by a row, another one each time: a callback may have changed it.
+    """
+
+    def __init__(self, task: Task, data: Data, compile: bool | str) -> None:
+        self._task, self._data, self._asked = task, data, 0
+        nothing_drawn = lambda _: [0] * len(task.chance.generators)
+        self._steps = Steps(task, data, nothing_drawn, compile and "auto", History(), learns=False)
+
+    def __call__(self, numbers: Any) -> dict[str, float]:
+        """Return the figures at these numbers of the parameters, by name: val_loss, and each metric's."""
+        import numpy
+
+        count = len(self._data)
+        with in_mode(self._task.model, False):
+            self._steps.check(numbers, numpy.array([self._asked % count]))
+            figures = self._steps.sums(numbers, numpy.arange(count)).figures / count
+        self._asked += 1
+        return {f"val_{name}": float(figure) for name, figure in zip(self._task.names, figures, strict=True)}

@@ -1,0 +1,132 @@
+"""Programs and passes: what a program gives is the same to the last bit before and after each pass."""
+
+import math
+import pickle
+import struct
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autodiff import value_and_grad
+from autodiff.compiler.backends.python import PythonRunner, source
+from autodiff.compiler.passes.passes import PASSES, drop_dead, fold, optimised, share
+from autodiff.compiler.program.opcodes import CODE, OPCODES
+from autodiff.compiler.program.program import Program
+from autodiff.compiler.trace.tracing import Trace
+from autodiff.testing import programs
+
+SPECIAL = [0.0, -0.0, 1.0, -1.0, 0.5, math.inf, -math.inf, math.nan, 1e308, 5e-324]
+
+
+def bits(numbers: Any) -> list[bytes]:
+    return [b"nan" if x != x else struct.pack("d", x) for x in numbers]
+
+
+def traced(program: Any, gradient: bool) -> Program:
+    trace = Trace()
+    inputs = [trace.input(x) for x in program.leaves]
+    with trace:
+        if gradient:
+            value, slopes = value_and_grad(lambda xs: program(*xs))(inputs)
+            return trace.program([value, *slopes])
+        return trace.program(program.run(inputs))
+
+
+@pytest.mark.parametrize("name", PASSES)
+@given(program=programs(max_steps=16), gradient=st.booleans(), data=st.data())
+def test_a_pass_changes_no_bit(name: str, program: Any, gradient: bool, data: st.DataObject) -> None:
+    before = traced(program, gradient)
+    after = PASSES[name](before)
+    n = len(program.leaves)
+    for numbers in (list(program.leaves), data.draw(st.lists(st.sampled_from(SPECIAL), min_size=n, max_size=n))):
+        assert bits(after.evaluate(numbers)) == bits(before.evaluate(numbers))
+    assert len(after.codes) <= len(before.codes)
+    assert PASSES[name](after) == after if name != "fold constants" else True
+
+
+@given(program=programs(max_steps=16), data=st.data())
+def test_the_python_backend_means_what_the_program_means(program: Any, data: st.DataObject) -> None:
+    whole, _ = optimised(traced(program, gradient=True))
+    n = len(program.leaves)
+    numbers = data.draw(st.lists(st.sampled_from(SPECIAL), min_size=n, max_size=n))
+    outputs, holds = PythonRunner(whole).run(numbers)
+    assert bits(outputs) == bits(whole.evaluate(numbers))
+    assert holds
+
+
+def test_what_is_constant_is_folded_and_what_changes_nothing_left_out() -> None:
+    program = Program.of(
+        1,
+        [1.0, 0.0, -0.0, 2.0],
+        [
+            ("mul", (0, 1)),  # x
+            ("add", (5, 3)),  # x + -0
+            ("sub", (6, 2)),  # x - 0
+            ("pow", (7, 1)),  # x
+            ("div", (8, 1)),  # x
+            ("detach", (9,)),  # x
+            ("neg", (10,)),
+            ("neg", (11,)),  # x
+            ("where", (1, 12, 4)),  # x
+            ("where", (0, 13, 13)),  # x
+            ("mul", (4, 4)),  # 4
+            ("add", (14, 15)),  # x + 4
+        ],
+        [16, 15],
+    )
+    small = drop_dead(fold(program))
+    assert small.listing() == "inputs  x0\nv2 = add x0 4.0\noutputs v2 4.0"
+
+
+@pytest.mark.parametrize(("name", "slots"), [("add", (0, 1)), ("sub", (1, 0)), ("mul", (0, 1)), ("strong_mul", (0, 2))])
+def test_what_would_change_a_signed_zero_or_nan_stays(name: str, slots: tuple[int, int]) -> None:
+    program = Program.of(1, [0.0, 1.0], [(name, slots)], [3])  # x + 0, 0 - x, x * 0, the strong x * 1
+    assert fold(program) == program
+
+
+def test_equal_instructions_are_shared_whatever_their_order() -> None:
+    program = Program.of(2, [], [("add", (0, 1)), ("add", (1, 0)), ("sub", (0, 1)), ("sub", (1, 0))], [2, 3, 4, 5])
+    assert share(program).outputs.tolist() == [2, 2, 3, 4]
+
+
+def test_guards_keep_their_conditions_alive() -> None:
+    program = Program.of(
+        1, [0.0, 9.0], [("less", (1, 0)), ("sin", (0,)), ("cos", (0,))], [4], guards=[3], expected=b"\1"
+    )
+    small = drop_dead(program)
+    assert (len(small.codes), small.constants.tolist(), small.expected) == (2, [0.0], b"\1")
+    assert PythonRunner(small).run([2.0]) == ([math.sin(2.0)], True)
+    assert not PythonRunner(small).run([-2.0])[1]
+
+
+def test_a_program_of_many_parts_is_several_functions() -> None:
+    count = 9001
+    program = Program.of(1, [1.0], [("add", (i + 1 if i else 0, 1)) for i in range(count)], [count + 1])
+    assert source(program).count("def run") == 3
+    assert PythonRunner(program).run([0.0]) == ([float(count)], True)
+
+
+def test_programs_are_small_and_pickle() -> None:
+    program = Program.of(2, [3.0], [("mul", (0, 1)), ("add", (3, 2))], [4], varying=b"\0\1")
+    assert pickle.loads(pickle.dumps(program)) == program
+    assert (program.slots, program.bytes, list(program.varying_slots())) == (5, 56, [0, 1, 0, 1, 1])
+
+
+def test_every_primitive_of_the_table_has_an_opcode() -> None:
+    assert len(CODE) == len(OPCODES)
+    assert all(OPCODES[CODE[primitive.name]] is primitive for primitive in OPCODES)
+
+
+@pytest.mark.parametrize("name", ["add", "sub", "mul", "div", "pow"])
+def test_what_changes_nothing_is_left_out_only_where_it_changes_no_bit(name: str) -> None:
+    """x + 0.0 is no x where x is -0.0; x - 0.0 is."""
+    special = [0.0, -0.0, 1.0, -1.0, math.inf, math.nan, 5e-324]
+    for constant in special:
+        for operands in ((0, 1), (1, 0)):
+            program = Program.of(1, [constant], [(name, operands)], [2])
+            small, _ = optimised(program)
+            for x in special:
+                expected, got = PythonRunner(program).run([x])[0], PythonRunner(small).run([x])[0]
+                assert repr(got) == repr(expected), (constant, operands, x)
