@@ -5,13 +5,10 @@ A mode counts while its `with` block runs (`autodiff.blocks`), which ends it wha
 asynchronous tasks have their own.
 """
 
-import os
-import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
-from functools import cache, wraps
-from types import FrameType
+from functools import wraps
 from typing import Any, NamedTuple, TypeVar, cast, overload
 
 from autodiff.blocks import Block, Scope
@@ -35,17 +32,6 @@ class Mode(NamedTuple):
     blocks: tuple[tuple[Block, dict[str, Any]], ...] = ()
     guards: tuple[Callable[[], Any], ...] = ()
     is_settled: bool = True
-
-
-class Source(NamedTuple):
-    """Where a node was made: the user's file and line, and the modules around it, outermost first."""
-
-    filename: str
-    line: int
-    modules: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        return f"{self.filename}:{self.line}" + (f" in {'.'.join(self.modules)}" if self.modules else "")
 
 
 _mode: ContextVar[Mode | None] = ContextVar("autodiff mode", default=None)
@@ -314,66 +300,3 @@ def made_from(primitive: Any, data: float, operands: tuple[Any, ...]) -> str:
     """Return what an operation made of what, in one line."""
     shown = [repr(x) for x in operands[:8]] + ["..."] * (len(operands) > 8)
     return f"{primitive.name} made {data} from {', '.join(shown)}"
-
-
-def user_source() -> Source:
-    """Return the source of the innermost frame of the user's own code, with the modules it runs in.
-
-    That is neither this project's packages, nor the standard library or an installed package such as numpy, unless
-    there is nothing else.
-    """
-    return user_source_and_model()[0]
-
-
-def user_source_and_model() -> tuple[Source, Any]:
-    """Return the same, and the outermost of the modules, None outside of all."""
-    frames = list(_stack())[1:]  # without our own: it would hold the list that holds it, until the collector comes
-    others = [f for f in frames if f.f_globals.get("__name__", "").partition(".")[0] not in ("autodiff", "nn")]
-    users = [f for f in others if not f.f_code.co_filename.startswith(_installed())]
-    innermost = (users or others or frames)[0]
-    owners = [owner for owner in map(_owner, reversed(frames)) if owner is not None]
-    return Source(innermost.f_code.co_filename, innermost.f_lineno, _names(owners)), next(iter(owners), None)
-
-
-def user_line() -> Source:
-    """Return the same without the modules, a hundred times as fast."""
-    for frame in _stack():
-        ours = frame.f_globals.get("__name__", "").partition(".")[0] in ("autodiff", "nn")
-        if not ours and not frame.f_code.co_filename.startswith(_installed()):
-            return Source(frame.f_code.co_filename, frame.f_lineno)
-    return user_source()
-
-
-@cache
-def _installed() -> tuple[str, ...]:
-    from sysconfig import get_paths  # takes some milliseconds, and only this needs it
-
-    paths = get_paths()
-    return tuple({f"{paths[name]}{os.sep}" for name in ("stdlib", "platstdlib", "purelib", "platlib")} | {"<frozen "})
-
-
-def _stack() -> Iterator[FrameType]:
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
-        yield frame
-        frame = frame.f_back
-
-
-def _owner(frame: FrameType) -> object | None:
-    """Return the module whose method runs in `frame`: a self that can name its children."""
-    code = frame.f_code
-    if code.co_varnames[:1] != ("self",):
-        return None  # not, say, a function that is given a model
-    owner = frame.f_locals.get("self")
-    return owner if hasattr(type(owner), "child_name") else None
-
-
-def _names(owners: list[Any]) -> tuple[str, ...]:
-    """Return what each module is called by the one around it; the outermost by its class."""
-    names = []
-    parent = None
-    for owner in owners:
-        if owner is not parent:  # a module's method may call another one of its own
-            names.append((parent is not None and parent.child_name(owner)) or type(owner).__name__)
-        parent = owner
-    return tuple(names)

@@ -36,6 +36,7 @@ from autodiff.hints import (
 )
 from autodiff.nothing import NOTHING, Nothing, local_gradients, passed_on_to
 from autodiff.primitives import TABLE, Primitive
+from autodiff.sources import Source, user_source, user_source_and_model
 
 _new = object.__new__
 _PLAIN = frozenset((float, int, bool))  # isinstance(x, Value) takes twice as long for these, below Python 3.12
@@ -120,7 +121,7 @@ class Value(metaclass=_Listed):
     operands: tuple[Value | float, ...]
     local_gradients: tuple[float, ...]
     _label: str
-    source: modes.Source | None = None  # SourcedValue has slots for these; here they cost nothing
+    source: Source | None = None  # SourcedValue has slots for these; here they cost nothing
     _model: Any = None
 
     def __new__(cls, data: Any = None, label: Any = "", *others: Any, **named: Any) -> Self:
@@ -130,7 +131,7 @@ class Value(metaclass=_Listed):
         if mode is None or not mode.sourcing or cls is not Value:
             return _new(cls)
         node = _new(SourcedValue)
-        node.source, model = modes.user_source_and_model()
+        node.source, model = user_source_and_model()
         node._model = model if data is None else None  # a parameter would hold the model that holds it
         return cast(Self, node)
 
@@ -228,7 +229,7 @@ class Value(metaclass=_Listed):
         if mode is None:
             return _made(data, primitive, operands, local_gradients_at(primitive, data, operands, numbers))
         if mode.checking and data - data != 0.0:
-            raise FloatingPointError(f"{modes.made_from(primitive, data, operands)}\n  at {modes.user_source()}")
+            raise FloatingPointError(f"{modes.made_from(primitive, data, operands)}\n  at {user_source()}")
         if not mode.recording:
             return result_leaf(data, mode)
         return node_of(data, primitive, operands, local_gradients_at(primitive, data, operands, numbers))
@@ -541,7 +542,7 @@ class SourcedValue(Value):
 
     __slots__ = ("_model", "source")
 
-    source: modes.Source | None
+    source: Source | None
     _model: Any
 
 

@@ -17,6 +17,7 @@ A step by hand, and the same and more by `fit`:
 from importlib import import_module
 from typing import Any
 
+from autodiff.sources import pass_over
 from nn import init, layers, losses, metrics, optim, training
 from nn.elsewhere import missing
 from nn.layers import *
@@ -25,6 +26,8 @@ from nn.module.module import Module
 from nn.optim import SGD, l1, l2, schedules
 from nn.training import *
 from nn.training.minimize import least_squares, minimize
+
+pass_over("nn")
 
 __all__ = ["SGD", "Module", "init", "l1", "l2", "least_squares", "metrics", "minimize", "optim", "schedules"]
 __all__ += [*layers.__all__, *losses.__all__, *training.__all__]

@@ -1,26 +1,19 @@
-"""no_grad, detect_anomaly, record_source."""
+"""no_grad, detect_anomaly, and with blocks that end whatever interrupts them."""
 
 import asyncio
-import copy
-import functools
 import gc
 import math
-import operator
-import pickle
 import sys
 import threading
-import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 import autodiff as ad
-import nn
-from autodiff import Value, blocks, modes
+from autodiff import Value, blocks, modes, sources
 from autodiff.transforms import transforms
 from autodiff.value import one_pass_at_a_time
 
@@ -170,92 +163,11 @@ def test_infinite_local_gradient_under_a_zero_upstream_is_no_anomaly() -> None:
     assert x.grad == 0.0
 
 
-def test_source_is_the_users_line_only_inside_the_context() -> None:
-    x = Value(2.0)
-    with ad.record_source():
-        line = line_here() + 1
-        nodes = [x * x, -x, 2 + x, ad.exp(x), ad.dot([x], [3.0]), Value(1.0), math.floor(x), x.sin()]
-    sources = [node.source for node in nodes]
-    assert {(s.filename, s.line, s.modules) for s in sources if s} == {(__file__, line, ())}
-    assert None not in sources
-    assert (x * x).source is None
-    assert (nodes[0] * 2.0).source is None
-    assert str(sources[0]) == f"{__file__}:{line}"
-
-
-def test_source_names_the_modules_around_a_node() -> None:
-    model = nn.MLP(2, [3, 1], "tanh", seed=0)
-    with ad.record_source():
-        line = line_here() + 1
-        out = model([1.0, 2.0])
-    assert out.source is not None
-    assert (out.source.filename, out.source.line) == (__file__, line)
-    assert out.source.modules == ("MLP", "layers.1", "neurons.0")
-    hidden = out.operands[0].operands[3]  # type: ignore[union-attr]
-    assert hidden.source.modules == ("MLP", "layers.0", "neurons.0")  # type: ignore[union-attr]
-    assert str(hidden.source).endswith(f":{line} in MLP.layers.0.neurons.0")  # type: ignore[union-attr]
-
-
-def test_source_names_a_module_once_whose_methods_call_each_other() -> None:
-    layer = nn.Layer(1, 1, seed=0)  # its call goes through its method `outputs`
-    with ad.record_source():
-        out = layer([1.0])
-    assert out.source.modules == ("Layer", "neurons.0")
-
-
-def test_function_that_is_given_a_module_is_not_inside_it() -> None:
-    def loss(model: nn.Neuron) -> Value:
-        return model([1.0]) - 1.0
-
-    with ad.record_source():
-        out = loss(nn.Neuron(1, seed=0))
-    assert out.source.modules == ()
-    assert out.operands[0].source.modules == ("Neuron",)  # type: ignore[union-attr]
-
-
-def test_subclass_of_value_stays_itself_inside_record_source() -> None:
-    class Parameter(Value):
-        pass
-
-    with ad.record_source():
-        x = Parameter(2.0, "w")
-    assert type(x) is Parameter
-    y = x * 3.0 + 2.0 * x
-    y.backward()
-    assert (y.data, x.grad) == (10.0, 5.0)
-
-
-def test_source_is_the_users_line_also_through_other_packages() -> None:
-    values = np.array([Value(3.0), Value(4.0)])
-    with ad.record_source():
-        line = line_here() + 1
-        nodes = [np.linalg.norm(values), np.mean(values), np.sum(values), functools.reduce(operator.mul, values)]
-    assert {(node.source.filename, node.source.line) for node in nodes} == {(__file__, line)}
-
-
-def test_sources_survive_copies_and_pickles() -> None:
-    with ad.record_source():
-        y = Value(2.0) * 3.0
-    for twin in (copy.copy(y), copy.deepcopy(y), pickle.loads(pickle.dumps(y))):
-        assert twin.source == y.source
-        assert type(twin) is type(y)
-
-
-def test_values_with_and_without_sources_mix() -> None:
-    x = Value(2.0)
-    with ad.record_source():
-        y = x * x
-    z = y * x + y
-    z.backward()
-    assert (z.data, x.grad) == (12.0, 16.0)
-    assert type(z) is Value
-
-
 # --- with blocks end, whatever interrupts them ---
 
 MODES = {"no_grad": ad.no_grad, "detect_anomaly": ad.detect_anomaly, "record_source": ad.record_source}
 every_mode = pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
-OURS = {(Path(module.__file__).as_posix()) for module in (modes, blocks, transforms)}
+OURS = {(Path(module.__file__).as_posix()) for module in (modes, blocks, sources, transforms)}
 
 
 def is_plain() -> bool:
@@ -765,21 +677,3 @@ def test_arithmetic_is_as_fast_as_ever_after_a_block() -> None:
     assert modes.current() is not None
     generator.close()
     assert modes.current() is None
-
-
-def test_what_is_recorded_with_sources_is_freed_at_once_with_all_frames() -> None:
-    class Watched:
-        pass
-
-    def work() -> Any:
-        watched = Watched()
-        with ad.record_source():
-            assert (Value(1.0) * 2.0).source is not None
-        return weakref.ref(watched)
-
-    gc.collect()
-    gc.disable()
-    try:
-        assert work()() is None
-    finally:
-        gc.enable()

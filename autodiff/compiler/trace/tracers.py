@@ -15,6 +15,7 @@ from autodiff import floats, modes, primitives, value
 from autodiff.blocks import Block
 from autodiff.compiler.program import opcodes
 from autodiff.primitives import Primitive
+from autodiff.sources import user_source
 from autodiff.value import Value
 
 _new = object.__new__
@@ -25,7 +26,7 @@ class TracingError(TypeError):
 
 
 def refusal(what: str, instead: str) -> TracingError:
-    return TracingError(f"{what}; {instead}\n  at {modes.user_source()}")
+    return TracingError(f"{what}; {instead}\n  at {user_source()}")
 
 
 class Owner:

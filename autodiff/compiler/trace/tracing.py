@@ -44,6 +44,7 @@ from autodiff.compiler.trace.tracers import (
 from autodiff.graph import topological_order
 from autodiff.nothing import NOTHING
 from autodiff.primitives import Primitive
+from autodiff.sources import Source, user_line
 from autodiff.transforms.segments import SegmentPrimitive
 from autodiff.value import Value, read
 
@@ -96,7 +97,7 @@ class Guard:
 
     __slots__ = ("condition", "expected", "source")
 
-    def __init__(self, condition: Tracer, expected: bool, source: modes.Source) -> None:
+    def __init__(self, condition: Tracer, expected: bool, source: Source) -> None:
         self.condition, self.expected, self.source = condition, expected, source
 
 
@@ -207,7 +208,7 @@ class Trace(Scope):
         """Return what the condition is now, unless that is decided already; every run will rely on it."""
         decided = self._decisions[len(self.guards) : len(self.guards) + 1]
         expected = decided[0] if decided else bool(condition.number != 0.0)
-        self.guards.append(Guard(condition, expected, modes.user_line()))
+        self.guards.append(Guard(condition, expected, user_line()))
         return expected
 
     # --- adjoints: see `sweeps.chain`, and `opcodes` for how a program says nothing ---
