@@ -19,10 +19,10 @@ from typing import Any
 
 from autodiff.sources import pass_over
 from nn import init, layers, losses, metrics, optim, training
-from nn.elsewhere import missing
+from nn.hints import missing
 from nn.layers import *
 from nn.losses.losses import *
-from nn.module.module import Module
+from nn.modules.module import Module
 from nn.optim import SGD, l1, l2, schedules
 from nn.training import *
 from nn.training.minimize import least_squares, minimize

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from operator import index, mul
 from typing import Any, NamedTuple, SupportsIndex
 
-from nn.elsewhere import missing
+from nn.hints import missing
 
 Single = Callable[[random.Random, int, int], float]
 Matrix = list[list[float]]

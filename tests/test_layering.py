@@ -38,13 +38,13 @@ show
 
 compiler
 
-nn/elsewhere  nn/lists  nn/optional  nn/table
-nn/init  nn/module
+nn/hints  nn/lists  nn/optional  nn/table
+nn/init  nn/modules
 nn/losses
 nn/layers  nn/metrics
 nn/optim
 nn/training/history
-nn/training/steps
+nn/training/batches
 nn/training/saving  nn/training/diagnosis
 nn/training
 nn

@@ -6,16 +6,16 @@ Layer(3, 2, 'tanh')
 
 from typing import Any
 
-from nn.elsewhere import missing
+from nn.hints import missing
 from nn.layers.activations import ACTIVATIONS as ACTIVATIONS
 from nn.layers.attention import MultiHeadAttention
-from nn.layers.chain import Sequential
 from nn.layers.convolution import Conv1d, Conv2d, Flatten, MaxPool2d
 from nn.layers.dense import MLP, Layer, Neuron
 from nn.layers.dropout import Dropout
 from nn.layers.embedding import Embedding
 from nn.layers.norms import LayerNorm, RMSNorm
 from nn.layers.recurrent import LSTMCell, RNNCell, unroll
+from nn.layers.sequential import Sequential
 
 __all__ = [
     "MLP",

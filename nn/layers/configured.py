@@ -10,7 +10,7 @@ from inspect import Parameter, signature
 from typing import Any
 
 from nn.layers.activations import named, recorded
-from nn.module.module import Module
+from nn.modules.module import Module
 
 _LEFT_OUT = ("seed", "rng", "init", "steps")  # how numbers are drawn, which a state_dict holds; and Sequential's layers
 

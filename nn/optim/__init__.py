@@ -10,7 +10,7 @@
 
 from typing import Any
 
-from nn.elsewhere import missing
+from nn.hints import missing
 from nn.optim import schedules
 from nn.optim.clipping import Clip, clip_by_norm, clip_by_value
 from nn.optim.optimizer import Optimizer

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from math import cos, inf, pi
 from typing import Any
 
-from nn.elsewhere import missing
+from nn.hints import missing
 from nn.optim.options import above_0, at_least_0
 
 Schedule = Callable[[float], float]

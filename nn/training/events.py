@@ -12,9 +12,9 @@ from math import inf
 from os import PathLike, fspath
 from typing import Any, TypeVar
 
+from nn.training.batches.steps import number_of
 from nn.training.history import History
-from nn.training.saving.saving import save
-from nn.training.steps.steps import number_of
+from nn.training.saving.save import save
 
 
 @dataclass

@@ -5,19 +5,19 @@ from concurrent.futures import Executor
 from typing import Any
 
 from autodiff.compiler import TracingError
-from nn.elsewhere import ON_FIT, explained
+from nn.hints import ON_FIT, explained
 from nn.metrics import METRICS
-from nn.module.holding import is_module
+from nn.modules.contents import is_module
 from nn.optim.clipping import clip_by_norm
+from nn.training.batches.data import Data
+from nn.training.batches.dry_run import Rehearsal, name_of
+from nn.training.batches.forward import Evaluation, in_mode
+from nn.training.batches.shards import Shards
+from nn.training.batches.steps import Steps, Task
 from nn.training.events import Callback
 from nn.training.history import History
 from nn.training.loop import Descent, Loop
 from nn.training.progress import Progress
-from nn.training.steps.forward import Evaluation, in_mode
-from nn.training.steps.rehearsal import Rehearsal, name_of
-from nn.training.steps.rows import Data
-from nn.training.steps.shards import Shards
-from nn.training.steps.steps import Steps, Task
 
 Metric = str | Callable[[Any, Any], Any]
 _FUNCTIONS = {

@@ -8,15 +8,15 @@ from typing import Any
 
 import autodiff
 from autodiff import Value
+from nn.training.batches.data import Data
+from nn.training.batches.divergence import diverged
+from nn.training.batches.forward import Evaluation, in_mode
+from nn.training.batches.steps import Sums, Task
+from nn.training.batches.substitution import leaves_of
 from nn.training.events import Callback, Event, figure_of
 from nn.training.history import History
 from nn.training.interrupts import Interrupts
 from nn.training.progress import Progress
-from nn.training.steps.diverging import diverged
-from nn.training.steps.forward import Evaluation, in_mode
-from nn.training.steps.rows import Data
-from nn.training.steps.steps import Sums, Task
-from nn.training.steps.twin import leaves_of
 
 
 class Descent:

@@ -20,9 +20,9 @@ from typing import Any
 import autodiff
 from autodiff import Value
 from autodiff.compiler import TracingError
-from nn.module.module import Module
+from nn.modules.module import Module
 from nn.optional import optional
-from nn.training.steps.twin import leaves_of, twin
+from nn.training.batches.substitution import leaves_of, twin
 
 Function = Callable[..., Any]
 

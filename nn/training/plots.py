@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from itertools import cycle
 from typing import Any
 
-from nn.module.module import Module
+from nn.modules.module import Module
 from nn.optional import optional
-from nn.training.steps.forward import predict
-from nn.training.steps.rows import Data
+from nn.training.batches.data import Data
+from nn.training.batches.forward import predict
 
 _GRID = 120  # points along an axis: the lines between them are straight
 # Okabe and Ito's colours, which people with any common kind of colour blindness tell apart, on light and on dark.

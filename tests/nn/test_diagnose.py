@@ -11,7 +11,7 @@ import pytest
 import autodiff
 import nn
 from autodiff import Value
-from nn.training.diagnosis.diagnosis import Diagnosis, LayerReport
+from nn.training.diagnosis.report import Diagnosis, LayerReport
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(64, 4))

@@ -17,7 +17,7 @@ import nn
 from autodiff import Value
 from autodiff.compiler import TracingError
 from nn.optim.optimizer import Plan
-from nn.training.steps.rows import Data
+from nn.training.batches.data import Data
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(50, 3))

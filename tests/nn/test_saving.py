@@ -22,7 +22,7 @@ from autodiff import Value
 from nn import layers, optim
 from nn.training.saving import files
 from nn.training.saving.files import SavedFileError
-from nn.training.saving.recorded import _KINDS, described
+from nn.training.saving.records import _KINDS, described
 
 ROOT = Path(__file__).parent.parent.parent
 ANY_FLOAT = st.floats(allow_subnormal=True) | st.sampled_from([math.nan, math.inf, -math.inf, -0.0, 5e-324])

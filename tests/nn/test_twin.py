@@ -8,7 +8,7 @@ import pytest
 
 import nn
 from autodiff import Value
-from nn.training.steps.twin import twin
+from nn.training.batches.substitution import twin
 
 
 @pytest.fixture

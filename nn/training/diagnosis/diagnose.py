@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 from autodiff import Value
 from nn.layers import Layer
 from nn.lists import flat
-from nn.module.holding import is_module, walk
-from nn.module.module import Module
-from nn.module.summary import tree
-from nn.training.diagnosis.diagnosis import Diagnosis, LayerReport
-from nn.training.steps.rows import Data
+from nn.modules.contents import is_module, walk
+from nn.modules.module import Module
+from nn.modules.summary import tree
+from nn.training.batches.data import Data
+from nn.training.diagnosis.report import Diagnosis, LayerReport
 
 # How steep an activation is at an output, as a share of how steep it can be.
 _STEEPNESS: dict[str, Callable[[float], float]] = {

@@ -25,11 +25,11 @@ from copy import copy
 from typing import TYPE_CHECKING, Any, Self
 
 from autodiff import Value
-from nn.elsewhere import ON_MODULES
-from nn.module.holding import Path, buffers, dotted, fits, is_module, modules_of, numbers, refilled, walk
+from nn.hints import ON_MODULES
+from nn.modules.contents import Path, buffers, dotted, fits, is_module, modules_of, numbers, refilled, walk
 
 if TYPE_CHECKING:
-    from nn.module.summary import Summary
+    from nn.modules.summary import Summary
 
 
 class Module:
@@ -251,7 +251,7 @@ class Module:
         ├─ layers.3  Dropout(0.1)
         └─ layers.4  Layer(32, 10, 'relu')           330
         """
-        from nn.module.summary import Summary  # which imports this module
+        from nn.modules.summary import Summary  # which imports this module
 
         return Summary(self, x)
 

@@ -13,7 +13,7 @@ from itertools import zip_longest
 from typing import Any
 
 from nn import layers
-from nn.module.module import Module
+from nn.modules.module import Module
 from nn.training.saving.files import SavedFileError
 
 _KINDS = {name: kind for name, kind in vars(layers).items() if isinstance(kind, type) and issubclass(kind, Module)}

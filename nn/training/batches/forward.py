@@ -6,12 +6,12 @@ from typing import Any
 
 import autodiff
 from autodiff.compiler import TracingError
-from nn.module.holding import is_module, modules_of
+from nn.modules.contents import is_module, modules_of
+from nn.training.batches.data import Data
+from nn.training.batches.generators import Chance, Given
+from nn.training.batches.steps import OTHER_NUMBERS, Steps, Task, are_close, number_of
+from nn.training.batches.substitution import twin
 from nn.training.history import History
-from nn.training.steps.chance import Chance, Given
-from nn.training.steps.rows import Data
-from nn.training.steps.steps import OTHER_NUMBERS, Steps, Task, are_close, number_of
-from nn.training.steps.twin import twin
 
 _WORTH_COMPILING = 16  # rows; of fewer, tracing takes longer than running them
 

@@ -12,7 +12,7 @@ from copy import deepcopy
 from typing import Any
 
 from autodiff import Value
-from nn.module.holding import modules_of
+from nn.modules.contents import modules_of
 
 
 def twin(

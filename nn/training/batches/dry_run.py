@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from autodiff import Value
-from nn.module.holding import modules_of
-from nn.training.steps.chance import Counting
-from nn.training.steps.rows import Data
-from nn.training.steps.steps import Task, number_of
-from nn.training.steps.twin import leaves_of, twin
+from nn.modules.contents import modules_of
+from nn.training.batches.data import Data
+from nn.training.batches.generators import Counting
+from nn.training.batches.steps import Task, number_of
+from nn.training.batches.substitution import leaves_of, twin
 
 _LOOKED_AT = 10  # rows; the loss of some may be a mere number, such as max(0, 1 - y), and teach nothing
 

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import autodiff
 from autodiff import Value
 from autodiff.compiler import TracingError
+from nn.training.batches.data import Data
+from nn.training.batches.generators import Chance, given
+from nn.training.batches.substitution import leaves_of, twin
 from nn.training.history import History
-from nn.training.steps.chance import Chance, given
-from nn.training.steps.rows import Data
-from nn.training.steps.twin import leaves_of, twin
 
 _BY_ANOTHER_WAY = (
     "the model, the loss or a metric has parameters by another way than the model's attributes, such as a closure; "

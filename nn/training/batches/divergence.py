@@ -4,8 +4,8 @@ from math import isfinite
 from typing import Any
 
 import autodiff
-from nn.training.steps.rows import Data
-from nn.training.steps.steps import Task
+from nn.training.batches.data import Data
+from nn.training.batches.steps import Task
 
 
 def diverged(task: Task, data: Data, indices: Any, where: str) -> FloatingPointError:

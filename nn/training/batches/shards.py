@@ -13,7 +13,7 @@ from concurrent.futures import BrokenExecutor, CancelledError, Executor
 from functools import partial
 from typing import Any
 
-from nn.training.steps.steps import Steps, Sums, added, alike, kept
+from nn.training.batches.steps import Steps, Sums, added, alike, kept
 
 _here = threading.local()  # of each worker: what it was sent, by key
 _MOST_KEPT = 2

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 from autodiff import Value, record_source
 from nn import table
-from nn.module.holding import children, dotted, is_module, walk
-from nn.module.module import Module
+from nn.modules.contents import children, dotted, is_module, walk
+from nn.modules.module import Module
 
 _LONGEST = 60  # of a description: a chain of many steps is described by its rows
 _HEADER = ("module", "what it is", "parameters", "buffers", "nodes")

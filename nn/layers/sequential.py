@@ -15,7 +15,7 @@ from autodiff import Value
 from nn.layers.activations import ACTIVATIONS, activation_of, named
 from nn.layers.configured import Configured
 from nn.lists import each
-from nn.module.module import Module
+from nn.modules.module import Module
 
 Step = str | Callable[[Any], Any]
 

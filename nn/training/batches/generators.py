@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from autodiff.compiler import TracingError
-from nn.module.holding import modules_of
+from nn.modules.contents import modules_of
 
 
 class Given(random.Random):

@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from nn import optim
-from nn.module.module import Module
+from nn.modules.module import Module
 from nn.optim import Optimizer
 from nn.training.history import History
 from nn.training.saving.files import SavedFileError, decoded, encoded, write
-from nn.training.saving.recorded import attributes_in, check_alike, described, rebuilt
+from nn.training.saving.records import attributes_in, check_alike, described, rebuilt
 
 
 class Saved(NamedTuple):

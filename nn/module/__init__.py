@@ -1,3 +1,0 @@
-"""Module: something with parameters."""
-
-from nn.module.module import Module as Module

@@ -1,0 +1,3 @@
+"""Module: something with parameters."""
+
+from nn.modules.module import Module as Module
