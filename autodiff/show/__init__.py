@@ -18,7 +18,7 @@ operations, edges with local gradients, frames for modules; what is too large to
 """
 
 from autodiff.show.animations.animate import animate
-from autodiff.show.drawings.graph import Graph, draw
+from autodiff.show.drawings.draw import Graph, draw
 from autodiff.show.explanations.explain import explain
 from autodiff.show.explanations.steps import backward_steps, forward_steps
 from autodiff.show.explanations.what_if import what_if

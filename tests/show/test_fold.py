@@ -14,7 +14,7 @@ import nn
 from autodiff import Value, draw, record_source
 from autodiff.show.drawings.parts import Box, Parts, parts_of
 from autodiff.show.folding.fold import Folding, Request, folded
-from autodiff.show.folding.structure import period
+from autodiff.show.folding.repeats import period
 
 
 def recorded(call: Callable[[], Value]) -> Value:

@@ -16,7 +16,7 @@ from autodiff.show.animations.player import Track
 from autodiff.show.animations.stage import FROM, TO
 from autodiff.show.drawings import render
 from autodiff.show.drawings.svg import NAMESPACE
-from autodiff.show.words.printable import printable
+from autodiff.show.words.text import printable
 from autodiff.show.words.theme import Theme, colour
 
 HOLD = 2  # steps' time more for the last scene, before it all begins again

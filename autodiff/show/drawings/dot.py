@@ -17,7 +17,7 @@ from typing import Literal, NamedTuple
 from graphviz import Digraph, nohtml  # type: ignore[import-untyped]
 
 from autodiff.show.drawings.parts import Box, Edge, Frame, Kind, Parts
-from autodiff.show.words.printable import printable
+from autodiff.show.words.text import printable
 from autodiff.show.words.theme import Theme, colour
 
 Direction = Literal["LR", "TB"]

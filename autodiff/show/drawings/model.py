@@ -22,7 +22,7 @@ from autodiff.show.drawings.render import FONTS
 from autodiff.show.drawings.svg import NAMESPACE
 from autodiff.show.drawings.tree import aligned
 from autodiff.show.folding.groups import counted
-from autodiff.show.words.printable import on_one_line, printable
+from autodiff.show.words.text import on_one_line, printable
 from autodiff.show.words.theme import Theme, colour, magnitude, tone
 from autodiff.value import Value
 

@@ -6,7 +6,7 @@ True
 
 from html import escape
 
-from autodiff.show.words.printable import printable
+from autodiff.show.words.text import printable
 from autodiff.show.words.theme import Theme
 
 _PAGE = """\

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from secrets import token_hex
 from xml.etree import ElementTree
 
-from autodiff.show.words.printable import printable
+from autodiff.show.words.text import printable
 from autodiff.show.words.theme import Theme, style_sheet
 
 NAMESPACE = "http://www.w3.org/2000/svg"

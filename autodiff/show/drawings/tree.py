@@ -23,7 +23,7 @@ from itertools import count
 from typing import NamedTuple
 
 from autodiff.show.drawings.parts import Box, Parts
-from autodiff.show.words.printable import JOINERS, on_one_line
+from autodiff.show.words.text import JOINERS, on_one_line
 
 _DEEPEST = 20
 _WIDEST = 100  # of a column: what is wider stands out of line

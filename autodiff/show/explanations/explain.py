@@ -30,7 +30,7 @@ from typing import Any
 from autodiff import modes
 from autodiff.graph import topological_order
 from autodiff.show.drawings.parts import shortened
-from autodiff.show.explanations.passes import gradients_of
+from autodiff.show.explanations.gradients import gradients_of
 from autodiff.show.explanations.paths import Path, count_paths, largest_paths
 from autodiff.show.formulas.formula import operation
 from autodiff.show.formulas.terms import Terms, term_of

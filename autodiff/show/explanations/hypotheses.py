@@ -15,7 +15,7 @@ from autodiff.graph import leaves, topological_order
 from autodiff.nothing import local_gradients as recorded
 from autodiff.primitives import where
 from autodiff.show.drawings.parts import shortened
-from autodiff.show.explanations.passes import gradients_of
+from autodiff.show.explanations.gradients import gradients_of
 from autodiff.show.formulas.formula import operation
 from autodiff.show.words.names import names_of
 from autodiff.show.words.tables import Row, Table, elided

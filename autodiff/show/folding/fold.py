@@ -19,7 +19,7 @@ from itertools import chain
 from typing import Literal, NamedTuple
 
 from autodiff.show.folding.groups import Group, group_of
-from autodiff.show.folding.structure import instances, parts_by_structure
+from autodiff.show.folding.repeats import instances, parts_by_structure
 from autodiff.show.folding.wiring import Path, Wiring, uses, wiring_of
 from autodiff.value import Value
 

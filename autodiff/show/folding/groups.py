@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from autodiff.show.folding.structure import period
+from autodiff.show.folding.repeats import period
 from autodiff.show.folding.wiring import Path, Wiring
 
 SHORT = 8  # operations that a title names one by one

@@ -17,7 +17,7 @@ from collections.abc import Collection, Iterator
 from itertools import chain, count
 
 from autodiff.graph import topological_order
-from autodiff.show.words.printable import on_one_line
+from autodiff.show.words.text import on_one_line
 from autodiff.value import Value
 
 
