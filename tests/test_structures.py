@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import autodiff as ad
 from autodiff import Value
-from autodiff.structures.structures import NUMBER, Structure, array, flatten, flatten_values
+from autodiff.structures.structure import NUMBER, Structure, array, flatten, flatten_values
 
 
 class Pair(NamedTuple):

@@ -23,7 +23,7 @@ import autodiff
 from autodiff import Value
 from autodiff.expression import Expression, ExpressionError, parse
 from autodiff.hints import near
-from autodiff.structures.structures import flatten
+from autodiff.structures.structure import flatten
 from autodiff.testing.checks import verdicts
 from autodiff.testing.verdicts import Outcome, Verdict
 

@@ -56,7 +56,7 @@ from autodiff.compiler.trace.tracers import TracingError
 from autodiff.compiler.trace.tracing import Trace
 from autodiff.forks import renewed
 from autodiff.structures.containers import attributes_of
-from autodiff.structures.structures import flatten_values, is_array
+from autodiff.structures.structure import flatten_values, is_array
 from autodiff.value import Value, one_pass_at_a_time
 
 MOST_PATHS = 64

@@ -24,7 +24,7 @@ from autodiff.compiler.program.program import Program
 from autodiff.compiler.trace.tracers import Owner, Tracer, TracingError
 from autodiff.compiler.trace.tracing import Trace
 from autodiff.graph import leaves, topological_order
-from autodiff.structures.structures import is_array
+from autodiff.structures.structure import is_array
 from autodiff.transforms.sweeps import read_again, reverse
 from autodiff.value import Value
 

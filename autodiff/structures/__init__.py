@@ -1,1 +1,5 @@
-"""Structures of numbers and containers of anything, taken apart and put together again."""
+"""Structures of numbers: containers, opened and made anew, and the numbers in them, flattened and put back.
+
+`containers` knows lists, tuples, dicts, named tuples and dataclasses, and nothing of numbers; `structure` stands on it,
+and on Value. Neither loads numpy: whoever hands over an array has done that.
+"""

@@ -19,7 +19,7 @@ from itertools import product
 from typing import Any, NamedTuple
 
 from autodiff import floats
-from autodiff.structures.structures import Structure, flatten, is_array
+from autodiff.structures.structure import Structure, flatten, is_array
 from autodiff.testing.differences import FlatFunction, data_of, differences, rounding_error
 from autodiff.testing.verdicts import UNDERFLOW, Derivative, Outcome, Verdict, judged
 from autodiff.transforms.transforms import jacobian, jvp

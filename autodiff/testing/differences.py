@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from autodiff import modes
 from autodiff.graph import topological_order
-from autodiff.structures.structures import Structure, flatten, in_blocks
+from autodiff.structures.structure import Structure, flatten, in_blocks
 from autodiff.value import Value
 
 _EPSILON = 2.0**-52

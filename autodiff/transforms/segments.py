@@ -24,7 +24,7 @@ from autodiff.assigned import data_of
 from autodiff.graph import topological_order
 from autodiff.nothing import NOTHING, local_gradients
 from autodiff.primitives import Primitive
-from autodiff.structures.structures import Structure, flatten_values, is_array
+from autodiff.structures.structure import Structure, flatten_values, is_array
 from autodiff.transforms.sweeps import from_elsewhere, made_from, read_again, reverse
 from autodiff.value import Value, node_of, result_leaf
 

@@ -20,7 +20,7 @@ from autodiff import floats, nothing
 from autodiff.graph import topological_order
 from autodiff.modes import current_trace
 from autodiff.nothing import NOTHING
-from autodiff.structures.structures import flatten
+from autodiff.structures.structure import flatten
 from autodiff.value import Value, result_leaf
 
 # Given a node and which of its operands count, all its local gradients; of the other operands they may be anything.

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 import autodiff as ad
 from autodiff import Primitive, Value
 from autodiff.primitives import TABLE
-from autodiff.structures.structures import flatten
+from autodiff.structures.structure import flatten
 from autodiff.testing import (
     Undecided,
     assert_gradients_close,

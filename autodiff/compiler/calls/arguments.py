@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, cast
 from autodiff import floats
 from autodiff.compiler.calls.objects import Same, by_value, has_twin, key_of_twin, known_state, state_of, twin
 from autodiff.structures.containers import Opened, holding, is_record, opened
-from autodiff.structures.structures import check_array, checked_number, flatten_values, is_array
+from autodiff.structures.structure import check_array, checked_number, flatten_values, is_array
 from autodiff.value import Value
 
 Parts = list[Any]  # lists of floats, and float64 arrays

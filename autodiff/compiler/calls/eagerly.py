@@ -7,7 +7,7 @@ from autodiff import modes
 from autodiff.compiler.calls.arguments import count_rows, is_static, row_of
 from autodiff.compiler.calls.options import Options
 from autodiff.compiler.calls.results import stacked, with_open_arrays
-from autodiff.structures.structures import Structure, flatten_values, is_array
+from autodiff.structures.structure import Structure, flatten_values, is_array
 from autodiff.value import Value
 
 

@@ -37,7 +37,7 @@ from weakref import ref
 
 from autodiff import floats
 from autodiff.structures.containers import Form, attributes_of, has_slots, holding, is_record, opened, record
-from autodiff.structures.structures import is_array
+from autodiff.structures.structure import is_array
 from autodiff.value import Value
 
 _PLAIN = (str, bytes, bool, type(None))

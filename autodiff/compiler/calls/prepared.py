@@ -7,7 +7,7 @@ from typing import Any
 from autodiff import modes
 from autodiff.compiler.calls.arguments import Arguments, is_static
 from autodiff.compiler.calls.objects import is_looked_at
-from autodiff.structures.structures import Structure, flatten_values, is_array
+from autodiff.structures.structure import Structure, flatten_values, is_array
 
 
 class Prepared:

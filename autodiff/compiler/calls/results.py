@@ -19,7 +19,7 @@ from autodiff import floats
 from autodiff.compiler.calls.options import Options
 from autodiff.compiler.trace.tracers import Condition
 from autodiff.structures.containers import holding, opened
-from autodiff.structures.structures import Structure, flatten_values, is_array
+from autodiff.structures.structure import Structure, flatten_values, is_array
 from autodiff.value import Value
 
 
@@ -169,7 +169,7 @@ def builder(structure: Structure, start: int = 0) -> Callable[[Any], Any]:
 def even_shape(structure: Structure) -> tuple[int, ...] | None:
     """Return the shape of a list of numbers, arrays or lists that are all alike: it has rows as an array has.
 
-    >>> from autodiff.structures.structures import flatten
+    >>> from autodiff.structures.structure import flatten
     >>> [even_shape(flatten(x)[1]) for x in ([[1.0, 2.0], [3.0, 4.0]], [[1.0], [2.0, 3.0]], (1.0, 2.0))]
     [(2, 2), None, None]
     """

@@ -16,7 +16,7 @@ from autodiff.show.drawings.tree import tree
 from autodiff.show.folding.fold import Collapse, Request
 from autodiff.show.folding.groups import counted
 from autodiff.show.words.theme import Theme
-from autodiff.structures.structures import is_array
+from autodiff.structures.structure import is_array
 from autodiff.value import Value
 
 LARGEST_SHOWN = 2_000  # boxes that a notebook lays out of its own accord, in some seconds at the worst
