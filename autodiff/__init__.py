@@ -104,12 +104,7 @@ from autodiff.value import Value
 if TYPE_CHECKING:
     from autodiff.arrays import array
     from autodiff.compiler import compile as compile
-    from autodiff.show import Graph, draw
-    from autodiff.show.animations.animate import animate
-    from autodiff.show.explanations.explain import explain
-    from autodiff.show.explanations.steps import backward_steps, forward_steps
-    from autodiff.show.explanations.what_if import what_if
-    from autodiff.show.formulas.formula import formula
+    from autodiff.show import Graph, animate, backward_steps, draw, explain, formula, forward_steps, what_if
 
 __all__ = [
     "Domain",

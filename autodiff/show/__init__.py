@@ -1,10 +1,15 @@
-"""Drawings of computation graphs: `draw(value)` returns a Graph, which shows itself in Jupyter and saves itself.
+"""Drawings, formulas, explanations and animations of computation graphs: to be looked at, saved, and learnt from.
 
-A drawing is made in two steps. `parts.py` reads the graph once into plain data: boxes for numbers, marks for
-operations, edges with local gradients, frames for modules; what is too large to read has been folded before, by
-`fold.py`. The other modules lower these parts: `dot.py` to Graphviz, `render.py` from there to SVG, PNG and PDF,
-`svg.py` to an element that fits where it is shown, `page.py` to HTML, `tree.py` to text. `model.py` draws models,
-`animate.py` plays a pass step by step.
+The wings stand one above the other, and import only what is below them:
+
+    animations   the steps of a pass in its drawing
+    drawings     graphs and models as pictures, pages and text
+    explanations the chain rule at work: paths, steps, what-ifs
+    folding      what of a large graph becomes one box
+    formulas     graphs as mathematics
+    words        numbers, text, names, tables and colours
+
+Drawings do not know explanations, nor these them.
 
     >>> from autodiff import Value, draw
     >>> x, y = Value(3.0, "x"), Value(2.0, "y")
@@ -17,11 +22,9 @@ operations, edges with local gradients, frames for modules; what is too large to
     └─ y   2     3                3
 """
 
-from autodiff.show.animations.animate import animate
-from autodiff.show.drawings.draw import Graph, draw
-from autodiff.show.explanations.explain import explain
-from autodiff.show.explanations.steps import backward_steps, forward_steps
-from autodiff.show.explanations.what_if import what_if
-from autodiff.show.formulas.formula import formula
+from autodiff.show.animations import animate
+from autodiff.show.drawings import Graph, draw
+from autodiff.show.explanations import backward_steps, explain, forward_steps, what_if
+from autodiff.show.formulas import formula
 
 __all__ = ["Graph", "animate", "backward_steps", "draw", "explain", "formula", "forward_steps", "what_if"]

@@ -15,7 +15,8 @@ from autodiff import Value, animate, backward_steps, draw, forward_steps
 from autodiff.show.animations.animate import Animation
 from autodiff.show.animations.film import motion
 from autodiff.show.animations.scenes import MORE, backward_scenes, forward_scenes
-from autodiff.show.drawings.parts import parts_of, shortened
+from autodiff.show.drawings.parts import parts_of
+from autodiff.show.words.numbers import shortened
 from autodiff.show.words.theme import PALETTE, contrast
 from autodiff.testing import Program, programs
 from tests.show.test_show import circuit, needs_png, needs_svg, no_program, no_renderer  # noqa: F401

@@ -14,10 +14,9 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 
 from autodiff.show.animations.player import Track
 from autodiff.show.animations.stage import FROM, TO
-from autodiff.show.drawings import render
 from autodiff.show.drawings.svg import NAMESPACE
 from autodiff.show.words.text import printable
-from autodiff.show.words.theme import Theme, colour
+from autodiff.show.words.theme import FONTS, Theme, colour
 
 HOLD = 2  # steps' time more for the last scene, before it all begins again
 _NARROWEST, _MARGIN, _LINE, _CHARACTER = 400.0, 10.8, 15.0, 6.9  # points; the width of a character of text, on average
@@ -88,7 +87,7 @@ def _captions(root: Element, track: Track, y: float, wide: float, theme: Theme) 
 
 
 def _write(root: Element, lines: Iterable[str], y: float, theme: Theme) -> Element:
-    look = {"font-family": render.FONTS, "font-size": _SIZE, "fill": colour("ink", theme)}
+    look = {"font-family": FONTS, "font-size": _SIZE, "fill": colour("ink", theme)}
     text = SubElement(root, f"{{{NAMESPACE}}}text", look)
     for i, line in enumerate(lines, 1):
         place = {"x": str(_MARGIN), "y": f"{y + i * _LINE:.2f}"}

@@ -20,10 +20,11 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from autodiff.nothing import NOTHING
-from autodiff.show.drawings.parts import NOT_YET, Parts, shortened
+from autodiff.show.drawings.parts import Parts
 from autodiff.show.explanations.steps import BackwardStep, BackwardSteps, ForwardSteps
 from autodiff.show.words import theme
 from autodiff.show.words.names import names_of
+from autodiff.show.words.numbers import NOT_YET, shortened
 from autodiff.value import Value
 
 UNKNOWN = "frame"  # the colour of a box whose number is not known yet

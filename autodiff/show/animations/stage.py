@@ -15,8 +15,9 @@ from xml.etree.ElementTree import Element, fromstring
 
 from autodiff.show.animations.scenes import Scene
 from autodiff.show.drawings import dot, render
-from autodiff.show.drawings.parts import NOT_YET, Box, Edge, Parts
+from autodiff.show.drawings.parts import Box, Edge, Parts
 from autodiff.show.drawings.svg import NAMESPACE
+from autodiff.show.words.numbers import NOT_YET
 from autodiff.show.words.theme import Theme, colour
 
 FROM, TO = "data-from", "data-to"

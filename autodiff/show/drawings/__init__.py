@@ -1,1 +1,20 @@
-"""Draw: a computation graph, or a model, as a picture, a page or a tree of text."""
+"""Drawings: a computation graph, or a model, as a picture, a page or a tree of text.
+
+    draw       `draw(y)` and the Graph that it returns
+    model      pictures of models: layers, units, weights
+    drawing    what every drawing does: show itself, print itself, save itself
+
+A graph is read once into plain data, `parts`, which the others lower:
+
+    parts      boxes, marks, edges and frames, before anything is said of looks
+    dot        from there to the language of Graphviz
+    render     from there to SVG, PNG and PDF, with what is installed
+    svg        to an element that fits where it is shown
+    page       to a page of HTML
+    tree       from parts to text, without Graphviz
+    files      files written whole, or not at all
+"""
+
+from autodiff.show.drawings.draw import Graph, draw
+
+__all__ = ["Graph", "draw"]

@@ -17,16 +17,11 @@ from typing import Literal, NamedTuple
 from graphviz import Digraph, nohtml  # type: ignore[import-untyped]
 
 from autodiff.show.drawings.parts import Box, Edge, Frame, Kind, Parts
-from autodiff.show.words.text import printable
-from autodiff.show.words.theme import Theme, colour
+from autodiff.show.words.text import at_most, clipped, printable
+from autodiff.show.words.theme import FONT, Theme, colour
 
 Direction = Literal["LR", "TB"]
 Shown = Literal["data", "grad", "local", "contribution"]
-
-# Graphviz without a font library measures text by tables it has for a few fonts; Verdana and DejaVu Sans, which stands
-# in for it on Linux, are among them and equally wide, so that text fits its box everywhere.
-FONT = "Verdana"
-LONGEST_LINE, MOST_LINES = 40, 6  # of a label; the rest is in the title
 
 SHAPES: dict[Kind, dict[str, str]] = {
     "leaf": {"style": "rounded,filled", "penwidth": "1.5"},
@@ -126,7 +121,7 @@ def titles(parts: Parts) -> dict[str, str]:
 
     def called(name: str) -> str:
         box = boxes[marks[name].result if name in marks else name]
-        return shortened_title(box.label.split("\n")[0] or box.data, 60)
+        return at_most(60, box.label.split("\n")[0] or box.data)
 
     found = {box.name: _box_title(box) for box in parts.boxes}
     for mark in parts.marks:
@@ -141,7 +136,7 @@ def titles(parts: Parts) -> dict[str, str]:
 
 
 def _box_title(box: Box) -> str:
-    label, flag = shortened_title(box.label), f", {box.flag[2:]}" if box.flag else ""
+    label, flag = at_most(1_000, box.label), f", {box.flag[2:]}" if box.flag else ""
     if box.kind == "constant":
         return f"constant {box.data}"
     if box.kind == "fold":
@@ -150,24 +145,7 @@ def _box_title(box: Box) -> str:
     return f"{kind} {label}: data {box.data}, grad {box.grad}{flag}".replace(" :", ":")
 
 
-def shortened_title(text: str, most: int = 1_000) -> str:
-    """Return a text of at most so many characters, and that it goes on."""
-    return printable(text if len(text) <= most else f"{text[:most]}… ({len(text):,} characters)")
-
-
 # --- text as written ---
-
-
-def clipped(text: str) -> str:
-    """Return the beginning of each of the first lines of a text, with an ellipsis for what is left out.
-
-    >>> clipped("x" * 50) == "x" * 39 + "…"
-    True
-    """
-    lines = printable(text[: 8 * LONGEST_LINE * MOST_LINES]).split("\n")
-    if len(lines) > MOST_LINES:
-        lines = [*lines[: MOST_LINES - 1], "…"]
-    return "\n".join([line if len(line) <= LONGEST_LINE else f"{line[: LONGEST_LINE - 1]}…" for line in lines])
 
 
 _ESCAPED = {ord("\\"): "\\\\", ord("&"): "&amp;", ord("\n"): "\\n"}

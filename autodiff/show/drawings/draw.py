@@ -14,7 +14,8 @@ from autodiff.show.drawings.model import ModelDrawing, layers_of
 from autodiff.show.drawings.parts import Parts, parts_of
 from autodiff.show.drawings.tree import tree
 from autodiff.show.folding.fold import Collapse, Request
-from autodiff.show.folding.groups import counted
+from autodiff.show.words.numbers import counted
+from autodiff.show.words.text import at_most
 from autodiff.show.words.theme import Theme
 from autodiff.structures.structure import is_array
 from autodiff.value import Value
@@ -187,7 +188,7 @@ class Graph(Drawing):
 
     def _words(self) -> tuple[str, str]:
         labels = {box.name: box.label for box in self._parts.boxes}
-        named = [label for name in self._parts.roots[:3] if (label := dot.shortened_title(labels[name], 100))]
+        named = [label for name in self._parts.roots[:3] if (label := at_most(100, labels[name]))]
         title = f"Computation graph of {', '.join(named)}" if named else "Computation graph"
         what = "the gradient" if self._parts.ran else "the data (there are no gradients yet)"
         colours = f"Blue is positive and orange negative, deeper is larger, of {what}."

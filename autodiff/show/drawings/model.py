@@ -15,15 +15,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
-from autodiff.show.drawings.dot import clipped
 from autodiff.show.drawings.drawing import Drawing
-from autodiff.show.drawings.parts import shortened
-from autodiff.show.drawings.render import FONTS
 from autodiff.show.drawings.svg import NAMESPACE
-from autodiff.show.drawings.tree import aligned
-from autodiff.show.folding.groups import counted
-from autodiff.show.words.text import on_one_line, printable
-from autodiff.show.words.theme import Theme, colour, magnitude, tone
+from autodiff.show.words.numbers import counted, shortened
+from autodiff.show.words.tables import Row, aligned
+from autodiff.show.words.text import clipped, on_one_line, printable
+from autodiff.show.words.theme import FONTS, Theme, colour, magnitude, tone
 from autodiff.value import Value
 
 MOST = 12  # units of a column that are all drawn; of more, the first and the last
@@ -100,7 +97,7 @@ class ModelDrawing(Drawing):
     def text(self) -> str:
         """Return a table of the layers."""
         header = ("layer", "inputs", "units", "parameters", "|w| up to", "|grad| up to")
-        return aligned([header, *map(_row, self._layers)])
+        return aligned([header, *map(_row, self._layers)], widest=100)
 
     def __repr__(self) -> str:
         return f"ModelDrawing({self._name}, {counted(len(self._layers), 'layer')})"
@@ -121,10 +118,10 @@ class ModelDrawing(Drawing):
         return _Picture(self._layers, self._theme).drawn()
 
 
-def _row(layer: Layer) -> tuple[str, ...]:
+def _row(layer: Layer) -> Row:
     sizes = [f"{number:,}" for number in (len(layer.weights[0]), len(layer.weights), len(layer.parameters))]
     weights = [w.data for row in layer.weights for w in row]
-    return layer.name, *sizes, _up_to(weights), _up_to([p.grad for p in layer.parameters])
+    return on_one_line(layer.name), *sizes, _up_to(weights), _up_to([p.grad for p in layer.parameters])
 
 
 def _up_to(numbers: Sequence[Any]) -> str:

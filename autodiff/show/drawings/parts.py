@@ -24,14 +24,14 @@ from typing import Any, Literal, NamedTuple
 from autodiff.nothing import NOTHING
 from autodiff.primitives import relu
 from autodiff.show.folding.fold import Folding, Request, folded
-from autodiff.show.folding.groups import Group, counted
+from autodiff.show.folding.groups import Group
 from autodiff.show.folding.wiring import CONSTANT, Path
 from autodiff.show.words import theme
+from autodiff.show.words.numbers import NOT_YET, counted, shortened
 from autodiff.value import Value
 
 Kind = Literal["leaf", "interior", "constant", "fold"]
 
-NOT_YET = "not yet"
 WRONG = "⚠"
 FEW_CONSTANTS = 8  # of one operation beside a folded graph; more become one box
 
@@ -278,15 +278,3 @@ def _is_finite(number: Any) -> bool:
 
 def _is_zero(number: Any) -> bool:
     return theme.magnitude(number) == 0.0
-
-
-def shortened(number: Any) -> str:
-    """Return a number with at most six significant digits; of anything else that was assigned, its repr.
-
-    >>> shortened(24.70408163265306), shortened(-1.0), shortened(1e-18), shortened(float("nan"))
-    ('24.7041', '-1', '1e-18', 'nan')
-    """
-    try:
-        return f"{float(number):.6g}"
-    except (TypeError, ValueError, OverflowError):
-        return repr(number)

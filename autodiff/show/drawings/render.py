@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from autodiff.forks import waited_for
-from autodiff.show.drawings.dot import FONT
+from autodiff.show.words.theme import FONT, FONTS
 
 TOO_DEEP = (
     "This graph is too deep for the Graphviz that comes along: draw it with a smaller depth=, or with focus=, or "
@@ -26,7 +26,6 @@ INSTALL = 'To see the drawing: pip install "scalar-autodiff[draw]", or install G
 
 INSTALL_PDF = 'To write a PDF: pip install "scalar-autodiff[pdf]", or install Graphviz (https://graphviz.org).'
 
-FONTS = f"{FONT},DejaVu Sans,Geneva,sans-serif"
 _SANS_SERIF = ("DejaVu Sans", "Verdana", "Liberation Sans", "Noto Sans", "Arial", "Helvetica")
 _LARGEST_SIDE, _LARGEST_AREA = 32_000, 1e8  # of a PNG, in pixels; the area is 400 MB while it is drawn
 _one_render_at_a_time = waited_for(threading.RLock())  # the WebAssembly build keeps one memory

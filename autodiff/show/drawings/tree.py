@@ -16,25 +16,24 @@ So the text is as long as the graph, and no wider for a chain of 100,000 nodes t
     └─ 1                    constant
 """
 
-import unicodedata
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import NamedTuple
 
 from autodiff.show.drawings.parts import Box, Parts
-from autodiff.show.words.text import JOINERS, on_one_line
+from autodiff.show.words.tables import Row, aligned
+from autodiff.show.words.text import on_one_line
 
 _DEEPEST = 20
-_WIDEST = 100  # of a column: what is wider stands out of line
+_WIDEST = 100  # of a column
 _HEADER = ("value", "data", "grad", "operation", "local gradient")
-
-Row = tuple[str, ...]
 
 
 def tree(parts: Parts) -> str:
     """Return the graph as text, without a newline at its end; of a folded one the last line says how to open it."""
-    return aligned([_HEADER, *_rows(parts)]) + f"\n{parts.note}" * bool(parts.note)
+    rows = [tuple(map(on_one_line, row)) for row in _rows(parts)]
+    return aligned([_HEADER, *rows], widest=_WIDEST) + f"\n{parts.note}" * bool(parts.note)
 
 
 def _rows(parts: Parts) -> Iterator[Row]:
@@ -111,23 +110,3 @@ def _branches(entry: _Entry, operands: Sequence[tuple[Box, str]]) -> list[_Entry
     inner = [_Entry(box, local, entry.indent + "├─ ", entry.indent + "│  ") for box, local in operands[:-1]]
     last = [_Entry(box, local, entry.indent + "└─ ", entry.indent + "   ") for box, local in operands[-1:]]
     return inner + last
-
-
-# --- columns ---
-
-
-def aligned(rows: Sequence[Row]) -> str:
-    """Return rows as lines whose columns start at the same place, of printable characters alone."""
-    rows = [tuple(map(on_one_line, row)) for row in rows]
-    widths = [min(max(map(_width, column)), _WIDEST) for column in zip(*rows, strict=True)]
-    lines = ["  ".join([cell + " " * (w - _width(cell)) for cell, w in zip(row, widths, strict=True)]) for row in rows]
-    return "\n".join([line.rstrip() for line in lines])
-
-
-def _width(text: str) -> int:
-    """Return how many columns of a terminal `text` takes: two for a Chinese character or emoji, none for an accent."""
-    title = text.lstrip("│├└─ ")  # mostly ASCII after its branches, and then quick: a third off a long text
-    if title.isascii():
-        return len(text)
-    shown = [c for c in title if not unicodedata.combining(c) and c not in JOINERS]
-    return len(text) - len(title) + len(shown) + sum(unicodedata.east_asian_width(c) in "WF" for c in shown)

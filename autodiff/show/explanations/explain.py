@@ -29,13 +29,13 @@ from typing import Any
 
 from autodiff import modes
 from autodiff.graph import topological_order
-from autodiff.show.drawings.parts import shortened
 from autodiff.show.explanations.gradients import gradients_of
 from autodiff.show.explanations.paths import Path, count_paths, largest_paths
 from autodiff.show.formulas.formula import operation
 from autodiff.show.formulas.terms import Terms, term_of
 from autodiff.show.formulas.writing import number_text, written
 from autodiff.show.words.names import in_latex, names_of
+from autodiff.show.words.numbers import shortened
 from autodiff.show.words.tables import Row, Table
 from autodiff.transforms.sweeps import read_again
 from autodiff.value import Value

@@ -14,10 +14,10 @@ from autodiff import floats
 from autodiff.graph import leaves, topological_order
 from autodiff.nothing import local_gradients as recorded
 from autodiff.primitives import where
-from autodiff.show.drawings.parts import shortened
 from autodiff.show.explanations.gradients import gradients_of
 from autodiff.show.formulas.formula import operation
 from autodiff.show.words.names import names_of
+from autodiff.show.words.numbers import counted, shortened
 from autodiff.show.words.tables import Row, Table, elided
 from autodiff.value import Value, local_gradients_at
 
@@ -59,7 +59,7 @@ class WhatIf:
         self.before, self.value = y.data, self.numbers.get(y, y.data)
         found = [Change(node, node.data, after) for node, after in self.numbers.items()]
         self.changes = [c for c in found if _differs(c.before, c.after)]
-        done, all_of_them = len(self.numbers) - len(given), _counted(len(self._order))
+        done, all_of_them = len(self.numbers) - len(given), counted(len(self._order), "operation")
         self._notes = [f"{done:,} of {all_of_them} {'was' if done == 1 else 'were'} computed again."]
         again = [node for node in self.numbers if node not in given]
         if any(node.op is where and not isinstance(node.operands[0], Value) for node in again):
@@ -129,10 +129,6 @@ def _numbers(change: Change) -> Row:
     return shortened(change.before), shortened(change.after), shortened(change.change)
 
 
-def _counted(number: int) -> str:
-    return f"{number:,} operation{'' if number == 1 else 's'}"
-
-
 # --- functions: called twice ---
 
 
@@ -154,7 +150,7 @@ class OfFunction(WhatIf):
         self.changes = [c for c in found if _differs(c.before, c.after)]
         self._given = {new: new.data for old, new in pairs if old.data != new.data}
         way = "It went the same way" if self._same else "It went another way"
-        counts = f"{_counted(len(first))} before, {len(second):,} after"
+        counts = f"{counted(len(first), 'operation')} before, {len(second):,} after"
         self._notes = [f"{way}: {counts}{'' if self._same or len(first) != len(second) else ', not the same'}."]
 
     @cached_property

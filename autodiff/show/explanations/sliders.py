@@ -6,7 +6,7 @@ The widget computes in the running kernel, by `at`, at every move. It needs anyw
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from autodiff.show.drawings.parts import shortened
+from autodiff.show.words.numbers import shortened
 from autodiff.show.words.tables import Table
 
 INSTALL = "The sliders need anywidget: pip install anywidget. Without it, sliders.at({x: 1.5}) answers the same."

@@ -23,10 +23,10 @@ from typing import Any, Generic, Literal, TypeVar, get_args, overload
 from autodiff import floats
 from autodiff.graph import leaves, topological_order
 from autodiff.nothing import NOTHING, local_gradients
-from autodiff.show.drawings.parts import shortened
 from autodiff.show.explanations.gradients import MOST_VISITS, shares_of, visits_depth_first
 from autodiff.show.formulas.formula import operation, operation_on_numbers
 from autodiff.show.words.names import names_of
+from autodiff.show.words.numbers import shortened
 from autodiff.show.words.tables import Row, Table, elided
 from autodiff.value import Value
 

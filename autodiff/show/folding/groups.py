@@ -1,8 +1,4 @@
-"""What was folded into one box, and what that is called: a module by its name, repeated structure by its operations.
-
->>> counted(1, "value"), counted(1_088, "parameter")
-('1 value', '1,088 parameters')
-"""
+"""What was folded into one box, and what that is called: a module by its name, repeated structure by its operations."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -10,6 +6,7 @@ from typing import Any, NamedTuple
 
 from autodiff.show.folding.repeats import period
 from autodiff.show.folding.wiring import Path, Wiring
+from autodiff.show.words.numbers import counted
 
 SHORT = 8  # operations that a title names one by one
 
@@ -94,8 +91,3 @@ def _one_copy(wiring: Wiring, members: list[int]) -> list[str]:
 def _shared_path(paths: Iterable[Path]) -> Path:
     paths = list(paths)
     return paths[0] if len(set(paths)) == 1 else ()
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun: "1 value", "1,088 parameters"."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

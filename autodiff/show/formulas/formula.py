@@ -17,10 +17,10 @@ from reprlib import repr as short
 from typing import Any, Literal, NamedTuple
 
 from autodiff.primitives import TABLE
-from autodiff.show.drawings.parts import shortened
 from autodiff.show.formulas.terms import Term, Terms, term_of
 from autodiff.show.formulas.writing import Plan, Style, names_for, planned, written
 from autodiff.show.words.names import in_latex, names_of
+from autodiff.show.words.numbers import shortened
 from autodiff.value import Value
 
 LIMIT = 200

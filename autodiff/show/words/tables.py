@@ -13,14 +13,15 @@
 The HTML has no colours of its own: it takes those of the page, light or dark.
 """
 
-import unicodedata
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from html import escape
 
+from autodiff.show.words.text import width
+
 Row = tuple[str, ...]
 
-_WIDEST = 80  # of a column of text: what is wider stands out of line
+_WIDEST = 80  # of a column of text
 _LONGEST = 2_000  # of a cell: a label, say, may be a whole book
 
 
@@ -35,23 +36,15 @@ class Table:
     notes: Sequence[str] = field(default_factory=list)
 
     def text(self) -> str:
-        """Return the table as lines, without a newline at the end."""
+        """The table as lines, without a newline at the end."""
         if not self.header:
             return "\n".join([self.caption, *self.notes])
         rows = [self.header, *[tuple([_shortened(_one_line(cell)) for cell in row]) for row in self.rows]]
-        widths = [min(max(map(width, column)), _WIDEST) for column in zip(*rows, strict=True)]
-        lines = [self._line(row, widths) for row in rows]
-        return "\n".join([self.caption, *lines, *self.notes] if self.caption else [*lines, *self.notes])
-
-    def _line(self, row: Row, widths: Sequence[int]) -> str:
-        cells = []
-        for i, (cell, wide) in enumerate(zip(row, widths, strict=True)):
-            space = " " * (wide - width(cell))
-            cells.append(space + cell if i in self.numbers else cell + space)
-        return "  ".join(cells).rstrip()
+        lines = [aligned(rows, self.numbers), *self.notes]
+        return "\n".join([self.caption, *lines] if self.caption else lines)
 
     def html(self) -> str:
-        """Return the table as an element of HTML, in which whatever a label says is text."""
+        """The table as an element of HTML, in which a label is text, whatever it says."""
         if not self.header:
             return "".join([f"<p>{escape(line)}</p>" for line in (self.caption, *self.notes)])
         head = "".join([f'<th scope="col"{self._style(i)}>{escape(cell)}</th>' for i, cell in enumerate(self.header)])
@@ -79,9 +72,9 @@ _RULE = 'style="border-bottom: 1px solid currentColor"'
 
 
 def elided(rows: Sequence[Row], most: int, what: str, column: int = 0) -> list[Row]:
-    """Return the rows; of more than `most`, the first and the last, and between them how many are left out.
+    """The rows, or, if there are more than `most`, the first and the last, and between them how many are left out.
 
-    That is said in one of the columns, a wide one best.
+    One of the columns says so, a wide one best.
     """
     if len(rows) <= most:
         return list(rows)
@@ -92,11 +85,20 @@ def elided(rows: Sequence[Row], most: int, what: str, column: int = 0) -> list[R
     return [*rows[: most - last], tuple(gap), *rows[len(rows) - last :]]
 
 
-def width(text: str) -> int:
-    """Return how many columns of a terminal `text` takes: two for a Chinese character or emoji, none for an accent."""
-    if text.isascii():
-        return len(text)
-    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+def aligned(rows: Sequence[Row], numbers: Collection[int] = (), widest: int = _WIDEST) -> str:
+    """Rows as lines whose columns start, or those of numbers end, at the same place.
+
+    A cell wider than `widest` stands out of line.
+    """
+    widths = [min(max(map(width, column)), widest) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        cells = []
+        for i, (cell, wide) in enumerate(zip(row, widths, strict=True)):
+            space = " " * (wide - width(cell))
+            cells.append(space + cell if i in numbers else cell + space)
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
 
 
 def _one_line(cell: str) -> str:

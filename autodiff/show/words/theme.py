@@ -17,6 +17,11 @@ from typing import Any, Literal
 
 Theme = Literal["auto", "light", "dark"]
 
+# Graphviz without a font library measures text by tables it has for a few fonts; Verdana and DejaVu Sans, which stands
+# in for it on Linux, are among them and equally wide, so that text fits its box everywhere.
+FONT = "Verdana"
+FONTS = f"{FONT},DejaVu Sans,Geneva,sans-serif"
+
 STEPS = (0.5, 1.0, 2.0)  # powers of ten below the largest at which a colour becomes paler
 
 PALETTE: dict[str, tuple[str, str]] = {  # what for: light, dark
