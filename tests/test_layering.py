@@ -29,10 +29,9 @@ transforms/segments
 transforms
 testing  expression
 
-show/words  show/folding
-show/drawings
-show/formulas
-show/explanations
+show/words
+show/folding  show/formulas
+show/drawings  show/explanations
 show/animations
 show
 
