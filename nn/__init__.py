@@ -21,7 +21,7 @@ from autodiff.sources import pass_over
 from nn import init, layers, losses, metrics, optim, training
 from nn.hints import missing
 from nn.layers import *
-from nn.losses.losses import *
+from nn.losses import *
 from nn.modules.module import Module
 from nn.optim import SGD, l1, l2, schedules
 from nn.training import *

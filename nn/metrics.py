@@ -11,7 +11,7 @@ from typing import Any
 
 import autodiff
 from nn.lists import flat
-from nn.losses.losses import mae, mse
+from nn.losses import mae, mse
 from nn.losses.targets import plain, shape
 
 

@@ -42,9 +42,9 @@ def activation_of(activation: Activation) -> Callable[[Value], Value]:
     return ACTIVATIONS[activation]
 
 
-def named(activation: Any) -> str:
-    """Return what a function is called."""
-    return getattr(activation, "__name__", type(activation).__name__)
+def named(function: Any) -> str:
+    """The name of a function, or of the class of a callable object."""
+    return str(getattr(function, "__name__", type(function).__name__))
 
 
 def recorded(activation: Any) -> str:

@@ -12,7 +12,7 @@ from math import inf
 from os import PathLike, fspath
 from typing import Any, TypeVar
 
-from nn.training.batches.steps import number_of
+from nn.training.batches.task import number_of
 from nn.training.history import History
 from nn.training.saving.save import save
 

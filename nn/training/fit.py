@@ -6,14 +6,17 @@ from typing import Any
 
 from autodiff.compiler import TracingError
 from nn.hints import ON_FIT, explained
+from nn.layers.activations import named
 from nn.metrics import METRICS
 from nn.modules.contents import is_module
+from nn.modules.modes import in_mode
 from nn.optim.clipping import clip_by_norm
 from nn.training.batches.data import Data
-from nn.training.batches.dry_run import Rehearsal, name_of
-from nn.training.batches.forward import Evaluation, in_mode
+from nn.training.batches.dry_run import DryRun
+from nn.training.batches.evaluation import Evaluation
 from nn.training.batches.shards import Shards
-from nn.training.batches.steps import Steps, Task
+from nn.training.batches.steps import Steps
+from nn.training.batches.task import Task
 from nn.training.events import Callback
 from nn.training.history import History
 from nn.training.loop import Descent, Loop
@@ -107,18 +110,18 @@ def fit(
     data = Data.of(X, y)
     task = Task(model, _trained(model, optimizer), loss, _by_name(_listed("metrics", metrics)))
     with in_mode(model, True):
-        rehearsal = Rehearsal(task, data)
-    if compile is True and rehearsal.obstacle:
-        raise TracingError(f"this cannot be compiled: {rehearsal.obstacle}")
-    if executor is not None and rehearsal.obstacle:
-        raise TypeError(f"workers would not do as this model does, leave executor out: {rehearsal.obstacle}")
-    how: bool | str = False if rehearsal.obstacle else compile
+        dry_run = DryRun(task, data)
+    if compile is True and dry_run.obstacle:
+        raise TracingError(f"this cannot be compiled: {dry_run.obstacle}")
+    if executor is not None and dry_run.obstacle:
+        raise TypeError(f"workers would not do as this model does, leave executor out: {dry_run.obstacle}")
+    how: bool | str = False if dry_run.obstacle else compile
     held_out = None if validation is None else Evaluation(task, _held_out(validation, data), how)
     history = History(task.names)
-    history.classes, history.why_eager = data.classes, rehearsal.obstacle
-    steps: Any = Steps(task, data, rehearsal.counts, how, history)
+    history.classes, history.why_eager = data.classes, dry_run.obstacle
+    steps: Any = Steps(task, data, dry_run.counts, how, history)
     if executor is not None or shards is not None:
-        steps = Shards(steps, rehearsal.counts, shards, executor)
+        steps = Shards(steps, dry_run.counts, shards, executor)
     descent = Descent(task, optimizer, schedule, _clip(clip), penalty, compile)
     size = batch_size or len(data)
     bar = Progress(progress, epochs, -(-len(data) // size))
@@ -162,7 +165,7 @@ def _trained(model: Any, optimizer: Any) -> list[Any]:
 
 def _listed(name: str, functions: Any) -> list[Any]:
     if isinstance(functions, str) or callable(functions):
-        shown = repr(functions) if isinstance(functions, str) else name_of(functions)
+        shown = repr(functions) if isinstance(functions, str) else named(functions)
         raise TypeError(f"{name} is a list, got {shown} alone; write {name}=[{shown}]")
     if not isinstance(functions, Iterable):
         raise TypeError(f"{name} is a list of functions, got {functions!r}; leave it out where there are none")
@@ -175,7 +178,7 @@ def _by_name(metrics: Sequence[Metric]) -> dict[str, Any]:
     for metric in metrics:
         if not callable(metric) and metric not in METRICS:
             raise ValueError(f"no metric is called {metric!r}; known are {', '.join(METRICS)}, or give a function")
-        name = metric if isinstance(metric, str) else name_of(metric)
+        name = metric if isinstance(metric, str) else named(metric)
         if name in ("loss", "lr", "seconds", *functions):
             raise ValueError(f"metrics have names of their own, other than loss, lr and seconds, got {name!r} again")
         functions[name] = METRICS[metric] if isinstance(metric, str) else metric

@@ -8,11 +8,13 @@ from typing import Any
 
 import autodiff
 from autodiff import Value
+from nn.modules.modes import in_mode
 from nn.training.batches.data import Data
 from nn.training.batches.divergence import diverged
-from nn.training.batches.forward import Evaluation, in_mode
-from nn.training.batches.steps import Sums, Task
+from nn.training.batches.evaluation import Evaluation
 from nn.training.batches.substitution import leaves_of
+from nn.training.batches.sums import Sums
+from nn.training.batches.task import Task
 from nn.training.events import Callback, Event, figure_of
 from nn.training.history import History
 from nn.training.interrupts import Interrupts

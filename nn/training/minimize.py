@@ -2,7 +2,7 @@
 
 `minimize` hands a model's loss to the methods of `scipy.optimize.minimize`: quasi-Newton methods get its gradient,
 those of Newton its Hessian, or products of it with vectors. `least_squares` hands residuals to the method of Levenberg
-and Marquardt. The loss is a function of the model, because it is evaluated on a twin, whose parameters are other
+and Marquardt. The loss is a function of the model, because it is evaluated on a copy, whose parameters are other
 numbers: scipy sees a function of one array, and so does `autodiff.compile`.
 
 >>> from nn import Neuron, mse
@@ -22,7 +22,7 @@ from autodiff import Value
 from autodiff.compiler import TracingError
 from nn.modules.module import Module
 from nn.optional import optional
-from nn.training.batches.substitution import leaves_of, twin
+from nn.training.batches.substitution import leaves_of, substituted
 
 Function = Callable[..., Any]
 
@@ -124,8 +124,8 @@ def least_squares(
     scipy = optional("scipy.optimize", "nn.least_squares")
     import numpy as np
 
-    def flat(twin: Any, *row: Any) -> Any:
-        return autodiff.array(residuals(twin, *row)).ravel()
+    def flat(copy: Any, *row: Any) -> Any:
+        return autodiff.array(residuals(copy, *row)).ravel()
 
     problem = _Problem("least_squares", model, flat, data, None, compile)
     value, jacobian = problem.compiled(_value), problem.compiled(autodiff.jacobian)
@@ -162,7 +162,7 @@ class _Problem:
         self._check()
 
     def of_numbers(self, numbers: Any, *row: Any) -> Any:
-        return self.f(twin(self.model, self.parameters, numbers), *row)
+        return self.f(substituted(self.model, self.parameters, numbers), *row)
 
     def _check(self) -> None:
         """Refuse a function of which the numbers of the model, or those it is given, would be constants."""

@@ -7,7 +7,7 @@ from typing import Any
 from nn.modules.module import Module
 from nn.optional import optional
 from nn.training.batches.data import Data
-from nn.training.batches.forward import predict
+from nn.training.predict import predict
 
 _GRID = 120  # points along an axis: the lines between them are straight
 # Okabe and Ito's colours, which people with any common kind of colour blindness tell apart, on light and on dark.

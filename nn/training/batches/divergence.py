@@ -5,7 +5,7 @@ from typing import Any
 
 import autodiff
 from nn.training.batches.data import Data
-from nn.training.batches.steps import Task
+from nn.training.batches.task import Task
 
 
 def diverged(task: Task, data: Data, indices: Any, where: str) -> FloatingPointError:

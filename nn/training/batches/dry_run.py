@@ -1,15 +1,16 @@
-"""The rehearsal of a training: what a row needs, and what of a model a program would not repeat."""
+"""A dry run of a training: what a row needs, and what of a model a program would not repeat."""
 
 import random
 from collections.abc import Sequence
 from typing import Any
 
 from autodiff import Value
+from nn.layers.activations import named
 from nn.modules.contents import modules_of
 from nn.training.batches.data import Data
-from nn.training.batches.generators import Counting
-from nn.training.batches.steps import Task, number_of
-from nn.training.batches.substitution import leaves_of, twin
+from nn.training.batches.randomness import Counting
+from nn.training.batches.substitution import leaves_of, substituted
+from nn.training.batches.task import Task, number_of
 
 _LOOKED_AT = 10  # rows; the loss of some may be a mere number, such as max(0, 1 - y), and teach nothing
 
@@ -20,8 +21,8 @@ _CHANGES = (
 )
 
 
-class Rehearsal:
-    """A row of each shape, run eagerly on a twin, twice: how many numbers it draws, and what changes from call to call.
+class DryRun:
+    """A row of each shape, run eagerly on a copy, twice: how many numbers it draws, and what changes from call to call.
 
     The model itself is left as it is, so that it can be trained as if nothing had been, if it is one with a state.
 
@@ -46,16 +47,16 @@ class Rehearsal:
     def counts(self, i: int) -> list[int]:
         """Return how many numbers the model draws from each generator for row i, in training."""
         key = self._data.shape(i)
-        if self._task.chance.generators and key not in self._counts:
+        if self._task.randomness.generators and key not in self._counts:
             self._run(i)
         return self._counts.get(key, [])
 
     def _run(self, i: int) -> Exception | None:
         """Count what row i draws, look for obstacles, and return why nothing can be learned from it."""
         task, fresh = self._task, [Value(parameter.data) for parameter in self._task.parameters]
-        counting = [Counting(0) for _ in task.chance.generators]
+        counting = [Counting(0) for _ in task.randomness.generators]
         try:
-            own = twin(task.model, task.parameters, fresh, task.chance.generators, counting)
+            own = substituted(task.model, task.parameters, fresh, task.randomness.generators, counting)
         except Exception as error:  # of any kind: a class of one's own may say how it is copied
             self.obstacle = f"the model cannot be copied: {error}"
             return None
@@ -79,15 +80,15 @@ class Rehearsal:
         return [loss, *metrics]
 
     def _kept(self, model: Any) -> str:
-        """Return what a call of a twin may change, and a program would not: buffers, and generators not its own."""
+        """The state that a call may change and a program would not: buffers, and generators that are not its own."""
         import numpy
 
         legacy: Any = numpy.random.get_state()
         held = [
             x for module in modules_of(model) for x in vars(module).values() if isinstance(x, numpy.random.Generator)
         ]
-        chance = random.getstate(), legacy[1].tolist(), legacy[2], [x.bit_generator.state for x in held]
-        return repr((chance, self._task.chance.state, [number_of(x) for _, x in model.named_buffers()]))
+        states = random.getstate(), legacy[1].tolist(), legacy[2], [x.bit_generator.state for x in held]
+        return repr((states, self._task.randomness.state, [number_of(x) for _, x in model.named_buffers()]))
 
 
 def _problem(figures: Sequence[Any], task: Task, is_constant: bool) -> Exception | None:
@@ -96,7 +97,7 @@ def _problem(figures: Sequence[Any], task: Task, is_constant: bool) -> Exception
     for name, metric in zip(task.metrics, metrics, strict=True):
         if not hasattr(type(metric), "__float__") and not isinstance(metric, Value):
             raise TypeError(f"the metric {name} gives one number for a row, got {type(metric).__name__}")
-    name = name_of(task.loss)
+    name = named(task.loss)
     if not isinstance(loss, Value):
         return TypeError(
             f"{name} gives one Value for a row, got {type(loss).__name__}; add up or take the mean, and leave the "
@@ -108,8 +109,3 @@ def _problem(figures: Sequence[Any], task: Task, is_constant: bool) -> Exception
             "was detached"
         )
     return None
-
-
-def name_of(function: Any) -> str:
-    """Return what a function is called."""
-    return str(getattr(function, "__name__", type(function).__name__))

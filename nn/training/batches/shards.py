@@ -13,7 +13,8 @@ from concurrent.futures import BrokenExecutor, CancelledError, Executor
 from functools import partial
 from typing import Any
 
-from nn.training.batches.steps import Steps, Sums, added, alike, kept
+from nn.training.batches.steps import Steps
+from nn.training.batches.sums import Sums, added, alike, kept
 
 _here = threading.local()  # of each worker: what it was sent, by key
 _MOST_KEPT = 2
@@ -33,7 +34,7 @@ def work(key: str, sent: bytes | None, *part: Any) -> Sums | None:
 
 def _sums(steps: Steps, state: Any, numbers: Any, indices: Any) -> Sums:
     """Return the sums of a part, for which the model draws random numbers from this state on."""
-    steps.task.chance.state = state
+    steps.task.randomness.state = state
     return kept(steps.sums(numbers, indices))
 
 
@@ -66,14 +67,14 @@ class Shards:
         chunks = [chunk for chunk in numpy.array_split(indices, self.count) if len(chunk)]
         if self._executor is None:
             return added([kept(self._steps.sums(numbers, chunk)) for chunk in chunks])
-        chance, parts = self._steps.task.chance, []
+        randomness, parts = self._steps.task.randomness, []
         for chunk in chunks:
-            parts.append((chance.state, numbers, chunk))
-            for i in chunk.tolist() if chance.generators else ():
-                chance.drawn(self._counts(i))
-        after = chance.state
+            parts.append((randomness.state, numbers, chunk))
+            for i in chunk.tolist() if randomness.generators else ():
+                randomness.drawn(self._counts(i))
+        after = randomness.state
         found = self._there(self._executor, parts)
-        chance.state = after
+        randomness.state = after
         return added(found)
 
     def check(self, numbers: Any, indices: Any) -> None:
@@ -84,10 +85,10 @@ class Shards:
         self._steps.check(numbers, indices)
         if self._executor is None:
             return
-        state = self._steps.task.chance.state
+        state = self._steps.task.randomness.state
         if not self._sent or not alike(self.sums(numbers, indices), _sums(self._steps, state, numbers, indices)):
             self._key, self._sent = uuid.uuid4().hex, _packed(self._steps)
-        self._steps.task.chance.state = state
+        self._steps.task.randomness.state = state
 
     def _there(self, executor: Executor, parts: list[Any]) -> list[Sums]:
         try:

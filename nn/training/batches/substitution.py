@@ -1,8 +1,8 @@
-"""The twin of a model: a deep copy whose parameters are other numbers, such as the ones that `compile` traces.
+"""Substitution: a copy of a model with other numbers as its parameters, such as those that `compile` traces.
 
 >>> import nn
 >>> model = nn.Neuron(2, "linear", seed=0)
->>> twin(model, model.parameters(), [1.0, 10.0, 0.5])([2.0, 3.0])
+>>> substituted(model, model.parameters(), [1.0, 10.0, 0.5])([2.0, 3.0])
 32.5
 """
 
@@ -15,7 +15,7 @@ from autodiff import Value
 from nn.modules.contents import modules_of
 
 
-def twin(
+def substituted(
     model: Any,
     parameters: Sequence[Value],
     numbers: Iterable[Any],

@@ -1,17 +1,17 @@
-"""Forward passes over many rows, in eval mode and unrecorded: what they give, and how well it fits targets."""
+"""predict: the outputs of a model for many rows."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import autodiff
 from autodiff.compiler import TracingError
-from nn.modules.contents import is_module, modules_of
+from nn.modules.contents import is_module
+from nn.modules.modes import in_mode
 from nn.training.batches.data import Data
-from nn.training.batches.generators import Chance, Given
-from nn.training.batches.steps import OTHER_NUMBERS, Steps, Task, are_close, number_of
-from nn.training.batches.substitution import twin
-from nn.training.history import History
+from nn.training.batches.randomness import Given, Randomness
+from nn.training.batches.steps import OTHER_NUMBERS
+from nn.training.batches.substitution import substituted
+from nn.training.batches.sums import are_close
+from nn.training.batches.task import number_of
 
 _WORTH_COMPILING = 16  # rows; of fewer, tracing takes longer than running them
 
@@ -50,26 +50,14 @@ def predict(model: Any, X: Any, *, compile: bool | str = "auto") -> Any:
     return numpy.array(rows)
 
 
-@contextmanager
-def in_mode(model: Any, training: bool) -> Iterator[None]:
-    """Put a model in training mode, or in eval mode, in the block; afterwards each module is in the one it was in."""
-    before = [(module, module.training) for module in modules_of(model)]
-    try:
-        model.train(training)
-        yield
-    finally:
-        for module, mode in before:
-            module.training = mode
-
-
 def _compiled(model: Any, data: Data) -> Any:
     """Return what a program of the model gives, if some rows are what the model gives."""
     import numpy
 
-    parameters, generators = model.parameters(), Chance(model).generators
+    parameters, generators = model.parameters(), Randomness(model).generators
 
     def of_row(numbers: Any, x: Any) -> Any:
-        own = twin(model, parameters, numbers.tolist(), generators, [Given() for _ in generators])
+        own = substituted(model, parameters, numbers.tolist(), generators, [Given() for _ in generators])
         return _listed(own(data.handed(x)))
 
     run = autodiff.compile(of_row, rows=(1,))
@@ -93,26 +81,3 @@ def _eagerly(model: Any, data: Data, indices: Any) -> list[Any]:
     with autodiff.no_grad():
         outputs = [numpy.array(model(data.row(i)), dtype=object) for i in indices]
     return [numpy.atleast_1d(numpy.vectorize(number_of, [float])(of_row)) for of_row in outputs]
-
-
-class Evaluation:
-    """The mean loss and metrics of held-out rows, as often as asked for.
-
-    Each time the program is held against the model by a row, another one each time: a callback may have changed it.
-    """
-
-    def __init__(self, task: Task, data: Data, compile: bool | str) -> None:
-        self._task, self._data, self._asked = task, data, 0
-        nothing_drawn = lambda _: [0] * len(task.chance.generators)
-        self._steps = Steps(task, data, nothing_drawn, compile and "auto", History(), learns=False)
-
-    def __call__(self, numbers: Any) -> dict[str, float]:
-        """Return the figures at these numbers of the parameters, by name: val_loss, and each metric's."""
-        import numpy
-
-        count = len(self._data)
-        with in_mode(self._task.model, False):
-            self._steps.check(numbers, numpy.array([self._asked % count]))
-            figures = self._steps.sums(numbers, numpy.arange(count)).figures / count
-        self._asked += 1
-        return {f"val_{name}": float(figure) for name, figure in zip(self._task.names, figures, strict=True)}

@@ -1,4 +1,4 @@
-"""The random numbers of a training: the generators of a model, and what its twins draw in their place."""
+"""Randomness: the generators of a model, and those that hand out given numbers or count, for copies of it."""
 
 import random
 from collections.abc import Iterable, Sequence
@@ -39,7 +39,7 @@ class Counting(random.Random):
         return super().random()
 
 
-class Chance:
+class Randomness:
     """What a model draws its random numbers from: each random.Random that an attribute of a module holds, once.
 
     Attributes:
@@ -47,7 +47,7 @@ class Chance:
 
     >>> import nn
     >>> rng = random.Random(0)
-    >>> Chance(nn.Sequential(nn.Dropout(rng=rng), nn.Dropout(rng=rng))).generators == [rng]
+    >>> Randomness(nn.Sequential(nn.Dropout(rng=rng), nn.Dropout(rng=rng))).generators == [rng]
     True
     """
 

@@ -1,0 +1,50 @@
+"""A task: what is computed of a row, the loss and the metrics of a model's outputs."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from autodiff import Value
+from nn.training.batches.randomness import Randomness
+
+
+class Task:
+    """What is computed of a row: the loss and metrics of what a model gives for it.
+
+    Attributes:
+        model: a Module.
+        parameters: those that are trained, in the order of every array of numbers.
+        loss: a function of the outputs and the target of one row.
+        metrics: functions of the same, by name.
+        randomness: what the model draws from.
+    """
+
+    def __init__(
+        self, model: Any, parameters: list[Value], loss: Callable[[Any, Any], Any], metrics: Mapping[str, Any]
+    ) -> None:
+        self.model, self.parameters, self.loss, self.metrics = model, parameters, loss, metrics
+        self.randomness = Randomness(model)
+
+    @property
+    def names(self) -> list[str]:
+        """What the figures of a row are called."""
+        return ["loss", *self.metrics]
+
+    def numbers(self) -> Any:
+        """Return the data of the parameters, as an array."""
+        import numpy
+
+        return numpy.array([parameter.data for parameter in self.parameters], float)
+
+    def write(self, numbers: Any) -> None:
+        """Set the data of the parameters."""
+        for parameter, number in zip(self.parameters, numbers.tolist(), strict=True):
+            parameter.data = number
+
+    def judged(self, outputs: Any, target: Any) -> tuple[Any, list[Any]]:
+        """Return the loss and the metrics of one row."""
+        return self.loss(outputs, target), [metric(outputs, target) for metric in self.metrics.values()]
+
+
+def number_of(x: Any) -> float:
+    """Return a Value's number, or a number, as a float."""
+    return x.data if isinstance(x, Value) else float(x)
