@@ -13,11 +13,11 @@ import pytest
 
 pytest.importorskip("numba")
 
-from autodiff.compiler.backends.kernels import caching
+from autodiff.compiler.machine import caching
 
 SOURCE = """
 from numba import float64, int64
-from autodiff.compiler.backends.kernels.caching import cached
+from autodiff.compiler.machine.caching import cached
 
 @cached
 def later(x):

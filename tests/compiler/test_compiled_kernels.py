@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autodiff.compiler.passes.sums import flatten_sums, fold_products, multiply_out_powers, shorten_sums
+from autodiff.compiler.passes.additions import flatten_sums, fold_products, multiply_out_powers, shorten_sums
 from autodiff.compiler.program.opcodes import CODE, OPCODES
 from autodiff.compiler.program.program import Program
 
@@ -24,6 +24,7 @@ pytest.importorskip("numba")
 from autodiff.compiler.backends.numba import Runner  # noqa: E402
 from autodiff.compiler.nests import loops as layout  # noqa: E402
 from autodiff.compiler.nests import reroll  # noqa: E402
+from autodiff.compiler.nests.schema import Header  # noqa: E402
 
 SPECIAL = [nan, inf, -inf, 0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 2.5, 1e308, -1e308, 5e-324, -5e-324, 3.0, -7.25, 0.1]
 FAST = [primitive for primitive in OPCODES if primitive.name != "detach"]
@@ -208,7 +209,7 @@ def test_a_strong_product_and_a_term_are_a_strong_sum_from_that_term():
     runner = Runner(program, "sum")
     rows = np.array([[2.0, 3.0], [-0.0, inf], [4.0, 0.5]])
     assert runner.run_rows(np.zeros(0), rows)[0].tolist() == [8.0]
-    assert runner.nests.fields["total_count"] == 1
+    assert runner.nests.header[Header.TOTAL_COUNT] == 1
     assert runner.stats["nests"] == 1
 
 

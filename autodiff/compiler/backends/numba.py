@@ -18,11 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from autodiff.compiler.backends.kernels import interpreter
 from autodiff.compiler.backends.kernels.units import units
 from autodiff.compiler.nests.listing import listing
 from autodiff.compiler.nests.reroll import reroll
-from autodiff.compiler.passes.sums import flatten_sums, fold_products, multiply_out_powers, shorten_sums
+from autodiff.compiler.nests.schema import ONE, REDUCED, ROWS, Header
+from autodiff.compiler.passes.additions import flatten_sums, fold_products, multiply_out_powers, shorten_sums
 from autodiff.compiler.program.program import Program
 
 Array = Any
@@ -33,9 +33,7 @@ PASSES = {
     "shorten sums": shorten_sums,
 }
 _MOST_CHUNKS = 64  # of blocks of rows, each summed by itself, so that sums are the same for any number of threads
-_FIELD = {name: i for i, name in enumerate(interpreter.FIELDS)}
-_CALL = slice(_FIELD["given_shared"], _FIELD["mode"] + 1)  # what differs from call to call stands together, at the end
-_MODE = _FIELD["mode"]
+_CALL = slice(Header.GIVEN_SHARED, Header.MODE + 1)  # what differs from call to call stands together, at the end
 
 
 def _plain(numbers: Any) -> Array:
@@ -62,7 +60,7 @@ class _State:
     def __init__(self, runner: "Runner") -> None:
         self.numbers = runner.nests.numbers.copy()
         self.header = runner.header.copy()
-        self.header[_FIELD["numbers"]] = self.numbers.ctypes.data
+        self.header[Header.NUMBERS] = self.numbers.ctypes.data
         self.address: int = self.header.ctypes.data
 
 
@@ -92,12 +90,12 @@ class Runner:
         self._same = np.flatnonzero(self.nests.shared)  # outputs that do not vary from row to row
 
     def _header(self) -> Array:
-        header = np.zeros(len(_FIELD), np.int64)
-        for name, number in self.nests.fields.items():
-            header[_FIELD[name]] = number
-        for name in ("unary", "binary", "ternary", "variadic", "sums"):
-            header[_FIELD[name]] = getattr(self._units, name)
-        header[_FIELD["table"]] = self.nests.table.ctypes.data
+        header = np.zeros(len(Header), np.int64)
+        for word, number in self.nests.header.items():
+            header[word] = number
+        for word in (Header.UNARY, Header.BINARY, Header.TERNARY, Header.VARIADIC, Header.SUMS):
+            header[word] = getattr(self._units, word.name.lower())
+        header[Header.TABLE] = self.nests.table.ctypes.data
         return header
 
     @property
@@ -166,11 +164,11 @@ class Runner:
         if rows.shape != (count, self._varying) or shared.shape != (self._inputs - self._varying,):
             narrow = self._inputs - self._varying
             raise ValueError(f"expected {narrow} numbers, rows of {self._varying}; got {shared.shape}, {rows.shape}")
-        lanes = self.nests.fields["lanes"]
+        lanes = self.nests.header[Header.LANES]
         per_chunk, chunks = _chunks(count, lanes)
         holds = np.ones(count, bool)
         out = np.empty((count if self.reduce is None else chunks, self._outputs))
-        mode = interpreter.ROWS if self.reduce is None else interpreter.REDUCED
+        mode = ROWS if self.reduce is None else REDUCED
         call = [shared.ctypes.data, count, per_chunk * lanes, 0, chunks, holds.ctypes.data, mode]
         threads = min(self.threads, chunks)
         if threads <= 1:
@@ -191,10 +189,10 @@ class Runner:
         That is `run_rows` without what it does beforehand, which takes half the time of 32 rows. It has a block of
         memory of its own: one thread may call it at a time.
         """
-        count, lanes = len(rows), self.nests.fields["lanes"]
+        count, lanes = len(rows), self.nests.header[Header.LANES]
         per_chunk, chunks = _chunks(count, lanes)
         out, holds = np.empty((count if self.reduce is None else chunks, self._outputs)), np.ones(count, bool)
-        mode = interpreter.ROWS if self.reduce is None else interpreter.REDUCED
+        mode = ROWS if self.reduce is None else REDUCED
         state = _State(self)
         state.header[_CALL] = [shared.ctypes.data, count, per_chunk * lanes, 0, chunks, holds.ctypes.data, mode]
         given, flat = rows.reshape(-1), out.reshape(-1)
@@ -212,7 +210,7 @@ class Runner:
             state = _State(self)
         state.header[_CALL] = call
         self._execute(state.address, rows.reshape(-1), out.reshape(-1))
-        state.header[_MODE] = interpreter.ONE
+        state.header[Header.MODE] = ONE
         self._pool.append(state)
 
     def _reduced(self, parts: Array, count: int) -> Array:

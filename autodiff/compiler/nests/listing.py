@@ -4,67 +4,63 @@
 sum.
 """
 
-from typing import Any
-
-from autodiff.compiler.backends.kernels.interpreter import FLAT, SUM
+from autodiff.compiler.nests.schema import ACTIVE_LANES, Affine, Elementwise, Flat, Header, Loops, Nest, Nests, Run, Sum
 from autodiff.compiler.program.opcodes import OPCODES
 
 
-def listing(nests: Any, limit: int | None = None) -> str:
-    """Return the nests of a program as text, one a line, or a few: a sum has a line for each of its runs."""
-    fields = nests.fields
+def listing(nests: Nests, limit: int | None = None) -> str:
+    """The nests as text, one a line, or a few: a sum has a line for each of its runs; with a limit no more nests."""
+    header = nests.header
+    in_lanes = header[Header.VARYING] > 0
     lanes = (
-        f"; {fields['varying']} in lanes of {fields['lanes']} from {fields['lanes_at']}" if fields["varying"] else ""
+        f"; {header[Header.VARYING]} in lanes of {header[Header.LANES]} from {header[Header.LANES_AT]}"
+        if in_lanes
+        else ""
     )
-    lines = [f"inputs  v[0 .. {fields['inputs']}]{lanes}"]
-    table = nests.table.tolist()
-    entries = nests.entries.tolist()
-    for i, at in enumerate(entries[:limit]):
-        if at == fields["shared_end"] and fields["varying"]:
+    lines = [f"inputs  v[0 .. {header[Header.INPUTS]}]{lanes}"]
+    for at, nest in zip(nests.entries.tolist()[:limit], nests.decoded(), strict=False):
+        if at == header[Header.SHARED_END] and in_lanes:
             lines.append("for each block of rows")
-        kind = table[at]
-        lines += _flat(table, at) if kind == FLAT else _sum(table, at) if kind == SUM else [_plain(table, at)]
-        if i + 1 == limit and limit < len(entries):
-            lines.append(f"... {len(entries) - limit:,} more")
+        lines += _lines(nest)
+    if limit is not None and limit < len(nests.entries):
+        lines.append(f"... {len(nests.entries) - limit:,} more")
     return "\n".join(lines)
 
 
-def _place(address: int, *steps: tuple[str, int]) -> str:
+def _lines(nest: Nest) -> list[str]:
+    match nest:
+        case Flat(out, instructions):
+            return [
+                _operation(f"v[{out + n}]", code, [f"v[{x}]" for x in xs]) for n, (code, xs) in enumerate(instructions)
+            ]
+        case Elementwise(code, loops, out, operands):
+            return [f"{_operation(_target(out, loops), code, [*map(_place, operands)])}  for {_loops(loops)}"]
+        case Sum(strong, loops, out, start, runs):
+            head = _target(out, loops)
+            first = f"{head} = {head if start is None else _place(start)}  for {_loops(loops)}{'  strong' * strong}"
+            return [first, *map(_run, runs)]
+
+
+def _operation(head: str, code: int, operands: list[str]) -> str:
+    return f"{head} = {OPCODES[code].name} {' '.join(operands)}"
+
+
+def _run(run: Run) -> str:
+    number = f"{run.length} listed pairs" if run.listed else f"k < {run.length}"
+    return f"    + {_place(run.a)} * {_place(run.b)}  for {'rows' if run.length == ACTIVE_LANES else number}"
+
+
+def _place(place: Affine) -> str:
+    steps = zip("hjik", place[1:], strict=True)
     text = "".join(f" {'+-'[step < 0]}{'' if abs(step) == 1 else abs(step)}{name}" for name, step in steps if step)
-    return f"v[{address}{text}]"
+    return f"v[{place.at}{text}]"
 
 
-def _loops(n2: int, n1: int, n0: int) -> str:
-    return " ".join(f"{name} < {n}" for name, n in (("h", n2), ("j", n1), ("i", n0)) if n > 1)
+def _target(out: Affine, loops: Loops) -> str:
+    """Where results go, without the steps of loops that turn but once."""
+    h, j, i = [step * (count > 1) for step, count in zip(out[1:4], loops, strict=True)]
+    return _place(Affine(out.at, h, j, i, 0))
 
 
-def _flat(table: list[int], at: int) -> list[str]:
-    lines, out, q = [], table[at + 2], at + 3
-    for i in range(table[at + 1]):
-        code, count = table[q] & 255, table[q] >> 8
-        lines.append(f"{_place(out + i)} = {OPCODES[code].name} {' '.join(map(_place, table[q + 1 : q + 1 + count]))}")
-        q += 1 + count
-    return lines
-
-
-def _plain(table: list[int], at: int) -> str:
-    code, count, n2, n1, n0, o, o2, o1 = table[at : at + 8]
-    places = [table[at + 8 + 4 * i : at + 12 + 4 * i] for i in range(count)]
-    operands = [_place(a, ("h", a2), ("j", a1), ("i", a0)) for a, a2, a1, a0 in places]
-    head = _place(o, ("h", o2 * (n2 > 1)), ("j", o1 * (n1 > 1)), ("i", 1 * (n0 > 1)))
-    return f"{head} = {OPCODES[code].name} {' '.join(operands)}  for {_loops(n2, n1, n0)}"
-
-
-def _sum(table: list[int], at: int) -> list[str]:
-    strong, n2, n1, n0, o, o2, o1, s, s2, s1, s0, runs = table[at + 1 : at + 13]
-    head = _place(o, ("h", o2 * (n2 > 1)), ("j", o1 * (n1 > 1)), ("i", 1 * (n0 > 1)))
-    start = _place(s, ("h", s2), ("j", s1), ("i", s0)) if s >= 0 else head
-    lines, q = [f"{head} = {start}  for {_loops(n2, n1, n0)}{'  strong' * strong}"], at + 13
-    for _ in range(runs):
-        form, length, a, a2, a1, a0, ak, b, b2, b1, b0, bk = table[q : q + 12]
-        x = _place(a, ("h", a2), ("j", a1), ("i", a0), ("k", ak))
-        y = _place(b, ("h", b2), ("j", b1), ("i", b0), ("k", bk))
-        terms = "rows" if length == 0 else f"{length} listed pairs" if form & 32 else f"k < {length}"
-        lines.append(f"    + {x} * {y}  for {terms}")
-        q += 12 + (2 * length if form & 32 else 0)
-    return lines
+def _loops(loops: Loops) -> str:
+    return " ".join(f"{name} < {count}" for name, count in zip("hji", loops, strict=True) if count > 1)

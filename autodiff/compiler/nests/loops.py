@@ -3,21 +3,19 @@
 A number of the table has 32 bits, and machine code writes it without a look. What makes it fit: `reroll` takes no
 program whose addresses, or operands of one operation, are `MOST_ADDRESSES` or more; steps are between addresses, and
 what else is counted has addresses of its own. An opcode is below 256; where it shares a number with how many operands
-there are, in a flat list, they are fewer than `_MOST_LISTED`.
+there are, in a flat list, they are fewer than `MOST_LISTED`.
 """
 
 from typing import Any
 
 import numpy as np
 
-from autodiff.compiler.backends.kernels.caching import cached
-from autodiff.compiler.backends.kernels.sums import BOTH, DOT, PACK, SPREAD, UPDATE
-from autodiff.compiler.backends.kernels.vectors import integer, kernel, number, part
+from autodiff.compiler.machine.caching import cached
+from autodiff.compiler.machine.vectors import integer, kernel, number, part
+from autodiff.compiler.nests.schema import BOTH, DOT, FLAT, MOST_LISTED, PACK, SPREAD, SUM, UPDATE
 
 Array = Any
-FLAT, SUM = 1000, 1001  # kinds of entries of the table, beside the opcodes
 MOST_ADDRESSES = 2**31  # numbers in a block of memory; `reroll` refuses what needs more
-_MOST_LISTED = 2**23
 _LONE = 12  # instructions of the commonest kinds take as long in a flat list as in a nest
 _LONE_PAIRS = 12  # a nest of sums costs as much as a flat list of about so many pairs
 
@@ -210,7 +208,7 @@ def emitted(
         is_sum = kind == 1 or kind == 2 or phase == 2
         size = n1 * n2
         few = size * operands <= 2 * _LONE_PAIRS if is_sum else size <= (_LONE if kind >= 3 else 3)
-        if phase == 0 and few and operands < _MOST_LISTED:
+        if phase == 0 and few and operands < MOST_LISTED:
             for u in range(t, t + size):
                 table = _with_room(table, used, 5 + operands)
                 if open_flat < 0:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autodiff.compiler.nests import loops as layout
+from autodiff.compiler.nests.schema import MOST_OPCODES, Header, Nests
 from autodiff.compiler.program.opcodes import CODE, OPCODES
 from autodiff.compiler.program.program import Program, rebuilt
 
@@ -29,27 +30,7 @@ _KILLING = {
 _MOST_BYTES = 256 * 2**20  # of lanes; beyond it they are made narrower
 _MOST_INSTRUCTIONS = 2**28  # `_laid_out` sorts by levels of 28 bits
 _ALIGNED = 8  # numbers in a line of the cache
-assert len(OPCODES) <= 256, "a flat list has eight bits for an opcode"
-
-
-class Nests(NamedTuple):
-    """A program for the interpreter.
-
-    Attributes:
-        table: nests and flat lists, then the outputs, guards and watched slots.
-        numbers: the block of memory, with the constants in their places.
-        fields: what the interpreter's header says of both.
-        entries: where each entry begins in the table.
-        places: the address of each slot.
-        shared: for each output whether it is the same for all rows.
-    """
-
-    table: Array
-    numbers: Array
-    fields: dict[str, int]
-    entries: Array
-    places: Array
-    shared: Array
+assert len(OPCODES) <= MOST_OPCODES
 
 
 class _Flat(NamedTuple):
@@ -226,15 +207,17 @@ def _assembled(program: Program, flat: _Flat, memory: _Memory, chosen: _Layout) 
     watched_table = np.stack([places[watched], is_lane[watched]], 1)
     parts = [chosen.table, output_table, guard_table.ravel(), watched_table.ravel()]
     ends = np.cumsum([len(part) for part in parts]).tolist()
-    fields = {
-        "shared_end": chosen.shared_end, "lanes_end": chosen.lanes_end, "inputs": memory.inputs,
-        "varying": int(flat.varying.sum()), "lanes_at": memory.lanes_at, "lanes": memory.lanes, "outputs": ends[0],
-        "output_runs": output_runs, "guards": ends[1], "guard_count": len(guards), "room": memory.room_at,
-        "strong": int(CODE["strong_products"] in flat.codes or bool(np.any(strong))), "watched": ends[2],
-        "watched_count": len(watched), "totals": totals_at, "total_count": totals, "total_starts": totals_at + totals,
-        "output_width": len(outputs),
+    header = {
+        Header.SHARED_END: chosen.shared_end, Header.LANES_END: chosen.lanes_end,
+        Header.INPUTS: memory.inputs, Header.VARYING: int(flat.varying.sum()),
+        Header.LANES_AT: memory.lanes_at, Header.LANES: memory.lanes,
+        Header.OUTPUTS: ends[0], Header.OUTPUT_RUNS: output_runs, Header.OUTPUT_WIDTH: len(outputs),
+        Header.GUARDS: ends[1], Header.GUARD_COUNT: len(guards),
+        Header.WATCHED: ends[2], Header.WATCHED_COUNT: len(watched),
+        Header.TOTALS: totals_at, Header.TOTAL_COUNT: totals, Header.TOTAL_STARTS: totals_at + totals,
+        Header.STRONG: int(CODE["strong_products"] in flat.codes or bool(np.any(strong))), Header.ROOM: memory.room_at,
     }  # fmt: skip
-    return Nests(np.concatenate(parts).astype(np.int32), numbers, fields, chosen.entries, places, shared)
+    return Nests(np.concatenate(parts).astype(np.int32), numbers, header, chosen.entries, places, shared)
 
 
 def _by_code(numbers: dict[str, int]) -> Array:

@@ -12,7 +12,7 @@ from typing import Any
 
 from autodiff import floats
 from autodiff.compiler.backends.kernels.leaves import LIBRARY
-from autodiff.compiler.backends.kernels.vectors import get, kernel, put
+from autodiff.compiler.machine.vectors import get, kernel, put
 from autodiff.compiler.program.opcodes import OPCODES
 from autodiff.primitives import Primitive
 

@@ -1,81 +1,46 @@
 """The interpreter of loop nests: one function of machine code, compiled once per machine, that runs every program.
 
-A program arrives as a table of small integers (`reroll` writes it) and a block of memory whose first part holds the
-numbers shared by all rows, the second lanes: for each slot the numbers of a block of rows side by side. To the
-interpreter a lane is one more innermost loop.
+A program arrives as a table of small integers (`nests.schema` says what they are) and a block of memory whose first
+part holds the numbers shared by all rows, the second lanes: for each slot the numbers of a block of rows side by side.
+To the interpreter a lane is one more innermost loop.
 """
 
 from autodiff.compiler.backends.kernels.sums import plus_strongly
-from autodiff.compiler.backends.kernels.vectors import call, entry, get, integer, kernel, number, part, put, put_byte
+from autodiff.compiler.machine.vectors import call, entry, get, integer, kernel, number, part, put, put_byte
+from autodiff.compiler.nests.encoding import copies_at, guard_at, loops_at, out_at, place_at, turned, watched_at
+from autodiff.compiler.nests.schema import (
+    COPIES,
+    FIRST_OPERAND,
+    FLAT,
+    FLAT_COUNT,
+    FLAT_FIRST,
+    FLAT_OUT,
+    GUARD,
+    HEAD_COUNT,
+    HEAD_OPCODES,
+    LOOPS,
+    ONE,
+    OPERAND,
+    OPERANDS,
+    OUT,
+    REDUCED,
+    SUM,
+    WATCHED,
+    Header,
+    head,
+)
 from autodiff.compiler.program.opcodes import CODE, is_nothing
 
-FLAT, SUM = 1000, 1001  # kinds of entries of the table, beside the opcodes
-FIELDS = [
-    "numbers",
-    "table",
-    "shared_end",
-    "lanes_end",
-    "inputs",
-    "varying",
-    "lanes_at",
-    "lanes",
-    "outputs",
-    "output_runs",
-    "guards",
-    "guard_count",
-    "room",
-    "strong",
-    "watched",
-    "watched_count",
-    "totals",
-    "output_width",
-    "unary",
-    "binary",
-    "ternary",
-    "variadic",
-    "sums",
-    "total_count",
-    "total_starts",
-    "given_shared",
-    "rows",
-    "chunk",
-    "chunk_from",
-    "chunk_to",
-    "holds",
-    "mode",
-]
-_F = {name: i for i, name in enumerate(FIELDS)}
-ONE, ROWS, REDUCED = range(3)  # modes
-_TABLE, _ROOM, _NUMBERS, _SHARED_END, _LANES_END = (
-    _F["table"],
-    _F["room"],
-    _F["numbers"],
-    _F["shared_end"],
-    _F["lanes_end"],
-)
-_INPUTS, _VARYING, _LANES_AT, _LANES = _F["inputs"], _F["varying"], _F["lanes_at"], _F["lanes"]
-_OUTPUTS, _OUTPUT_RUNS, _GUARDS, _GUARD_COUNT = _F["outputs"], _F["output_runs"], _F["guards"], _F["guard_count"]
-_STRONG, _WATCHED, _WATCHED_COUNT, _TOTALS = _F["strong"], _F["watched"], _F["watched_count"], _F["totals"]
-_TOTAL_COUNT, _TOTAL_STARTS, _GIVEN_SHARED, _ROWS = (
-    _F["total_count"],
-    _F["total_starts"],
-    _F["given_shared"],
-    _F["rows"],
-)
-_CHUNK, _CHUNK_FROM, _CHUNK_TO, _HOLDS, _MODE = _F["chunk"], _F["chunk_from"], _F["chunk_to"], _F["holds"], _F["mode"]
-_OUTPUT_WIDTH, _UNARY, _BINARY, _TERNARY = _F["output_width"], _F["unary"], _F["binary"], _F["ternary"]
-_VARIADIC, _SUMS = _F["variadic"], _F["sums"]
-
-_ADD, _SUB, _MUL, _DIV = (CODE[name] + 256 * 2 for name in ("add", "sub", "mul", "div"))
-_STRONG_MUL, _ONE_PAIR = CODE["strong_mul"] + 256 * 2, CODE["products"] + 256 * 3
+_ADD, _SUB, _MUL, _DIV = (head(CODE[name], 2) for name in ("add", "sub", "mul", "div"))
+_STRONG_MUL, _ONE_PAIR = head(CODE["strong_mul"], 2), head(CODE["products"], 3)
 _PRODUCTS, _STRONG_PRODUCTS = CODE["products"], CODE["strong_products"]
 
 
 @part
 def _flat(h: int, p: int, t: int, pc: int) -> int:
     """Run single instructions, one after the other; return where the next entry begins."""
-    count, o = entry(t, pc + 1), entry(t, pc + 2)
-    pc += 3
+    count, o = entry(t, pc + FLAT_COUNT), entry(t, pc + FLAT_OUT)
+    pc += FLAT_FIRST
     for i in range(o, o + count):
         word, a, b = entry(t, pc), entry(t, pc + 1), entry(t, pc + 2)
         if word == _MUL:
@@ -97,16 +62,16 @@ def _flat(h: int, p: int, t: int, pc: int) -> int:
         elif word == _DIV:
             x = get(p, a) / get(p, b)
             pc += 3
-        elif word & 255 == _PRODUCTS or word & 255 == _STRONG_PRODUCTS:
-            x, count = get(p, a), word >> 8
-            strong = word & 255 == _STRONG_PRODUCTS
+        elif word & HEAD_OPCODES == _PRODUCTS or word & HEAD_OPCODES == _STRONG_PRODUCTS:
+            x, count = get(p, a), word >> HEAD_COUNT
+            strong = word & HEAD_OPCODES == _STRONG_PRODUCTS
             for j in range(pc + 2, pc + 1 + count, 2):
                 y, z = get(p, entry(t, j)), get(p, entry(t, j + 1))
                 x = plus_strongly(x, y, z) if strong else x + y * z
             pc += 1 + count
         else:
-            _single(h, p, t, pc, word & 255, word >> 8, i)
-            pc += 1 + (word >> 8)
+            _single(h, p, t, pc, word & HEAD_OPCODES, word >> HEAD_COUNT, i)
+            pc += 1 + (word >> HEAD_COUNT)
             continue
         put(p, i, x)
     return pc
@@ -114,17 +79,17 @@ def _flat(h: int, p: int, t: int, pc: int) -> int:
 
 @part
 def _single(h: int, p: int, t: int, pc: int, code: int, count: int, o: int) -> None:
-    room = number(h, _ROOM)
+    room = number(h, Header.ROOM)
     if _is_variadic(code):
-        call(number(h, _VARIADIC), (code, p, t, pc + 1, count, 1, 1, 1, 1, o, 0, 0))
+        call(number(h, Header.VARIADIC), (code, p, t, pc + 1, count, 1, 1, 1, 1, o, 0, 0))
         return
     a, b, c = entry(t, pc + 1), entry(t, pc + 2), entry(t, pc + 3)
     if count == 1:
-        call(number(h, _UNARY), (code, p, room, 1, o, a, 1))
+        call(number(h, Header.UNARY), (code, p, room, 1, o, a, 1))
     elif count == 2:
-        call(number(h, _BINARY), (code, p, room, 1, o, a, 1, b, 1))
+        call(number(h, Header.BINARY), (code, p, room, 1, o, a, 1, b, 1))
     else:
-        call(number(h, _TERNARY), (code, p, room, 1, o, a, 1, b, 1, c, 1))
+        call(number(h, Header.TERNARY), (code, p, room, 1, o, a, 1, b, 1, c, 1))
 
 
 _CODES = tuple(
@@ -140,41 +105,35 @@ def _is_variadic(code: int) -> bool:
 @part
 def _nest(h: int, p: int, t: int, pc: int, code: int, room: int) -> int:
     """Run the element-wise nest at pc; return where the next entry begins."""
-    count = entry(t, pc + 1)
-    n2, n1, n0 = entry(t, pc + 2), entry(t, pc + 3), entry(t, pc + 4)
-    o, o2, o1 = entry(t, pc + 5), entry(t, pc + 6), entry(t, pc + 7)
-    q = pc + 8
+    count, loops, out = entry(t, pc + OPERANDS), loops_at(t, pc + LOOPS), out_at(t, pc + OUT)
+    q = pc + FIRST_OPERAND
     if _is_variadic(code):
-        call(number(h, _VARIADIC), (code, p, t, q, count, 4, n2, n1, n0, o, o2, o1))
-        return q + 4 * count
-    a, a2, a1, a0 = entry(t, q), entry(t, q + 1), entry(t, q + 2), entry(t, q + 3)
-    if count == 1:
-        for i2 in range(n2):
-            for i1 in range(n1):
-                call(number(h, _UNARY), (code, p, room, n0, o + i2 * o2 + i1 * o1, a + i2 * a2 + i1 * a1, a0))
-        return q + 4
-    b, b2, b1, b0 = entry(t, q + 4), entry(t, q + 5), entry(t, q + 6), entry(t, q + 7)
-    if count == 2:
-        for i2 in range(n2):
-            for i1 in range(n1):
-                at, bt = a + i2 * a2 + i1 * a1, b + i2 * b2 + i1 * b1
-                call(number(h, _BINARY), (code, p, room, n0, o + i2 * o2 + i1 * o1, at, a0, bt, b0))
-        return q + 8
-    c, c2, c1, c0 = entry(t, q + 8), entry(t, q + 9), entry(t, q + 10), entry(t, q + 11)
-    for i2 in range(n2):
-        for i1 in range(n1):
-            at, bt, ct = a + i2 * a2 + i1 * a1, b + i2 * b2 + i1 * b1, c + i2 * c2 + i1 * c1
-            call(number(h, _TERNARY), (code, p, room, n0, o + i2 * o2 + i1 * o1, at, a0, bt, b0, ct, c0))
-    return q + 12
+        call(
+            number(h, Header.VARIADIC),
+            (code, p, t, q, count, OPERAND, loops.h, loops.j, loops.i, out.at, out.h, out.j),
+        )
+        return q + OPERAND * count
+    a, b, c = place_at(t, q), place_at(t, q + OPERAND), place_at(t, q + 2 * OPERAND)  # as many as there are
+    for i2 in range(loops.h):
+        for i1 in range(loops.j):
+            o, x, y = turned(out, i2, i1), turned(a, i2, i1), turned(b, i2, i1)
+            if count == 1:
+                call(number(h, Header.UNARY), (code, p, room, loops.i, o, x, a.i))
+            elif count == 2:
+                call(number(h, Header.BINARY), (code, p, room, loops.i, o, x, a.i, y, b.i))
+            else:
+                z = turned(c, i2, i1)
+                call(number(h, Header.TERNARY), (code, p, room, loops.i, o, x, a.i, y, b.i, z, c.i))
+    return q + OPERAND * count
 
 
 @kernel
 def _interpret(h: int, p: int, pc: int, end: int, active: int, careful: int) -> None:
-    t, room = number(h, _TABLE), number(h, _ROOM)
+    t, room = number(h, Header.TABLE), number(h, Header.ROOM)
     while pc < end:
         kind = entry(t, pc)
         if kind == SUM:
-            pc = call(number(h, _SUMS), (p, t, pc, room, active, careful))
+            pc = call(number(h, Header.SUMS), (p, t, pc, room, active, careful))
         elif kind == FLAT:
             pc = _flat(h, p, t, pc)
         else:
@@ -184,11 +143,12 @@ def _interpret(h: int, p: int, pc: int, end: int, active: int, careful: int) -> 
 @kernel
 def _write(h: int, p: int, lane: int, out: int) -> bool:
     """Copy the outputs of a lane to the address; return whether nan is among them."""
-    t, q = number(h, _TABLE), number(h, _OUTPUTS)
+    t, q = number(h, Header.TABLE), number(h, Header.OUTPUTS)
     i, broken = 0, False
-    for _ in range(number(h, _OUTPUT_RUNS)):
-        at, step, length = entry(t, q) + entry(t, q + 3) * lane, entry(t, q + 1), entry(t, q + 2)
-        q += 4
+    for _ in range(number(h, Header.OUTPUT_RUNS)):
+        copies = copies_at(t, q)
+        at, step, length = copies.at + copies.lane * lane, copies.step, copies.length
+        q += COPIES
         nans = 0
         if step == 1:
             for j in range(length):
@@ -208,11 +168,11 @@ def _write(h: int, p: int, lane: int, out: int) -> bool:
 @kernel
 def _is_watched_nan(h: int, p: int, active: int) -> bool:
     """Return whether a nan that might not reach the outputs is among the numbers watched."""
-    t, q = number(h, _TABLE), number(h, _WATCHED)
-    for i in range(number(h, _WATCHED_COUNT)):
-        at, step = entry(t, q + 2 * i), entry(t, q + 2 * i + 1)
-        for lane in range(active if step else 1):
-            x = get(p, at + lane)
+    t, q = number(h, Header.TABLE), number(h, Header.WATCHED)
+    for i in range(number(h, Header.WATCHED_COUNT)):
+        watched = watched_at(t, q + WATCHED * i)
+        for lane in range(active if watched.lane else 1):
+            x = get(p, watched.at + lane)
             if x != x:
                 return True
     return False
@@ -220,22 +180,23 @@ def _is_watched_nan(h: int, p: int, active: int) -> bool:
 
 @kernel
 def _guards_hold(h: int, p: int, lane: int) -> bool:
-    t, q = number(h, _TABLE), number(h, _GUARDS)
-    for i in range(number(h, _GUARD_COUNT)):
-        x = get(p, entry(t, q + 3 * i) + entry(t, q + 3 * i + 1) * lane)
-        if (x != 0.0) != (entry(t, q + 3 * i + 2) != 0):
+    t, q = number(h, Header.TABLE), number(h, Header.GUARDS)
+    for i in range(number(h, Header.GUARD_COUNT)):
+        guard = guard_at(t, q + GUARD * i)
+        x = get(p, guard.at + guard.lane * lane)
+        if (x != 0.0) != (guard.expected != 0):
             return False
     return True
 
 
 @part
 def _run_one(h: int, p: int, given: int, out: int) -> bool:
-    for i in range(number(h, _INPUTS)):
+    for i in range(number(h, Header.INPUTS)):
         put(p, i, get(given, i))
-    end = number(h, _SHARED_END)
+    end = number(h, Header.SHARED_END)
     _interpret(h, p, integer(0), end, integer(1), integer(0))
     broken = _write(h, p, integer(0), out)
-    if number(h, _STRONG) and (broken or _is_watched_nan(h, p, integer(1))):
+    if number(h, Header.STRONG) and (broken or _is_watched_nan(h, p, integer(1))):
         _interpret(h, p, integer(0), end, integer(1), integer(1))
         _write(h, p, integer(0), out)
     return _guards_hold(h, p, integer(0))
@@ -244,7 +205,7 @@ def _run_one(h: int, p: int, given: int, out: int) -> bool:
 @part
 def _read_rows(h: int, p: int, given: int, row: int, active: int) -> None:
     """Put a block of rows into lanes, the last row again in those that are left."""
-    at, lanes, width = number(h, _LANES_AT), number(h, _LANES), number(h, _VARYING)
+    at, lanes, width = number(h, Header.LANES_AT), number(h, Header.LANES), number(h, Header.VARYING)
     for lane in range(lanes):
         source = (row + min(lane, active - 1)) * width
         for i in range(width):
@@ -254,12 +215,12 @@ def _read_rows(h: int, p: int, given: int, row: int, active: int) -> None:
 @part
 def _run_block(h: int, p: int, given: int, row: int, active: int, careful: int) -> None:
     _read_rows(h, p, given, row, active)
-    _interpret(h, p, number(h, _SHARED_END), number(h, _LANES_END), active, careful)
+    _interpret(h, p, number(h, Header.SHARED_END), number(h, Header.LANES_END), active, careful)
 
 
 @part
 def _write_block(h: int, p: int, row: int, active: int, out: int) -> bool:
-    width, broken = number(h, _OUTPUT_WIDTH), False
+    width, broken = number(h, Header.OUTPUT_WIDTH), False
     for lane in range(active):
         broken = _write(h, p, lane, out + 8 * (row + lane) * width) or broken
     return broken
@@ -268,12 +229,12 @@ def _write_block(h: int, p: int, row: int, active: int, out: int) -> bool:
 @kernel
 def _run_chunk(h: int, p: int, given: int, out: int, chunk: int, careful: int) -> bool:
     """Run a chunk of rows, block by block; return whether a nan came up that only care can judge."""
-    size, lanes, rows = number(h, _CHUNK), number(h, _LANES), number(h, _ROWS)
-    reduced, strong, holds = number(h, _MODE) == REDUCED, number(h, _STRONG), number(h, _HOLDS)
+    size, lanes, rows = number(h, Header.CHUNK), number(h, Header.LANES), number(h, Header.ROWS)
+    reduced, strong, holds = number(h, Header.MODE) == REDUCED, number(h, Header.STRONG), number(h, Header.HOLDS)
     row, end, broken = chunk * size, min((chunk + 1) * size, rows), False
     if reduced:
-        totals, starts = number(h, _TOTALS), number(h, _TOTAL_STARTS)
-        for i in range(number(h, _TOTAL_COUNT)):
+        totals, starts = number(h, Header.TOTALS), number(h, Header.TOTAL_STARTS)
+        for i in range(number(h, Header.TOTAL_COUNT)):
             put(p, totals + i, get(p, starts + i))
     while row < end:
         active = min(lanes, end - row)
@@ -281,23 +242,23 @@ def _run_chunk(h: int, p: int, given: int, out: int, chunk: int, careful: int) -
         broken = (not reduced and _write_block(h, p, row, active, out)) or broken
         if strong:
             broken = _is_watched_nan(h, p, active) or broken
-        if number(h, _GUARD_COUNT):
+        if number(h, Header.GUARD_COUNT):
             for lane in range(active):
                 put_byte(holds, row + lane, _guards_hold(h, p, lane))
         row += lanes
     if reduced:
-        broken = _write(h, p, integer(0), out + 8 * chunk * number(h, _OUTPUT_WIDTH)) or broken
+        broken = _write(h, p, integer(0), out + 8 * chunk * number(h, Header.OUTPUT_WIDTH)) or broken
     return broken and strong != 0
 
 
 @part
 def _run_rows(h: int, p: int, given: int, out: int) -> bool:
-    shared = number(h, _GIVEN_SHARED)
-    for i in range(number(h, _INPUTS)):
+    shared = number(h, Header.GIVEN_SHARED)
+    for i in range(number(h, Header.INPUTS)):
         put(p, i, get(shared, i))
-    end, careful = number(h, _SHARED_END), 0
+    end, careful = number(h, Header.SHARED_END), 0
     _interpret(h, p, integer(0), end, integer(1), integer(0))
-    for chunk in range(number(h, _CHUNK_FROM), number(h, _CHUNK_TO)):
+    for chunk in range(number(h, Header.CHUNK_FROM), number(h, Header.CHUNK_TO)):
         if _run_chunk(h, p, given, out, chunk, integer(0)):
             if not careful:
                 careful = 1
@@ -309,7 +270,7 @@ def _run_rows(h: int, p: int, given: int, out: int) -> bool:
 @kernel
 def run(header: int, given: int, out: int) -> bool:
     """Run the program that the header describes on the numbers at `given`; return whether its guards hold."""
-    p = number(header, _NUMBERS)
-    if number(header, _MODE) == ONE:
+    p = number(header, Header.NUMBERS)
+    if number(header, Header.MODE) == ONE:
         return _run_one(header, p, given, out)
     return _run_rows(header, p, given, out)

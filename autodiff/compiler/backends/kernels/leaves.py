@@ -14,7 +14,7 @@ from numba import types
 from numba.extending import overload
 
 from autodiff import floats
-from autodiff.compiler.backends.kernels.vectors import exact_product_error, kernel
+from autodiff.compiler.machine.vectors import exact_product_error, kernel
 from autodiff.compiler.program.opcodes import is_nothing
 
 _X = types.float64

@@ -9,7 +9,7 @@ bits that eager code gives them, overflow and all. A fused multiply-add makes an
 ones where a product overflows.
 """
 
-from autodiff.compiler.backends.kernels.vectors import (
+from autodiff.compiler.machine.vectors import (
     WIDTH,
     apart,
     entry,
@@ -25,10 +25,8 @@ from autodiff.compiler.backends.kernels.vectors import (
     store,
     store_some,
 )
+from autodiff.compiler.nests.schema import BOTH, PACK, RUN, SPREAD, UPDATE
 from autodiff.compiler.program.opcodes import is_nothing
-
-UPDATE, BOTH, DOT, PACK, SPREAD = range(5)  # the forms of a run
-RUN = 12  # numbers that describe one: form, length, a and its four steps, b and its four steps
 
 
 @kernel

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from numba import float64, int64
 
 from autodiff.compiler.backends.kernels import elementwise, interpreter, sums, variadic
-from autodiff.compiler.backends.kernels.caching import c_function, compiled
+from autodiff.compiler.machine.caching import c_function, compiled
 
 
 class Units(NamedTuple):

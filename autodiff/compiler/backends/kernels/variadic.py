@@ -4,7 +4,7 @@ import math
 from math import inf
 
 from autodiff.compiler.backends.kernels.sums import plus_strongly
-from autodiff.compiler.backends.kernels.vectors import apart, entry, exact_product_error, get, integer, kernel, put
+from autodiff.compiler.machine.vectors import apart, entry, exact_product_error, get, integer, kernel, put
 from autodiff.compiler.program.opcodes import CODE
 
 _PROD, _NORM, _LOGSUMEXP, _MAX, _MIN = (CODE[name] for name in ("prod", "norm", "logsumexp", "max", "min"))

@@ -1,4 +1,4 @@
-"""The loops of the passes over sums, in machine code; `autodiff.compiler.passes.sums` says what each does.
+"""The loops of the passes over sums, in machine code; `autodiff.compiler.passes.additions` says what each does.
 
 Programs are arrays here: opcodes, where the operands of each instruction start, operands. Every function returns the
 arrays of the new program, and for each old slot the new one.
@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from autodiff.compiler.backends.kernels.caching import cached
-from autodiff.compiler.backends.kernels.vectors import kernel
+from autodiff.compiler.machine.caching import cached
+from autodiff.compiler.machine.vectors import kernel
 from autodiff.compiler.program.opcodes import CODE
 
 Array = Any

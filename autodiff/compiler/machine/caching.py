@@ -21,10 +21,11 @@ from numba.core.ccallback import CFunc
 from numba.core.serialize import dumps
 
 _F = TypeVar("_F", bound=Callable[..., Any])
-_PACKAGE = Path(__file__).parents[3]
+_PACKAGE = Path(__file__).parents[2]
+_COMPILED = ("compiler/machine", "compiler/nests", "compiler/backends/kernels")  # folders, all of whose modules count
 _SOURCES = (
-    *sorted(Path(__file__).parent.glob("*.py")),
-    *(_PACKAGE / "compiler" / f"{name}.py" for name in ("program/opcodes", "passes/adding", "nests/loops")),
+    *(path for folder in _COMPILED for path in sorted((_PACKAGE / folder).glob("*.py"))),
+    *(_PACKAGE / f"{name}.py" for name in ("compiler/program/opcodes", "compiler/passes/addition_loops")),
     *(_PACKAGE / f"{name}.py" for name in ("floats", "primitives")),
 )
 

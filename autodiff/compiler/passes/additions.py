@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from autodiff.compiler.passes import adding
+from autodiff.compiler.passes import addition_loops
 from autodiff.compiler.program.opcodes import CODE
 from autodiff.compiler.program.program import Program
 
@@ -53,7 +53,9 @@ def flatten_sums(program: Program) -> Program:
     counts = np.zeros(max([0, *widths]) + 1, np.int64)
     counts[widths] = slots[2:]
     one, nothing = slots[:2]
-    return _rewritten(given, adding.flattened(*_arrays(given), _uses(given), given.inputs, one, nothing, counts))
+    return _rewritten(
+        given, addition_loops.flattened(*_arrays(given), _uses(given), given.inputs, one, nothing, counts)
+    )
 
 
 def fold_products(program: Program) -> Program:
@@ -64,13 +66,13 @@ def fold_products(program: Program) -> Program:
     """
     given, (one,) = _with_constants(program, [1.0])
     numbers = np.array(given.constants)
-    return _rewritten(given, adding.folded(*_arrays(given), _uses(given), given.inputs, numbers, one))
+    return _rewritten(given, addition_loops.folded(*_arrays(given), _uses(given), given.inputs, numbers, one))
 
 
 def shorten_sums(program: Program) -> Program:
     """Return the program with the sums of one or two terms as add, sub, mul and strong_mul again."""
     given, slots = _with_constants(program, [1.0, -1.0, -0.0])
-    return _rewritten(given, adding.shortened(*_arrays(given), *slots))
+    return _rewritten(given, addition_loops.shortened(*_arrays(given), *slots))
 
 
 def _codes(program: Program) -> Array:
