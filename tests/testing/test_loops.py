@@ -3,7 +3,6 @@
 import random
 from collections.abc import Callable, Sequence
 from itertools import chain
-from operator import mul
 from typing import Any
 
 import pytest
@@ -18,8 +17,8 @@ from autodiff.testing.loops import WHOLE
 np = pytest.importorskip("numpy")
 pytest.importorskip("numba")
 
-from autodiff.compiler.backends.kernels.interpreter import FLAT, SUM  # noqa: E402
 from autodiff.compiler.backends.numba import Runner  # noqa: E402
+from autodiff.compiler.nests.schema import Elementwise, Flat, Header, Nests, Run  # noqa: E402
 from autodiff.compiler.program.opcodes import CODE, OPCODES  # noqa: E402
 
 SMOOTH = ["tanh", "sin", "sigmoid", "arctan", "add", "sub", "mul", "sum", "dot", "mean", "logsumexp"]
@@ -143,42 +142,35 @@ def meant(code: int, operands: Sequence[int], one: int) -> tuple[Any, ...]:
     return name, *operands
 
 
-def told(nests: Any, one: int) -> dict[int, tuple[Any, ...]]:
-    """Return what the table says that is done for each address of a result, every loop of it unrolled."""
-    table, lanes, found = nests.table.tolist(), nests.fields["lanes"], {}
+def told(nests: Nests, one: int) -> dict[int, tuple[Any, ...]]:
+    """Return what the nests say that is done for each address of a result, every loop of them unrolled.
 
-    def steps(n2: int, n1: int, n0: int, unit: int) -> Any:
-        return ((i2, i1, i0) for i2 in range(n2) for i1 in range(n1) for i0 in range(0, n0, unit))
-
-    def at(place: Sequence[int], i: Sequence[int]) -> int:
-        return place[0] + sum(map(mul, place[1:4], i))
-
-    for begin in nests.entries.tolist():
-        kind, q = table[begin], begin + 3
-        unit = 1 if begin < nests.fields["shared_end"] else lanes
-        if kind == FLAT:
-            for out in range(table[begin + 2], table[begin + 2] + table[begin + 1]):
-                count = table[q] >> 8
-                found[out] = meant(table[q] & 255, table[q + 1 : q + 1 + count], one)
-                q += 1 + count
+    Of lanes, which are alike, the first is told.
+    """
+    found: dict[int, tuple[Any, ...]] = {}
+    for begin, nest in zip(nests.entries.tolist(), nests.decoded(), strict=True):
+        if isinstance(nest, Flat):
+            found |= {out: meant(code, [*xs], one) for out, (code, xs) in enumerate(nest.instructions, nest.out)}
             continue
-        strong_or_count, *loops, o, o2, o1 = table[begin + 1 : begin + 8]
-        for i in steps(*loops, unit):
-            out, q = at((o, o2, o1, 1), i), begin + 8
-            if kind != SUM:
-                places = [table[q + 4 * j : q + 4 * j + 4] for j in range(strong_or_count)]
-                found[out] = meant(kind, [at(place, i) for place in places], one)
+        lanes = 1 if begin < nests.header[Header.SHARED_END] else nests.header[Header.LANES]
+        for turn in nest.loops.turns():
+            if turn[-1] % lanes:
                 continue
-            operands, q = [at(table[q : q + 4], i)], q + 5
-            for _ in range(table[begin + 12]):
-                (form, length), a, b, q = table[q : q + 2], table[q + 2 : q + 7], table[q + 7 : q + 12], q + 12
-                for k in range(length):
-                    x, y = (table[q + 2 * k : q + 2 * k + 2]) if form & 32 else (k * a[4], k * b[4])
-                    pair = at(a, i) + x, at(b, i) + y
-                    operands += pair[::-1] if form & 16 else pair
-                q += 2 * length if form & 32 else 0
-            found[out] = meant(CODE["strong_products" if strong_or_count else "products"], operands, one)
+            if isinstance(nest, Elementwise):
+                code, operands = nest.code, [x.turned(*turn) for x in nest.operands]
+            else:
+                assert nest.start is not None
+                code = CODE["strong_products" if nest.strong else "products"]
+                operands = [nest.start.turned(*turn), *[x for run in nest.runs for x in factors(run, turn)]]
+            found[nest.out.turned(*turn)] = meant(code, operands, one)
     return found
+
+
+def factors(run: Run, turn: tuple[int, int, int]) -> list[int]:
+    """Return the addresses of the factors of a run, in the order of its instruction."""
+    pairs = run.pairs if run.listed else [(k * run.a.k, k * run.b.k) for k in range(run.length)]
+    terms = [(run.a.turned(*turn) + x, run.b.turned(*turn) + y) for x, y in pairs]
+    return [x for term in terms for x in (reversed(term) if run.swapped else term)]
 
 
 @settings(max_examples=4 * settings().max_examples)  # a tenth of the time of an example that runs
@@ -192,7 +184,7 @@ def test_the_table_of_nests_says_what_the_instructions_say(program: LoopProgram,
     for traced in (path.program, path.program._replace(varying=bytes(path.program.inputs))):
         runner = Runner(traced)
         places = runner.nests.places.tolist()
-        one = runner.nests.fields["inputs"] + len(runner.program.constants) + 2  # after -0.0 and 0.0
+        one = runner.nests.header[Header.INPUTS] + len(runner.program.constants) + 2  # after -0.0 and 0.0
         expected = {
             places[runner.program.first + i]: meant(code, [places[x] for x in operands], one)
             for i, (code, operands) in enumerate(runner.program.instructions())
