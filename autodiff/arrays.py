@@ -98,7 +98,7 @@ def filled(values: Sequence[Any], shape: tuple[int, ...]) -> Any:
 
 def of_objects(made: Any) -> Any:
     """Return the same array of objects as one of ours."""
-    return made.view(ValueArray if modes.current_trace() is None else TracedArray)
+    return made.view(ValueArray if modes.reading() is None else TracedArray)
 
 
 def boxed(x: Any, dtype: Any = None) -> Any:

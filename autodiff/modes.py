@@ -1,34 +1,92 @@
-"""What is ambient while a graph is recorded: recording off, anomaly detection, the user's source lines.
+"""What is ambient while a graph is recorded: recording off, anomaly detection, the user's source lines, a reading.
 
 One context variable holds the mode, None outside every context, so that an ordinary operation pays for a single look.
 A mode counts while its `with` block runs (`autodiff.blocks`), which ends it whatever interrupts it; threads and
 asynchronous tasks have their own.
+
+Three settings of the mode say how Values record. A `Reading` records in their stead: it makes of each operation what
+it likes, and the rules of the table, the transforms and the user's code go on as ever. This module declares what it is
+asked; a trace of `compile` is one.
+
+    >>> from autodiff import Value
+    >>> with no_grad():
+    ...     now().recording, (Value(2.0) * 3.0).op, reading()
+    (False, None, None)
+    >>> current() is None
+    True
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from functools import wraps
-from typing import Any, NamedTuple, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar, cast, overload
 
 from autodiff.blocks import Block, Scope
 from autodiff.nothing import NOTHING, local_gradients
 
+if TYPE_CHECKING:
+    from autodiff.primitives import Primitive
+    from autodiff.value import Value
+
+Change = Literal["backward", "data", "grad"]
 _F = TypeVar("_F", bound=Callable[..., Any])
+
+
+class Reading(Protocol):
+    """What records operations on Values, and answers for them, in the place of the graph that they make by themselves.
+
+    While one is ambient, Values and primitives ask it. Values made before, or from constants alone, may be operands
+    beside the reading's own.
+    """
+
+    @property
+    def adjoints(self) -> "Adjoints":
+        """How the chain rule multiplies and adds where not all numbers are constant."""
+
+    def apply(self, primitive: "Primitive", operands: Sequence[Any], /) -> Any:
+        """The result of an operation; called for each, with numbers and Values as they were given."""
+
+    def compare(self, symbol: str, left: "Value", right: Any, /) -> Any:
+        """The result of `left == right`, or `<`, as the symbol says: a bool, or a Value that stands for one."""
+
+    def detach(self, x: "Value", /) -> Any:
+        """A Value with the same data and no gradient; called by `x.detach()` and `copy.deepcopy(x)`."""
+
+    def copy(self, x: "Value", /) -> Any:
+        """Another node made from the same operands; called by `copy.copy(x)`."""
+
+    def refuse_change(self, x: "Value", change: Change, /) -> None:
+        """Raise if x must stay as it is; called before `x.backward()`, and before an assignment to its data or grad."""
+
+    def is_constant(self, x: Any, /) -> bool:
+        """Whether x is a number that the reading need not know of, so that its data may be looked at."""
+
+
+class Adjoints(Protocol):
+    """The arithmetic of the chain rule for numbers that are not known yet: what is nothing turns out at every run."""
+
+    def product(self, adjoint: Any, local: Any, /) -> Any:
+        """The share that an adjoint passes on by a local gradient, NOTHING where it never passes any."""
+
+    def sum(self, total: Any, share: Any, /) -> Any:
+        """The sum of two adjoints of a node."""
+
+    def settled(self, adjoint: Any, /) -> Any:
+        """The adjoint as a number: 0.0 where it is nothing."""
 
 
 class Mode(NamedTuple):
     """How operations are recorded: whether at all, checked for non-finite numbers, with the line they stand on.
 
-    Inside a trace of `compile`, the trace records them instead, and knows what depends on its inputs. `blocks` are
-    those that made it so, each with what it changes, and `guards` tell whether they are there still; it `is_settled`
-    unless one of them may be suspended.
+    With a reading, that records them instead. `blocks` are those that made it so, each with what it changes, and
+    `guards` tell whether they are there still; it `is_settled` unless one of them may be suspended.
     """
 
     recording: bool = True
     checking: bool = False
     sourcing: bool = False
-    trace: Any = None
+    reading: Reading | None = None
     blocks: tuple[tuple[Block, dict[str, Any]], ...] = ()
     guards: tuple[Callable[[], Any], ...] = ()
     is_settled: bool = True
@@ -39,7 +97,7 @@ current = _mode.get  # in the hottest code: None is no mode, anything else is fo
 
 
 def now() -> Mode | None:
-    """Return the mode that counts here, None for none."""
+    """The mode that counts here, None for none."""
     mode = current()
     if mode is None:
         return None
@@ -56,7 +114,7 @@ def now() -> Mode | None:
 
 
 def _mode_of(blocks: list[tuple[Block, dict[str, Any]]]) -> Mode | None:
-    """Return what the blocks make of the mode, the innermost last."""
+    """The mode that the blocks add up to, the innermost last."""
     changes: dict[str, Any] = {}
     is_settled = True
     for block, changed in blocks:
@@ -80,7 +138,7 @@ def restore(block: Block) -> None:
 
 
 class Context(Scope):
-    """What `no_grad()` and its like return: for a `with` statement, as often as you like, or a decorator."""
+    """The result of `no_grad()` and its like: for `with` statements, as often as you like, or as a decorator."""
 
     def __init__(self, **changes: Any) -> None:
         self.changes = changes
@@ -92,7 +150,7 @@ class Context(Scope):
         restore(block)
 
     def __call__(self, f: _F) -> _F:
-        """Return f, run inside the context: of a generator or coroutine its body is, whoever drives it is not."""
+        """f, run inside the context; a generator or coroutine has it in its body, not whoever drives it."""
         if not callable(f):
             raise TypeError(f"expected a function to decorate, got {type(f).__name__} {f!r}; write with ...():")
         return cast(_F, wraps(f)(_inside(self, f)))
@@ -145,7 +203,7 @@ async def _ended(step: Any) -> Any:
 
 
 def recording() -> AbstractContextManager[None]:
-    """Return a context in which operations are recorded, even inside `no_grad()`."""
+    """A context in which operations are recorded, even inside `no_grad()`."""
     mode = now()
     return nullcontext() if mode is None or mode.recording else Context(recording=True)
 
@@ -164,7 +222,7 @@ def log_leaves(leaves: Iterable[Any]) -> None:
 
 
 def log(block: Block) -> list[Any]:
-    """Return a list that new leaves are put on while the block runs."""
+    """A list that new leaves are put on while the block runs."""
     made = list[Any]()
     _logs.set((*_logs.get(), (block, made)))
     return made
@@ -185,20 +243,20 @@ class logging_leaves(Scope):  # noqa: N801
         unlog(block)
 
 
-def on_numbers_alone() -> AbstractContextManager[None]:
-    """Return a context in which Values are mere IEEE 754 numbers: nothing is recorded, checked or remembered."""
-    return Context(recording=False, checking=False, sourcing=False, trace=None)
+def plainly() -> Context:
+    """A context in which operations are recorded as if nothing were ambient."""
+    return Context(recording=True, checking=False, sourcing=False, reading=None)
 
 
-def tracing(trace: Any) -> AbstractContextManager[None]:
-    """Return a context in which a trace records what is done; with None, one outside of every trace."""
-    return Context(recording=True, checking=False, sourcing=False, trace=trace)
+def on_numbers_alone() -> Context:
+    """A context in which Values are mere IEEE 754 numbers: nothing is recorded, checked or remembered."""
+    return Context(recording=False, checking=False, sourcing=False, reading=None)
 
 
-def current_trace() -> Any:
-    """Return the trace under way, None outside."""
+def reading() -> Reading | None:
+    """The reading under way, None outside."""
     mode = now()
-    return None if mode is None else mode.trace
+    return None if mode is None else mode.reading
 
 
 @overload
@@ -206,7 +264,7 @@ def no_grad() -> Context: ...
 @overload
 def no_grad(f: _F) -> _F: ...
 def no_grad(f: Any = None) -> Any:
-    """Return a context in which nothing is recorded: results are leaves.
+    """A context in which nothing is recorded: results are leaves.
 
     Also a decorator, with or without parentheses, of functions, generator functions and coroutine functions. A context
     can be entered again. Around a `yield` it counts for the generator alone, not for the code that it yields to; but
@@ -232,8 +290,7 @@ def detect_anomaly() -> Context: ...
 @overload
 def detect_anomaly(f: _F) -> _F: ...
 def detect_anomaly(f: Any = None) -> Any:
-    """Return a context in which the first operation on Values with a result that is not finite, and the
-    first gradient that is not, raises FloatingPointError.
+    """A context in which the first result or gradient that is not finite raises FloatingPointError.
 
     The error names the operation that made the number, its operands and the user's source line, which nodes made here
     remember, as in `record_source()`. A `backward()` inside the context that meets one leaves every gradient as it was.
@@ -255,7 +312,7 @@ def record_source() -> Context: ...
 @overload
 def record_source(f: _F) -> _F: ...
 def record_source(f: Any = None) -> Any:
-    """Return a context in which nodes remember where they were made, as `.source`.
+    """A context in which nodes remember where they were made, as `.source`.
 
     A source has the user's `filename` and `line`, and `modules`, the names of the nn modules whose call made the node,
     outermost first. Outside the context `.source` is None, and nothing is paid for it. Also a decorator, as `no_grad`.
@@ -297,6 +354,6 @@ def check_gradients(order: list[Any], seeds: dict[Any, float]) -> None:
 
 
 def made_from(primitive: Any, data: float, operands: tuple[Any, ...]) -> str:
-    """Return what an operation made of what, in one line."""
+    """The result of an operation and its operands, in one line."""
     shown = [repr(x) for x in operands[:8]] + ["..."] * (len(operands) > 8)
     return f"{primitive.name} made {data} from {', '.join(shown)}"

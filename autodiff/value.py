@@ -180,8 +180,8 @@ class Value(metaclass=_Listed):
         >>> x.grad
         3.0
         """
-        trace = modes.current_trace()
-        return result_leaf(data_of(self)) if trace is None else cast(Value, trace.detached(self))
+        reading = modes.reading()
+        return result_leaf(data_of(self)) if reading is None else cast(Value, reading.detach(self))
 
     # --- the backward pass ---
 
@@ -208,9 +208,9 @@ class Value(metaclass=_Listed):
         """
         if others:
             raise unexpected("backward()", "a gradient to start from", others)
-        trace = modes.current_trace()
-        if trace is not None:
-            trace.refuse_backward(self)
+        reading = modes.reading()
+        if reading is not None:
+            reading.refuse_change(self, "backward")
         accumulate(_order_on_sound_leaves(self), {self: floats.as_float(gradient)})
 
     # --- recording ---
@@ -219,8 +219,8 @@ class Value(metaclass=_Listed):
     def __apply__(cls, primitive: Primitive, operands: tuple[Any, ...]) -> Value:
         """Return the node that `primitive` makes of `operands`: the hook through which primitives record."""
         mode = modes.current() and modes.now()
-        if mode is not None and mode.trace is not None:
-            return cast(Value, mode.trace.apply(primitive, operands))
+        if mode is not None and mode.reading is not None:
+            return cast(Value, mode.reading.apply(primitive, operands))
         numbers = [x.data if type(x) is Value else x for x in operands]
         if set(map(type, numbers)) != {float}:  # other kinds of numbers, Values of a subclass, or a mistake
             operands = tuple([x if isinstance(x, Value) else floats.as_float(x) for x in map(floats.unboxed, operands)])
@@ -430,38 +430,38 @@ class Value(metaclass=_Listed):
     # --- comparisons: of data ---
 
     def __eq__(self, other: object) -> Any:
-        if modes.current() is not None and (trace := modes.current_trace()) is not None:
-            return trace.compared("==", self, other)
+        if modes.current() is not None and (reading := modes.reading()) is not None:
+            return reading.compare("==", self, other)
         x, y = self.data, other.data if type(other) is Value else other
         return x == y if type(x) is float and type(y) in _PLAIN else data_of(self) == _number(other)
 
     def __ne__(self, other: object) -> Any:
-        if modes.current() is not None and (trace := modes.current_trace()) is not None:
-            return trace.compared("!=", self, other)
+        if modes.current() is not None and (reading := modes.reading()) is not None:
+            return reading.compare("!=", self, other)
         x, y = self.data, other.data if type(other) is Value else other
         return x != y if type(x) is float and type(y) in _PLAIN else data_of(self) != _number(other)
 
     def __lt__(self, other: Any) -> Any:
-        if modes.current() is not None and (trace := modes.current_trace()) is not None:
-            return trace.compared("<", self, other)
+        if modes.current() is not None and (reading := modes.reading()) is not None:
+            return reading.compare("<", self, other)
         x, y = self.data, other.data if type(other) is Value else other
         return x < y if type(x) is float and type(y) in _PLAIN else data_of(self) < _number(other)
 
     def __le__(self, other: Any) -> Any:
-        if modes.current() is not None and (trace := modes.current_trace()) is not None:
-            return trace.compared("<=", self, other)
+        if modes.current() is not None and (reading := modes.reading()) is not None:
+            return reading.compare("<=", self, other)
         x, y = self.data, other.data if type(other) is Value else other
         return x <= y if type(x) is float and type(y) in _PLAIN else data_of(self) <= _number(other)
 
     def __gt__(self, other: Any) -> Any:
-        if modes.current() is not None and (trace := modes.current_trace()) is not None:
-            return trace.compared(">", self, other)
+        if modes.current() is not None and (reading := modes.reading()) is not None:
+            return reading.compare(">", self, other)
         x, y = self.data, other.data if type(other) is Value else other
         return x > y if type(x) is float and type(y) in _PLAIN else data_of(self) > _number(other)
 
     def __ge__(self, other: Any) -> Any:
-        if modes.current() is not None and (trace := modes.current_trace()) is not None:
-            return trace.compared(">=", self, other)
+        if modes.current() is not None and (reading := modes.reading()) is not None:
+            return reading.compare(">=", self, other)
         x, y = self.data, other.data if type(other) is Value else other
         return x >= y if type(x) is float and type(y) in _PLAIN else data_of(self) >= _number(other)
 
@@ -526,12 +526,12 @@ class Value(metaclass=_Listed):
     # --- copies, without recursion ---
 
     def __copy__(self) -> Value:
-        trace = modes.current_trace()
-        return cast(Value, copying.clone(self, self.operands) if trace is None else trace.copied(self))
+        reading = modes.reading()
+        return cast(Value, copying.clone(self, self.operands) if reading is None else reading.copy(self))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Value:
-        trace = modes.current_trace()
-        return cast(Value, copying.deep_copy(self, memo) if trace is None else trace.detached(self))
+        reading = modes.reading()
+        return cast(Value, copying.deep_copy(self, memo) if reading is None else reading.detach(self))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return copying.reduced(self)

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import autodiff as ad
 from autodiff import Value, compile, grad, value_and_grad
 from autodiff.arrays import ValueArray
-from autodiff.compiler.trace.tracers import TracingError
+from autodiff.compiler.trace.refusals import TracingError
 
 ROOT = Path(__file__).parent.parent
 W = np.array([[1.0, -1.0], [0.5, 2.0], [-1.0, -3.0]])

@@ -7,6 +7,6 @@ A function is traced once (`tracing`) into a program of flat arrays (`program`, 
 from autodiff.compiler.calls.prepared import Prepared
 from autodiff.compiler.compiled import Compiled, compile
 from autodiff.compiler.stats import Stats
-from autodiff.compiler.trace.tracers import TracingError
+from autodiff.compiler.trace.refusals import TracingError
 
 __all__ = ["Compiled", "Prepared", "Stats", "TracingError", "compile"]

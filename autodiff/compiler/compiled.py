@@ -52,7 +52,7 @@ from autodiff.compiler.calls.prepared import Prepared, is_eager
 from autodiff.compiler.paths import Path, outside_leaves, traced, with_gradient
 from autodiff.compiler.program import saved
 from autodiff.compiler.stats import Stats
-from autodiff.compiler.trace.tracers import TracingError
+from autodiff.compiler.trace.refusals import TracingError
 from autodiff.compiler.trace.tracing import Trace
 from autodiff.forks import renewed
 from autodiff.structures.containers import attributes_of

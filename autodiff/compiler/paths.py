@@ -21,7 +21,8 @@ from autodiff.compiler.calls.options import Options
 from autodiff.compiler.calls.results import Results, builder
 from autodiff.compiler.passes.passes import drop_dead, optimised
 from autodiff.compiler.program.program import Program
-from autodiff.compiler.trace.tracers import Owner, Tracer, TracingError
+from autodiff.compiler.trace.refusals import TracingError
+from autodiff.compiler.trace.tracers import Owner, Tracer
 from autodiff.compiler.trace.tracing import Trace
 from autodiff.graph import leaves, topological_order
 from autodiff.structures.structure import is_array
@@ -158,8 +159,9 @@ def outside_leaves(result: Any, name: str) -> list[Value]:
             f"{name}.backward expected f to return one Value, got {type(result).__name__}; return the loss alone; to "
             "have more than it, compile a function that returns gradient(loss, parameters), too, and call that"
         )
-    trace = modes.current_trace()
-    return [x for x in leaves(result) if not isinstance(x, Tracer) and not trace.is_constant(x)]
+    reading = modes.reading()
+    assert reading is not None
+    return [x for x in leaves(result) if not isinstance(x, Tracer) and not reading.is_constant(x)]
 
 
 def with_gradient(result: Any, differentiated: Sequence[Value]) -> list[Any]:

@@ -82,7 +82,7 @@ def _as_segments(f: Callable[..., Any], keeping: bool) -> Callable[..., Any]:
     @wraps(f)
     def evaluated(*args: Any, **kwargs: Any) -> Any:
         mode = modes.now()
-        if mode is not None and (mode.trace is not None or not mode.recording):
+        if mode is not None and (mode.reading is not None or not mode.recording):
             return f(*args, **kwargs)
         return _Segment(f, args, kwargs).outputs(keeping)
 

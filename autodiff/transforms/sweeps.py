@@ -16,9 +16,8 @@ and Walther, Evaluating Derivatives, 2008, chapter 3.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from autodiff import floats, nothing
+from autodiff import floats, modes, nothing
 from autodiff.graph import topological_order
-from autodiff.modes import current_trace
 from autodiff.nothing import NOTHING
 from autodiff.structures.structure import flatten
 from autodiff.value import Value, result_leaf
@@ -121,13 +120,13 @@ def forward(
 def chain(adjoint: Any, local: Any) -> Any:
     """Return adjoint * local, or NOTHING: what an upstream gradient, or a tangent, becomes by a local gradient.
 
-    A trace, which knows no numbers, decides at every run what is nothing.
+    A reading, which knows no numbers, decides at every run what is nothing.
     """
     if local is NOTHING:
         return NOTHING
-    trace = current_trace()
-    if trace is not None and not (trace.is_constant(adjoint) and trace.is_constant(local)):
-        return trace.chain(adjoint, local)
+    reading = modes.reading()
+    if reading is not None and not (reading.is_constant(adjoint) and reading.is_constant(local)):
+        return reading.adjoints.product(adjoint, local)
     if type(local) is float and local == 1.0:
         return adjoint
     if type(adjoint) is float and adjoint == 1.0:
@@ -137,17 +136,17 @@ def chain(adjoint: Any, local: Any) -> Any:
 
 def added(total: Any, share: Any) -> Any:
     """Return total + share, of adjoints."""
-    trace = current_trace()
-    if trace is not None and not (trace.is_constant(total) and trace.is_constant(share)):
-        return trace.added(total, share)
+    reading = modes.reading()
+    if reading is not None and not (reading.is_constant(total) and reading.is_constant(share)):
+        return reading.adjoints.sum(total, share)
     return total + share
 
 
 def _settled(adjoint: Any) -> Any:
     """Return an adjoint as a number: 0.0 for NOTHING, and never -0.0, since `backward` adds it to a grad of 0.0."""
-    trace = current_trace()
-    if trace is not None and not trace.is_constant(adjoint):
-        return trace.settled(adjoint)
+    reading = modes.reading()
+    if reading is not None and not reading.is_constant(adjoint):
+        return reading.adjoints.settled(adjoint)
     return adjoint + 0.0 if isinstance(adjoint, float) else adjoint
 
 

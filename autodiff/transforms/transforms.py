@@ -406,9 +406,9 @@ class _Run:
     def _from_elsewhere(self, numbers: Sequence[Any], order: list[Any] | None = None) -> set[Any]:
         """Return those of the numbers that depend on a leaf that is not ours, with what else of the order does."""
         values = _values(numbers)
-        trace = modes.current_trace()
-        if trace is not None:  # it knows, and has no leaf of ours that is not constant
-            return {x for x in values if not trace.is_constant(x)} | self.borrowed
+        reading = modes.reading()
+        if reading is not None:  # it knows, and has no leaf of ours that is not constant
+            return {x for x in values if not reading.is_constant(x)} | self.borrowed
         ours = {leaf for log in self.logs for leaf in log}
         order = self._ordered(values) if order is None else order
         return from_elsewhere(order, ours, self.borrowed) | {x for x in values if not x.operands and x not in ours}

@@ -36,9 +36,9 @@ def added(results: Sequence[Any]) -> Any:
 def lowered(result: Any) -> Any:
     """Return the result with floats in the place of Values, but for those that a trace under way makes something of."""
     items, structure = flatten_values(with_open_arrays(result))
-    trace = modes.current_trace()
+    reading = modes.reading()
     return structure.build(
-        [x.data if isinstance(x, Value) and (trace is None or trace.is_constant(x)) else x for x in items]
+        [x.data if isinstance(x, Value) and (reading is None or reading.is_constant(x)) else x for x in items]
     )
 
 

@@ -68,7 +68,7 @@ class _Bound:
 def is_eager() -> bool:
     """Whether compiled functions call f itself, as inside detect_anomaly() and where another function is traced."""
     mode = modes.now()
-    return mode is not None and (mode.trace is not None or mode.checking)
+    return mode is not None and (mode.reading is not None or mode.checking)
 
 
 def _in_arrays(result: Any) -> Any:

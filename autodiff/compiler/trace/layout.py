@@ -4,11 +4,12 @@ import struct
 from array import array
 from collections.abc import Iterable
 from itertools import chain
-from typing import Any, cast
+from typing import Any
 
 from autodiff.compiler.program.opcodes import CODE, OPCODES
 from autodiff.compiler.program.program import Program
-from autodiff.compiler.trace.tracers import Condition, Tracer, refusal
+from autodiff.compiler.trace.refusals import refusal
+from autodiff.compiler.trace.tracers import Condition, Tracer
 from autodiff.graph import topological_order
 from autodiff.primitives import Primitive
 from autodiff.transforms.segments import SegmentPrimitive
@@ -101,7 +102,7 @@ class Layout:
     def _slot_of(self, x: Any) -> int:
         is_constant = self.trace.is_constant(x)  # or a tracer of another trace: then it raises
         if isinstance(x, Tracer):
-            return cast(int, x.index)
+            return x.index
         if not is_constant:
             return self.slots[x]
         return self.constants[_bits(x.data if isinstance(x, Value) else float(x))]
@@ -114,7 +115,7 @@ class Layout:
 
 
 def _operands(node: Any) -> tuple[Any, ...]:
-    return node.made_from if type(node) is Condition else node.operands
+    return node.hidden_operands if type(node) is Condition else node.operands
 
 
 def _bits(number: float) -> bytes:

@@ -1,7 +1,7 @@
 """Tracers: the Values that a function is traced with, which can be computed with, but not looked at.
 
-What an operation on them does is noted by the trace under way, which `modes.current_trace()` knows. Numbers that leave
-the graph could be stale at the next run, so that is an error, which says where and what to write instead.
+The trace under way, which `modes.reading()` knows, notes each operation on them. A number that leaves the graph could
+be stale at the next run, so that is an error, which says where and what to write instead.
 """
 
 import gc
@@ -9,24 +9,18 @@ import operator
 import sys
 from collections.abc import Callable
 from functools import cache
-from typing import Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from autodiff import floats, modes, primitives, value
-from autodiff.blocks import Block
 from autodiff.compiler.program import opcodes
+from autodiff.compiler.trace.refusals import assigned_inside, foreign, looked_at, refusal
 from autodiff.primitives import Primitive
-from autodiff.sources import user_source
 from autodiff.value import Value
 
+if TYPE_CHECKING:
+    from autodiff.compiler.trace.tracing import Trace
+
 _new = object.__new__
-
-
-class TracingError(TypeError):
-    """What f does cannot be part of a program: where, and what to write instead."""
-
-
-def refusal(what: str, instead: str) -> TracingError:
-    return TracingError(f"{what}; {instead}\n  at {user_source()}")
 
 
 class Owner:
@@ -59,12 +53,14 @@ def _alone() -> int:
 class Tracer(Value):
     """A number of a program being traced: a Value that can be computed with, but not looked at."""
 
-    __slots__ = ()
+    __slots__ = ("index", "number", "owner")
 
-    # Slots of Value that a tracer has no use for hold what it has instead.
-    number: Any = vars(Value)["data"]  # at this call; decides what guards expect
-    index: Any = vars(Value)["grad"]  # the slot, once there is a program
-    owner: Any = vars(Value)["local_gradients"]  # whose number it is
+    number: float  # at this call; decides what guards expect
+    index: int  # the slot, once there is a program
+    owner: Owner  # whose number it is
+
+    # What a Value has there a tracer does not; and assignments to tracers need not ask whether something is traced.
+    __setattr__ = object.__setattr__
 
     @property  # type: ignore[override]
     def data(self) -> NoReturn:
@@ -72,7 +68,7 @@ class Tracer(Value):
 
     @data.setter
     def data(self, number: Any) -> NoReturn:
-        raise assigned("data")
+        raise assigned_inside("data")
 
     @property  # type: ignore[override]
     def grad(self) -> NoReturn:
@@ -80,7 +76,7 @@ class Tracer(Value):
 
     @grad.setter
     def grad(self, number: Any) -> NoReturn:
-        raise assigned("grad")
+        raise assigned_inside("grad")
 
     @property
     def local_gradients(self) -> NoReturn:  # type: ignore[override]
@@ -112,48 +108,21 @@ class Tracer(Value):
         raise looked_at("pickle")
 
 
-def looked_at(how: str) -> TracingError:
-    if modes.current_trace() is None:
-        return TracingError(
-            f"{how} of a number that was traced in a function given to compile, after its trace; a compiled function "
-            "runs only while it is traced, so what it stores outside is of no use: return it instead"
-        )
-    return refusal(
-        f"{how} leaves the graph inside a compiled function: the number would be stale at the next run",
-        "return it, and look at the result; compute with x itself and autodiff's functions; choose with where(...)",
-    )
-
-
-def foreign() -> TracingError:
-    return refusal(
-        "a number that was traced at another call is used again",
-        "a compiled function runs only while it is traced, so what it stores outside is of no use later: return it, "
-        "and give it back as an argument",
-    )
-
-
-def assigned(name: str) -> TracingError:
-    return refusal(
-        f"x.{name} was assigned inside a compiled function, which would happen only once, while it is traced",
-        "return the new number instead",
-    )
-
-
 class Condition(Tracer):
     """Whether a comparison holds: where() selects by it; as a bool it becomes a guard, which every run checks.
 
     To a walk over the graph it is a leaf, since no gradient flows through it: in eager code it is a bool, and no node.
     """
 
-    __slots__ = ("made_from",)
+    __slots__ = ("hidden_operands",)
 
-    made_from: tuple[Any, ...]
+    hidden_operands: tuple[Any, ...]
 
     def __bool__(self) -> bool:
-        trace = modes.current_trace()
+        trace = _trace_under_way()
         if trace is None:
             raise looked_at("bool(x)")
-        return cast(bool, trace.guard(self))
+        return trace.guard(self)
 
     def __and__(self, other: Any) -> Any:
         return _logical(primitives.minimum, self, other)
@@ -175,7 +144,14 @@ class Condition(Tracer):
 def _logical(primitive: Primitive, left: Any, right: Any) -> Any:
     if not isinstance(right, (bool, Condition)):
         return NotImplemented
-    return modes.current_trace().condition(primitive, left, right)
+    trace = _trace_under_way()
+    if trace is None:
+        raise looked_at("a comparison")
+    return trace.condition(primitive, left, right)
+
+
+def _trace_under_way() -> "Trace | None":
+    return cast("Trace | None", modes.reading())
 
 
 # --- the arithmetic of tracers ---
@@ -192,18 +168,19 @@ def _binary(primitive: Primitive, evaluate: Callable[[float, float], float], swa
         elif kind is not float and kind is not Tracer:
             left, right = (other, self) if swapped else (self, other)
             return value._operator(primitive, left, right, other)
-        if mode is None or mode.trace is None:
+        trace: Any = None if mode is None else mode.reading
+        if mode is None or trace is None:
             raise looked_at("arithmetic")
         owner = self.owner
-        if owner is not mode.trace.owner or (kind is Tracer and owner is not other.owner):
+        if owner is not trace.owner or (kind is Tracer and owner is not other.owner):
             raise foreign()
         number = other if kind is not Tracer else other.number
         node = _new(Tracer)
         node.number = evaluate(number, self.number) if swapped else evaluate(self.number, number)
         node.op, node._label, node.owner = primitive, "", owner
         node.operands = (other, self) if swapped else (self, other)
-        mode.trace.nodes.append(node)
-        return node if mode.recording else mode.trace.detached(node, again=False)
+        trace.nodes.append(node)
+        return node if mode.recording else trace.without_gradient(node)
 
     return method
 
@@ -224,39 +201,3 @@ def _negated(self: Tracer) -> Any:
 
 
 Tracer.__neg__ = _negated  # type: ignore[method-assign, assignment]
-
-# --- assignments to Values, while something is traced ---
-
-_watching: set[Block] = set()  # without a lock, which an interrupt could leave held
-
-
-def watch_assignments(block: Block) -> None:
-    """Have assignments to Values checked while the block of a trace runs: at other times they cost nothing more."""
-    _watching.add(block)
-    Value.__setattr__ = _checked_assignment  # type: ignore[method-assign, assignment]
-
-
-def unwatch_assignments(block: Block) -> None:
-    """Let go of it; Values are as ever when nothing is traced."""
-    _watching.discard(block)
-    _unwatch_if_nothing_is_traced()
-
-
-def _unwatch_if_nothing_is_traced() -> None:
-    if not _watching and "__setattr__" in vars(Value):
-        del Value.__setattr__
-        if _watching:  # another thread has begun in between
-            Value.__setattr__ = _checked_assignment  # type: ignore[method-assign, assignment]
-
-
-def _checked_assignment(self: Value, name: str, new: Any) -> None:
-    trace = modes.current_trace()
-    if trace is None:  # another thread traces, or a trace was interrupted before it could unwatch
-        _watching.difference_update([block for block in _watching if block.is_over()])
-        _unwatch_if_nothing_is_traced()
-    elif name in ("data", "grad") and hasattr(self, name) and not trace.is_constant(self):
-        raise assigned(name)
-    object.__setattr__(self, name, new)
-
-
-Tracer.__setattr__ = object.__setattr__  # type: ignore[method-assign]

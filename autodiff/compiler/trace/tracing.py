@@ -31,16 +31,11 @@ from autodiff.assigned import data_of
 from autodiff.blocks import Block, Scope
 from autodiff.compiler.program import opcodes
 from autodiff.compiler.program.program import Program
+from autodiff.compiler.trace import assignments
+from autodiff.compiler.trace.adjoints import NOT_TAKEN, TracedAdjoints
 from autodiff.compiler.trace.layout import Layout
-from autodiff.compiler.trace.tracers import (
-    Condition,
-    Owner,
-    Tracer,
-    foreign,
-    refusal,
-    unwatch_assignments,
-    watch_assignments,
-)
+from autodiff.compiler.trace.refusals import assigned_inside, backward_inside, foreign, refusal
+from autodiff.compiler.trace.tracers import Condition, Owner, Tracer
 from autodiff.graph import topological_order
 from autodiff.nothing import NOTHING
 from autodiff.primitives import Primitive
@@ -50,7 +45,6 @@ from autodiff.value import Value, read
 
 _new = object.__new__
 _PLAIN = (float, int, bool)
-NOT_TAKEN = float("-0.0")  # what NOTHING is in a trace: this object, which no arithmetic gives
 
 _COMPARISONS: dict[str, tuple[Primitive, bool, Callable[[Any, Any], Any]]] = {
     "<": (opcodes.less, False, operator.lt),
@@ -127,21 +121,21 @@ class Trace(Scope):
         self.nodes: list[Tracer] = []
         self.guards: list[Guard] = []
         self.leaves: list[Value] = []
+        self.adjoints = TracedAdjoints()
         self._constants: set[Any] = set()  # plain Values made inside
-        self._optional: set[Any] = set()  # tracers of adjoints, or local gradients, that may be nothing at a run
         self._recomputed: dict[Any, float] = {}  # interior nodes from outside
         self._logged = 0
 
     def begin(self, block: Block) -> Self:
-        watch_assignments(block)
-        modes.change(block, recording=True, checking=False, sourcing=False, trace=self)
+        assignments.watch(block)
+        modes.change(block, recording=True, checking=False, sourcing=False, reading=self)
         self._log = modes.log(block)
         return self
 
     def end(self, block: Block) -> None:
         modes.unlog(block)
         modes.restore(block)
-        unwatch_assignments(block)
+        assignments.unwatch(block)
 
     def input(self, number: float) -> Tracer:
         """Return the placeholder of another input, which holds this number at this call."""
@@ -158,8 +152,8 @@ class Trace(Scope):
         if all(map(self.is_constant, taken)):
             return self._plain(primitive, taken)
         node = self.noted(Tracer, primitive, taken)
-        if primitive is primitives.where and any(x is NOT_TAKEN or x in self._optional for x in taken[1:]):
-            self._optional.add(node)
+        if primitive is primitives.where:
+            self.adjoints.note_choice(node, taken[1:])
         return node
 
     def noted(self, kind: type[Any], primitive: Primitive, operands: tuple[Any, ...]) -> Any:
@@ -168,22 +162,24 @@ class Trace(Scope):
         node.number = primitive.evaluate(*[x if type(x) is float else self._number(x) for x in operands])
         node.op, node.operands, node._label, node.owner = primitive, operands, "", self.owner
         if kind is Condition:
-            node.operands, node.made_from = (), operands
+            node.operands, node.hidden_operands = (), operands
         self.nodes.append(node)
         mode = modes.now()
-        return node if mode is None or mode.recording else self.detached(node, again=False)
+        return node if mode is None or mode.recording else self.without_gradient(node)
 
-    def detached(self, x: Value, again: bool = True) -> Any:
-        """Return x without its gradient."""
+    def detach(self, x: Value) -> Any:
+        """x without its gradient; a condition has none."""
         if self.is_constant(x):
-            with modes.tracing(None):
+            with modes.plainly():
                 return x.detach()
-        if not again or not isinstance(x, Condition):
-            with modes.recording():
-                return self.noted(type(x) if isinstance(x, Condition) else Tracer, opcodes.detach, (x,))
-        return x
+        return x if isinstance(x, Condition) else self.without_gradient(x)
 
-    def compared(self, symbol: str, left: Value, right: Any) -> Any:
+    def without_gradient(self, x: Value) -> Any:
+        """A number of the program, or from outside, without its gradient."""
+        with modes.recording():
+            return self.noted(type(x) if isinstance(x, Condition) else Tracer, opcodes.detach, (x,))
+
+    def compare(self, symbol: str, left: Value, right: Any) -> Any:
         """Return the condition that a comparison makes, or a bool, where nothing in it depends on an input."""
         primitive, swapped, plain = _COMPARISONS[symbol]
         if not isinstance(right, Value):
@@ -211,44 +207,10 @@ class Trace(Scope):
         self.guards.append(Guard(condition, expected, user_line()))
         return expected
 
-    # --- adjoints: see `sweeps.chain`, and `opcodes` for how a program says nothing ---
-
-    def chain(self, adjoint: Any, local: Any) -> Any:
-        """Return adjoint * local, or NOTHING where it contributes nothing at any run.
-
-        Where the local gradient was chosen, so is the product, by the same condition.
-        """
-        if type(local) is float and local == 1.0:
-            return adjoint
-        if local in self._optional and local.op is primitives.where:
-            condition, *branches = local.operands
-            shares = [NOTHING if branch is NOT_TAKEN else self.chain(adjoint, branch) for branch in branches]
-            return primitives.where(condition, *[x if x is NOTHING else self._computed(x) for x in shares])
-        if adjoint in self._optional:
-            return self._marked(opcodes.strong_mul(adjoint, local))
-        return local if type(adjoint) is float and adjoint == 1.0 else adjoint * local
-
-    def added(self, total: Any, share: Any) -> Any:
-        """Return the sum of two adjoints of a node: nothing where both are nothing."""
-        is_optional = total in self._optional and share in self._optional
-        return self._marked(total + share) if is_optional else total + share
-
-    def settled(self, adjoint: Any) -> Any:
-        """Return an adjoint as a number, 0.0 where it is nothing."""
-        return adjoint + 0.0
-
-    def _marked(self, adjoint: Any) -> Any:
-        self._optional.add(adjoint)
-        return adjoint
-
-    def _computed(self, adjoint: Any) -> Any:
-        """Return an adjoint that may be -0.0 only where it is nothing."""
-        return adjoint if adjoint in self._optional else adjoint + 0.0
-
     def _number(self, x: Value) -> float:
         """Return what a Value is at this call; one from outside that was made from leaves, as they are now."""
         if isinstance(x, Tracer):
-            return cast(float, x.number)
+            return x.number
         if not x.operands or self.is_constant(x) or self.was_assigned(x):
             return data_of(x)
         for node in topological_order(x) if x not in self._recomputed else ():
@@ -285,7 +247,7 @@ class Trace(Scope):
 
     def _plain(self, primitive: Primitive, operands: tuple[Any, ...]) -> Any:
         mode = modes.now()
-        with modes.tracing(None):
+        with modes.plainly():
             made = primitive(*operands)
             if mode is not None and not mode.recording and isinstance(made, Value):
                 made = made.detach()
@@ -293,22 +255,16 @@ class Trace(Scope):
             self._constants.add(made)
         return made
 
-    def copied(self, x: Value) -> Any:
+    def copy(self, x: Value) -> Any:
         """Return what copy.copy makes of x: of a leaf another leaf; else another node, made from the same operands."""
         if self.is_constant(x) or not x.operands:
-            return self.detached(x)
+            return self.detach(x)
         return self.noted(type(x) if isinstance(x, Tracer) else Tracer, cast(Primitive, x.op), x.operands)
 
-    # --- what cannot be traced ---
-
-    def refuse_backward(self, x: Value) -> None:
-        """Raise for a backward() inside of f, unless all that it changes was made there."""
+    def refuse_change(self, x: Value, change: modes.Change) -> None:
+        """Raise for what would happen once, while f is traced, unless x was made inside of f, from constants alone."""
         if not self.is_constant(x):
-            raise refusal(
-                "backward() inside a compiled function would run only once, while it is traced",
-                "compile the function without it: compiled.backward(...) runs it and adds to the leaves' grad; or "
-                "return gradients, by compile(value_and_grad(f))",
-            )
+            raise backward_inside() if change == "backward" else assigned_inside(change)
 
     # --- the program ---
 
