@@ -2,7 +2,7 @@
 
 The `math` module raises where IEEE 754 has an answer: `math.log(0.0)` is a ValueError, `math.exp(1000.0)` an
 OverflowError, `1.0 / 0.0` a ZeroDivisionError. A computation graph wants the number: -inf, inf, inf. The functions
-below give it, and keep the sign of zero. They are what the table in `primitives.py` evaluates on floats; nothing
+below give it, and keep the sign of zero. They are what the table of `primitives` evaluates on floats; nothing
 here knows of gradients.
 
     >>> log(0.0), exp(1000.0), divide(1.0, -0.0), power(-8.0, 1 / 3)

@@ -21,6 +21,7 @@ from autodiff import Primitive, Value, floats, primitives
 from autodiff.graph import topological_order
 from autodiff.nothing import NOTHING, Nothing
 from autodiff.primitives import KNOWN, TABLE
+from autodiff.primitives.rules import choose
 from autodiff.testing.differences import richardson
 from autodiff.testing.oracles import CHOOSING, ORACLES, derivative, error_in_ulps
 from autodiff.testing.strategies import points
@@ -241,10 +242,10 @@ def assert_recorded_alike(node: Value, other: Value) -> None:
 
 def test_a_rule_chooses_without_a_node_where_the_condition_is_decided() -> None:
     x, y = Value(2.0), Value(3.0)
-    assert primitives._choose(True, x, y) is x
-    assert primitives._choose(False, x, y) is y
+    assert choose(True, x, y) is x
+    assert choose(False, x, y) is y
     for condition, chosen in ((Value(1.0), 2.0), (Value(0.0), 3.0), (1.0, 2.0)):
-        node = primitives._choose(condition, x, y)
+        node = choose(condition, x, y)
         assert (node.op, node.operands, node.data) == (primitives.where, (condition, x, y), chosen)
 
 

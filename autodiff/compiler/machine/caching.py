@@ -22,11 +22,15 @@ from numba.core.serialize import dumps
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _PACKAGE = Path(__file__).parents[2]
-_COMPILED = ("compiler/machine", "compiler/nests", "compiler/backends/kernels")  # folders, all of whose modules count
+_COMPILED = (
+    "primitives",
+    "compiler/machine",
+    "compiler/nests",
+    "compiler/backends/kernels",
+)  # folders, all of whose modules count
 _SOURCES = (
     *(path for folder in _COMPILED for path in sorted((_PACKAGE / folder).glob("*.py"))),
-    *(_PACKAGE / f"{name}.py" for name in ("compiler/program/opcodes", "compiler/passes/addition_loops")),
-    *(_PACKAGE / f"{name}.py" for name in ("floats", "primitives")),
+    *(_PACKAGE / f"{name}.py" for name in ("floats", "compiler/program/opcodes", "compiler/passes/addition_loops")),
 )
 
 

@@ -1,0 +1,59 @@
+"""Angles: trigonometric functions, their inverses and lengths."""
+
+import math
+
+from autodiff import floats
+from autodiff.nothing import NOTHING
+from autodiff.primitives.primitive import REAL, Primitive, on
+from autodiff.primitives.rules import choose, over, squared
+
+sin: Primitive = Primitive("sin", "sin x", floats.sin, [lambda out, x: cos(x)])
+cos: Primitive = Primitive("cos", "cos x", floats.cos, [lambda out, x: -sin(x)])
+tan = Primitive("tan", "tan x", floats.tan, [lambda out, x: 1.0 + out * out], domain=on(REAL, kinks=math.cos))
+arcsin = Primitive("arcsin", "arcsin x", floats.arcsin, [lambda out, x: arcsin_slope(x)], domain=on((-0.999, 0.999)))
+arccos = Primitive("arccos", "arccos x", floats.arccos, [lambda out, x: -arcsin_slope(x)], domain=on((-0.999, 0.999)))
+arctan = Primitive("arctan", "arctan x", floats.arctan, [lambda out, x: squared(cosine(1.0, x))])
+arctan2 = Primitive(
+    "arctan2",
+    "the angle of the point (x, y), given as y, x",
+    floats.arctan2,
+    [lambda out, y, x: over(cosine(x, y), hypot(x, y)), lambda out, y, x: over(-cosine(y, x), hypot(x, y))],
+    domain=on(REAL, REAL, kinks=lambda y, x: y if x <= 0.0 else math.hypot(x, y)),
+)
+# The zero vector has no direction: its derivative is 0, of every order, in hypot, norm and arctan2 alike. So is then
+# the second derivative of norm(x) ** 2, by the chain rule 2 (n'² + n n''), although that of the square itself is 2: no
+# finite n'' makes it 2 while n is 0. The square of a length is dot(x, x), smooth everywhere.
+hypot: Primitive = Primitive(
+    "hypot",
+    "√(x² + y²)",
+    floats.hypot,
+    [
+        lambda out, x, y: choose(out == 0.0, NOTHING, cosine(x, y)),
+        lambda out, x, y: choose(out == 0.0, NOTHING, cosine(y, x)),
+    ],
+    domain=on(REAL, REAL, kinks=math.hypot),
+)
+
+# --- for rules alone ---
+
+# Infinite at -1 and 1, in every order: x times a power of out is never a difference.
+arcsin_slope: Primitive = Primitive(
+    "arcsin_slope",
+    "1 / √(1 - x²)",
+    floats.arcsin_slope,
+    [lambda out, x: x * out * out * out],
+    domain=on((-0.999, 0.999)),
+    for_rules=True,
+)
+# Of the zero vector it is 0, as are its derivatives.
+cosine: Primitive = Primitive(
+    "cosine",
+    "x / √(x² + y²)",
+    floats.cosine,
+    [
+        lambda out, x, y: over(squared(cosine(y, x)), hypot(x, y)),
+        lambda out, x, y: over(-out * cosine(y, x), hypot(x, y)),
+    ],
+    domain=on(REAL, REAL, kinks=math.hypot),
+    for_rules=True,
+)

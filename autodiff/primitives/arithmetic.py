@@ -1,0 +1,104 @@
+"""Arithmetic: what operators do, and the steps."""
+
+import operator
+from typing import Any
+
+from autodiff import floats
+from autodiff.nothing import NOTHING
+from autodiff.primitives import exponentials
+from autodiff.primitives.primitive import NEVER, REAL, Primitive, on
+from autodiff.primitives.rules import choose, scaled, to_integer
+
+
+def _power_slope(x: Any, y: Any) -> Any:
+    """Return y x^(y - 1), the derivative of x ** y in x; 0 where that is 0 * inf, or nan, at y = 0.
+
+    x ** 0 is the constant 1 at any x, so every derivative of x ** 2 from the third on is 0. Elsewhere y = 0 needs the
+    product: its derivative in y is 1 / x.
+    """
+    slope = y * x ** (y - 1.0)
+    return scaled(y, choose(y == 0.0, choose(slope == slope, slope, NOTHING), slope))
+
+
+add = Primitive("add", "x + y", operator.add, [lambda out, x, y: 1.0, lambda out, x, y: 1.0], symbol="+", ulps=4)
+sub = Primitive("sub", "x - y", operator.sub, [lambda out, x, y: 1.0, lambda out, x, y: -1.0], symbol="−", ulps=4)
+mul = Primitive(
+    "mul", "x * y", operator.mul, [lambda out, x, y: y, lambda out, x, y: x], symbol="×", ulps=4, scales=True
+)
+div = Primitive(
+    "div",
+    "x / y",
+    floats.divide,
+    [lambda out, x, y: 1.0 / y, lambda out, x, y: scaled(x, -out / y)],
+    symbol="÷",
+    domain=on(REAL, REAL, kinks=lambda x, y: y),
+    ulps=4,
+    scales=True,
+)
+neg = Primitive("neg", "-x", operator.neg, [lambda out, x: -1.0], symbol="−", ulps=4)
+pow: Primitive = Primitive(
+    "pow",
+    "x ** y",
+    floats.power,
+    # 0 ** y is the constant 0 for y > 0: in y its derivative is 0 there, not 0 * log(0). For y < 0 it is inf, and the
+    # derivative in y the limit of x^y ln x from the right, -inf, as the value inf is that of x^y.
+    [
+        lambda out, x, y: _power_slope(x, y),
+        lambda out, x, y: choose(
+            x == 0.0, choose(y < 0.0, out * exponentials.log(x), NOTHING), out * exponentials.log(x)
+        ),
+    ],
+    symbol="xʸ",
+    domain=on((1e-3, 1e3), (-20.0, 20.0)),
+    scales=True,
+    ulps=128,  # y - 1 may round, by half an ulp of 20; ln x, up to 7, times that is a relative error of 110 ulps
+)
+mod = Primitive(
+    "mod",
+    "x % y",
+    floats.modulo,
+    [lambda out, x, y: 1.0, lambda out, x, y: round((out - x) / y, 0.0)],
+    symbol="mod",
+    domain=on((-1e3, 1e3), (0.1, 1e3), kinks=lambda x, y: to_integer(x / y)),
+    ulps=4,
+)
+floordiv = Primitive(
+    "floordiv",
+    "x // y",
+    floats.floor_divide,
+    [lambda out, x, y: NOTHING, lambda out, x, y: NOTHING],
+    symbol="//",
+    domain=on((-1e3, 1e3), (0.1, 1e3), kinks=lambda x, y: to_integer(x / y)),
+    ulps=4,
+)
+abs = Primitive(
+    "abs",
+    "|x|",
+    operator.abs,
+    [lambda out, x: choose(x == 0.0, NOTHING, sign(x))],
+    domain=on(REAL, kinks=lambda x: x),
+    ulps=4,
+)
+sign: Primitive = Primitive(
+    "sign", "sign of x", floats.sign, [lambda out, x: NOTHING], domain=on(REAL, kinks=lambda x: x), ulps=4
+)
+floor = Primitive("floor", "⌊x⌋", floats.floor, [lambda out, x: NOTHING], domain=on(REAL, kinks=to_integer), ulps=4)
+ceil = Primitive("ceil", "⌈x⌉", floats.ceil, [lambda out, x: NOTHING], domain=on(REAL, kinks=to_integer), ulps=4)
+round: Primitive = Primitive(
+    "round",
+    "x rounded to that many digits",
+    floats.round,
+    [lambda out, x, digits: NOTHING, lambda out, x, digits: NOTHING],
+    domain=on(REAL, NEVER, kinks=lambda x, digits: to_integer(x - 0.5)),
+    ulps=4,
+)
+square: Primitive = Primitive("square", "x²", lambda x: x * x, [lambda out, x: 2.0 * x], symbol="x²", ulps=4)
+reciprocal = Primitive(
+    "reciprocal",
+    "1 / x",
+    lambda x: floats.divide(1.0, x),
+    [lambda out, x: -out * out],
+    symbol="1/x",
+    domain=on(REAL, kinks=lambda x: x),
+    ulps=4,
+)

@@ -1,0 +1,94 @@
+"""Lists: any number of operands, and all their local gradients at once, in linear time."""
+
+import math
+import operator
+from collections.abc import Iterator
+from math import inf
+from typing import Any
+
+from autodiff import floats
+from autodiff.nothing import NOTHING
+from autodiff.primitives import exponentials
+from autodiff.primitives.primitive import REAL, Primitive, on
+from autodiff.primitives.rules import choose, gap, guarded, is_constant_zero, nan_or_nothing, over
+
+
+def _prod_partials(out: Any, *xs: Any) -> Iterator[Any]:
+    """Yield the product of the others for each factor, exact where factors are 0: prefix times suffix."""
+    zeros = [i for i, x in enumerate(xs) if is_constant_zero(x, out)]
+    suffixes = [1.0]
+    for x in reversed(xs[1:]):
+        suffixes.append(suffixes[-1] * x)
+    prefix: Any = 1.0
+    for i, (x, suffix) in enumerate(zip(xs, reversed(suffixes), strict=True)):
+        yield NOTHING if zeros not in ([], [i]) else prefix * suffix
+        prefix = prefix * x
+
+
+def _logsumexp_partials(out: Any, *xs: Any) -> list[Any]:
+    """Return softmax(xs), from differences to the largest, so that equal terms get equal shares exactly.
+
+    When every term is -inf, e^-inf = 0 of each leaves nothing to share: all derivatives are 0.
+    """
+    largest = max(*xs)
+    is_empty = largest == -inf
+    largest = choose(is_empty, 0.0, largest)
+    terms = [exponentials.exp(x - largest) for x in xs]
+    total = guarded(sum(*terms))
+    return [choose(is_empty, NOTHING, term / total) for term in terms]
+
+
+def _extreme_partials(out: Any, *xs: Any) -> list[Any]:
+    """Return 1/k for each of the k operands that equal the extreme; nan for each that is nan."""
+    chosen = [x == out for x in xs]
+    share = 1.0 / guarded(sum(*[choose(is_chosen, 1.0, 0.0) for is_chosen in chosen]))
+    return [choose(is_chosen, share, nan_or_nothing(x)) for is_chosen, x in zip(chosen, xs, strict=True)]
+
+
+# A sum of n terms rounds n - 1 times, by half an ulp of the largest sum on the way; 32 covers the 64 operands the tests
+# give. Of a product each rounding can be a whole ulp of the result.
+sum: Primitive = Primitive("sum", "x₁ + ... + xₙ", floats.sum, lambda out, *xs: (1.0,) * len(xs), symbol="Σ", ulps=32)
+mean = Primitive("mean", "(x₁ + ... + xₙ) / n", floats.mean, lambda out, *xs: (1.0 / len(xs),) * len(xs), ulps=32)
+prod = Primitive(
+    "prod", "x₁ · ... · xₙ", floats.prod, _prod_partials, symbol="Π", domain=on((-10.0, 10.0)), ulps=64, scales=True
+)
+dot = Primitive(
+    "dot",
+    "w₁ x₁ + ... + wₙ xₙ",
+    floats.dot,
+    lambda out, *wx: wx[len(wx) // 2 :] + wx[: len(wx) // 2],
+    symbol="·",
+    ulps=32,
+    scales=True,
+)
+norm = Primitive(
+    "norm",
+    "√(x₁² + ... + xₙ²)",
+    floats.hypot,
+    lambda out, *xs: [over(x, out) for x in xs],
+    symbol="‖x‖",
+    domain=on(REAL, kinks=math.hypot),
+)
+# The rounding of a difference, up to 100 in the domain, comes back as a relative error of its exponential: 64 ulps.
+logsumexp = Primitive(
+    "logsumexp", "ln(eˣ¹ + ... + eˣⁿ)", floats.logsumexp, _logsumexp_partials, domain=on((-50.0, 50.0)), ulps=128
+)
+# The n results of softmax share one logsumexp, their second operand: n + 1 nodes, not n².
+softmax = Primitive(
+    "softmax",
+    "e^(x - logsumexp)",
+    lambda x, total: floats.exp(x - total),
+    [lambda out, x, total: out, lambda out, x, total: -out],
+    domain=on((-50.0, 50.0), (0.0, 50.0)),
+    ulps=128,  # as of logsumexp
+)
+log_softmax = Primitive(
+    "log_softmax",
+    "x - logsumexp",
+    operator.sub,
+    [lambda out, x, total: 1.0, lambda out, x, total: -1.0],
+    domain=on((-700.0, 700.0)),
+    ulps=4,
+)
+max: Primitive = Primitive("max", "the largest", floats.max, _extreme_partials, domain=on(REAL, kinks=gap), ulps=4)
+min = Primitive("min", "the smallest", floats.min, _extreme_partials, domain=on(REAL, kinks=gap), ulps=4)
