@@ -1,7 +1,7 @@
 """What is ambient while a graph is recorded: recording off, anomaly detection, the user's source lines, a reading.
 
 One context variable holds the mode, None outside every context, so that an ordinary operation pays for a single look.
-A mode counts while its `with` block runs (`autodiff.blocks`), which ends it whatever interrupts it; threads and
+A mode counts while its `with` block runs (`autodiff.system.blocks`), which ends it whatever interrupts it; threads and
 asynchronous tasks have their own.
 
 Three settings of the mode say how Values record. A `Reading` records in their stead: it makes of each operation what
@@ -22,8 +22,8 @@ from contextvars import ContextVar
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar, cast, overload
 
-from autodiff.blocks import Block, Scope
 from autodiff.nothing import NOTHING, local_gradients
+from autodiff.system.blocks import Block, Scope
 
 if TYPE_CHECKING:
     from autodiff.primitives import Primitive

@@ -24,7 +24,6 @@ from typing import Any, Never, NoReturn, Self, cast
 
 from autodiff import copying, floats, modes, primitives
 from autodiff.assigned import data_of, grad_of, mend_grads
-from autodiff.forks import waited_for
 from autodiff.graph import FORGOTTEN, leaves, topological_order
 from autodiff.hints import (
     ELSEWHERE_ON_VALUES,
@@ -37,6 +36,7 @@ from autodiff.hints import (
 from autodiff.nothing import NOTHING, Nothing, local_gradients, passed_on_to
 from autodiff.primitives import TABLE, Primitive
 from autodiff.sources import Source, user_source, user_source_and_model
+from autodiff.system.forks import waited_for
 
 _new = object.__new__
 _PLAIN = frozenset((float, int, bool))  # isinstance(x, Value) takes twice as long for these, below Python 3.12

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 # The architecture, from the ground up. A room is a module or a folder, of `autodiff` unless it stands in `nn/`: it may
 # import itself and the rooms in the rows above its own. The longest name that fits says where a module stands.
 ROWS = """
-hints  forks  floats  blocks  sources  structures/containers
+hints  system  floats  sources  structures/containers
 nothing  assigned
 primitives  graph
 modes

@@ -54,9 +54,9 @@ from autodiff.compiler.program import saved
 from autodiff.compiler.stats import Stats
 from autodiff.compiler.trace.refusals import TracingError
 from autodiff.compiler.trace.tracing import Trace
-from autodiff.forks import renewed
 from autodiff.structures.containers import attributes_of
 from autodiff.structures.structure import flatten_values, is_array
+from autodiff.system.forks import renewed
 from autodiff.value import Value, one_pass_at_a_time
 
 MOST_PATHS = 64

@@ -24,10 +24,10 @@ from functools import wraps
 from typing import Any
 
 from autodiff import modes
-from autodiff.blocks import Block, Scope
 from autodiff.graph import topological_order
 from autodiff.primitives import Primitive
 from autodiff.structures.structure import NUMBER, Structure, flatten, flatten_values, in_blocks, nested, ordered_as
+from autodiff.system.blocks import Block, Scope
 from autodiff.transforms.sweeps import forward, from_elsewhere, gradient, read_again, recorded, reverse
 from autodiff.value import Value, accumulate, leaves_of, one_pass_at_a_time
 

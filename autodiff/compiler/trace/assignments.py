@@ -12,7 +12,7 @@ other class of the project changes while it is used, and this module alone chang
 from typing import Any
 
 from autodiff import modes
-from autodiff.blocks import Block
+from autodiff.system.blocks import Block
 from autodiff.value import Value
 
 _watching: set[Block] = set()  # without a lock, which an interrupt could leave held

@@ -28,7 +28,6 @@ from typing import Any, Self, cast
 
 from autodiff import floats, modes, primitives
 from autodiff.assigned import data_of
-from autodiff.blocks import Block, Scope
 from autodiff.compiler.program import opcodes
 from autodiff.compiler.program.program import Program
 from autodiff.compiler.trace import assignments
@@ -40,6 +39,7 @@ from autodiff.graph import topological_order
 from autodiff.nothing import NOTHING
 from autodiff.primitives import Primitive
 from autodiff.sources import Source, user_line
+from autodiff.system.blocks import Block, Scope
 from autodiff.transforms.segments import SegmentPrimitive
 from autodiff.value import Value, read
 

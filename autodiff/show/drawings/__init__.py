@@ -12,7 +12,6 @@ A graph is read once into plain data, `parts`, which the others lower:
     svg        to an element that fits where it is shown
     page       to a page of HTML
     tree       from parts to text, without Graphviz
-    files      files written whole, or not at all
 """
 
 from autodiff.show.drawings.draw import Graph, draw

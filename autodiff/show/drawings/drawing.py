@@ -6,9 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from autodiff.show.drawings import files, render, svg
+from autodiff.show.drawings import render, svg
 from autodiff.show.drawings.page import page
 from autodiff.show.words.theme import Theme
+from autodiff.system.files import write_whole
 
 
 class Drawing(ABC):
@@ -49,7 +50,7 @@ class Drawing(ABC):
             raise FileNotFoundError(
                 f"there is no directory {str(path.parent)!r} to save {path.name!r} in; make it first"
             )
-        files.write(path, written[path.suffix.lower()]())
+        write_whole(path, written[path.suffix.lower()]())
         return path
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:

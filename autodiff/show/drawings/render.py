@@ -15,8 +15,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from autodiff.forks import waited_for
 from autodiff.show.words.theme import FONT, FONTS
+from autodiff.system.forks import waited_for
 
 TOO_DEEP = (
     "This graph is too deep for the Graphviz that comes along: draw it with a smaller depth=, or with focus=, or "

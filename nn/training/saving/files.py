@@ -1,4 +1,4 @@
-"""Files of a record: one safetensors file each, replaced in one step, and read only if every byte is as written.
+"""Files of a record: one safetensors file each, read only if every byte is as written.
 
 A record is what JSON holds. Its lists of floats are the tensors of the file, in float64, named by the way to them; the
 rest is text in its metadata, after the SHA-256 of the file, which is taken with zeros in its own place.
@@ -8,13 +8,9 @@ rest is text in its metadata, after the SHA-256 of the file, which is taken with
 """
 
 import json
-import os
 import re
-from errno import ENOENT
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from nn.optional import optional
 
@@ -24,27 +20,6 @@ _SIGNATURE = re.compile(rb'"nn":"1 ([0-9a-f]{64}) ')  # the version of the forma
 
 class SavedFileError(ValueError):
     """A file that `nn.load` cannot read, or that fits no such model; the message says why, and nothing has changed."""
-
-
-def write(path: Path, content: bytes) -> None:
-    """Write a file: beside it first, then in its place, so that a crash at any moment leaves the old or the new one.
-
-    A link stays a link, and permissions stay what they were. Raises OSError, after which everything is as it was.
-    """
-    path = path.resolve()
-    if not path.parent.is_dir():
-        raise FileNotFoundError(ENOENT, "No such directory", str(path.parent))
-    beside = path.with_name(f".{uuid4().hex}.tmp")
-    try:
-        with beside.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        if path.exists():
-            beside.chmod(path.stat().st_mode)
-        beside.replace(path)
-    finally:  # after an interrupt, too
-        beside.unlink(missing_ok=True)
 
 
 def encoded(record: Any) -> bytes:

@@ -18,11 +18,12 @@ import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from autodiff.system.files import write_whole
 from nn import optim
 from nn.modules.module import Module
 from nn.optim import Optimizer
 from nn.training.history import History
-from nn.training.saving.files import SavedFileError, decoded, encoded, write
+from nn.training.saving.files import SavedFileError, decoded, encoded
 from nn.training.saving.records import attributes_in, check_alike, described, rebuilt
 
 
@@ -68,7 +69,7 @@ def save(
         "optimizer": None if optimizer is None else _described_optimizer(optimizer, model),
         "history": None if history is None else history.to_dict(),
     }
-    write(Path(path), encoded(record))
+    write_whole(Path(path), encoded(record))
 
 
 def load(path: str | os.PathLike[str], into: Module | None = None) -> Saved:

@@ -10,7 +10,7 @@ import pytest
 
 import autodiff as ad
 from autodiff import Value
-from autodiff.forks import renewed, waited_for
+from autodiff.system.forks import renewed, waited_for
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 

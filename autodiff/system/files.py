@@ -3,24 +3,30 @@
 >>> from tempfile import TemporaryDirectory
 >>> with TemporaryDirectory() as directory:
 ...     path = Path(directory) / "y.svg"
-...     write(path, b"<svg/>")
+...     write_whole(path, b"<svg/>")
 ...     path.read_bytes()
 b'<svg/>'
 """
 
 import os
 from contextlib import suppress
+from errno import ENOENT
 from pathlib import Path
 from uuid import uuid4
 
+__all__ = ["write_whole"]
 
-def write(path: Path, content: bytes) -> None:
+
+def write_whole(path: Path, content: bytes) -> None:
     """Write a file: beside it first, then in its place, in one step; a device or a pipe is written to as it is.
 
-    A link stays a link, and permissions stay what they were. Raises OSError, after which everything is as it was, if
-    the disk is full, or the directory takes no files.
+    A crash at any moment leaves the old file or the new one. A link stays a link, and permissions stay what they were.
+    Raises OSError, after which everything is as it was, if the disk is full, the directory takes no files, or there is
+    none (FileNotFoundError).
     """
     path = path.resolve()
+    if not path.parent.is_dir():
+        raise FileNotFoundError(ENOENT, "No such directory", str(path.parent))
     if path.exists() and not path.is_file():
         path.write_bytes(content)
         return
@@ -33,7 +39,6 @@ def write(path: Path, content: bytes) -> None:
         if path.exists():
             beside.chmod(path.stat().st_mode)
         beside.replace(path)
-    except BaseException:  # an interrupt, too, leaves nothing behind
+    finally:  # after an interrupt, too
         with suppress(OSError):
-            beside.unlink()
-        raise
+            beside.unlink(missing_ok=True)
