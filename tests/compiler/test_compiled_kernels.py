@@ -14,7 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autodiff.compiler.passes.additions import flatten_sums, fold_products, multiply_out_powers, shorten_sums
+from autodiff.compiler.passes.flatten_sums import flatten_sums
+from autodiff.compiler.passes.fold_products import fold_products
+from autodiff.compiler.passes.multiply_out_powers import multiply_out_powers
+from autodiff.compiler.passes.shorten_sums import shorten_sums
 from autodiff.compiler.program.opcodes import CODE, OPCODES
 from autodiff.compiler.program.program import Program
 

@@ -22,7 +22,10 @@ from autodiff.compiler.backends.kernels.units import units
 from autodiff.compiler.nests.listing import listing
 from autodiff.compiler.nests.reroll import reroll
 from autodiff.compiler.nests.schema import ONE, REDUCED, ROWS, Header
-from autodiff.compiler.passes.additions import flatten_sums, fold_products, multiply_out_powers, shorten_sums
+from autodiff.compiler.passes.flatten_sums import flatten_sums
+from autodiff.compiler.passes.fold_products import fold_products
+from autodiff.compiler.passes.multiply_out_powers import multiply_out_powers
+from autodiff.compiler.passes.shorten_sums import shorten_sums
 from autodiff.compiler.program.program import Program
 
 Array = Any

@@ -1,0 +1,29 @@
+"""Powers multiplied out: x ** 2 as x * x, and x ** -1 as 1 / x, which are rounded once instead of nearly so.
+
+>>> program = Program.of(1, [2.0], [("pow", (0, 1))], [2])
+>>> print(multiply_out_powers(program).listing())
+inputs  x0
+v4 = mul x0 x0
+outputs v4
+"""
+
+import numpy as np
+
+from autodiff.compiler.passes.arrays import arrays_of, packed, with_constants
+from autodiff.compiler.program.opcodes import CODE
+from autodiff.compiler.program.program import Program
+
+
+def multiply_out_powers(program: Program) -> Program:
+    """The program with x ** 2 as x * x, and x ** -1 as 1 / x."""
+    given, (two, minus, one) = with_constants(program, [2.0, -1.0, 1.0])
+    codes, starts, operands, _ = arrays_of(given)
+    for exponent, name in ((two, "mul"), (minus, "div")):
+        powers = np.flatnonzero(codes == CODE["pow"])
+        powers = powers[operands[starts[powers] + 1] == exponent]
+        x = operands[starts[powers]]
+        codes[powers] = CODE[name]
+        operands[starts[powers] + 1] = x
+        if name == "div":
+            operands[starts[powers]] = one
+    return given._replace(codes=packed("H", codes), operands=packed("i", operands))

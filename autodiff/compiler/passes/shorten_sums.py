@@ -1,0 +1,65 @@
+"""Sums of one or two terms as the operations that they are: add, sub, mul, neg and strong_mul again.
+
+>>> program = Program.of(2, [-0.0, 1.0], [("products", (2, 3, 0, 3, 1))], [4])
+>>> print(shorten_sums(program).listing())
+inputs  x0 x1
+v5 = add x0 x1
+outputs v5
+"""
+
+from typing import Any
+
+import numpy as np
+
+from autodiff.compiler.machine.caching import cached
+from autodiff.compiler.passes.arrays import Rewritten, arrays_of, rewritten, with_constants
+from autodiff.compiler.program.opcodes import CODE
+from autodiff.compiler.program.program import Program
+
+Array = Any
+_ADD, _SUB, _MUL, _NEG, _STRONG_MUL = (CODE[name] for name in ("add", "sub", "mul", "neg", "strong_mul"))
+_PRODUCTS, _STRONG_PRODUCTS = CODE["products"], CODE["strong_products"]
+
+
+def shorten_sums(program: Program) -> Program:
+    """The program with the sums of one or two terms as shorter operations."""
+    given, slots = with_constants(program, [1.0, -1.0, -0.0])
+    return rewritten(given, _shortened(*arrays_of(given), *slots))
+
+
+@cached
+def _shortened(
+    codes: Array, starts: Array, operands: Array, first: int, one: int, minus: int, negative: int
+) -> Rewritten:
+    """The same on arrays; the last three are the slots of 1.0, -1.0 and -0.0."""
+    n = len(codes)
+    new_codes, new_starts = codes.copy(), np.zeros(n + 1, np.int64)
+    new_operands = np.empty(len(operands), np.int64)
+    used = 0
+    for i in range(n):
+        s, e = starts[i], starts[i + 1]
+        code, begin, step = codes[i], s, 1
+        if code == _PRODUCTS and e - s == 3:
+            if operands[s] == negative:
+                code, begin = (_NEG, s + 2) if operands[s + 1] == minus else (_MUL, s + 1)
+            elif operands[s + 1] == one or operands[s + 1] == minus:
+                code, step = _ADD if operands[s + 1] == one else _SUB, 2
+        elif code == _STRONG_PRODUCTS and e - s == 3 and operands[s] == negative:
+            code, begin = _STRONG_MUL, s + 1
+        elif code in (_PRODUCTS, _STRONG_PRODUCTS) and e - s == 5 and operands[s] == negative:
+            lone = s + 1 if operands[s + 1] == one else s + 3 if operands[s + 3] == one else -1
+            if lone >= 0:  # that term is the start
+                other = 2 * s + 4 - lone
+                signed = operands[other] == one or (operands[other] == minus and code == _PRODUCTS)
+                new_codes[i] = code if not signed else _ADD if operands[other] == one else _SUB
+                new_operands[used], used = operands[lone + 1], used + 1
+                for j in range(other + signed, other + 2):
+                    new_operands[used], used = operands[j], used + 1
+                new_starts[i + 1] = used
+                continue
+        new_codes[i] = code
+        for j in range(begin, e, step):
+            new_operands[used] = operands[j]
+            used += 1
+        new_starts[i + 1] = used
+    return new_codes, new_starts, new_operands[:used], np.arange(first + n)
