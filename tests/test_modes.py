@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 import autodiff as ad
-from autodiff import Value, blocks, modes, sources
+from autodiff import Value, modes, sources
+from autodiff.system import blocks
 from autodiff.transforms import transforms
 from autodiff.value import one_pass_at_a_time
 
