@@ -14,8 +14,9 @@ import autodiff as ad
 from autodiff import Value, animate, backward_steps, draw, forward_steps
 from autodiff.show.animations.animate import Animation
 from autodiff.show.animations.film import motion
-from autodiff.show.animations.scenes import MORE, backward_scenes, forward_scenes
-from autodiff.show.drawings.parts import parts_of
+from autodiff.show.animations.scenes import MORE, Scene, backward_scenes, forward_scenes
+from autodiff.show.drawings.parts import Id
+from autodiff.show.drawings.reader import parts_of
 from autodiff.show.words.numbers import shortened
 from autodiff.show.words.theme import PALETTE, contrast
 from autodiff.testing import Program, programs
@@ -104,20 +105,20 @@ def test_scenes_show_the_numbers_of_backward_steps(program: Program) -> None:
     for scene, step in zip(scenes[1:-1], steps, strict=True):
         received.setdefault(step.node, step.upstream)
         received |= {operand: total for (operand, _), total in zip(step.contributions, step.totals, strict=True)}
-        known = {value: number(scene.texts[name]) for value, name in parts.names.items()}
-        assert known == {v: shortened(received[v]) if v in received else "not yet" for v in parts.names}
-        amounts = [scene.texts[name].rpartition(" = ")[2] for name in sorted(scene.active, key=order) if name[0] == "e"]
+        known = {value: number(scene.texts[box]) for value, box in parts.ids.items()}
+        assert known == {v: shortened(received[v]) if v in received else "not yet" for v in parts.ids}
+        amounts = [scene.texts[edge].rpartition(" = ")[2] for edge in sorted(edges_of(scene))]
         assert amounts == [shortened(amount) for _, amount in step.contributions]
         assert scene.caption == str(step)
-        assert parts.names[step.node] in scene.active
-        assert scene.changed == {parts.names[operand] for operand, _ in step.contributions}
+        assert parts.ids[step.node] in scene.active
+        assert scene.changed == {parts.ids[operand] for operand, _ in step.contributions}
     for leaf, gradient in steps.gradients.items():
-        assert scenes[-1].texts[parts.names[leaf]] == shortened(gradient)
+        assert scenes[-1].texts[parts.ids[leaf]] == shortened(gradient)
     assert not any(text.endswith(MORE) or text == "not yet" for text in scenes[-1].texts.values())
 
 
-def order(name: str) -> int:
-    return int(name.rpartition("-")[2]) if "-" in name else -1
+def edges_of(scene: Scene) -> list[Id]:
+    return [part for part in scene.active if part.element == "operand"]
 
 
 @given(programs())
@@ -127,9 +128,9 @@ def test_a_gradient_is_marked_as_unfinished_until_its_last_share(program: Progra
         return
     parts, steps = parts_of(y), backward_steps(y)
     for i, scene in enumerate(backward_scenes(steps, y, parts)):
-        later = {parts.names[operand] for step in steps[i:] for operand, _ in step.contributions}
-        marked = {name for name, text in scene.texts.items() if text.endswith(MORE)}
-        assert marked == {name for name in later if scene.texts[name] != "not yet"}
+        later = {parts.ids[operand] for step in steps[i:] for operand, _ in step.contributions}
+        marked = {box for box, text in scene.texts.items() if text.endswith(MORE)}
+        assert marked == {box for box in later if scene.texts[box] != "not yet"}
 
 
 @given(programs())
@@ -139,21 +140,21 @@ def test_forward_scenes_know_a_number_once_it_is_computed(program: Program) -> N
         return
     parts, steps = parts_of(y), forward_steps(y)
     scenes = forward_scenes(steps, y, parts)
-    known = {parts.names[value] for value in parts.names if not value.operands}
-    assert {name for name, text in scenes[0].texts.items() if text != "not yet"} == known
+    known = {parts.ids[value] for value in parts.ids if not value.operands}
+    assert {box for box, text in scenes[0].texts.items() if text != "not yet"} == known
     for scene, step in zip(scenes[1:-1], steps, strict=True):
-        known.add(parts.names[step.node])
-        assert scene.texts[parts.names[step.node]] == shortened(step.data)
-        assert {name for name, text in scene.texts.items() if text != "not yet"} == known
+        known.add(parts.ids[step.node])
+        assert scene.texts[parts.ids[step.node]] == shortened(step.data)
+        assert {box for box, text in scene.texts.items() if text != "not yet"} == known
 
 
 def test_depth_first_each_visit_goes_on_by_the_edges_that_are_left() -> None:
     a, c = doubled_twice()
     parts = parts_of(c)
     scenes = backward_scenes(backward_steps(c, order="depth-first"), c, parts)
-    edges = [sorted(name for name in scene.active if name[0] == "e") for scene in scenes]
+    edges = [sorted(map(str, edges_of(scene))) for scene in scenes]
     assert edges == [[], ["e2-0"], ["e1-0", "e1-1"], ["e2-1"], ["e1-0", "e1-1"], []]
-    assert [scene.texts[parts.names[a]] for scene in scenes] == ["not yet", "not yet", "2 + …", "2 + …", "6", "6"]
+    assert [scene.texts[parts.ids[a]] for scene in scenes] == ["not yet", "not yet", "2 + …", "2 + …", "6", "6"]
     assert scenes[-1].caption == "End: da = 6, but in topological order 4"
 
 
@@ -162,12 +163,12 @@ def test_what_gets_no_share_ends_with_zero() -> None:
     y = ad.relu(x) * 2.0 + ad.where(x > 0.0, x, 3.0)
     parts = parts_of(y)
     last = backward_scenes(backward_steps(y), y, parts)[-1]
-    assert last.texts[parts.names[x]] == "0"
+    assert last.texts[parts.ids[x]] == "0"
 
 
 def test_no_gradient_is_touched_and_one_that_is_there_is_not_shown() -> None:
     y = circuit()
-    before = {value: value.grad for value in parts_of(y).names}
+    before = {value: value.grad for value in parts_of(y).ids}
     animation = animate(y, 3.0)
     assert animation.captions[0] == "Start: df = 3; no other gradient is known yet."
     assert {value: value.grad for value in before} == before

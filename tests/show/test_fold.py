@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 import autodiff as ad
 import nn
 from autodiff import Value, draw, record_source
-from autodiff.show.drawings.parts import Box, Parts, parts_of
+from autodiff.show.drawings.parts import Box, Id, Parts
+from autodiff.show.drawings.reader import parts_of
 from autodiff.show.folding.fold import Folding, Request, folded
 from autodiff.show.folding.repeats import period
 
@@ -60,9 +61,9 @@ def test_modules_are_frames_around_what_was_made_in_them_with_their_names() -> N
         "layers.1",
         "neurons.0",
     ]
-    title = {frame.name: frame.title for frame in parts.frames}
-    where = {box.name: title.get(box.frame, "") for box in parts.boxes}
-    assert [where[box.name] for box in parts.boxes if box.label.startswith("x")] == ["", ""]
+    title = {frame.id: frame.title for frame in parts.frames}
+    where = {box.id: title.get(box.frame, "") for box in parts.boxes}
+    assert [where[box.id] for box in parts.boxes if box.label.startswith("x")] == ["", ""]
     assert where[parts.roots[0]] == "MLP.layers.1.neurons.0"
     assert [where[mark.result] for mark in parts.marks] == [title[mark.frame] for mark in parts.marks]
 
@@ -70,7 +71,7 @@ def test_modules_are_frames_around_what_was_made_in_them_with_their_names() -> N
 def test_parameters_made_before_stand_in_the_frame_that_uses_them() -> None:
     model = nn.MLP(2, [3, 1], seed=0)
     parts = parts_of(recorded(lambda: model([1.0, 2.0])))
-    title = {frame.name: frame.title for frame in parts.frames}
+    title = {frame.id: frame.title for frame in parts.frames}
     inside = [title[parts_box.frame] for parts_box in parts.boxes if parts_box.label == "w0"]
     assert sorted(inside) == [f"MLP.layers.0.neurons.{i}" for i in range(3)] + ["MLP.layers.1.neurons.0"]
 
@@ -98,7 +99,7 @@ def test_a_large_model_folds_to_its_layers_which_say_what_is_in_them() -> None:
     assert first.split("\n")[:4] == ["layers.0", "32 neurons", "2,080 parameters", "96 operations"]
     assert second.split("\n")[:4] == ["layers.1", "10 neurons", "330 parameters", "20 operations"]
     assert [mark.operation for mark in parts.marks] == ["logsumexp", "sub"]
-    assert [edge.times for edge in parts.edges if edge.operand == "g0"] == [320]
+    assert [edge.times for edge in parts.edges if edge.operand == Id("fold", (0,))] == [320]
 
 
 def test_a_folded_box_has_the_norm_of_the_gradients_of_its_parameters() -> None:
@@ -220,7 +221,7 @@ def test_the_roots_are_always_drawn() -> None:
     x = steps(1_000)
     one, other = x * 2.0, x + 1.0
     parts = parts_of([one, other], Request())
-    assert set(parts.roots) == {parts.names[one], parts.names[other]}
+    assert set(parts.roots) == {parts.ids[one], parts.ids[other]}
 
 
 def test_focus_is_drawn_in_its_neighbourhood() -> None:
@@ -230,9 +231,9 @@ def test_focus_is_drawn_in_its_neighbourhood() -> None:
         middle = next(x for x in middle.operands if isinstance(x, Value))
     parts = parts_of(root, Request(focus=middle))
     box = next(box for box in parts.boxes if box.focus)
-    assert box.name == parts.names[middle]
-    assert all(x in parts.names for x in middle.operands if isinstance(x, Value))
-    before, after = [box.name for box in parts.boxes if box.kind == "fold"]
+    assert box.id == parts.ids[middle]
+    assert all(x in parts.ids for x in middle.operands if isinstance(x, Value))
+    before, after = [box.id for box in parts.boxes if box.kind == "fold"]
     assert not [edge for edge in parts.edges if (edge.operand, edge.mark) == (after, before)]
     assert len(parts.boxes) <= 200
 
@@ -305,7 +306,7 @@ def test_every_use_of_a_value_is_on_one_edge_unless_it_is_inside_a_box(roots: li
     uses = [(j, i) for i, operands in enumerate(folding.wiring.operands) for j in operands if j >= 0]
     inside = [(j, i) for j, i in uses if folding.group[i] is not None and folding.group[i] == folding.group[j]]
     parts = parts_of(roots, request)
-    constants = {box.name for box in parts.boxes if box.kind == "constant"}
+    constants = {box.id for box in parts.boxes if box.kind == "constant"}
     drawn = sum(edge.times for edge in parts.edges if edge.operand not in constants)
     assert drawn == len(uses) - len(inside)
 
@@ -313,8 +314,8 @@ def test_every_use_of_a_value_is_on_one_edge_unless_it_is_inside_a_box(roots: li
 @given(graphs(), requests)
 def test_folding_by_structure_makes_no_cycle(roots: list[Value], request: Request) -> None:
     parts = parts_of(roots, request)
-    result = {mark.name: mark.result for mark in parts.marks}
-    waiting = {box.name: set[str]() for box in parts.boxes}
+    result = {mark.id: mark.result for mark in parts.marks}
+    waiting = {box.id: set[Id]() for box in parts.boxes}
     for edge in parts.edges:
         waiting[result.get(edge.mark, edge.mark)].add(edge.operand)
     while waiting:

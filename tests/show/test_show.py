@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 import autodiff as ad
 from autodiff import Value, draw
 from autodiff.show.drawings import dot, render
-from autodiff.show.drawings.parts import parts_of
+from autodiff.show.drawings.reader import parts_of
 
 INSTALL = 'To see the drawing: pip install "scalar-autodiff[draw]", or install Graphviz (https://graphviz.org).'
 
@@ -156,7 +156,7 @@ def test_the_same_graph_gives_the_same_source() -> None:
 def test_boxes_stand_in_topological_order_with_the_root_last() -> None:
     parts = parts_of(circuit())
     assert [box.label for box in parts.boxes] == ["x", "y", "q", "z", "f"]
-    assert [box.name for box in parts.boxes] == ["n0", "n1", "n2", "n3", "n4"]
+    assert [str(box.id) for box in parts.boxes] == ["n0", "n1", "n2", "n3", "n4"]
 
 
 def test_a_drawing_keeps_the_numbers_of_its_moment() -> None:

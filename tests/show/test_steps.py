@@ -220,3 +220,9 @@ def test_of_many_steps_a_hundred_are_shown_the_first_and_the_last() -> None:
     lines = str(forward_steps(x)).splitlines()
     numbers = [int(line.split()[0]) for line in lines[2:] if line.split()[0].isdecimal()]
     assert numbers == [*range(1, 76), *range(226, 251)]
+
+
+def test_an_emoji_made_of_several_takes_no_place_for_what_joins_them() -> None:
+    family = "\N{MAN}\N{ZERO WIDTH JOINER}\N{WOMAN}"
+    table = Table("", ("a", "b"), [(family, "1"), ("wide", "2")], numbers=set())
+    assert table.text() == f"a     b\n{family}  1\nwide  2"

@@ -12,7 +12,7 @@ import autodiff as ad
 import nn
 from autodiff import Value, draw, record_source
 from autodiff.show.drawings import render, svg
-from autodiff.show.drawings.parts import parts_of
+from autodiff.show.drawings.reader import parts_of
 from tests.show.test_show import HAS_DOT, HOSTILE, circuit, needs_svg, texts
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -156,12 +156,16 @@ def test_the_picture_shrinks_with_its_column_but_not_below_what_can_be_read() ->
     assert 11 * 4 / 3 * svg.SMALLEST > 8
 
 
+def test_titles_have_labels_as_they_are_written() -> None:
+    assert "leaf a :b: data 1, grad not yet" in titles(draw(Value(1.0, "a :b")).svg())
+
+
 def test_a_reference_within_a_drawing_gets_its_prefix() -> None:
     drawn = (
         '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"><linearGradient id="l"/>'
         '<path fill="url(#l)"/><a xlink:href="#l"/><a xlink:href="https://example.org/#l"/></svg>'
     )
-    picture = svg.finished(drawn, "p", "t", "d", {}, "light")
+    picture = svg.finished(drawn, "p", svg.AltText("t", "d", {}), "light")
     assert 'url(#p-l)"' in picture
     assert picture.count('href="#p-l"') == 1
     assert 'href="https://example.org/#l"' in picture

@@ -21,13 +21,15 @@ from typing import Any, get_args
 from autodiff import floats
 from autodiff.graph import topological_order
 from autodiff.show.animations import film
-from autodiff.show.animations.player import Track, page, player
-from autodiff.show.animations.scenes import backward_scenes, forward_scenes
-from autodiff.show.animations.stage import Stage
+from autodiff.show.animations.player import page, player
+from autodiff.show.animations.scenes import Scene, backward_scenes, forward_scenes
+from autodiff.show.animations.stage import Play, Stage, Track
 from autodiff.show.drawings import render
-from autodiff.show.drawings.dot import Direction
+from autodiff.show.drawings.dot import Direction, Looks
 from autodiff.show.drawings.drawing import Drawing
-from autodiff.show.drawings.parts import Parts, parts_of
+from autodiff.show.drawings.parts import Parts
+from autodiff.show.drawings.reader import parts_of
+from autodiff.show.drawings.svg import AltText
 from autodiff.show.explanations.steps import BackwardSteps, ForwardSteps, Order, backward_steps, forward_steps
 from autodiff.show.words.names import names_of
 from autodiff.show.words.theme import Theme
@@ -49,7 +51,7 @@ def animate(
     direction: Direction = "LR",
     theme: Theme = "auto",
 ) -> "Animation":
-    """Return the backward pass from `y`, step by step in a drawing, with a slider and a play button.
+    """The backward pass from `y`, step by step in a drawing, with a slider and a play button.
 
     Gradients are "not yet" until they become known, and followed by "+ …" while there is more to come. The node whose
     turn it is, and the edges that it passes its gradient on by, are highlighted: upstream × local gradient = what is
@@ -66,7 +68,7 @@ def animate(
         direction: from operands to results, "LR" left to right or "TB" top to bottom.
         theme: "light", "dark", or "auto", which follows the reader's preference.
 
-    Raises TypeError if y is no Value, ValueError if it is a leaf, for a graph that is too large, or another order, ...
+    Raises TypeError if y is not a Value, ValueError if it is a leaf, for a graph that is too large, another order, ...
 
     >>> a = Value(3.0, "a")
     >>> b = a + a
@@ -79,17 +81,20 @@ def animate(
     """
     _check(y, forward, order)
     _check_choices(order=(order, Order), direction=(direction, Direction), theme=(theme, Theme))
-    pause, name = _positive(seconds), names_of(y)[y]
-    stage = _stages(y, _small(y), direction, theme)
+    pause, name, parts = _positive(seconds), names_of(y)[y], _small(y)
+    passes: Sequence[Steps]
     if forward:
-        title, forwards = f"Forward pass of {name}", forward_steps(y)
-        return Animation(title, [forwards], [Track(title, stage(forwards), forwards._repr_html_())], pause, theme)
-    title = f"Backward pass of {name}"
-    orders: list[Order] = [order] if order == "topological" else [order, "topological"]
-    passes = [_few(backward_steps(y, gradient, order=each)) for each in orders]
-    titles = [title] if len(passes) == 1 else [_TITLES[steps.order] for steps in passes]
-    tracks = [Track(title, stage(steps), steps._repr_html_()) for title, steps in zip(titles, passes, strict=True)]
-    return Animation(title, passes, tracks, pause, theme)
+        title, passes = f"Forward pass of {name}", [forward_steps(y)]
+        looks = Looks(("data",), direction, theme)
+    else:
+        orders: list[Order] = [order] if order == "topological" else [order, "topological"]
+        title, passes = f"Backward pass of {name}", [_few(backward_steps(y, gradient, order=each)) for each in orders]
+        looks = Looks(("data", "grad", "contribution"), direction, theme)
+    tracks = [
+        Track(title if len(passes) == 1 else _title(steps), Stage(parts, _scenes(steps, y, parts), looks), steps)
+        for steps in passes
+    ]
+    return Animation(Play(title, tracks, pause, theme))
 
 
 class Animation(Drawing):
@@ -111,80 +116,69 @@ class Animation(Drawing):
     True
     """
 
-    def __init__(
-        self, title: str, passes: Sequence[Steps], tracks: Sequence[Track], seconds: float, theme: Theme
-    ) -> None:
-        self.captions = [scene.caption for scene in tracks[0].stage.scenes]
-        self._title = title
-        self._passes = passes
-        self._tracks = tracks
-        self._seconds = seconds
-        self._theme = theme
+    def __init__(self, play: Play) -> None:
+        self.captions = [scene.caption for scene in play.tracks[0].stage.scenes]
+        self._play = play
+        self._theme = play.theme
 
     def html(self, prefix: str | None = None) -> str:
-        """Return the animation as an element of HTML, its script and style included.
+        """The animation as an element of HTML, its script and style included.
 
         Args:
-            prefix: its id, which every id in it begins with; by default one that no other animation has.
+            prefix: its id, with which all ids in it begin; by default one that no other animation has.
 
-        Raises ValueError for a prefix that is no name, RuntimeError if nothing that is installed can make the picture.
+        Raises ValueError for a prefix that is not a name, RuntimeError if nothing installed can make the picture.
         """
-        return player(self._tracks, self._title, self._seconds, self._theme, prefix=prefix)
+        return player(self._play, prefix=prefix)
 
     def text(self) -> str:
-        """Return the steps as a table, or two."""
-        return "\n\n".join([str(steps) for steps in self._passes])
+        """The steps as a table, or two."""
+        return "\n\n".join([str(track.steps) for track in self._play.tracks])
 
     def __repr__(self) -> str:
-        several = ", depth first beside topological" if len(self._passes) > 1 else ""
-        counts = " and ".join([f"{len(steps):,}" for steps in self._passes])
+        title, tracks = self._play.title, self._play.tracks
+        several = ", depth first beside topological" if len(tracks) > 1 else ""
+        counts = " and ".join([f"{len(track.steps):,}" for track in tracks])
         steps = "step" if counts == "1" else "steps"
-        return f"Animation({self._title[0].lower()}{self._title[1:]}{several}: {counts} {steps})"
+        return f"Animation({title[0].lower()}{title[1:]}{several}: {counts} {steps})"
 
     def _repr_html_(self) -> str:
         return self._repr_mimebundle_()["text/html"]
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        """Return what Jupyter shows: the animation, or the steps as a table and why there is no picture."""
+        """For Jupyter: the animation, or the steps as a table and why there is no picture."""
         try:
             return {"text/html": self.html(), "text/plain": self.text()}
         except render.RenderError as error:
-            tables = [track.table for track in self._tracks]
+            tables = [track.steps._repr_html_() for track in self._play.tracks]
             return {
                 "text/html": "\n".join([*tables, f"<p>{escape(str(error))}</p>"]),
                 "text/plain": f"{self.text()}\n\n{error}",
             }
 
     def _drawn(self) -> str:
-        return film.film(self._tracks, self._seconds, self._theme)
+        return film.film(self._play)
 
-    def _words(self) -> tuple[str, str]:
-        steps = [line for track in self._tracks for line in [scene.caption for scene in track.stage.scenes]]
-        return self._title, " ".join([f"{line}." if line[-1] != "." else line for line in steps])
-
-    def _titles(self) -> dict[str, str]:
-        return film.titles(self._tracks)
+    def _alt(self) -> AltText:
+        captions = [scene.caption for track in self._play.tracks for scene in track.stage.scenes]
+        description = " ".join([f"{line}." if line[-1] != "." else line for line in captions])
+        return AltText(self._play.title, description, film.titles(self._play.tracks))
 
     def _formats(self) -> dict[str, Callable[[], bytes]]:
         return super()._formats() | {".html": lambda: self._page().encode()}
 
     def _page(self) -> str:
-        alone = player(self._tracks, self._title, self._seconds, self._theme, alone=True)
-        return page(alone, self._title, self._theme)
+        return page(player(self._play, alone=True), self._play.title, self._theme)
 
 
-_TITLES: dict[Order, str] = {"topological": "In topological order: right", "depth-first": "Depth first: wrong"}
+def _title(steps: Steps) -> str:
+    """The title of one of two orders, side by side."""
+    right = isinstance(steps, ForwardSteps) or steps.order == "topological"
+    return "In topological order: right" if right else "Depth first: wrong"
 
 
-def _stages(y: Value, parts: Parts, direction: Direction, theme: Theme) -> Callable[[Steps], Stage]:
-    """Return what lays out the drawing of y for the scenes of a pass."""
-
-    def stage(steps: Steps) -> Stage:
-        if isinstance(steps, ForwardSteps):
-            return Stage(parts, forward_scenes(steps, y, parts), "data", direction, theme)
-        return Stage(parts, backward_scenes(steps, y, parts), "grad", direction, theme)
-
-    return stage
+def _scenes(steps: Steps, y: Value, parts: Parts) -> list[Scene]:
+    return forward_scenes(steps, y, parts) if isinstance(steps, ForwardSteps) else backward_scenes(steps, y, parts)
 
 
 # --- what is asked for ---
@@ -213,7 +207,7 @@ def _positive(seconds: Any) -> float:
 
 
 def _small(y: Value) -> Parts:
-    """Return the parts of a graph that is not too large to be animated."""
+    """The parts of a graph, which must not be too large to be animated."""
     boxes = sum([1 + sum([type(x) is float for x in node.operands]) for node in topological_order(y)])
     if boxes <= MOST_BOXES:  # counting leaves as well takes their names: do that to small graphs only
         parts = parts_of(y)
@@ -227,9 +221,9 @@ def _small(y: Value) -> Parts:
 
 
 def _named(parts: Parts, names: Mapping[Value, str]) -> Parts:
-    """Return the parts with the names in boxes by which the steps call them."""
-    labels = {name: names[value] for value, name in parts.names.items()}
-    return parts._replace(boxes=tuple([box._replace(label=labels.get(box.name, "")) for box in parts.boxes]))
+    """The parts with the names in their boxes by which the steps call them."""
+    labels = {box: names[value] for value, box in parts.ids.items()}
+    return parts._replace(boxes=tuple([box._replace(label=labels.get(box.id, "")) for box in parts.boxes]))
 
 
 def _few(steps: BackwardSteps) -> BackwardSteps:

@@ -12,8 +12,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from autodiff.show.animations.player import Track
-from autodiff.show.animations.stage import FROM, TO
+from autodiff.show.animations.stage import FROM, TO, Play, Track
 from autodiff.show.drawings.svg import NAMESPACE
 from autodiff.show.words.text import printable
 from autodiff.show.words.theme import FONTS, Theme, colour
@@ -23,12 +22,13 @@ _NARROWEST, _MARGIN, _LINE, _CHARACTER = 400.0, 10.8, 15.0, 6.9  # points; the w
 _SIZE = "11"
 
 
-def film(tracks: Sequence[Track], seconds: float, theme: Theme) -> str:
-    """Return an <svg> element: the tracks one above the other, each with its steps in words below it."""
+def film(play: Play) -> str:
+    """An <svg> element: the tracks one above the other, each with its steps in words below it."""
+    tracks, theme = play.tracks, play.theme
     root = Element(f"{{{NAMESPACE}}}svg", {"class": "ad-film"})
     sheet = SubElement(root, f"{{{NAMESPACE}}}style")
     paper = SubElement(root, f"{{{NAMESPACE}}}rect", {"fill": colour("paper", theme)})
-    pictures = [_named(track.stage.element(), f"t{i}-") for i, track in enumerate(tracks)]
+    pictures = [_named(track.stage.element(), _prefix(i)) for i, track in enumerate(tracks)]
     wide = max([_NARROWEST, *[_size(picture)[0] for picture in pictures]])
     high = _MARGIN / 2
     for track, picture in zip(tracks, pictures, strict=True):
@@ -42,22 +42,29 @@ def film(tracks: Sequence[Track], seconds: float, theme: Theme) -> str:
         root.set(name, f"{number:.2f}pt")
         paper.set(name, f"{number:.2f}")
     root.set("viewBox", f"0 0 {wide:.2f} {high:.2f}")
-    sheet.text = _moved(root, max([len(track.stage.scenes) for track in tracks]), seconds)
+    sheet.text = _moved(root, play.last + 1, play.seconds)
     return tostring(root, encoding="unicode")
 
 
 def titles(tracks: Sequence[Track]) -> dict[str, str]:
-    """Return what each element is, in words, by its id in a film."""
-    return {f"t{i}-{name}": words for i, track in enumerate(tracks) for name, words in track.stage.titles().items()}
+    """The titles of all elements, by their ids in a film."""
+    return {
+        f"{_prefix(i)}{part}": words for i, track in enumerate(tracks) for part, words in track.stage.titles().items()
+    }
+
+
+def _prefix(track: int) -> str:
+    """The beginning of the ids in a track: the same part is in several."""
+    return f"t{track}-"
 
 
 # --- where everything stands ---
 
 
-def _named(picture: Element, start: str) -> Element:
+def _named(picture: Element, prefix: str) -> Element:
     for element in picture.iter():
         if "id" in element.attrib:
-            element.set("id", start + element.attrib["id"])
+            element.set("id", prefix + element.attrib["id"])
     return picture
 
 
@@ -73,7 +80,7 @@ def _place(root: Element, picture: Element, y: float) -> None:
 
 
 def _captions(root: Element, track: Track, y: float, wide: float, theme: Theme) -> float:
-    """Write the caption of each scene at the same place, and return how high that is."""
+    """Write the caption of each scene at the same place, and return the height that this takes."""
     scenes = track.stage.scenes
     most = int((wide - 2 * _MARGIN) / _CHARACTER)
     written = []
@@ -101,11 +108,11 @@ def _write(root: Element, lines: Iterable[str], y: float, theme: Theme) -> Eleme
 def _moved(root: Element, scenes: int, seconds: float) -> str:
     """Give each element that is shown in turn the class that does so, and return the rules of these classes."""
     rules = {}
-    for track in root.iter():
-        if FROM in track.attrib:
-            first, last = int(track.attrib[FROM]), int(track.attrib[TO])
-            name, rule = motion(first, scenes - 1 if _is_last(track) else last, scenes, seconds)
-            track.set("class", name)
+    for element in root.iter():
+        if FROM in element.attrib:
+            first, last = int(element.attrib[FROM]), int(element.attrib[TO])
+            name, rule = motion(first, scenes - 1 if _is_last(element) else last, scenes, seconds)
+            element.set("class", name)
             rules[name] = rule
     still = ".ad-film *{animation:none!important}"
     return (
@@ -115,12 +122,12 @@ def _moved(root: Element, scenes: int, seconds: float) -> str:
 
 
 def _is_last(element: Element) -> bool:
-    """Return whether an element belongs to its track's last scene, which stays until the longest track ends."""
+    """Whether an element belongs to its track's last scene, which stays until the longest track ends."""
     return element.get("visibility") != "hidden"
 
 
 def motion(first: int, last: int, scenes: int, seconds: float) -> tuple[str, str]:
-    """Return a class, and the CSS by which it is seen from one scene to another, over and over."""
+    """The name of a class, and the CSS that shows it from one scene to another, over and over."""
     name = f"ad-{first}-{last}-of-{scenes}-{1000 * seconds:.0f}ms"
     whole = scenes + HOLD
     frames = "0%{visibility:hidden}" if first else ""

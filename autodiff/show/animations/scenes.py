@@ -1,15 +1,15 @@
 """Scenes: what a drawing shows at each step of a pass, as plain data.
 
-A scene has the text of every box's number and of every edge, by the names that `parts.py` gives them, the colours of
-boxes, and which elements the step is about. The first scene is before the pass, the last one after it: step k of
+A scene has the text of every box's number and of every edge, the colours of boxes, and which elements the step is
+about, all by the ids of the parts. The first scene is before the pass, the last one after it: step k of
 `backward_steps` is scene k.
 
     >>> from autodiff import Value, backward_steps
-    >>> from autodiff.show.drawings.parts import parts_of
+    >>> from autodiff.show.drawings.reader import parts_of
     >>> x = Value(3.0, "x")
     >>> y = x * 2.0
     >>> for scene in backward_scenes(backward_steps(y), y, parts_of(y)):
-    ...     print(scene.texts, scene.caption)
+    ...     print({str(part): text for part, text in scene.texts.items()}, scene.caption)
     {'n0': 'not yet', 'n1': '1', 'e1-0': '2'} Start: dy = 1; no other gradient is known yet.
     {'n0': '2', 'n1': '1', 'e1-0': '1 × 2 = 2'} y = x * 2 = 6, dy = 1: dx += 1 * 2 = 2
     {'n0': '2', 'n1': '1', 'e1-0': '1 × 2 = 2'} End: dx = 2
@@ -20,7 +20,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from autodiff.nothing import NOTHING
-from autodiff.show.drawings.parts import Parts
+from autodiff.show.drawings.parts import Id, Parts
 from autodiff.show.explanations.steps import BackwardStep, BackwardSteps, ForwardSteps
 from autodiff.show.words import theme
 from autodiff.show.words.names import names_of
@@ -32,25 +32,25 @@ MORE = " + …"  # after a gradient to which a later step adds
 
 
 class Scene(NamedTuple):
-    """What a drawing shows at one step.
+    """One step in a drawing.
 
     Attributes:
         caption: the step in words.
-        texts: the number in each box, and what is written on each edge, by name.
-        tones: the colour of each box, by name.
-        active: the names of what the step is about: the node, its operation, its edges.
-        changed: the names of the boxes whose number the step changes.
+        texts: the number in each box, and the text on each edge.
+        tones: the colour of each box.
+        active: the elements that the step is about: the node, its operation, its edges.
+        changed: the boxes whose number the step changes.
     """
 
     caption: str
-    texts: dict[str, str]
-    tones: dict[str, str]
-    active: frozenset[str] = frozenset()
-    changed: frozenset[str] = frozenset()
+    texts: dict[Id, str]
+    tones: dict[Id, str]
+    active: frozenset[Id] = frozenset()
+    changed: frozenset[Id] = frozenset()
 
 
 def backward_scenes(steps: BackwardSteps, y: Value, parts: Parts) -> list[Scene]:
-    """Return the scenes of a backward pass: gradients are "not yet" until the first share arrives.
+    """The scenes of a backward pass: gradients are "not yet" until the first share arrives.
 
     A gradient to which a later step adds is followed by "+ …".
     """
@@ -58,13 +58,13 @@ def backward_scenes(steps: BackwardSteps, y: Value, parts: Parts) -> list[Scene]
 
 
 class _Backward:
-    """What is known of each gradient, and written on each edge, as the pass goes on."""
+    """The gradients known so far, and the texts of edges, as the pass goes on."""
 
     def __init__(self, steps: BackwardSteps, y: Value, parts: Parts) -> None:
         self.steps, self.y, self.parts = steps, y, parts
         self.totals = {y: steps[0].upstream}
         self.to_come = Counter([operand for step in steps for operand, _ in step.contributions])
-        self.labels = {edge.name: edge.local_gradient for edge in parts.edges if edge.local_gradient}
+        self.labels = {edge.id: edge.local_gradient for edge in parts.edges if edge.local_gradient}
         self.passed: Counter[Value] = Counter()  # how many shares a visit, depth first, has given already
         numbers = [number for step in steps for number in (step.upstream, *step.totals)]
         self.largest = _largest(numbers)
@@ -72,25 +72,25 @@ class _Backward:
     def scenes(self) -> list[Scene]:
         name = names_of(self.y)[self.y]
         start = f"Start: d{name} = {shortened(self.totals[self.y])}; no other gradient is known yet."
-        scenes = [self._scene(start, changed=frozenset([self.parts.names[self.y]]))]
+        scenes = [self._scene(start, changed=frozenset([self.parts.ids[self.y]]))]
         scenes += [self._after(step) for step in self.steps]
-        self.totals = dict.fromkeys(self.parts.names, 0.0) | self.totals  # what got no share has a gradient of zero
+        self.totals = dict.fromkeys(self.parts.ids, 0.0) | self.totals  # what got no share has a gradient of zero
         return [*scenes, self._scene(f"End: {'; '.join(self.steps.notes)}")]
 
     def _after(self, step: BackwardStep) -> Scene:
         self.totals.setdefault(step.node, step.upstream)
-        number, edges = self.parts.names[step.node][1:], []
+        box, edges = self.parts.ids[step.node], list[Id]()
         for i, (operand, amount), total in zip(self._positions(step), step.contributions, step.totals, strict=True):
-            edges.append(f"e{number}-{i}")
+            edges.append(box.sibling("operand", i))
             product = f"{shortened(step.upstream)} × {shortened(step.local_gradients[i])}"
             self.labels[edges[-1]] = f"{product} = {shortened(amount)}"
             self.totals[operand] = total
             self.to_come[operand] -= 1
-        changed = frozenset([self.parts.names[operand] for operand, _ in step.contributions])
-        return self._scene(str(step), frozenset([*_made(self.parts.names[step.node]), *edges]), changed)
+        changed = frozenset([self.parts.ids[operand] for operand, _ in step.contributions])
+        return self._scene(str(step), frozenset([*_made(box), *edges]), changed)
 
     def _positions(self, step: BackwardStep) -> list[int]:
-        """Return where the operands that get a share stand; depth first, a visit gives them in several steps."""
+        """The positions of the operands that get a share; depth first, a visit gives them in several steps."""
         node = step.node
         assert node.op is not None
         if not step.contributions:
@@ -105,11 +105,9 @@ class _Backward:
         self.passed[node] = last % len(sharing)
         return sharing[first:last]
 
-    def _scene(
-        self, caption: str, active: frozenset[str] = frozenset(), changed: frozenset[str] = frozenset()
-    ) -> Scene:
-        texts = {name: self._text(value) for value, name in self.parts.names.items()}
-        tones = _tones(self.parts.names, self.totals, self.largest)
+    def _scene(self, caption: str, active: frozenset[Id] = frozenset(), changed: frozenset[Id] = frozenset()) -> Scene:
+        texts = {box: self._text(value) for value, box in self.parts.ids.items()}
+        tones = _tones(self.parts.ids, self.totals, self.largest)
         return Scene(caption, texts | self.labels, tones, active, changed)
 
     def _text(self, value: Value) -> str:
@@ -119,30 +117,30 @@ class _Backward:
 
 
 def forward_scenes(steps: ForwardSteps, y: Value, parts: Parts) -> list[Scene]:
-    """Return the scenes of the forward pass: a number is "not yet" until its operation has been computed."""
-    known = {value: value.data for value in parts.names if not value.operands}
-    largest = _largest([value.data for value in parts.names])
+    """The scenes of the forward pass: a number is "not yet" until its operation has been computed."""
+    known = {value: value.data for value in parts.ids if not value.operands}
+    largest = _largest([value.data for value in parts.ids])
 
-    def scene(caption: str, active: frozenset[str] = frozenset(), changed: frozenset[str] = frozenset()) -> Scene:
-        texts = {name: shortened(known[value]) if value in known else NOT_YET for value, name in parts.names.items()}
-        return Scene(caption, texts, _tones(parts.names, known, largest), active, changed)
+    def scene(caption: str, active: frozenset[Id] = frozenset(), changed: frozenset[Id] = frozenset()) -> Scene:
+        texts = {box: shortened(known[value]) if value in known else NOT_YET for value, box in parts.ids.items()}
+        return Scene(caption, texts, _tones(parts.ids, known, largest), active, changed)
 
     scenes = [scene("Start: the leaves have their numbers; nothing is computed yet.")]
     for step in steps:
         known[step.node] = step.data
-        name = parts.names[step.node]
-        edges = [f"e{name[1:]}-{i}" for i in range(len(step.operands))]
-        scenes.append(scene(str(step), frozenset([*_made(name), *edges]), frozenset([name])))
+        box = parts.ids[step.node]
+        edges = [box.sibling("operand", i) for i in range(len(step.operands))]
+        scenes.append(scene(str(step), frozenset([*_made(box), *edges]), frozenset([box])))
     return [*scenes, scene(f"End: {names_of(y)[y]} = {shortened(y.data)}")]
 
 
-def _made(name: str) -> tuple[str, ...]:
-    """Return the names of a box, of the operation that made it, and of the edge between them."""
-    return name, f"o{name[1:]}", f"r{name[1:]}"
+def _made(box: Id) -> tuple[Id, ...]:
+    """A box, the operation that made it, and the edge between them."""
+    return box, box.sibling("operation"), box.sibling("result")
 
 
-def _tones(names: Mapping[Value, str], known: Mapping[Value, float], largest: float) -> dict[str, str]:
-    return {name: theme.tone(known[v], largest) if v in known else UNKNOWN for v, name in names.items()}
+def _tones(ids: Mapping[Value, Id], known: Mapping[Value, float], largest: float) -> dict[Id, str]:
+    return {box: theme.tone(known[v], largest) if v in known else UNKNOWN for v, box in ids.items()}
 
 
 def _largest(numbers: Iterable[float]) -> float:

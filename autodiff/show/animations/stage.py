@@ -1,4 +1,4 @@
-"""A drawing laid out once for all of its scenes: what changes is there several times, and shown in turn.
+"""A drawing laid out once for all of its scenes: whatever changes is there several times, and shown in turn.
 
 Each text, colour and highlight that some scenes have and others have not is an element of its own, with the first and
 the last of its scenes in `data-from` and `data-to`, and hidden unless it belongs to the last scene: who shows the
@@ -10,13 +10,15 @@ Boxes are as wide as their longest text, so that nothing moves.
 from collections.abc import Hashable, Iterator, Sequence
 from copy import copy
 from functools import cached_property
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 from xml.etree.ElementTree import Element, fromstring
 
 from autodiff.show.animations.scenes import Scene
 from autodiff.show.drawings import dot, render
-from autodiff.show.drawings.parts import Box, Edge, Parts
+from autodiff.show.drawings.parts import Box, Edge, Id, Parts
 from autodiff.show.drawings.svg import NAMESPACE
+from autodiff.show.drawings.titles import box_title, titles
+from autodiff.show.explanations.steps import BackwardSteps, ForwardSteps
 from autodiff.show.words.numbers import NOT_YET
 from autodiff.show.words.theme import Theme, colour
 
@@ -31,14 +33,14 @@ State = TypeVar("State", bound=Hashable)
 
 
 class Stage:
-    """A graph's drawing and its scenes, in which one kind of number, `row`, becomes known. `element()` draws them."""
+    """The drawing of a graph and its scenes, in which the grad becomes known if that is shown, the data otherwise."""
 
-    def __init__(self, parts: Parts, scenes: Sequence[Scene], row: dot.Shown, direction: dot.Direction, theme: Theme):
+    def __init__(self, parts: Parts, scenes: Sequence[Scene], looks: dot.Looks) -> None:
         self.scenes = scenes
         self._parts = parts
-        self._row = row
-        self._theme = theme
-        self._looks = dot.Looks(("data",) if row == "data" else ("data", "grad", "contribution"), direction, theme)
+        self._looks = looks
+        self._theme = looks.theme
+        self._changes = "grad" if "grad" in looks.show else "data"
 
     @cached_property
     def _drawn(self) -> str:
@@ -47,29 +49,31 @@ class Stage:
         widest = self._parts._replace(boxes=boxes, edges=edges)
         return render.svg(dot.digraph(widest, self._looks).source)
 
-    def titles(self) -> dict[str, str]:
-        """Return what each element is, in words, by its name, without the numbers that are not known from the start."""
-        found = dot.titles(self._parts)
+    def titles(self) -> dict[Id, str]:
+        """The titles of all elements, without the numbers that are not known from the start."""
+        found = titles(self._parts)
         for box in self._parts.boxes:
-            found[box.name] = found[box.name].rpartition(", grad ")[0] or found[box.name]
-            if self._row == "data" and box.kind == "interior":
-                found[box.name] = found[box.name].rpartition(": data ")[0]
+            known = ("data",) if self._changes == "grad" or box.kind == "leaf" else ()
+            found[box.id] = box_title(box._replace(flag=""), known)
         return found
 
     def element(self) -> Element:
-        """Return the <svg> element as it was drawn, with what its scenes show.
+        """The <svg> element as it was drawn, and in it all that its scenes show.
 
         Raises RuntimeError if nothing that is installed can draw.
         """
         root = fromstring(self._drawn)
+        ids = {str(part): part for part in titles(self._parts)}
         for group in list(root.iter(_GROUP)):
-            name = group.get("id", "")
-            if name in self.scenes[-1].texts:
-                self._vary_text(group, name)
-            if name in self.scenes[-1].tones:
-                self._vary_colour(group, name)
-            self._highlight(group, [name in scene.active for scene in self.scenes], _ACTIVE)
-            self._highlight(group, [name in scene.changed - scene.active for scene in self.scenes], _CHANGED)
+            part = ids.get(group.get("id", ""))
+            if part is None:
+                continue
+            if part in self.scenes[-1].texts:
+                self._vary_text(group, part)
+            if part in self.scenes[-1].tones:
+                self._vary_colour(group, part)
+            self._highlight(group, [part in scene.active for scene in self.scenes], _ACTIVE)
+            self._highlight(group, [part in scene.changed - scene.active for scene in self.scenes], _CHANGED)
         return root
 
     # --- room for every scene ---
@@ -77,32 +81,31 @@ class Stage:
     def _widest_box(self, box: Box) -> Box:
         if box.kind == "constant":
             return box
-        tone = self.scenes[-1].tones[box.name]
-        box = box._replace(tone=tone, flag="")
-        number = self._widest(box.name)
-        return box._replace(data=number) if self._row == "data" else box._replace(grad=number)
+        box = box._replace(tone=self.scenes[-1].tones[box.id], flag="")
+        number = self._widest(box.id)
+        return box._replace(data=number) if self._changes == "data" else box._replace(grad=number)
 
     def _widest_edge(self, edge: Edge) -> Edge:
-        return edge._replace(contribution=self._widest(edge.name) if edge.local_gradient else "")
+        return edge._replace(contribution=self._widest(edge.id) if edge.local_gradient else "")
 
-    def _widest(self, name: str) -> str:
-        texts = [scene.texts.get(name, "") for scene in self.scenes]
+    def _widest(self, part: Id) -> str:
+        texts = [scene.texts.get(part, "") for scene in self.scenes]
         return max(texts, key=lambda text: (len(text), text != NOT_YET))  # digits are wider than letters
 
     # --- what scenes show ---
 
-    def _vary_text(self, group: Element, name: str) -> None:
+    def _vary_text(self, group: Element, part: Id) -> None:
         """Write a box's number, which is its last text, or an edge's label, as each scene has it."""
         text = list(group.iter(_TEXT))[-1]
         ink, focus = [colour(paint, self._theme) for paint in ("ink", "focus")]
-        is_edge = name.startswith("e")
-        states = [(scene.texts[name], focus if is_edge and name in scene.active else ink) for scene in self.scenes]
+        is_edge = part.element == "operand"
+        states = [(scene.texts[part], focus if is_edge and part in scene.active else ink) for scene in self.scenes]
         for (shown, fill), variant in self._variants(group, text, states):
             variant.text = shown
             variant.set("fill", fill)
 
-    def _vary_colour(self, group: Element, name: str) -> None:
-        for tone, variant in self._variants(group, _shapes(group)[0], [scene.tones[name] for scene in self.scenes]):
+    def _vary_colour(self, group: Element, part: Id) -> None:
+        for tone, variant in self._variants(group, _shapes(group)[0], [scene.tones[part] for scene in self.scenes]):
             variant.set("fill", colour(tone, self._theme))
 
     def _highlight(self, group: Element, states: Sequence[bool], look: dict[str, str]) -> None:
@@ -138,6 +141,28 @@ class Stage:
                 element.set("visibility", "hidden")
 
 
+class Track(NamedTuple):
+    """One drawing of an animation: its title, its scenes laid out, and the steps that they show."""
+
+    title: str
+    stage: Stage
+    steps: ForwardSteps | BackwardSteps
+
+
+class Play(NamedTuple):
+    """An animation as data: its tracks move together, and show each step for so many seconds."""
+
+    title: str
+    tracks: Sequence[Track]
+    seconds: float
+    theme: Theme
+
+    @property
+    def last(self) -> int:
+        """The number of the last scene."""
+        return max([len(track.stage.scenes) for track in self.tracks]) - 1
+
+
 def runs(states: Sequence[State]) -> Iterator[tuple[int, int, State]]:
     """Yield the first and the last position of each run of equal states, and the state.
 
@@ -152,6 +177,6 @@ def runs(states: Sequence[State]) -> Iterator[tuple[int, int, State]]:
 
 
 def _shapes(group: Element) -> list[Element]:
-    """Return the shapes that a group consists of, each in one of its variants; not those of groups inside."""
+    """The shapes of a group itself, each in one of its variants; not those of groups inside."""
     plain = [child for child in group if child.tag in _SHAPES and "data-highlight" not in child.attrib]
     return [child for child in plain if child.get("visibility") != "hidden"]

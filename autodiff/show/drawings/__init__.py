@@ -4,10 +4,12 @@
     model      pictures of models: layers, units, weights
     drawing    what every drawing does: show itself, print itself, save itself
 
-A graph is read once into plain data, `parts`, which the others lower:
+A graph is read once into plain data, which the others lower:
 
-    parts      boxes, marks, edges and frames, before anything is said of looks
-    dot        from there to the language of Graphviz
+    parts      boxes, marks, edges and frames, and their ids, before anything is said of looks
+    reader     from a graph, folded where it is too large, to its parts
+    titles     each part in words
+    dot        from parts to the language of Graphviz
     render     from there to SVG, PNG and PDF, with what is installed
     svg        to an element that fits where it is shown
     page       to a page of HTML

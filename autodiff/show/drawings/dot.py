@@ -6,7 +6,7 @@ that a drawing reads the same wherever it is shown. What a fill says is also sai
 rounded, constants dashed, folded boxes have a double line; what is not finite, or zero, or dead, says so.
 
     >>> from autodiff import Value
-    >>> from autodiff.show.drawings.parts import parts_of
+    >>> from autodiff.show.drawings.reader import parts_of
     >>> print(digraph(parts_of(Value(3.0, "a|b")), Looks()).body[0].strip())  # doctest: +ELLIPSIS
     n0 [label="a\\|b|{{data|grad}|{3|not yet}}" class=leaf fillcolor="#93c5fd" id=n0 ... style="rounded,filled"]
 """
@@ -16,8 +16,8 @@ from typing import Literal, NamedTuple
 
 from graphviz import Digraph, nohtml  # type: ignore[import-untyped]
 
-from autodiff.show.drawings.parts import Box, Edge, Frame, Kind, Parts
-from autodiff.show.words.text import at_most, clipped, printable
+from autodiff.show.drawings.parts import Box, Edge, Frame, Id, Kind, Parts
+from autodiff.show.words.text import clipped, printable
 from autodiff.show.words.theme import FONT, Theme, colour
 
 Direction = Literal["LR", "TB"]
@@ -42,22 +42,25 @@ class Looks(NamedTuple):
 
 
 def digraph(parts: Parts, looks: Looks) -> Digraph:
-    """Return the graph as Graphviz takes it, from operands to results."""
-    frames = {frame.name: _cluster(frame, looks.theme) for frame in parts.frames}
-    made = frames[""] = _empty(parts, looks)
+    """The graph as Graphviz takes it, from operands to results."""
+    made = _empty(parts, looks)
+    frames: dict[Id | None, Digraph] = {None: made}
+    frames |= {frame.id: _cluster(frame, looks.theme) for frame in parts.frames}
     for box in parts.boxes:
-        frames[box.frame].node(box.name, nohtml(_label(box, looks)), **_look(box, looks.theme))
+        frames[box.frame].node(str(box.id), nohtml(_label(box, looks)), **_look(box, looks.theme))
     for mark in parts.marks:
         fill = {**OPERATION, "height": "0.4", "width": "0.4", "fillcolor": colour("operation", looks.theme)}
         text = _escaped(f"{mark.symbol}\n{mark.flag}" if mark.flag else mark.symbol)
-        frames[mark.frame].node(mark.name, nohtml(text), id=mark.name, **{"class": "operation"}, **fill)
+        name = str(mark.id)
+        frames[mark.frame].node(name, nohtml(text), id=name, **{"class": "operation"}, **fill)
     for frame in reversed(parts.frames):  # inner before outer: a frame is copied into the one around it
-        frames[frame.parent].subgraph(frames[frame.name])
+        frames[frame.parent].subgraph(frames[frame.id])
     for mark in parts.marks:
-        made.edge(mark.name, mark.result, id=f"r{mark.name[1:]}")
+        made.edge(str(mark.id), str(mark.result), id=str(mark.result.sibling("result")))
     for edge in parts.edges:
         dashes = {"style": "dashed"} if edge.local_gradient in ("0", "-0") else {}
-        made.edge(edge.operand, edge.mark, label=nohtml(_escaped(_edge_label(edge, looks))), id=edge.name, **dashes)
+        label = nohtml(_escaped(_edge_label(edge, looks)))
+        made.edge(str(edge.operand), str(edge.mark), label=label, id=str(edge.id), **dashes)
     return made
 
 
@@ -76,20 +79,20 @@ def _empty(parts: Parts, looks: Looks) -> Digraph:
 
 def _cluster(frame: Frame, theme: Theme) -> Digraph:
     line, fill = colour("frame line", theme), colour("frame", theme)
-    attributes = {"label": nohtml(_escaped(clipped(frame.label))), "id": frame.name, "style": "rounded,filled"}
+    attributes = {"label": nohtml(_escaped(clipped(frame.label))), "id": str(frame.id), "style": "rounded,filled"}
     return Digraph(
-        f"cluster_{frame.name}", graph_attr={**attributes, "color": line, "fillcolor": fill, "margin": "8", **TOP}
+        f"cluster_{frame.id}", graph_attr={**attributes, "color": line, "fillcolor": fill, "margin": "8", **TOP}
     )
 
 
 def _look(box: Box, theme: Theme) -> dict[str, str]:
     fill = box.tone or box.kind
     focus = {"color": colour("focus", theme), "penwidth": "3"} if box.focus else {}
-    return {**SHAPES[box.kind], "fillcolor": colour(fill, theme), "id": box.name, "class": box.kind} | focus
+    return {**SHAPES[box.kind], "fillcolor": colour(fill, theme), "id": str(box.id), "class": box.kind} | focus
 
 
 def _label(box: Box, looks: Looks) -> str:
-    """Return a box's text: the cells of a Value one above the other, a constant's number, the lines of a folded box."""
+    """The text of a box: the cells of a Value one above the other, a constant's number, the lines of a folded box."""
     if box.kind == "constant":
         return _escaped(clipped(box.data))
     if box.kind == "fold":
@@ -111,40 +114,6 @@ def _edge_label(edge: Edge, looks: Looks) -> str:
     return f" {edge.local_gradient} " if "local" in looks.show else ""
 
 
-# --- names for readers ---
-
-
-def titles(parts: Parts) -> dict[str, str]:
-    """Return what each element of a drawing is, in words, by its name: what a screen reader says."""
-    boxes = {box.name: box for box in parts.boxes}
-    marks = {mark.name: mark for mark in parts.marks}
-
-    def called(name: str) -> str:
-        box = boxes[marks[name].result if name in marks else name]
-        return at_most(60, box.label.split("\n")[0] or box.data)
-
-    found = {box.name: _box_title(box) for box in parts.boxes}
-    for mark in parts.marks:
-        flag = f", {mark.flag[2:]}" if mark.flag else ""
-        found |= {mark.name: f"{mark.operation} makes {called(mark.name)}{flag}"}
-        found |= {f"r{mark.name[1:]}": f"{mark.operation} makes {called(mark.name)}"}
-    for edge in parts.edges:
-        words = f"{called(edge.operand)} goes into {called(edge.mark)}" + f", {edge.times:,} times" * (edge.times > 1)
-        slope = f": local gradient {edge.local_gradient}" if edge.local_gradient else ""
-        found[edge.name] = words + slope + (f", contribution {edge.contribution}" if edge.contribution else "")
-    return found | {frame.name: f"module {frame.title}" for frame in parts.frames}
-
-
-def _box_title(box: Box) -> str:
-    label, flag = at_most(1_000, box.label), f", {box.flag[2:]}" if box.flag else ""
-    if box.kind == "constant":
-        return f"constant {box.data}"
-    if box.kind == "fold":
-        return f"folded: {', '.join(label.splitlines())}{flag}"
-    kind = "leaf" if box.kind == "leaf" else "value"
-    return f"{kind} {label}: data {box.data}, grad {box.grad}{flag}".replace(" :", ":")
-
-
 # --- text as written ---
 
 
@@ -152,7 +121,7 @@ _ESCAPED = {ord("\\"): "\\\\", ord("&"): "&amp;", ord("\n"): "\\n"}
 
 
 def _escaped(text: str, special: str = "") -> str:
-    """Return `text` as a Graphviz label that shows it as written; in cells more characters are special."""
+    """The text as a Graphviz label that shows it as written; in cells more characters are special."""
     escaped = printable(text).translate(_ESCAPED | {ord(character): f"\\{character}" for character in special})
     if escaped.startswith("\\n"):
         escaped = f"&#32;{escaped}"  # an empty first line makes Graphviz 16 read memory that it never wrote

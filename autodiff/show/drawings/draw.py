@@ -11,7 +11,10 @@ from graphviz import Digraph  # type: ignore[import-untyped]
 from autodiff.show.drawings import dot, render
 from autodiff.show.drawings.drawing import Drawing
 from autodiff.show.drawings.model import ModelDrawing, layers_of
-from autodiff.show.drawings.parts import Parts, parts_of
+from autodiff.show.drawings.parts import Id, Parts
+from autodiff.show.drawings.reader import parts_of
+from autodiff.show.drawings.svg import AltText
+from autodiff.show.drawings.titles import titles
 from autodiff.show.drawings.tree import tree
 from autodiff.show.folding.fold import Collapse, Request
 from autodiff.show.words.numbers import counted
@@ -156,43 +159,44 @@ class Graph(Drawing):
         >>> 'id="mine-e1-0"' in graph.svg("mine")
         True
         """
-        if value not in self._parts.names:
-            raise KeyError(f"{value!r} has no box of its own in this drawing: it is folded, or not in the graph")
-        return self._parts.names[value]
+        return str(self._box(value))
 
     def operation_id(self, value: Value) -> str:
         """Return the id, without the prefix, of the operation that made a Value; the edge between has r for o.
 
         Raises KeyError as `id_of` does, and for a leaf, which no operation made.
         """
-        name = self.id_of(value)
+        box = self._box(value)
         if value.op is None:
             raise KeyError(f"{value!r} is a leaf: no operation made it")
-        return f"o{name[1:]}"
+        return str(box.sibling("operation"))
 
     def edge_id(self, value: Value, position: int) -> str:
         """Return the id, without the prefix, of the edge that brings `value.operands[position]` to its operation.
 
         Raises KeyError as `id_of` does, and if either end is folded or there is no such operand.
         """
-        name = f"e{self.id_of(value)[1:]}-{position}"
-        if all(edge.name != name for edge in self._parts.edges):
+        edge = self._box(value).sibling("operand", position)
+        if all(edge != other.id for other in self._parts.edges):
             raise KeyError(f"there is no edge from operand {position} of {value!r} in this drawing")
-        return name
+        return str(edge)
+
+    def _box(self, value: Value) -> Id:
+        if value not in self._parts.ids:
+            raise KeyError(f"{value!r} has no box of its own in this drawing: it is folded, or not in the graph")
+        return self._parts.ids[value]
 
     def _drawn(self) -> str:
         return render.svg(self.digraph.source)
 
-    def _titles(self) -> dict[str, str]:
-        return dot.titles(self._parts)
-
-    def _words(self) -> tuple[str, str]:
-        labels = {box.name: box.label for box in self._parts.boxes}
-        named = [label for name in self._parts.roots[:3] if (label := at_most(100, labels[name]))]
+    def _alt(self) -> AltText:
+        labels = {box.id: box.label for box in self._parts.boxes}
+        named = [label for root in self._parts.roots[:3] if (label := at_most(100, labels[root]))]
         title = f"Computation graph of {', '.join(named)}" if named else "Computation graph"
         what = "the gradient" if self._parts.ran else "the data (there are no gradients yet)"
         colours = f"Blue is positive and orange negative, deeper is larger, of {what}."
-        return title, " ".join([f"{self._counts()}.", colours, self._parts.note]).strip()
+        description = " ".join([f"{self._counts()}.", colours, self._parts.note]).strip()
+        return AltText(title, description, {str(part): words for part, words in titles(self._parts).items()})
 
     def _counts(self) -> str:
         values = sum(box.kind in ("leaf", "interior") for box in self._parts.boxes)

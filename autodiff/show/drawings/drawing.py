@@ -1,4 +1,4 @@
-"""What every drawing does: show itself in a notebook, print itself, and save itself in the format a name ends in."""
+"""Every drawing shows itself in a notebook, prints itself, and saves itself in the format that a name ends in."""
 
 import os
 from abc import ABC, abstractmethod
@@ -8,6 +8,7 @@ from typing import Any
 
 from autodiff.show.drawings import render, svg
 from autodiff.show.drawings.page import page
+from autodiff.show.drawings.svg import AltText
 from autodiff.show.words.theme import Theme
 from autodiff.system.files import write_whole
 
@@ -18,19 +19,18 @@ class Drawing(ABC):
     _theme: Theme
 
     def svg(self, prefix: str | None = None) -> str:
-        """Return the picture as an <svg> element.
+        """The picture as an <svg> element.
 
         Args:
-            prefix: what every id in it begins with, the element's own id; by default one that no other drawing has.
+            prefix: the id of the element, with which all ids in it begin; by default one that no other drawing has.
 
         Raises RuntimeError if nothing that is installed can make the picture.
         """
-        title, description = self._words()
-        return svg.finished(self._drawn(), prefix or svg.new_prefix(), title, description, self._titles(), self._theme)
+        return svg.finished(self._drawn(), prefix or svg.new_prefix(), self._alt(), self._theme)
 
     @abstractmethod
     def text(self) -> str:
-        """Return the picture in words and numbers, for a terminal."""
+        """The picture in words and numbers, for a terminal."""
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the drawing to a file, by the ending of its name, and return the path.
@@ -54,7 +54,7 @@ class Drawing(ABC):
         return path
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        """Return what Jupyter shows: the picture and the text, or the text and why there is no picture."""
+        """For Jupyter: the picture and the text, or the text and why there is no picture."""
         try:
             return {"image/svg+xml": self.svg(), "text/plain": self.text()}
         except render.RenderError as error:
@@ -62,21 +62,17 @@ class Drawing(ABC):
 
     @abstractmethod
     def _drawn(self) -> str:
-        """Return the <svg> element before its ids, words and dark colours."""
+        """The <svg> element before its ids, words and dark colours."""
 
     @abstractmethod
-    def _words(self) -> tuple[str, str]:
-        """Return title and description."""
-
-    def _titles(self) -> dict[str, str]:
-        """Return what each group of the picture is, by its id."""
-        return {}
+    def _alt(self) -> AltText:
+        """The picture in words."""
 
     def _formats(self) -> dict[str, Callable[[], bytes]]:
-        """Return what writes the file, by the ending of its name."""
+        """The contents of a file, by the ending of its name."""
         return {
             ".svg": lambda: self.svg().encode(),
             ".png": lambda: render.rasterised(self._drawn()),
             ".pdf": lambda: render.typeset(self._drawn()),
-            ".html": lambda: page(self.svg(), self._words()[0], self._theme).encode(),
+            ".html": lambda: page(self.svg(), self._alt().title, self._theme).encode(),
         }

@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 from autodiff.show.drawings.drawing import Drawing
-from autodiff.show.drawings.svg import NAMESPACE
+from autodiff.show.drawings.parts import Id
+from autodiff.show.drawings.svg import NAMESPACE, AltText
 from autodiff.show.words.numbers import counted, shortened
 from autodiff.show.words.tables import Row, aligned
 from autodiff.show.words.text import clipped, on_one_line, printable
@@ -102,17 +103,13 @@ class ModelDrawing(Drawing):
     def __repr__(self) -> str:
         return f"ModelDrawing({self._name}, {counted(len(self._layers), 'layer')})"
 
-    def _words(self) -> tuple[str, str]:
+    def _alt(self) -> AltText:
         sizes = " to ".join([f"{len(layer.weights):,}" for layer in self._layers])
         parameters = counted(len({p for layer in self._layers for p in layer.parameters}), "parameter")
         colours = "Lines are weights: blue positive, orange negative, wider is larger. Circles are coloured by bias."
-        return (
-            f"{self._name}, a model",
-            f"{len(self._layers[0].weights[0]):,} inputs to {sizes}; {parameters}. {colours}",
-        )
-
-    def _titles(self) -> dict[str, str]:
-        return dict(_titles(self._layers))
+        description = f"{len(self._layers[0].weights[0]):,} inputs to {sizes}; {parameters}. {colours}"
+        titles = {str(element): title for element, title in _titles(self._layers)}
+        return AltText(f"{self._name}, a model", description, titles)
 
     def _drawn(self) -> str:
         return _Picture(self._layers, self._theme).drawn()
@@ -139,17 +136,16 @@ def _shown(units: int) -> list[int]:
     return list(range(units)) if units <= MOST else [*range(FIRST), *range(units - LAST, units)]
 
 
-def _titles(layers: Sequence[Layer]) -> Iterator[tuple[str, str]]:
+def _titles(layers: Sequence[Layer]) -> Iterator[tuple[Id, str]]:
     for k, layer in enumerate(layers):
         for j in _shown(len(layer.weights)):
             bias = layer.biases[j]
-            yield f"u{k}-{j}", f"{layer.name} unit {j}" + (f": bias {shortened(bias.data)}" if bias is not None else "")
+            said = f": bias {shortened(bias.data)}" if bias is not None else ""
+            yield Id("unit", (k, j)), f"{layer.name} unit {j}{said}"
             for i in _shown(len(layer.weights[j])):
                 w = layer.weights[j][i]
-                yield (
-                    f"w{k}-{j}-{i}",
-                    f"{layer.name} weight {i} of unit {j}: {shortened(w.data)}, grad {shortened(w.grad)}",
-                )
+                numbers = f"{shortened(w.data)}, grad {shortened(w.grad)}"
+                yield Id("weight", (k, j, i)), f"{layer.name} weight {i} of unit {j}: {numbers}"
 
 
 class _Picture:
@@ -186,7 +182,7 @@ class _Picture:
         for j in _shown(len(layer.weights)):
             for i in _shown(width):
                 (x1, y1), (x2, y2) = self._place(k, i, width), self._place(k + 1, j, len(layer.weights))
-                line = self._group(f"w{k}-{j}-{i}", "weight")
+                line = self._group(Id("weight", (k, j, i)))
                 self._add("line", line, x1=x1, y1=y1, x2=x2, y2=y2, **self._stroke(layer.weights[j][i].data))
 
     def _stroke(self, weight: Any) -> dict[str, Any]:
@@ -213,7 +209,7 @@ class _Picture:
                 "fill": fill,
                 "stroke": colour("line", self.theme),
             }
-            self._add("circle", self._group(f"u{k - 1}-{j}", "unit"), **circle)
+            self._add("circle", self._group(Id("unit", (k - 1, j))), **circle)
         if units > MOST:
             _, y = self._place(k, FIRST - 1, units)
             paper = {"fill": colour("paper", self.theme), "rx": 4}
@@ -245,8 +241,8 @@ class _Picture:
         ink |= {"font-weight": "bold"} if bold else {}
         self._add("text", None, x=x, y=y, **ink).text = printable(text)
 
-    def _group(self, name: str, kind: str) -> ElementTree.Element:
-        group = self._add("g", None, id=name, **{"class": kind})
+    def _group(self, element: Id) -> ElementTree.Element:
+        group = self._add("g", None, id=element, **{"class": element.element})
         ElementTree.SubElement(group, f"{{{NAMESPACE}}}title")
         return group
 

@@ -1,4 +1,4 @@
-"""From what Graphviz drew to what is shown: ids of its own, words for readers, colours for dark, a size that fits.
+"""From the SVG of Graphviz to the one shown: with ids of its own, words for readers, dark colours, a size that fits.
 
 Every id in the element begins with a prefix, and so every rule of its style sheet does: two drawings on one page leave
 each other alone. There are no scripts, and a label is text, whatever is in it.
@@ -10,6 +10,7 @@ whatever lets it.
 import re
 from collections.abc import Mapping
 from secrets import token_hex
+from typing import NamedTuple
 from xml.etree import ElementTree
 
 from autodiff.show.words.text import printable
@@ -25,30 +26,37 @@ ElementTree.register_namespace("xlink", "http://www.w3.org/1999/xlink")
 
 
 def new_prefix() -> str:
-    """Return the beginning of ids that no other drawing has."""
+    """A beginning of ids that no other drawing has."""
     return f"ad{token_hex(5)}"
 
 
-def finished(drawn: str, prefix: str, title: str, description: str, titles: Mapping[str, str], theme: Theme) -> str:
-    """Return an <svg> element as it is shown.
+class AltText(NamedTuple):
+    """A picture in words: its title and description, and a title for each of its groups, by the group's id."""
+
+    title: str
+    description: str
+    groups: Mapping[str, str]
+
+
+def finished(drawn: str, prefix: str, alt: AltText, theme: Theme) -> str:
+    """An <svg> element as it is shown.
 
     Args:
         drawn: the element as Graphviz, or anything else, made it.
-        prefix: what all ids begin with; that of the element itself.
-        title, description: what the picture is, in words.
-        titles: the same for its groups, by their ids.
+        prefix: the id of the element, with which all other ids begin.
+        alt: the picture in words.
         theme: "auto" adds the style sheet for dark.
     """
     root = ElementTree.fromstring(drawn)
     for group in list(root.iter(_GROUP)):
-        _name(group, titles)
+        _name(group, alt.groups)
     for element in root.iter():
         _own_ids(element, prefix)
     root.set("id", prefix)
     root.set("role", "img")
     root.set("aria-labelledby", f"{prefix}-title {prefix}-desc")
     _fit(root)
-    words = [_element(_TITLE, title, id=f"{prefix}-title"), _element(_DESC, description, id=f"{prefix}-desc")]
+    words = [_element(_TITLE, alt.title, id=f"{prefix}-title"), _element(_DESC, alt.description, id=f"{prefix}-desc")]
     sheet = style_sheet(prefix, theme)
     root[:0] = [*words, *([_element(_STYLE, sheet)] if sheet else [])]
     return ElementTree.tostring(root, encoding="unicode")
@@ -61,7 +69,7 @@ def _element(tag: str, text: str, **attributes: str) -> ElementTree.Element:
 
 
 def _name(group: ElementTree.Element, titles: Mapping[str, str]) -> None:
-    """Say what a group is in words, where it is known; the names that Graphviz gives its own are no help."""
+    """Give a group its title, if it has one; the names that Graphviz gives are no help."""
     title, name = group.find(_TITLE), group.get("id", "")
     if title is not None and name in titles:
         title.text = printable(titles[name])
@@ -81,7 +89,7 @@ def _own_ids(element: ElementTree.Element, prefix: str) -> None:
 
 
 def _fit(root: ElementTree.Element) -> None:
-    """Let the picture shrink with its column, but not below what can be read."""
+    """Let the picture shrink with its column, but not so far that it cannot be read."""
     size = re.fullmatch(r"([0-9.]+)(pt|px)?", root.get("width", ""))
     if size is not None:
         pixels = float(size[1]) * (4 / 3 if size[2] == "pt" else 1.0)

@@ -5,7 +5,7 @@ at a depth of 20: what lies deeper begins again at the margin, further below, an
 So the text is as long as the graph, and no wider for a chain of 100,000 nodes than for one of twenty.
 
     >>> from autodiff import Value
-    >>> from autodiff.show.drawings.parts import parts_of
+    >>> from autodiff.show.drawings.reader import parts_of
     >>> x = Value(3.0, "x")
     >>> print(tree(parts_of(x * x + 1)))
     value    data  grad     operation    local gradient
@@ -21,7 +21,7 @@ from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import NamedTuple
 
-from autodiff.show.drawings.parts import Box, Parts
+from autodiff.show.drawings.parts import Box, Id, Parts
 from autodiff.show.words.tables import Row, aligned
 from autodiff.show.words.text import on_one_line
 
@@ -31,33 +31,33 @@ _HEADER = ("value", "data", "grad", "operation", "local gradient")
 
 
 def tree(parts: Parts) -> str:
-    """Return the graph as text, without a newline at its end; of a folded one the last line says how to open it."""
+    """The graph as text, without a newline at its end. If it is folded, the last line says how to open it."""
     rows = [tuple(map(on_one_line, row)) for row in _rows(parts)]
     return aligned([_HEADER, *rows], widest=_WIDEST) + f"\n{parts.note}" * bool(parts.note)
 
 
 def _rows(parts: Parts) -> Iterator[Row]:
-    """Yield a row for each use of a number. What has no name of its own is numbered, in the order of appearance."""
+    """Yield a row for each use of a number. Boxes without a label of their own are numbered as they appear."""
     labels = Counter(box.label for box in parts.boxes)
     operations = {mark.result: f"{mark.operation} {mark.flag}".strip() for mark in parts.marks}
     numbers = count(1)
-    titles: dict[str, str] = {}
+    titles: dict[Id, str] = {}
     for entry, where in _walk(parts):
         box = entry.box
-        if box.name not in titles:
+        if box.id not in titles:
             unique = box.kind == "constant" or (box.label and labels[box.label] == 1)
             label = box.data if box.kind == "constant" else _flat(box)
-            titles[box.name] = label if unique else f"{label} #{next(numbers)}".strip()
-        title = entry.branch + titles[box.name]
+            titles[box.id] = label if unique else f"{label} #{next(numbers)}".strip()
+        title = entry.branch + titles[box.id]
         if where or box.kind == "constant":
             yield title, "", "", where or "constant", entry.local_gradient
         else:
-            operation = operations.get(box.name, f"folded {box.flag}".strip() if box.kind == "fold" else "")
+            operation = operations.get(box.id, f"folded {box.flag}".strip() if box.kind == "fold" else "")
             yield title, box.data, box.grad, operation, entry.local_gradient
 
 
 def _flat(box: Box) -> str:
-    """Return a label on one line, if it is of a folded box, whose grad has a column of its own."""
+    """The label, on one line for a folded box, whose grad has a column of its own."""
     return ", ".join(box.label.split("\n")[:-1]) if box.kind == "fold" else box.label
 
 
@@ -76,31 +76,31 @@ class _Entry(NamedTuple):
 def _walk(parts: Parts) -> Iterator[tuple[_Entry, str]]:
     """Yield each use of a box, depth first, and where it is shown, if not here."""
     operands = _operands(parts)
-    where: dict[str, str] = {}
-    boxes = {box.name: box for box in parts.boxes}
-    margin = deque([(boxes[name], False) for name in dict.fromkeys(parts.roots)])
+    where: dict[Id, str] = {}
+    boxes = {box.id: box for box in parts.boxes}
+    margin = deque([(boxes[root], False) for root in dict.fromkeys(parts.roots)])
     while margin:
         box, goes_on = margin.popleft()
         stack = [_Entry(box)]
         if goes_on:
-            where.pop(box.name, None)
+            where.pop(box.id, None)
         while stack:
             entry = stack.pop()
-            name, deep = entry.box.name, len(entry.indent) >= _DEEPEST * 3
-            if deep and operands[name] and name not in where:
-                where[name] = "shown below"
-                margin.append((entry.box, True))
-            yield entry, where.get(name, "")
-            if name not in where:
-                where[name] = "shown above"
-                stack += reversed(_branches(entry, operands[name]))
+            box, deep = entry.box, len(entry.indent) >= _DEEPEST * 3
+            if deep and operands[box.id] and box.id not in where:
+                where[box.id] = "shown below"
+                margin.append((box, True))
+            yield entry, where.get(box.id, "")
+            if box.id not in where:
+                where[box.id] = "shown above"
+                stack += reversed(_branches(entry, operands[box.id]))
 
 
-def _operands(parts: Parts) -> dict[str, list[tuple[Box, str]]]:
-    """Return the operands of each box, by its name, each with its local gradient."""
-    boxes = {box.name: box for box in parts.boxes}
-    results = {mark.name: mark.result for mark in parts.marks}
-    operands: dict[str, list[tuple[Box, str]]] = {name: [] for name in boxes}
+def _operands(parts: Parts) -> dict[Id, list[tuple[Box, str]]]:
+    """The operands of each box, each with its local gradient."""
+    boxes = {box.id: box for box in parts.boxes}
+    results = {mark.id: mark.result for mark in parts.marks}
+    operands: dict[Id, list[tuple[Box, str]]] = {box: [] for box in boxes}
     for edge in parts.edges:
         operands[results.get(edge.mark, edge.mark)].append((boxes[edge.operand], edge.local_gradient))
     return operands

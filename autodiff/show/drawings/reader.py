@@ -1,0 +1,205 @@
+"""From a graph to the parts of its drawing: folded where it is too large to read, its numbers as they are now.
+
+The same graph has the same parts.
+
+    >>> from autodiff import Value
+    >>> parts = parts_of(Value(3.0, "x") * 2.0)
+    >>> [str(box.id) for box in parts.boxes], parts.marks[0].symbol
+    (['n0', 'c1-1', 'n1'], '×')
+    >>> edge = parts.edges[0]
+    >>> print(edge.id, edge.operand, edge.mark, edge.local_gradient)
+    e1-0 n0 o1 2
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from autodiff.nothing import NOTHING
+from autodiff.primitives import relu
+from autodiff.show.drawings.parts import Box, Edge, Frame, Id, Kind, Mark, Parts
+from autodiff.show.folding.fold import Folding, Request, folded
+from autodiff.show.folding.groups import Group
+from autodiff.show.folding.wiring import CONSTANT, Path
+from autodiff.show.words import theme
+from autodiff.show.words.numbers import NOT_YET, counted, shortened
+from autodiff.value import Value
+
+WRONG = "⚠"
+FEW_CONSTANTS = 8  # of one operation beside a folded graph; more become one box
+
+
+def parts_of(roots: Value | Sequence[Value], request: Request | None = None) -> Parts:
+    """The parts of the graph that ends in a root, or several; unfolded, unless a request says otherwise.
+
+    Raises ValueError if the graph does not have the node to focus on.
+    """
+    roots = [roots] if isinstance(roots, Value) else roots
+    request = request or Request(collapse="never")
+    return _Reader(roots, folded(roots, request), request).parts()
+
+
+class _Reader:
+    """Reads a folded graph into parts, box by box in topological order."""
+
+    def __init__(self, roots: Sequence[Value], folding: Folding, request: Request) -> None:
+        self.roots, self.folding, self.request = roots, folding, request
+        self.nodes, self.group = folding.wiring.nodes, folding.group
+        self.ran = any(root.grad != 0.0 for root in roots)
+        self.boxes: list[Box] = []
+        self.marks: list[Mark] = []
+        self.edges: list[Edge] = []
+        self.between = Counter[tuple[Id, Id]]()  # uses between a folded box and another: one edge for all
+        self.frames: dict[Path, Frame] = {}
+        drawn = [i for i, group in enumerate(self.group) if group is None]
+        self.ids = {i: Id("value", (number,)) for number, i in enumerate(drawn)}
+        self.folds = [Id("fold", (k,)) for k in range(len(folding.groups))]
+        self.largest = max([theme.magnitude(self._coloured(self.nodes[i])) or 0.0 for i in drawn], default=0.0)
+
+    def parts(self) -> Parts:
+        self.boxes += [self._folded(*pair) for pair in zip(self.folds, self.folding.groups, strict=True)]
+        for i, node in enumerate(self.nodes):
+            if self.group[i] is None:
+                self._read(i, node)
+        self._join()
+        number = {id(self.nodes[i]): i for i in self.folding.wiring.roots}
+        between = [Edge(Id("uses", ends), *ends, "", times=times) for ends, times in self.between.items()]
+        return Parts(
+            tuple(self.boxes),
+            tuple(self.marks),
+            (*self.edges, *between),
+            tuple(self.frames.values()),
+            tuple([self._end(number[id(root)]) for root in self.roots]),
+            self._note(),
+            {self.nodes[i]: box for i, box in self.ids.items()},
+            self.ran,
+        )
+
+    def _end(self, i: int) -> Id:
+        """The box that a node is drawn as, or folded into."""
+        group = self.group[i]
+        return self.ids[i] if group is None else self.folds[group]
+
+    # --- a node drawn as it is ---
+
+    def _read(self, i: int, node: Value) -> None:
+        box, frame = self.ids[i], self._frame(self.folding.frames[i])
+        operands = self.folding.wiring.operands[i]
+        constants = operands.count(CONSTANT)
+        many = bool(self.folding.groups) and constants > FEW_CONSTANTS
+        if many:
+            self._constant(box.sibling("operand"), counted(constants, "constant"), frame, constants)
+        for k, j in enumerate(operands):
+            if j != CONSTANT and self.group[j] is None:
+                self._operand(node, k, box, j)
+            elif j == CONSTANT and not many:
+                self._constant(box.sibling("operand", k), shortened(node.operands[k]), frame)
+        if node.op is not None:
+            self.marks.append(Mark(box.sibling("operation"), node.op.name, node.op.symbol, box, _dead(node), frame))
+        self.boxes.append(self._box(box, node, frame))
+
+    def _constant(self, edge: Id, text: str, frame: Id | None, times: int = 1) -> None:
+        """Put a constant, or many in one box, before the operation that it goes into."""
+        box = Box(edge.sibling("constant"), "constant", "", text, "", frame=frame)
+        self.boxes.append(box)
+        self.edges.append(Edge(edge, box.id, Id("operation", edge.which[:1]), "", times=times))
+
+    def _operand(self, node: Value, k: int, box: Id, j: int) -> None:
+        local = node.local_gradients[k]
+        gained = self._contribution(node.grad, local, self.nodes[j].grad)
+        edge = Edge(box.sibling("operand", k), self.ids[j], box.sibling("operation"), shortened(local), gained)
+        self.edges.append(edge)
+
+    def _contribution(self, upstream: Any, local: Any, arrived: Any) -> str:
+        if not self.ran:
+            return NOT_YET
+        product = upstream * local
+        if not (upstream or _is_finite(product)) and _is_finite(arrived):
+            product = 0.0  # nothing was passed on to the node, so it passes nothing on
+        return f"{shortened(upstream)} × {shortened(local)} = {shortened(product)}"
+
+    def _box(self, box: Id, node: Value, frame: Id | None) -> Box:
+        kind: Kind = "interior" if node.operands else "leaf"
+        grad = NOT_YET if not self.ran and _is_zero(node.grad) else shortened(node.grad)
+        wrong = [shortened(x).lstrip("-") for x in (node.data, node.grad) if theme.magnitude(x) is None]
+        tone = "bad" if wrong else theme.tone(self._coloured(node), self.largest)
+        flag = f"{WRONG} {' '.join(dict.fromkeys(wrong))}" if wrong else self._zero(node)
+        return Box(box, kind, node.label, shortened(node.data), grad, tone, flag, frame, node is self.request.focus)
+
+    def _coloured(self, node: Value) -> Any:
+        """The number that colours a node."""
+        return node.grad if self.ran else node.data
+
+    def _zero(self, node: Value) -> str:
+        return ("∅ zero grad" if self.ran else "∅ zero") if _is_zero(self._coloured(node)) else ""
+
+    # --- what is folded ---
+
+    def _folded(self, box: Id, group: Group) -> Box:
+        parameters, operations = self.folding.parameters(group), self.folding.operations(group)
+        measured = parameters or [self.nodes[i] for i in group.members]
+        counts = [
+            (len(parameters), "parameter"),
+            (self.folding.inputs(group), "input"),
+            (operations, "operation"),
+        ]
+        lines = [group.title, *[counted(number, noun) for number, noun in counts if number]]
+        norm = _norm([size for node in measured if (size := theme.magnitude(node.grad)) is not None])
+        grad = f"{norm:.2g}" if self.ran or norm else NOT_YET
+        lines.append(f"|grad| {grad}")
+        label = "\n".join([line for line in lines if line])
+        return Box(box, "fold", label, "", grad, "", self._troubles(group), self._frame(group.path))
+
+    def _troubles(self, group: Group) -> str:
+        """How many nodes of a group are not finite, and how many of its ReLUs are dead."""
+        nodes = [self.nodes[i] for i in group.members]
+        bad = sum([not (_is_finite(node.data) and _is_finite(node.grad)) for node in nodes])
+        dead = sum([bool(_dead(node)) for node in nodes])
+        return ", ".join([f"{WRONG} {bad:,} nan or inf"] * bool(bad) + [f"✕ {dead:,} dead"] * bool(dead))
+
+    def _join(self) -> None:
+        """Count the uses that begin or end in a folded box."""
+        if not self.folding.groups:
+            return
+        ends = [self._end(i) for i in range(len(self.nodes))]
+        for end, group, operands in zip(ends, self.group, self.folding.wiring.operands, strict=True):
+            into = end.sibling("operation") if group is None else end
+            for j in operands:
+                if j != CONSTANT and ends[j] != end and (group is not None or self.group[j] is not None):
+                    self.between[ends[j], into] += 1
+
+    def _frame(self, path: Path) -> Id | None:
+        if not path:
+            return None
+        if path not in self.frames:
+            parent = self._frame(path[:-1])
+            self.frames[path] = Frame(Id("frame", (len(self.frames),)), path[-1], ".".join(path), parent)
+        return self.frames[path].id
+
+    def _note(self) -> str:
+        if not self.folding.groups:
+            return ""
+        folded = counted(len(self.nodes) - len(self.ids), "value")
+        boxes = f"{len(self.folding.groups):,} box{'es' * (len(self.folding.groups) != 1)}"
+        opened = max([len(group.path) for group in self.folding.groups])
+        more = 1 + (opened if self.request.depth is None else self.request.depth)
+        return f"{folded} folded into {boxes}: depth={more} or focus=value opens them"
+
+
+def _dead(node: Value) -> str:
+    """The flag of a ReLU that passes no gradient on."""
+    return "✕ dead" if node.op is relu and node.local_gradients[0] is NOTHING else ""
+
+
+def _norm(sizes: list[float]) -> float:
+    """The Euclidean norm, without overflow or underflow of the squares."""
+    largest = max(sizes, default=0.0)
+    return largest * sum([(size / largest) ** 2 for size in sizes]) ** 0.5 if largest else 0.0
+
+
+def _is_finite(number: Any) -> bool:
+    return number - number == 0.0 if type(number) is float else theme.magnitude(number) is not None
+
+
+def _is_zero(number: Any) -> bool:
+    return theme.magnitude(number) == 0.0
