@@ -4,9 +4,9 @@ A function is traced once (`tracing`) into a program of flat arrays (`program`, 
 (`passes`) and a backend runs (`python_backend`, `numba_backend`). What users call is in `compiled`.
 """
 
-from autodiff.compiler.calls.prepared import Prepared
 from autodiff.compiler.compiled import Compiled, compile
-from autodiff.compiler.stats import Stats
+from autodiff.compiler.prepared import Prepared
 from autodiff.compiler.trace.refusals import TracingError
+from autodiff.compiler.versions.stats import Stats
 
 __all__ = ["Compiled", "Prepared", "Stats", "TracingError", "compile"]

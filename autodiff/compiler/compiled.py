@@ -22,45 +22,24 @@ The function is called once for each structure of arguments, on Values that stan
 What it does to them is a program (`program`), which is made smaller (`passes`) and handed to a backend.
 """
 
-import sys
-import time
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
-from contextlib import suppress
-from functools import partial, update_wrapper
-from operator import is_
-from threading import RLock
+from collections.abc import Callable, Sequence
+from functools import update_wrapper
 from typing import Any
 
-from autodiff import modes
-from autodiff.assigned import data_of, mend_grads
-from autodiff.compiler.calls.arguments import (
-    Arguments,
-    HoldsValuesError,
-    holds_values,
-    joined,
-    lift,
-    replaced,
-    row_of,
-    same_containers,
-)
-from autodiff.compiler.calls.eagerly import eagerly, lowered
+from autodiff.assigned import mend_grads
+from autodiff.compiler import rows as of_rows
+from autodiff.compiler.calls.arguments import Arguments, HoldsValuesError, holds_values, lift
+from autodiff.compiler.calls.eagerly import eagerly, is_eager, lowered
 from autodiff.compiler.calls.methods import Bindable, copied
-from autodiff.compiler.calls.objects import changed, is_plain
 from autodiff.compiler.calls.options import Options
-from autodiff.compiler.calls.prepared import Prepared, is_eager
-from autodiff.compiler.paths import Path, outside_leaves, traced, with_gradient
+from autodiff.compiler.prepared import Prepared
 from autodiff.compiler.program import saved
-from autodiff.compiler.stats import Stats
-from autodiff.compiler.trace.refusals import TracingError
-from autodiff.compiler.trace.tracing import Trace
-from autodiff.structures.containers import attributes_of
-from autodiff.structures.structure import flatten_values, is_array
+from autodiff.compiler.versions.dispatch import OTHERWISE, Dispatcher
+from autodiff.compiler.versions.stats import Stats
+from autodiff.compiler.versions.version import Version
+from autodiff.structures.structure import is_array
 from autodiff.system.forks import renewed
-from autodiff.value import Value, one_pass_at_a_time
-
-MOST_PATHS = 64
-MOST_STRUCTURES = 256
+from autodiff.value import one_pass_at_a_time
 
 
 def compile(
@@ -122,24 +101,6 @@ def compile(
     return (lambda f: Compiled(f, options)) if f is None else Compiled(f, options)
 
 
-_OTHERWISE = object()
-
-
-def _straight(runner: Any, path: Path, x: Any) -> Callable[[Any], Any]:
-    """Return a function from an array like x to the results, or to _OTHERWISE where there is more to do."""
-    numpy = sys.modules["numpy"]
-    kind, dtype, is_flat = numpy.ndarray, numpy.dtype(float), x.ndim == 1
-    run, build, current = runner.run, path.build, modes.current
-
-    def straight(x: Any) -> Any:
-        if type(x) is not kind or x.dtype is not dtype or not x.flags.carray or current() is not None:
-            return _OTHERWISE
-        outputs, holds = run(x if is_flat else x.reshape(-1))
-        return build(outputs) if holds else _OTHERWISE
-
-    return straight
-
-
 class Compiled(Bindable):
     """A compiled function: call it as the one it was made of. Made by `compile`."""
 
@@ -147,44 +108,35 @@ class Compiled(Bindable):
         if not callable(f):
             raise TypeError(f"compile takes a function, got {type(f).__name__} {f!r}; write compile(f), then call that")
         update_wrapper(self, f, updated=())  # a model's attributes are not ours
-        self.f: Callable[..., Any] | None = f
-        self.name = getattr(f, "__name__", type(f).__name__)
-        self.options = options
-        self._paths: OrderedDict[Hashable, list[Path]] = OrderedDict()
-        self._of_one_array: dict[Any, Callable[[Any], Any]] = {}
-        self._assigned: dict[Value, bool] = {}
-        self.renew_locks()
-        renewed(self)
+        self._dispatcher = Dispatcher(f, getattr(f, "__name__", type(f).__name__), options)
+        self._set_up()
 
-    def renew_locks(self) -> None:
-        """Let go of what other threads held: they are not there in the child of a fork."""
-        self._lock = RLock()
+    def _set_up(self) -> None:
+        self.f, self.name, self.options = self._dispatcher.f, self._dispatcher.name, self._dispatcher.options
+        self._short_cuts = self._dispatcher.short_cuts
+        renewed(self._dispatcher)
 
     # --- runs ---
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Return what f gives, in floats and arrays."""
-        if len(args) == 1 and not kwargs and self._of_one_array:
-            straight = self._of_one_array.get(getattr(args[0], "shape", None))
-            if straight is not None and (result := straight(args[0])) is not _OTHERWISE:
+        """The result of f, in floats and arrays."""
+        if len(args) == 1 and not kwargs and self._short_cuts:
+            short_cut = self._short_cuts.get(getattr(args[0], "shape", None))
+            if short_cut is not None and (result := short_cut(args[0])) is not OTHERWISE:
                 return result
         given = self._taken(args, kwargs)
         if given is None:
             return self._eagerly(args, kwargs)
         if given.rows is None:
-            path, outputs = self._run(given, given.key, args, kwargs)
-            if len(args) == 1 and not kwargs and is_array(args[0]) and not path.leaves:
-                runner = path.runner(self.options)
-                if runner.name == "numba":  # the next such call goes straight to the program, in a third of the time
-                    self._of_one_array[args[0].shape] = _straight(runner, path, args[0])
-            return path.build(outputs)
-        groups = self._by_path(given, given.key, args, kwargs)
+            version, outputs = self._dispatcher.run(given)
+            return version.build(outputs)
+        groups = of_rows.by_version(self._dispatcher, given)
         if self.options.reduce is None:
-            return self._stacked(groups, given)
-        (path, total), *others = self._reduced(groups, given)
+            return of_rows.stacked(groups, given, self.options)
+        (version, total), *others = of_rows.reduced(groups, given, self.options)
         for _, outputs in others:
-            total = _added(total, outputs)
-        return path.build(total)
+            total = of_rows.added(total, outputs)
+        return version.build(total)
 
     def backward(self, *args: Any, **kwargs: Any) -> Any:
         """Return what f gives, one number, and add its derivatives to the grad of the leaf Values that f closes over.
@@ -198,23 +150,23 @@ class Compiled(Bindable):
         """
         if self.options.rows and self.options.reduce is None:
             raise ValueError(f"{self.name}.backward of many rows needs one number: compile with reduce='mean' or 'sum'")
-        given = self._taken(args, kwargs)
+        given = self._taken(args, kwargs, backward=True)
         if given is None:
             output = self._eagerly(args, kwargs, lowering=False)
             output.backward()
             return output.data
-        key = ("backward", given.key)
         if given.rows is None:
-            runs = [self._run(given, key, args, kwargs, backward=True)]
+            runs = [self._dispatcher.run(given)]
         else:
-            runs = self._reduced(self._by_path(given, key, args, kwargs, backward=True), given)
+            groups = of_rows.by_version(self._dispatcher, given)
+            runs = of_rows.reduced(groups, given, self.options)
         total = -0.0
         with one_pass_at_a_time:
-            mend_grads([leaf for path, _ in runs for leaf in path.differentiated])
-            for path, outputs in runs:
+            mend_grads([leaf for version, _ in runs for leaf in version.differentiated])
+            for version, outputs in runs:
                 value, *slopes = outputs.tolist() if is_array(outputs) else outputs
                 total += value
-                for leaf, slope in zip(path.differentiated, slopes, strict=True):
+                for leaf, slope in zip(version.differentiated, slopes, strict=True):
                     leaf.grad += slope
         return total
 
@@ -234,204 +186,16 @@ class Compiled(Bindable):
         except HoldsValuesError:
             message = f"{self.name}.prepare takes numbers and arrays, got Values; call the function itself"
             raise TypeError(message) from None
-        return Prepared(self, args, kwargs)
+        return Prepared(self, self._dispatcher, args, kwargs)
 
-    def _taken(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments | None:
-        """Return the numbers in the arguments; None where f itself is to be called."""
+    def _taken(self, args: tuple[Any, ...], kwargs: dict[str, Any], backward: bool = False) -> Arguments | None:
+        """The numbers in the arguments; None where f itself is to be called."""
         if is_eager():
             return None
         try:
-            return Arguments.of(args, kwargs, self.options.rows)
+            return Arguments.of(args, kwargs, self.options.rows, backward)
         except HoldsValuesError:
             return None
-
-    def _run(
-        self, given: Arguments, key: Hashable, args: tuple[Any, ...], kwargs: dict[str, Any], backward: bool = False
-    ) -> tuple[Path, Any]:
-        """Return the path that is right for these numbers, and its outputs."""
-        paths = self._known(key)
-        for path in paths:
-            runner = path.runner(self.options)
-            outputs, holds = runner.run(_shared(given, path, runner))
-            if holds:
-                return path, outputs
-        with self._lock:
-            if len(self._paths.get(key, ())) > len(paths):  # another thread has traced meanwhile
-                return self._run(given, key, args, kwargs, backward)
-            return self._new_path(given, key, args, kwargs, None, backward)
-
-    def _new_path(
-        self, given: Arguments, key: Hashable, args: tuple[Any, ...], kwargs: dict[str, Any], row: int | None,
-        backward: bool,
-    ) -> tuple[Path, Any]:  # fmt: skip
-        """Trace the path that is right for this row, None without rows; return it, and without rows its outputs.
-
-        A choice at a tie may be decided one way by the arithmetic of Values, and the other way by the program's, which
-        rounds otherwise. The program's decision counts, at this call as at every other: f is traced as it has it.
-        """
-        decided = list[bool]()
-        while True:
-            path, before = self._trace(key, args, kwargs, row, backward, decided), decided
-            start = time.perf_counter()
-            runner = path.runner(self.options) if row is None else path.guard_runner(self.options)
-            outputs, holds = _run_one(given, path, row, runner)
-            if row is None:
-                path.facts.setdefault("first run", time.perf_counter() - start)
-            if holds:
-                return path, outputs
-            decided = path.decided(self.options, partial(_run_one, given, path, row))
-            if decided == before:  # nothing is left to decide
-                return path, outputs
-
-    # --- rows ---
-
-    def _by_path(
-        self, given: Arguments, key: Hashable, args: tuple[Any, ...], kwargs: dict[str, Any], backward: bool = False
-    ) -> list[tuple[Path, Any]]:
-        """Return each path that rows take, with their indices, None for all; in the order of their first rows."""
-        paths = self._known(key)
-        if not paths:
-            with self._lock:
-                paths = self._paths.get(key) or [self._trace(key, args, kwargs, 0, backward)]
-        if not paths[0].lines:
-            return [(paths[0], None)]
-        pending, groups, tried = list(range(len(given.rows))), list[tuple[Path, list[int]]](), 0
-        while pending:
-            with self._lock:
-                if is_new := tried >= len(self._paths.get(key, [])):
-                    path, _ = self._new_path(given, key, args, kwargs, pending[0], backward)
-                else:
-                    path = self._paths[key][tried]
-            tried += not is_new  # others may have been traced on the way
-            runner = path.guard_runner(self.options)
-            rows = _rows(given, runner, pending)
-            _, holding = runner.run_rows(_shared(given, path, runner), rows)
-            mine = [i for i, holds in zip(pending, holding, strict=True) if holds]
-            if is_new and not mine:
-                mine = pending[:1]  # a leaf was assigned in between
-            if mine:
-                groups.append((path, mine))
-                taken = set(mine)
-                pending = [i for i in pending if i not in taken]
-        merged: dict[Path, list[int]] = {}
-        for path, mine in groups:
-            merged[path] = sorted(merged.get(path, []) + mine)
-        groups = sorted(merged.items(), key=lambda group: group[1][0])
-        first = groups[0][0]
-        for path, mine in groups:
-            if not backward and not path.results.is_like(first.results):  # of a loss each path has leaves of its own
-                raise TypeError(
-                    f"{self.name} gives another form of result for row {mine[0]} than for row 0: "
-                    f"{path.results} and {first.results}; rows need results of one form"
-                )
-        return [(path, None if len(mine) == len(given.rows) else mine) for path, mine in groups]
-
-    def _reduced(self, groups: list[tuple[Path, Any]], given: Arguments) -> list[tuple[Path, Any]]:
-        """Return each path with the sum of its outputs over its rows; for the mean, divided by the number of rows."""
-        totals = []
-        for path, mine in groups:
-            start = time.perf_counter()
-            runner = path.runner(self.options, self.options.reduce if mine is None else "sum")
-            outputs, _ = runner.run_rows(_shared(given, path, runner), _rows(given, runner, mine))
-            if mine is not None and self.options.reduce == "mean":
-                count = len(given.rows)
-                outputs = _divided(outputs, count)
-            if "first run" not in path.facts:
-                path.facts["first run"] = time.perf_counter() - start
-            totals.append((path, outputs))
-        return totals
-
-    def _stacked(self, groups: list[tuple[Path, Any]], given: Arguments) -> Any:
-        """Return what f gives for each row, stacked."""
-        whole: Any = None
-        for path, mine in groups:
-            start = time.perf_counter()
-            runner = path.runner(self.options)
-            outputs, _ = runner.run_rows(_shared(given, path, runner), _rows(given, runner, mine))
-            path.facts.setdefault("first run", time.perf_counter() - start)
-            if mine is None:
-                return path.results.stack(outputs, is_array(given.rows))
-            if whole is None:
-                count = len(given.rows)
-                whole = [None] * count if not is_array(outputs) else _empty_like(outputs, count)
-            if is_array(whole):
-                whole[mine] = outputs
-            else:
-                for i, row in zip(mine, outputs, strict=True):
-                    whole[i] = row
-        return groups[0][0].results.stack(whole, is_array(given.rows))
-
-    # --- traces ---
-
-    def _trace(
-        self, key: Hashable, args: tuple[Any, ...], kwargs: dict[str, Any], row: int | None, backward: bool,
-        decided: Sequence[bool] = (),
-    ) -> Path:  # fmt: skip
-        """Return another path, the one of this row, for arguments with this key; its first choices may be decided."""
-        paths = self._paths.get(key, [])
-        if self.f is None:
-            raise RuntimeError(
-                f"{self.name} was pickled: it has the programs it had then, and none for this structure of arguments "
-                "or this way through its choices; compile the function again"
-            )
-        if len(paths) >= MOST_PATHS:
-            raise RuntimeError(
-                f"{self.name} takes more than {MOST_PATHS} ways through its choices; the last was chosen by a Value at "
-                f"{paths[-1].lines[-1]}: choose with where(...), maximum, minimum or clip, which are one program for "
-                "both, in the place of if, max and min; np.array(...) in the function is numpy's own, which compares: "
-                "autodiff.array(...) selects; or make what decides a plain argument"
-            )
-        f, varying, differentiated = self.f, bytearray(), list[Value]()
-
-        def call(trace: Trace) -> Any:
-            lifted = []
-            for position, x in enumerate(args):
-                has_rows = position in self.options.rows
-                lifted.append(replaced(row_of(x, row or 0) if has_rows else x, trace.input))
-                varying.extend(bytes([has_rows]) * (len(trace.inputs) - len(varying)))
-            named = {name: replaced(x, trace.input) for name, x in kwargs.items()}
-            varying.extend(bytes(len(trace.inputs) - len(varying)))
-            before = flatten_values((lifted, named))
-            pairs = zip((*lifted, *named.values()), (*args, *kwargs.values()), strict=True)
-            twins = [(x, attributes_of(x)) for x, own in pairs if x is not own and is_plain(type(x))]
-            result = f(*lifted, **named)
-            is_changed = any(changed(attributes, x) for x, attributes in twins)
-            if is_changed or not same_containers(before, flatten_values((lifted, named))):
-                raise TracingError(
-                    f"{self.name} changed a list, dict, array or object that it was given, which would happen only "
-                    "once, while it is traced; change a copy, and return it"
-                )
-            if not backward:
-                return result
-            differentiated.extend(outside_leaves(result, self.name))
-            return with_gradient(result, differentiated)
-
-        path = traced(call, f, varying, self.options, decided, self._assigned)
-        path.differentiated = differentiated
-        for known in paths:
-            if path.program == known.program and all(map(is_, path.leaves, known.leaves)):
-                return known
-        self._keep(key, [*paths, path])
-        after = Arguments.of(args, kwargs, self.options.rows).key
-        self._keep(("backward", after) if backward else after, [*paths, path])  # f may have counted its calls
-        return path
-
-    def _known(self, key: Hashable) -> list[Path]:
-        """Return the paths for a key, which is the one used last from now on."""
-        paths = self._paths.get(key)
-        if paths is None:
-            return []
-        if len(self._paths) > 1:
-            with suppress(KeyError):  # another thread has let go of it
-                self._paths.move_to_end(key)
-        return paths
-
-    def _keep(self, key: Hashable, paths: list[Path]) -> None:
-        """Keep the paths for a key; let go of those that were not used for longest."""
-        self._paths[key] = paths
-        while len(self._paths) > MOST_STRUCTURES:
-            self._paths.popitem(last=False)
-            self._of_one_array.clear()
 
     def _eagerly(self, args: tuple[Any, ...], kwargs: dict[str, Any], lowering: bool = True) -> Any:
         """Return what f itself gives: Values of Values; of plain numbers, inside detect_anomaly(), plain numbers."""
@@ -443,13 +207,13 @@ class Compiled(Bindable):
 
     # --- what there is to know ---
 
-    def _all_paths(self) -> list[Path]:
-        paths = list(dict.fromkeys([path for paths in list(self._paths.values()) for path in paths]))
-        if not paths:
+    def _versions(self) -> list[Version]:
+        versions = self._dispatcher.all()
+        if not versions:
             raise RuntimeError(
                 f"{self.name} has no program yet: it is traced at its first call, for the structure of its arguments"
             )
-        return paths
+        return versions
 
     def listing(self, limit: int | None = 200, nests: bool = False) -> str:
         """Return the programs as text, an instruction a line, no more than `limit` of each; None for all of them.
@@ -467,14 +231,14 @@ class Compiled(Bindable):
         ... 1 more
         outputs v3 v4 v5
         """
-        return "\n\n".join([path.listing(limit, nests) for path in self._all_paths()])
+        return "\n\n".join([version.listing(limit, nests) for version in self._versions()])
 
     def stats(self) -> Stats:
         """Return what compiling took and made so far. Raises RuntimeError before the first call."""
-        return Stats.of(self._all_paths(), self.options.backend)
+        return Stats.of(self._versions(), self.options.backend)
 
     def __repr__(self) -> str:
-        count = sum(map(len, self._paths.values()))
+        count = sum(map(len, self._dispatcher.versions.values()))
         return f"<compiled {self.name}: {count} program{'s' * (count != 1)}>"
 
     def __copy__(self) -> "Compiled":
@@ -487,61 +251,16 @@ class Compiled(Bindable):
         return Compiled(f, self.options)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the programs, without f, which may be a lambda, and without machine code."""
-        if not self._paths:
+        """The programs, without f, which may be a lambda, and without machine code."""
+        versions = self._dispatcher.versions
+        if not versions:
             raise TypeError(f"{self.name} has no program to pickle yet: call it first, on arguments like those to come")
-        state = {name: self.__dict__[name] for name in ("name", "options", "_paths")}
-        seal = saved.seal_of(self.options, self._paths)
-        return {**state, "__doc__": self.__doc__, "__name__": self.name, "seal": seal}
+        seal = saved.seal_of(self.options, versions)
+        state = {"name": self.name, "options": self.options, "versions": versions, "seal": seal}
+        return {**state, "__doc__": self.__doc__, "__name__": self.name}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        saved.check_seal(state.pop("seal", None), state.get("options"), state.get("_paths"))
-        self.__dict__.update(state)
-        self.f, self._of_one_array = None, {}
-        self.renew_locks()
-        renewed(self)
-
-
-def _shared(given: Arguments, path: Path, runner: Any) -> Any:
-    """Return the numbers that all rows share, with those of the leaves, as the runner takes them."""
-    numbers = given.shared
-    if path.leaves:
-        data = [leaf.data if type(leaf.data) is float else data_of(leaf) for leaf in path.leaves]
-        numbers = joined([*given.parts, data])
-    return runner.numbers(numbers)
-
-
-def _run_one(given: Arguments, path: Path, row: int | None, runner: Any) -> tuple[Any, bool]:
-    """Return the outputs of a runner for one row, None without rows, and whether its guards hold."""
-    if row is None:
-        outputs, holds = runner.run(_shared(given, path, runner))
-        return outputs, holds
-    (outputs,), (holds,) = runner.run_rows(_shared(given, path, runner), _rows(given, runner, [row]))
-    return outputs, bool(holds)
-
-
-def _added(total: Any, outputs: Any) -> Any:
-    """Return the sums of the outputs of two paths; silent, as scalar arithmetic is, about what overflows."""
-    if not is_array(total):
-        return [x + y for x, y in zip(total, outputs, strict=True)]
-    with sys.modules["numpy"].errstate(all="ignore"):
-        return total + outputs
-
-
-def _divided(total: Any, count: int) -> Any:
-    if not is_array(total):
-        return [x / count for x in total]
-    with sys.modules["numpy"].errstate(all="ignore"):
-        return total / count
-
-
-def _rows(given: Arguments, runner: Any, mine: Any) -> Any:
-    """Return the rows of these indices, all if None, as the runner takes them."""
-    rows = given.rows
-    if mine is not None:
-        rows = rows[mine] if is_array(rows) else [rows[i] for i in mine]
-    return runner.rows(rows)
-
-
-def _empty_like(outputs: Any, count: int) -> Any:
-    return sys.modules["numpy"].empty((count, outputs.shape[1]))
+        saved.check_seal(state.get("seal"), state.get("options"), state.get("versions"))
+        self._dispatcher = Dispatcher(None, state["name"], state["options"], state["versions"])
+        self.__doc__, self.__name__ = state["__doc__"], state["__name__"]
+        self._set_up()

@@ -112,8 +112,8 @@ def test_second_derivatives_have_the_bits_of_values_but_for_the_order_of_shares_
         compiled = compile(h, backend="python")
         got, expected = compiled(*args), h(*args)
         if "where" in compiled.listing(None):  # a choice is a node of its own: shares may be added in another order
-            ((path,),) = compiled._paths.values()
-            numbers = path.program.evaluate_slots([x for arg in args for x in arg])
+            ((version,),) = compiled._dispatcher.versions.values()
+            numbers = version.program.evaluate_slots([x for arg in args for x in arg])
             largest = max([1e-300, *[abs(x) for x in numbers if math.isfinite(x)]])
             assert np.allclose(_flat(got), _flat(expected), rtol=1e-11, atol=1e-12 * largest, equal_nan=True)
         else:
@@ -164,14 +164,14 @@ def test_the_numba_backend_gives_the_numbers_of_values(program: Any, data: st.Da
     for h in (f, value_and_grad(f), second):
         in_python, in_numba = compile(h, backend="python"), compile(h, backend="numba")
         in_python(list(program.leaves))
-        ((path,),) = in_python._paths.values()
-        exact = OTHERWISE.isdisjoint(path.program.primitive(code).name for code in path.program.codes)
+        ((version,),) = in_python._dispatcher.versions.values()
+        exact = OTHERWISE.isdisjoint(version.program.primitive(code).name for code in version.program.codes)
         numbers = st.lists(st.sampled_from(SPECIAL if exact else MODERATE), min_size=n, max_size=n)
         rows = [list(program.leaves), *data.draw(st.lists(numbers))]
         stacked = compile(h, rows=0, backend="numba")(rows)
         for i, xs in enumerate(rows):
             expected = _columns(in_python(xs))
-            largest = max([1e-300, *[abs(x) for x in path.program.evaluate_slots(xs) if math.isfinite(x)]])
+            largest = max([1e-300, *[abs(x) for x in version.program.evaluate_slots(xs) if math.isfinite(x)]])
             for got in (in_numba(xs), _row(stacked, in_python(xs), i)):
                 for x, y in zip(_columns(got), expected, strict=True):
                     assert repr(x) == repr(y) or (not exact and abs(x - y) <= 1e-10 * largest)
@@ -1544,7 +1544,7 @@ def test_a_compiled_function_of_another_format_is_refused(backend: str) -> None:
         ({"options": f.options._replace(reduce="mean")}, "is damaged"),
         ({"seal": (0, b"")}, "of format 0, expected 1"),
         ({"seal": None}, "of format None"),
-        ({"_paths": None}, "is damaged"),
+        ({"versions": None}, "is damaged"),
     ):
         with pytest.raises(pickle.UnpicklingError, match=f"{message}.*: call compile again on the function"):
             object.__new__(type(f)).__setstate__({**state, **damaged})
@@ -1871,14 +1871,14 @@ def test_a_leaf_that_changes_between_the_trace_and_the_run_is_seen(
     w = Value(1.0)
     options = {} if rows is None else {"rows": rows}
     compiled = compile(lambda x: x * w if w > 0.0 else x - w, backend=backend, **options)
-    trace = compiled._trace
+    trace = compiled._dispatcher._trace
 
     def traced_then_changed(*args: Any) -> Any:
         path = trace(*args)
         w.data = -2.0
         return path
 
-    monkeypatch.setattr(compiled, "_trace", traced_then_changed)
+    monkeypatch.setattr(compiled._dispatcher, "_trace", traced_then_changed)
     assert compiled(3.0 if rows is None else [3.0]) == (5.0 if rows is None else [5.0])
 
 

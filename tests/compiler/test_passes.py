@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autodiff import value_and_grad
-from autodiff.compiler.backends.python import PythonRunner, source
+from autodiff.compiler.backends.python import PythonBackend, source
 from autodiff.compiler.passes.passes import PASSES, drop_dead, fold, optimised, share
 from autodiff.compiler.program.opcodes import CODE, OPCODES
 from autodiff.compiler.program.program import Program
@@ -51,7 +51,7 @@ def test_the_python_backend_means_what_the_program_means(program: Any, data: st.
     whole, _ = optimised(traced(program, gradient=True))
     n = len(program.leaves)
     numbers = data.draw(st.lists(st.sampled_from(SPECIAL), min_size=n, max_size=n))
-    outputs, holds = PythonRunner(whole).run(numbers)
+    outputs, holds = PythonBackend(whole).run(numbers)
     assert bits(outputs) == bits(whole.evaluate(numbers))
     assert holds
 
@@ -97,15 +97,15 @@ def test_guards_keep_their_conditions_alive() -> None:
     )
     small = drop_dead(program)
     assert (len(small.codes), small.constants.tolist(), small.expected) == (2, [0.0], b"\1")
-    assert PythonRunner(small).run([2.0]) == ([math.sin(2.0)], True)
-    assert not PythonRunner(small).run([-2.0])[1]
+    assert PythonBackend(small).run([2.0]) == ([math.sin(2.0)], True)
+    assert not PythonBackend(small).run([-2.0])[1]
 
 
 def test_a_program_of_many_parts_is_several_functions() -> None:
     count = 9001
     program = Program.of(1, [1.0], [("add", (i + 1 if i else 0, 1)) for i in range(count)], [count + 1])
     assert source(program).count("def run") == 3
-    assert PythonRunner(program).run([0.0]) == ([float(count)], True)
+    assert PythonBackend(program).run([0.0]) == ([float(count)], True)
 
 
 def test_programs_are_small_and_pickle() -> None:
@@ -128,5 +128,5 @@ def test_what_changes_nothing_is_left_out_only_where_it_changes_no_bit(name: str
             program = Program.of(1, [constant], [(name, operands)], [2])
             small, _ = optimised(program)
             for x in special:
-                expected, got = PythonRunner(program).run([x])[0], PythonRunner(small).run([x])[0]
+                expected, got = PythonBackend(program).run([x])[0], PythonBackend(small).run([x])[0]
                 assert repr(got) == repr(expected), (constant, operands, x)

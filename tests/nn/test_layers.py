@@ -49,7 +49,7 @@ def as_a_function(model: Any, x: Any) -> tuple[Callable[..., Any], tuple[Any, ..
 
 def programs_of(compiled: Any) -> int:
     """Return how many programs a compiled function has: one for each way through it."""
-    return sum(len(paths) for paths in compiled._paths.values())
+    return sum(len(versions) for versions in compiled._dispatcher.versions.values())
 
 
 X = [0.5, -1.25, 2.0]

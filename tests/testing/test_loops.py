@@ -17,7 +17,7 @@ from autodiff.testing.loops import WHOLE
 np = pytest.importorskip("numpy")
 pytest.importorskip("numba")
 
-from autodiff.compiler.backends.numba import Runner  # noqa: E402
+from autodiff.compiler.backends.numba import NumbaBackend  # noqa: E402
 from autodiff.compiler.nests.schema import Elementwise, Flat, Header, Nests, Run  # noqa: E402
 from autodiff.compiler.program.opcodes import CODE, OPCODES  # noqa: E402
 
@@ -180,16 +180,16 @@ def test_the_table_of_nests_says_what_the_instructions_say(program: LoopProgram,
     case = Case(program, data.draw)
     compiled = compile(data.draw(st.sampled_from([case.f, case.f_and_slopes])), rows=case.rows, backend="python")
     compiled(*case.stacked)
-    ((path,),) = compiled._paths.values()
-    for traced in (path.program, path.program._replace(varying=bytes(path.program.inputs))):
-        runner = Runner(traced)
-        places = runner.nests.places.tolist()
-        one = runner.nests.header[Header.INPUTS] + len(runner.program.constants) + 2  # after -0.0 and 0.0
+    ((version,),) = compiled._dispatcher.versions.values()
+    for traced in (version.program, version.program._replace(varying=bytes(version.program.inputs))):
+        backend = NumbaBackend(traced)
+        places = backend.nests.places.tolist()
+        one = backend.nests.header[Header.INPUTS] + len(backend.program.constants) + 2  # after -0.0 and 0.0
         expected = {
-            places[runner.program.first + i]: meant(code, [places[x] for x in operands], one)
-            for i, (code, operands) in enumerate(runner.program.instructions())
+            places[backend.program.first + i]: meant(code, [places[x] for x in operands], one)
+            for i, (code, operands) in enumerate(backend.program.instructions())
         }
-        assert told(runner.nests, one) == expected
+        assert told(backend.nests, one) == expected
 
 
 # --- the strategy ---

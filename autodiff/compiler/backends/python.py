@@ -8,7 +8,7 @@
         v5 = exp(v3)
         v[4] = v4
         v[5] = v5
-    >>> PythonRunner(program).run([2.0, 0.5])
+    >>> PythonBackend(program).run([2.0, 0.5])
     ([4.0, 2.718281828459045], True)
 
 Every operation is that of the table, in the order of the program, so results equal those of Values to the last bit.
@@ -16,10 +16,13 @@ Every operation is that of the table, in the order of the program, so results eq
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from functools import reduce
+from operator import add
 from typing import Any
 
 from autodiff.compiler.program.opcodes import CODE, is_nothing
 from autodiff.compiler.program.program import Instruction, Program
+from autodiff.structures.structure import is_array
 
 # What Python writes shorter than a call, with the same result for every float.
 _EXPRESSIONS = {
@@ -39,28 +42,71 @@ _TEXT = {CODE[name]: text for name, text in _EXPRESSIONS.items()}
 _STATEMENTS = 4000  # of one function: longer ones take more than linear time to compile
 
 
-class PythonRunner:
-    """A program that runs on lists of floats; `run` gives the outputs, and whether all guards hold."""
+class PythonBackend:
+    """A program ready to run in Python, on lists of floats; rows one after the other."""
 
-    name = "python"
-
-    def __init__(self, program: Program) -> None:
-        self.program = program
+    def __init__(self, program: Program, reduction: str | None = None, threads: int = 1) -> None:
+        self.effects: dict[str, int] = {}  # it has no passes of its own
+        self.program, self.reduction = program, reduction
         self._functions = _functions(program)
         self._guards = list(zip(program.guards, program.expected, strict=True))
-        self.constants = program.constants.tolist()
+        self._constants = program.constants.tolist()
+        self._shared = [i for i, varies in enumerate(program.varying) if not varies]
+        self._varying = [i for i, varies in enumerate(program.varying) if varies]
 
-    def run(self, numbers: Sequence[float]) -> tuple[list[float], bool]:
-        """Return the outputs for the numbers of all inputs, and whether all guards hold."""
-        slots = [*numbers, *self.constants, *[0.0] * len(self.program.codes)]
+    def run(self, numbers: Any) -> tuple[list[float], bool]:
+        """The outputs for the numbers of all inputs, and whether all guards hold."""
+        return self._run(numbers.tolist() if is_array(numbers) else numbers)
+
+    def _run(self, numbers: Sequence[float]) -> tuple[list[float], bool]:
+        slots = [*numbers, *self._constants, *[0.0] * len(self.program.codes)]
         for function in self._functions:
             function(slots)
         holds = all((slots[slot] != 0.0) == wanted for slot, wanted in self._guards)
         return [slots[slot] for slot in self.program.outputs], holds
 
+    def run_rows(self, shared: Any, rows: Any) -> tuple[Any, list[bool]]:
+        """The outputs of each row, or their sums or means; and for each row whether all guards hold."""
+        shared, rows = (x.tolist() if is_array(x) else x for x in (shared, rows))
+        numbers = [0.0] * self.program.inputs
+        for i, number in zip(self._shared, shared, strict=True):
+            numbers[i] = number
+        results, holding = [], []
+        for row in rows:
+            for i, number in zip(self._varying, row, strict=True):
+                numbers[i] = number
+            outputs, holds = self._run(numbers)
+            results.append(outputs)
+            holding.append(holds)
+        return results if self.reduction is None else self._reduced(results), holding
+
+    def _reduced(self, results: list[list[float]]) -> list[float]:
+        totals = [reduce(add, column) for column in zip(*results, strict=True)]
+        return [x / len(results) for x in totals] if self.reduction == "mean" else totals
+
+    def bound(self, shared: Any, rows: Any = None) -> tuple[Callable[[], bool], Any]:
+        """A call bound to arrays, and the array of outputs that it fills anew."""
+        import numpy  # without which there are no arrays
+
+        width = len(self.program.outputs)
+        out = numpy.empty(width if rows is None or self.reduction is not None else (len(rows), width))
+
+        def call() -> bool:
+            if rows is None:
+                out[...], holds = self.run(shared)
+                return holds
+            out[...], holding = self.run_rows(shared, rows)
+            return all(holding)
+
+        return call, out
+
+    def listing(self, limit: int | None) -> str:
+        """What it runs has no nests."""
+        return "no nests: it is run by Python"
+
 
 def source(program: Program) -> str:
-    """Return the Python text of a program."""
+    """The Python text of a program."""
     return "\n".join([text for text, _ in _texts(program)])
 
 

@@ -36,6 +36,8 @@ class Arguments(NamedTuple):
         rows: a list of lists or a float64 matrix, a row of numbers for each row; None where no argument has rows.
         parts: the numbers that are shared, as they were found.
         columns: those of rows, as they were found: matrices, or lists of rows.
+        args, kwargs: what the call was given, as it is.
+        backward: whether the derivatives of the result are wanted, too: another program, so it is part of the key.
     """
 
     key: Hashable
@@ -43,10 +45,15 @@ class Arguments(NamedTuple):
     rows: Any
     parts: Parts
     columns: Parts
+    args: Sequence[Any]
+    kwargs: dict[str, Any]
+    backward: bool
 
     @classmethod
-    def of(cls, args: Sequence[Any], kwargs: dict[str, Any], rows: Collection[int] = ()) -> "Arguments":
-        """Return the numbers in the arguments, of which those at the positions `rows` have rows.
+    def of(
+        cls, args: Sequence[Any], kwargs: dict[str, Any], rows: Collection[int] = (), backward: bool = False
+    ) -> "Arguments":
+        """The arguments of a call, of which those at the positions `rows` have rows.
 
         Raises HoldsValuesError for Values, TypeError and ValueError for what is no number, has no rows, or rows of
         different lengths or forms.
@@ -69,7 +76,8 @@ class Arguments(NamedTuple):
             matrix, found = columns.matrix(), columns.columns
         for name, x in kwargs.items():
             keys += [name, _take(x, parts, name)]
-        return cls(tuple(keys), joined(parts), matrix, parts, found)
+        key = ("backward", *keys) if backward else tuple(keys)
+        return cls(key, joined(parts), matrix, parts, found, args, kwargs, backward)
 
 
 def joined(parts: Parts) -> Any:

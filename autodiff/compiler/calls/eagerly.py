@@ -11,6 +11,12 @@ from autodiff.structures.structure import Structure, flatten_values, is_array
 from autodiff.value import Value
 
 
+def is_eager() -> bool:
+    """Whether compiled functions call f itself, as inside detect_anomaly() and where another function is traced."""
+    mode = modes.now()
+    return mode is not None and (mode.reading is not None or mode.checking)
+
+
 def eagerly(f: Callable[..., Any], options: Options, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Return what f gives; of rows, stacked or reduced as the options say."""
     rows = options.rows

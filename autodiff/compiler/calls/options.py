@@ -1,10 +1,10 @@
 """The options of compile, checked where they are given."""
 
 import operator
-from importlib.util import find_spec
 from typing import Any, NamedTuple
 
-BACKENDS = ("auto", "numba", "python")
+from autodiff.compiler.backends.choice import BACKENDS, missing
+
 REDUCTIONS = (None, "mean", "sum")
 
 
@@ -39,10 +39,11 @@ class Options(NamedTuple):
             raise ValueError(f"reduce is 'mean', 'sum' or None, got {reduce!r}")
         if reduce is not None and not taken:
             raise ValueError(f"reduce={reduce!r} adds up rows: say which arguments have them, as in rows=(1, 2)")
-        if backend not in BACKENDS:
-            raise ValueError(f"backend is 'auto', 'numba' or 'python', got {backend!r}")
+        if backend != "auto" and backend not in BACKENDS:
+            *names, last = map(repr, ("auto", *BACKENDS))
+            raise ValueError(f"backend is {', '.join(names)} or {last}, got {backend!r}")
         if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
             raise ValueError(f"threads is a number of threads, 1 or more, got {threads!r}")
-        if backend == "numba" and find_spec("numba") is None:
-            raise ImportError('backend="numba" needs numba: pip install "scalar-autodiff[compile]"')
+        if (package := missing(backend)) is not None:
+            raise ImportError(f'backend="{backend}" needs {package}: pip install "scalar-autodiff[compile]"')
         return cls(tuple(taken), reduce, backend, threads)

@@ -60,23 +60,30 @@ def restored(kept: int, digest: bytes, names: tuple[str, ...], *fields: Any) -> 
     return program
 
 
-def seal_of(options: Any, paths: Any) -> tuple[int, bytes]:
+def seal_of(options: Any, versions: Any) -> tuple[int, bytes]:
     """Return the format, and a digest of how a compiled function runs its programs; each has a digest of its own."""
     forms = [
-        [(len(path.leaves), len(path.differentiated), path.results.numbers, sorted(path.results.conditions))]
-        for ways in paths.values()
-        for path in ways
+        [
+            (
+                len(version.leaves),
+                len(version.differentiated),
+                version.results.numbers,
+                sorted(version.results.conditions),
+            )
+        ]
+        for some in versions.values()
+        for version in some
     ]
     return FORMAT, hashlib.sha256(repr((options, forms)).encode()).digest()
 
 
-def check_seal(seal: Any, options: Any, paths: Any) -> None:
+def check_seal(seal: Any, options: Any, versions: Any) -> None:
     """Raise UnpicklingError where that is not the seal of these."""
     kept = seal[0] if isinstance(seal, tuple) and seal else None
     if kept != FORMAT:
         raise UnpicklingError(f"the pickle has a compiled function of format {kept}, expected {FORMAT}: {_AGAIN}")
     try:
-        intact = seal_of(options, paths) == seal
+        intact = seal_of(options, versions) == seal
     except (AttributeError, TypeError):
         intact = False
     if not intact:

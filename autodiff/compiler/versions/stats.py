@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from autodiff.compiler.paths import Path
+from autodiff.compiler.backends.choice import chosen
+from autodiff.compiler.versions.version import Version
 
 
 class Stats(NamedTuple):
@@ -34,21 +35,21 @@ class Stats(NamedTuple):
     first_run: float
 
     @classmethod
-    def of(cls, paths: Sequence[Path], backend: str) -> "Stats":
-        """Return the figures of these paths, run by the backend that was asked for."""
+    def of(cls, versions: Sequence[Version], backend: str) -> "Stats":
+        """The figures of these versions, run by the backend that was asked for."""
         passes: dict[str, int] = {}
-        for path in paths:
-            for name, count in path.effects().items():
+        for version in versions:
+            for name, count in version.effects().items():
                 passes[name] = passes.get(name, 0) + count
-        facts = [path.facts for path in paths]
+        facts = [version.facts for version in versions]
         return cls(
-            backend=" and ".join(sorted({path.backend(backend) for path in paths})),
-            paths=len(paths),
+            backend=" and ".join(sorted({chosen(backend, version.program) for version in versions})),
+            paths=len(versions),
             nodes=sum(fact["nodes"] for fact in facts),
             passes=passes,
-            instructions=sum([*path.effects().values()][-1] for path in paths),
-            slots=sum(path.program.slots for path in paths),
-            bytes=sum(path.program.bytes for path in paths),
+            instructions=sum([*version.effects().values()][-1] for version in versions),
+            slots=sum(version.program.slots for version in versions),
+            bytes=sum(version.program.bytes for version in versions),
             tracing=sum(fact["tracing"] for fact in facts),
             optimising=sum(fact["optimising"] for fact in facts),
             first_run=sum(fact.get("first run", 0.0) for fact in facts),

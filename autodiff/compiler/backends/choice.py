@@ -1,0 +1,60 @@
+"""The choice of a backend: the table of those there are, and which of them runs a program."""
+
+import sys
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from typing import NamedTuple
+
+from autodiff.compiler.backends.backend import Backend
+from autodiff.compiler.program.program import Program
+
+
+class Entry(NamedTuple):
+    """Where a backend is, and the package that it needs, if any: it is imported when it is first used."""
+
+    module: str
+    name: str
+    needs: str | None = None
+
+
+BACKENDS = {  # the fastest first
+    "numba": Entry("autodiff.compiler.backends.numba", "NumbaBackend", needs="numba"),
+    "python": Entry("autodiff.compiler.backends.python", "PythonBackend"),
+}
+
+
+def missing(backend: str) -> str | None:
+    """The package that a backend needs and that is not installed; None if it can run."""
+    needs = BACKENDS[backend].needs if backend in BACKENDS else None
+    return needs if needs is not None and find_spec(needs) is None else None
+
+
+def chosen(asked: str, program: Program) -> str:
+    """The name of the backend that runs a program where this one was asked for; "auto" is the fastest there is.
+
+    A program with a primitive of a user's own runs in Python: nothing else can call it.
+    """
+    if program.primitives:
+        return "python"
+    return _fastest() if asked == "auto" else asked
+
+
+def ready(program: Program, asked: str, reduction: str | None = None, threads: int = 1) -> Backend:
+    """The program, ready to run on the backend that was asked for."""
+    entry = BACKENDS[chosen(asked, program)]
+    backend: type[Backend] = getattr(import_module(entry.module), entry.name)
+    return backend(program, reduction, threads)
+
+
+@cache
+def _fastest() -> str:
+    """The fastest backend that is installed; where that is Python, say what would be gained by another."""
+    fastest = next(name for name in BACKENDS if missing(name) is None)
+    if fastest == "python":
+        print(
+            'autodiff.compile runs in plain Python, some hundred times as slow as with numba: pip install "scalar-'
+            'autodiff[compile]"',
+            file=sys.stderr,
+        )
+    return fastest
