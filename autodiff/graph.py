@@ -12,7 +12,7 @@ nothing else of it.
     (True, True)
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -76,3 +76,24 @@ def leaves(*roots: Any) -> list[Any]:
             if type(operand) is not float and not operand.operands:
                 found[operand] = None
     return list(found)
+
+
+def descendants(order: Sequence[Any], nodes: Iterable[Any]) -> set[Any]:
+    """The nodes given, and those of a topological order that were made from one of them."""
+    made = set(nodes)
+    for node in order:
+        if node not in made:
+            for operand in node.operands:
+                if type(operand) is not float and operand in made:
+                    made.add(node)
+                    break
+    return made
+
+
+def from_elsewhere(order: Sequence[Any], ours: AbstractSet[Any], theirs: Iterable[Any] = ()) -> set[Any]:
+    """The leaves below a topological order that are not ours, `theirs`, and what was made from either."""
+    strangers = {
+        x for node in order for x in node.operands if type(x) is not float and not x.operands and x not in ours
+    }
+    strangers.update(theirs)
+    return descendants(order, strangers) if strangers else strangers

@@ -22,7 +22,7 @@ from contextvars import ContextVar
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar, cast, overload
 
-from autodiff.nothing import NOTHING, local_gradients
+from autodiff.chain import Arithmetic
 from autodiff.system.blocks import Block, Scope
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ class Reading(Protocol):
     """
 
     @property
-    def adjoints(self) -> "Adjoints":
-        """How the chain rule multiplies and adds where not all numbers are constant."""
+    def adjoints(self) -> Arithmetic:
+        """The products and sums of the chain rule: what is nothing may turn out at every run."""
 
     def apply(self, primitive: "Primitive", operands: Sequence[Any], /) -> Any:
         """The result of an operation; called for each, with numbers and Values as they were given."""
@@ -61,19 +61,6 @@ class Reading(Protocol):
 
     def is_constant(self, x: Any, /) -> bool:
         """Whether x is a number that the reading need not know of, so that its data may be looked at."""
-
-
-class Adjoints(Protocol):
-    """The arithmetic of the chain rule for numbers that are not known yet: what is nothing turns out at every run."""
-
-    def product(self, adjoint: Any, local: Any, /) -> Any:
-        """The share that an adjoint passes on by a local gradient, NOTHING where it never passes any."""
-
-    def sum(self, total: Any, share: Any, /) -> Any:
-        """The sum of two adjoints of a node."""
-
-    def settled(self, adjoint: Any, /) -> Any:
-        """The adjoint as a number: 0.0 where it is nothing."""
 
 
 class Mode(NamedTuple):
@@ -329,28 +316,6 @@ def record_source(f: Any = None) -> Any:
 def _context(f: Callable[..., Any] | None, **changes: bool) -> Any:
     context = Context(**changes)
     return context if f is None else context(f)
-
-
-def check_gradients(order: list[Any], seeds: dict[Any, float]) -> None:
-    """Run the backward pass aside from the graph; raise FloatingPointError at the first gradient that is not finite."""
-    for seed in seeds.values():
-        if seed - seed != 0.0:
-            raise FloatingPointError(f"the gradient that the backward pass starts from is {seed}")
-    gradients = {root: seed for root, seed in seeds.items() if seed}
-    for node in reversed(order):
-        upstream = gradients.get(node, NOTHING)
-        for operand, local in zip(node.operands, local_gradients(node), strict=True):
-            if upstream is not NOTHING and local is not NOTHING and type(operand) is not float:
-                before = 0.0 if operand.operands else operand.grad
-                gradient = gradients.get(operand, before) + upstream * local
-                if gradient - gradient != 0.0:
-                    raise FloatingPointError(
-                        f"the gradient of {operand!r} became {gradient} in the backward pass through {node.op.name}: "
-                        f"upstream {upstream} times local gradient {local}\n"
-                        f"  {made_from(node.op, node.data, node.operands)}\n"
-                        f"  at {node.source or 'an unknown line; run the forward pass inside detect_anomaly(), too'}"
-                    )
-                gradients[operand] = gradient
 
 
 def made_from(primitive: Any, data: float, operands: tuple[Any, ...]) -> str:

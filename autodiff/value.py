@@ -15,16 +15,16 @@ from __future__ import annotations
 
 import math
 import sys
-import threading
 from collections.abc import Callable, Iterable, Sequence, Sized
 from functools import cache
-from math import isfinite
 from operator import mul
 from typing import Any, Never, NoReturn, Self, cast
 
 from autodiff import copying, floats, modes, primitives
-from autodiff.assigned import data_of, grad_of, mend_grads
-from autodiff.graph import FORGOTTEN, leaves, topological_order
+from autodiff.assigned import data_of
+from autodiff.backward import accumulate, order_on_sound_leaves
+from autodiff.chain import NOTHING, Nothing
+from autodiff.graph import FORGOTTEN
 from autodiff.hints import (
     ELSEWHERE_ON_VALUES,
     OWN_OPERATION,
@@ -33,15 +33,11 @@ from autodiff.hints import (
     missing,
     unexpected,
 )
-from autodiff.nothing import NOTHING, Nothing, local_gradients, passed_on_to
 from autodiff.primitives import TABLE, Primitive
 from autodiff.sources import Source, user_source, user_source_and_model
-from autodiff.system.forks import waited_for
 
 _new = object.__new__
 _PLAIN = frozenset((float, int, bool))  # isinstance(x, Value) takes twice as long for these, below Python 3.12
-# One backward pass at a time: `leaf.grad += ...` reads, adds and writes, and two threads could both read first.
-one_pass_at_a_time = waited_for(threading.RLock())
 
 
 def _method(primitive: Primitive) -> Callable[[Value], Value]:
@@ -211,7 +207,7 @@ class Value(metaclass=_Listed):
         reading = modes.reading()
         if reading is not None:
             reading.refuse_change(self, "backward")
-        accumulate(_order_on_sound_leaves(self), {self: floats.as_float(gradient)})
+        accumulate(order_on_sound_leaves(self), {self: floats.as_float(gradient)})
 
     # --- recording ---
 
@@ -633,100 +629,6 @@ def leaves_of(numbers: Iterable[float]) -> list[Value]:
         made.append(leaf)
     modes.log_leaves(made)
     return made
-
-
-_UNTOUCHED = float("0")  # the grad of a node that has no share yet: this object, which no arithmetic gives
-
-
-def accumulate(order: list[Any], seeds: dict[Any, float]) -> None:
-    """Run the backward pass of `Value.backward` from several roots, whose gradients start at the seeds."""
-    mode = modes.now()
-    if mode is not None and mode.checking:
-        modes.check_gradients(order, seeds)
-    with one_pass_at_a_time:
-        for node in order:
-            node.grad = _UNTOUCHED
-        try:
-            for root, seed in seeds.items():
-                root.grad += seed or NOTHING
-            _propagate(order, seeds)
-        except TypeError:
-            _check_grads_are_numbers(seeds)
-            raise
-
-
-def _propagate(order: list[Any], roots: Iterable[Any]) -> None:
-    """Give each operand its share of the gradient of each node, from the last node to the first.
-
-    What was not taken has the local gradient NOTHING. The constant zeros of a dot count as numbers, which give the same
-    sums, until 0 * inf or 0 * nan comes up.
-    """
-    untouched, nothing = _UNTOUCHED, NOTHING
-    passed: set[Any] | None = None
-    for node in reversed(order):
-        upstream = node.grad
-        if not upstream:
-            if upstream is untouched:  # nothing was passed on to it: not the same as a sum of 0
-                continue
-            if passed is None and not all(map(isfinite, node.local_gradients)):
-                passed = passed_on_to(order, roots)
-            if passed is not None and node not in passed:
-                continue
-        operands = node.operands
-        if len(operands) == 2:  # nearly every node; half the time of the loop below
-            left, right = operands
-            left_local, right_local = node.local_gradients
-            if type(left) is not float:
-                left.grad += upstream * left_local
-            if type(right) is not float:
-                right.grad += upstream * right_local
-        else:
-            locals = node.local_gradients if upstream - upstream == 0.0 else local_gradients(node)
-            for operand, local in zip(operands, locals, strict=True):
-                if type(operand) is not float and local is not nothing:
-                    operand.grad += upstream * local
-
-
-def _check_grads_are_numbers(roots: Iterable[Value]) -> None:
-    """Raise TypeError naming a leaf whose grad was assigned something else than a number, while a transform ran."""
-    for leaf in leaves(*roots):
-        grad_of(leaf)
-
-
-def _order_on_sound_leaves(root: Value) -> list[Any]:
-    """Return `topological_order(root)`, having made the grads of the leaves floats, all of them or none.
-
-    Adding them up tells whether each is a number that can be added to, in the time of an addition: 2 % of a pass, where
-    a walk of its own takes 30 %. Raises TypeError, naming a leaf whose grad is no number.
-    """
-    order: list[Any] = []
-    entered: set[Any] = set()
-    total: Any = 0.0 if root.operands else root.grad
-    stack: list[Any] = [root] if root.operands else []
-    place, enter, push, pop = order.append, entered.add, stack.append, stack.pop
-    try:
-        while stack:
-            node = pop()
-            if node is None:
-                place(pop())
-            elif node not in entered:
-                enter(node)
-                push(node)
-                push(None)
-                for operand in node.operands[::-1]:
-                    if type(operand) is float:
-                        continue
-                    if operand.op is not None:
-                        push(operand)
-                    else:
-                        total += operand.grad
-    except Exception:  # an array, say, may raise anything
-        total = None
-    if type(total) is float:
-        return order
-    with one_pass_at_a_time:
-        mend_grads(leaves(root))
-    return topological_order(root)
 
 
 def dot_of_lists(w: list[Any], x: list[Any]) -> Value | None:

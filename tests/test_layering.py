@@ -17,9 +17,10 @@ ROOT = Path(__file__).parent.parent
 # import itself and the rooms in the rows above its own. The longest name that fits says where a module stands.
 ROWS = """
 hints  system  floats  sources  structures/containers
-nothing  assigned
-primitives  graph
-modes
+assigned  graph
+chain
+primitives  modes
+backward
 copying  arrays
 value
 functions

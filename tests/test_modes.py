@@ -14,9 +14,9 @@ import pytest
 
 import autodiff as ad
 from autodiff import Value, modes, sources
+from autodiff.backward import one_pass_at_a_time
 from autodiff.system import blocks
 from autodiff.transforms import transforms
-from autodiff.value import one_pass_at_a_time
 
 
 def line_here() -> int:

@@ -27,6 +27,7 @@ from functools import update_wrapper
 from typing import Any
 
 from autodiff.assigned import mend_grads
+from autodiff.backward import one_pass_at_a_time
 from autodiff.compiler import rows as of_rows
 from autodiff.compiler.calls.arguments import Arguments, HoldsValuesError, holds_values, lift
 from autodiff.compiler.calls.eagerly import eagerly, is_eager, lowered
@@ -39,7 +40,6 @@ from autodiff.compiler.versions.stats import Stats
 from autodiff.compiler.versions.version import Version
 from autodiff.structures.structure import is_array
 from autodiff.system.forks import renewed
-from autodiff.value import one_pass_at_a_time
 
 
 def compile(

@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from autodiff import floats
-from autodiff.nothing import NOTHING
+from autodiff.chain import NOTHING
 from autodiff.primitives import choices, exponentials, hyperbolic
 from autodiff.primitives.primitive import REAL, Primitive, on
 from autodiff.primitives.rules import choose, is_constant_zero, nan_or_nothing, scaled

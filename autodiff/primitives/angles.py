@@ -3,7 +3,7 @@
 import math
 
 from autodiff import floats
-from autodiff.nothing import NOTHING
+from autodiff.chain import NOTHING
 from autodiff.primitives.primitive import REAL, Primitive, on
 from autodiff.primitives.rules import choose, over, squared
 

@@ -4,7 +4,7 @@ import operator
 from typing import Any
 
 from autodiff import floats
-from autodiff.nothing import NOTHING
+from autodiff.chain import NOTHING
 from autodiff.primitives import exponentials
 from autodiff.primitives.primitive import NEVER, REAL, Primitive, on
 from autodiff.primitives.rules import choose, scaled, to_integer

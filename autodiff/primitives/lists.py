@@ -7,7 +7,7 @@ from math import inf
 from typing import Any
 
 from autodiff import floats
-from autodiff.nothing import NOTHING
+from autodiff.chain import NOTHING
 from autodiff.primitives import exponentials
 from autodiff.primitives.primitive import REAL, Primitive, on
 from autodiff.primitives.rules import choose, gap, guarded, is_constant_zero, nan_or_nothing, over

@@ -11,7 +11,7 @@ from autodiff import (
     floats,
     primitives,  # by name, when a rule runs: `where` is a primitive itself
 )
-from autodiff.nothing import NOTHING
+from autodiff.chain import NOTHING
 
 
 def choose(condition: Any, x: Any, y: Any) -> Any:

@@ -16,6 +16,7 @@ from math import inf, nan
 from typing import Any, NamedTuple
 
 from autodiff import modes
+from autodiff.chain import NOTHING, Arithmetic, reverse
 from autodiff.graph import topological_order
 from autodiff.structures.structure import Structure, flatten, in_blocks
 from autodiff.value import Value
@@ -324,20 +325,21 @@ class _Tableau:
 # --- what rounding does ---
 
 
+class _Influence(Arithmetic):
+    """Products that a 0 ends: what has no influence has none on an infinite slope either."""
+
+    def product(self, adjoint: float, local: float) -> float:
+        return adjoint * local if adjoint and local else NOTHING
+
+
 def adjoints(root: Any) -> dict[Any, float]:
-    """Return d(root)/d(node) for each node below `root` that has an influence, and itself; no `.grad` is touched.
+    """d(root)/d(node) for each node below `root` that has an influence, and itself; no `.grad` is touched.
 
     >>> x = Value(3.0)
     >>> adjoints(x * x - 5.0 * x)[x]
     1.0
     """
-    found = {root: 1.0}
-    for node in reversed(topological_order(root)):
-        upstream = found.get(node, 0.0)
-        for operand, local in zip(node.operands, node.local_gradients, strict=True):
-            if upstream and local and not isinstance(operand, float):
-                found[operand] = found.get(operand, 0.0) + upstream * local
-    return found
+    return reverse(topological_order(root), {root: 1.0}, arithmetic=_Influence())
 
 
 def rounding_error(root: Any) -> float:

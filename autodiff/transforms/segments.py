@@ -21,11 +21,11 @@ from typing import Any, NamedTuple
 
 from autodiff import modes
 from autodiff.assigned import data_of
-from autodiff.graph import topological_order
-from autodiff.nothing import NOTHING, local_gradients
+from autodiff.chain import FLOATS, reverse
+from autodiff.graph import descendants, from_elsewhere, topological_order
 from autodiff.primitives import Primitive
 from autodiff.structures.structure import Structure, flatten_values, is_array
-from autodiff.transforms.sweeps import from_elsewhere, made_from, read_again, reverse
+from autodiff.transforms.sweeps import pulled_back
 from autodiff.value import Value, node_of, result_leaf
 
 
@@ -155,7 +155,7 @@ class _Segment:
         for i, output in enumerate(results):
             if isinstance(output, Value):
                 order = topological_order(output, without=stops)
-                made = made_from(order, nodes)
+                made = descendants(order, nodes)
                 if output in made:
                     inputs = [*nodes, *_around(order, made, ours)]
                     slopes = _slopes(order, output, inputs)
@@ -217,7 +217,7 @@ class _Segment:
                     raise RuntimeError(f"{name} closes over other Values now than it did at first; {_ADVICE}")
                 if not set(one.slopes) <= set(reached):
                     raise RuntimeError(f"{name} chooses otherwise for these numbers than at first; evaluate it again")
-                rows = reverse(one.order, {one.output: 1.0}, inputs, read_again)
+                rows = pulled_back(one.order, {one.output: 1.0}, inputs)
             any_value = any(isinstance(x, Value) for x in operands)
             return rows if any_value else [x.data if isinstance(x, Value) else x for x in rows]
 
@@ -256,19 +256,12 @@ def _holds_values(x: Any) -> bool:
 
 
 def _slopes(order: Sequence[Any], output: Any, inputs: Sequence[Any]) -> dict[Any, float]:
-    """Return d(output)/d(input) as `backward()` sums it up, for the inputs that are not kept from it by a choice.
+    """d(output)/d(input) as `backward()` sums it up, for the inputs that are not kept from it by a choice.
 
     A slope of 0 and none at all are not the same: under an infinite upstream gradient the one makes nan.
     """
-    made = made_from(order, inputs)
-    slopes = {output: 1.0}
-    for node in reversed(order):
-        if node in slopes:
-            upstream = slopes[node]
-            for operand, local in zip(node.operands, local_gradients(node), strict=True):
-                if type(operand) is not float and operand in made and local is not NOTHING:
-                    slopes[operand] = slopes.get(operand, 0.0) + upstream * local
-    return slopes
+    adjoints = reverse(order, {output: 1.0}, inputs)
+    return {x: FLOATS.settled(adjoints[x]) for x in inputs if x in adjoints}
 
 
 class _Recomputed(Sequence[float]):

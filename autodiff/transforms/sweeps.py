@@ -13,17 +13,15 @@ A sweep may also read the floats on the edges; then it gives floats, and no `.gr
 and Walther, Evaluating Derivatives, 2008, chapter 3.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
-from autodiff import floats, modes, nothing
+from autodiff import floats, modes
+from autodiff.chain import NOTHING, Arithmetic, forward, reverse
 from autodiff.graph import topological_order
-from autodiff.nothing import NOTHING
 from autodiff.structures.structure import flatten
 from autodiff.value import Value, result_leaf
-
-# Given a node and which of its operands count, all its local gradients; of the other operands they may be anything.
-LocalGradients = Callable[[Any, Sequence[bool]], Sequence[Any]]
 
 
 def gradient(output: Value, inputs: Any) -> Any:
@@ -55,112 +53,62 @@ def gradient(output: Value, inputs: Any) -> Any:
     for node, place in zip(nodes, structure.places("inputs"), strict=True):
         if not isinstance(node, Value):
             raise TypeError(f"gradient differentiates with respect to Values, got {node!r} at {place}; make it a Value")
-    slopes = reverse(topological_order(output), {output: 1.0}, nodes, read_again)
+    slopes = pulled_back(topological_order(output), {output: 1.0}, nodes)
     return structure.build([slope if isinstance(slope, Value) else result_leaf(slope) for slope in slopes])
 
 
-def reverse(
-    order: Sequence[Any], seeds: Mapping[Any, Any], inputs: Sequence[Any], local_gradients: LocalGradients
-) -> list[Any]:
-    """Return, for each input, the sum of seed * d(root)/d(input) over the roots: floats, or Values where one is in it.
+class OfValues(Arithmetic):
+    """Products and sums of Values and floats, which leave out of the graph of a derivative what is 1 or nothing."""
 
-    `order` is a topological order of the roots, whose upstream gradients start at the seeds. Sums are taken in the same
-    order as in `backward()`.
+    def product(self, adjoint: Any, local: Any) -> Any:
+        if type(local) is float and local == 1.0:
+            return adjoint
+        if type(adjoint) is float and adjoint == 1.0:
+            return local
+        return adjoint * local
+
+    def settled(self, adjoint: Any) -> Any:
+        return adjoint + 0.0 if isinstance(adjoint, float) else adjoint
+
+
+OF_VALUES = OfValues()
+
+
+def pulled_back(order: Sequence[Any], seeds: Mapping[Any, Any], inputs: Sequence[Any]) -> list[Any]:
+    """The sum of seed * d(root)/d(input) over the roots, for each input: floats, or Values where one is in it.
+
+    `order` is a topological order of the roots.
     """
-    upstreams = upstreams_of(order, seeds, inputs, local_gradients)
-    return [_settled(upstreams.get(x, NOTHING)) for x in inputs]
+    arithmetic = _arithmetic()
+    return arithmetic.results(reverse(order, seeds, inputs, read_again, arithmetic), inputs)
 
 
-def upstreams_of(
-    order: Sequence[Any], seeds: Mapping[Any, Any], inputs: Iterable[Any], local_gradients: LocalGradients
-) -> dict[Any, Any]:
-    """Return the same by node; an input to which nothing was passed on is not in it."""
-    made = made_from(order, inputs)
-    upstreams = dict(seeds)
-    for node in reversed(order):
-        upstream = upstreams.get(node)
-        if upstream is None or node not in made:
-            continue
-        operands = node.operands
-        counts = [type(x) is not float and x in made for x in operands]
-        if True not in counts:  # an input, made from others
-            continue
-        for operand, counting, local in zip(operands, counts, local_gradients(node, counts), strict=True):
-            if counting:
-                share = chain(upstream, local)
-                if share is not NOTHING:
-                    upstreams[operand] = added(upstreams[operand], share) if operand in upstreams else share
-    return upstreams
+def pushed_forward(order: Sequence[Any], tangents: Mapping[Any, Any], outputs: Sequence[Any]) -> list[Any]:
+    """The sum of d(output)/d(node) * tangent over the nodes that have one, for each output: floats or Values.
 
-
-def forward(
-    order: Sequence[Any], tangents: Mapping[Any, Any], outputs: Sequence[Any], local_gradients: LocalGradients
-) -> list[Any]:
-    """Return, for each output, the sum of d(output)/d(node) * tangent over the nodes that have one.
-
-    `order` is a topological order of the outputs. A node without a tangent does not move; one made from it by what was
-    not taken has none.
+    `order` is a topological order of the outputs.
     """
-    moving = dict(tangents)
-    for node in order:
-        counts = [type(x) is not float and x in moving for x in node.operands]
-        if True not in counts or node in tangents:
-            continue
-        total: Any = None
-        for operand, counting, local in zip(node.operands, counts, local_gradients(node, counts), strict=True):
-            if counting:
-                share = chain(moving[operand], local)
-                if share is not NOTHING:
-                    total = share if total is None else added(total, share)
-        if total is not None:
-            moving[node] = total
-    return [_settled(moving.get(x, NOTHING)) for x in outputs]
+    arithmetic = _arithmetic()
+    return arithmetic.results(forward(order, tangents, read_again, arithmetic), outputs)
 
 
-def chain(adjoint: Any, local: Any) -> Any:
-    """Return adjoint * local, or NOTHING: what an upstream gradient, or a tangent, becomes by a local gradient.
-
-    A reading, which knows no numbers, decides at every run what is nothing.
-    """
-    if local is NOTHING:
-        return NOTHING
+def _arithmetic() -> Arithmetic:
     reading = modes.reading()
-    if reading is not None and not (reading.is_constant(adjoint) and reading.is_constant(local)):
-        return reading.adjoints.product(adjoint, local)
-    if type(local) is float and local == 1.0:
-        return adjoint
-    if type(adjoint) is float and adjoint == 1.0:
-        return local
-    return adjoint * local
+    return OF_VALUES if reading is None else reading.adjoints
 
 
-def added(total: Any, share: Any) -> Any:
-    """Return total + share, of adjoints."""
-    reading = modes.reading()
-    if reading is not None and not (reading.is_constant(total) and reading.is_constant(share)):
-        return reading.adjoints.sum(total, share)
-    return total + share
+def read_again(node: Any, among: AbstractSet[Any] | None = None) -> Sequence[Any]:
+    """The local gradients of a node, its rules read with the Values of the graph: `LocalGradients` of a sweep."""
+    counts = [type(x) is not float and (among is None or x in among) for x in node.operands]
+    return rules_read(node, counts) if True in counts else [NOTHING] * len(counts)
 
 
-def _settled(adjoint: Any) -> Any:
-    """Return an adjoint as a number: 0.0 for NOTHING, and never -0.0, since `backward` adds it to a grad of 0.0."""
-    reading = modes.reading()
-    if reading is not None and not reading.is_constant(adjoint):
-        return reading.adjoints.settled(adjoint)
-    return adjoint + 0.0 if isinstance(adjoint, float) else adjoint
+def rules_read(node: Any, counts: Sequence[bool]) -> Sequence[Any]:
+    """The local gradients, read with the Values of the graph; for operands that do not count, anything.
 
-
-def recorded(node: Any, counts: Sequence[bool]) -> Sequence[float]:
-    """Return the floats on the edges, as they were recorded."""
-    return nothing.local_gradients(node)
-
-
-def read_again(node: Any, counts: Sequence[bool]) -> Sequence[Any]:
-    """Return the local gradients, read with the Values of the graph; for operands that do not count, anything.
-
-    One that is a plain 0, and no Value, does not depend on anything: it is NOTHING. The rules of operands that do not
-    count are not read: of `x ** 2` that in the exponent would be the logarithm of x, for nothing. A rule that raises
-    where IEEE 754 has an answer was given a constant as a float: it gets a Value.
+    One that is a plain 0, and not a Value, does not depend on anything: it is NOTHING. The rules of operands that do
+    not count are not read: for `x ** 2` that in the exponent would be the logarithm of x, for nothing. A rule that
+    raises where IEEE 754 has an answer was given a constant as a float: it gets a Value.
     """
     try:
         return _rule(node, node.operands, counts)
@@ -183,24 +131,3 @@ def _rule(node: Any, operands: Sequence[Any], counts: Sequence[bool]) -> Sequenc
             f"the partials of {node.op.name} cannot be differentiated again ({error}); write them in arithmetic and "
             "the functions of autodiff: autodiff.exp for math.exp"
         ) from error
-
-
-def made_from(order: Sequence[Any], inputs: Iterable[Any]) -> set[Any]:
-    """Return the inputs, and the nodes of the order that were made from one."""
-    made = set(inputs)
-    for node in order:
-        if node not in made:
-            for operand in node.operands:
-                if type(operand) is not float and operand in made:
-                    made.add(node)
-                    break
-    return made
-
-
-def from_elsewhere(order: Sequence[Any], ours: set[Any], theirs: Iterable[Any] = ()) -> set[Any]:
-    """Return the nodes of the order that were made from a leaf that is not one of ours, or from one of `theirs`."""
-    strangers = {
-        x for node in order for x in node.operands if type(x) is not float and not x.operands and x not in ours
-    }
-    strangers.update(theirs)
-    return made_from(order, strangers) if strangers else strangers

@@ -24,12 +24,14 @@ from functools import wraps
 from typing import Any
 
 from autodiff import modes
-from autodiff.graph import topological_order
+from autodiff.backward import accumulate, one_pass_at_a_time
+from autodiff.chain import FLOATS, forward
+from autodiff.graph import from_elsewhere, topological_order
 from autodiff.primitives import Primitive
 from autodiff.structures.structure import NUMBER, Structure, flatten, flatten_values, in_blocks, nested, ordered_as
 from autodiff.system.blocks import Block, Scope
-from autodiff.transforms.sweeps import forward, from_elsewhere, gradient, read_again, recorded, reverse
-from autodiff.value import Value, accumulate, leaves_of, one_pass_at_a_time
+from autodiff.transforms.sweeps import gradient, pulled_back, pushed_forward
+from autodiff.value import Value, leaves_of
 
 __all__ = ["grad", "gradient", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
 
@@ -305,14 +307,14 @@ class _Run:
     def slopes(self, output: Any) -> list[Any]:
         """Return the gradient as Values, or floats where it is constant."""
         order = self.order if len(self.outputs) == 1 else self._ordered([output])
-        return reverse(order, {output: 1.0}, self.inputs, read_again)
+        return pulled_back(order, {output: 1.0}, self.inputs)
 
     def pulled(self, seeds: Mapping[Any, Any], order: list[Any] | None = None) -> list[Any]:
         """Return the gradient of the sum of root * seed: floats, where all that matters is ours."""
         roots = {root: seed for root, seed in seeds.items() if isinstance(root, Value)}
         order = self._ordered([*roots]) if order is None else order
         if not (self.is_closed and all(type(seed) is float for seed in roots.values())):
-            return reverse(order, roots, self.inputs, read_again)
+            return pulled_back(order, roots, self.inputs)
         with one_pass_at_a_time:
             others = [leaf for log in [self.logs[0][self.lifted :], *self.logs[1:]] for leaf in log]
             before = [leaf.grad for leaf in others]  # f may have made some to keep
@@ -327,7 +329,9 @@ class _Run:
     def pushed(self, tangents: Mapping[Any, Any]) -> list[Any]:
         """Return the derivatives of the outputs along the tangents of the inputs."""
         closed = self.is_closed and all(type(tangent) is float for tangent in tangents.values())
-        return forward(self.order, tangents, self.outputs, recorded if closed else read_again)
+        if closed:
+            return FLOATS.results(forward(self.order, tangents), self.outputs)
+        return pushed_forward(self.order, tangents, self.outputs)
 
     def rows(self) -> list[list[Any]]:
         """Return the Jacobian, by a reverse sweep for each output; a forward one for each input where that is less.

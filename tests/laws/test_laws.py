@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 import autodiff as ad
 from autodiff import Primitive, Value, floats, primitives
+from autodiff.chain import NOTHING, Nothing
 from autodiff.graph import topological_order
-from autodiff.nothing import NOTHING, Nothing
 from autodiff.primitives import KNOWN, TABLE
 from autodiff.primitives.rules import choose
 from autodiff.testing.differences import richardson

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 import autodiff as ad
 from autodiff import Primitive, Value, where
-from autodiff.nothing import NOTHING, local_gradients, passed_on_to
+from autodiff.chain import NOTHING, reached, recorded, reverse
 from autodiff.primitives import TABLE
 from autodiff.testing import programs
-from autodiff.transforms.sweeps import read_again
+from autodiff.transforms.sweeps import rules_read
 
 Function = Callable[..., Any]
 Slopes = Callable[[Function, list[float]], list[float]]
@@ -216,8 +216,8 @@ def test_a_recorded_local_gradient_is_nothing_exactly_where_the_rule_read_again_
             operands = [x if constant else Value(x) for x, constant in zip(numbers, constants, strict=True)]
             node = primitive(*operands)
             counts = [isinstance(x, Value) for x in operands]
-            again = read_again(node, counts)
-            for local, other, counting in zip(local_gradients(node), again, counts, strict=True):
+            again = rules_read(node, counts)
+            for local, other, counting in zip(recorded(node), again, counts, strict=True):
                 if counting:
                     assert (local is NOTHING) == (other is NOTHING), (primitive, operands, local, other)
 
@@ -259,16 +259,15 @@ def test_a_rule_of_a_users_own_says_nothing_with_a_plain_zero() -> None:
 
 @given(programs(max_steps=12), st.data())
 def test_something_is_passed_on_to_what_a_sweep_reaches(program: Any, data: st.DataObject) -> None:
-    """What `passed_on_to` tells by edges alone is what the sweep of `gradient` reaches with numbers."""
+    """What `reached` tells by edges alone is what the sweep of `gradient` reaches with numbers."""
     from autodiff.graph import topological_order
-    from autodiff.transforms.sweeps import recorded, upstreams_of
 
     n = len(program.leaves)
     leaves = [Value(x) for x in data.draw(st.lists(st.sampled_from(NUMBERS), min_size=n, max_size=n))]
     root = program(*leaves)
     order = topological_order(root)
-    reached = upstreams_of(order, {root: 1.0}, leaves, recorded)
-    assert {x for x in leaves if x in reached} == {x for x in leaves if x in passed_on_to(order, [root])}
+    swept = reverse(order, {root: 1.0}, leaves)
+    assert {x for x in leaves if x in swept} == {x for x in leaves if x in reached(order, [root])}
 
 
 def test_nothing_is_a_zero_in_all_arithmetic_and_there_is_only_one() -> None:

@@ -12,12 +12,13 @@ from hypothesis.stateful import run_state_machine_as_test
 
 import autodiff as ad
 from autodiff import Value, copying
+from autodiff.backward import add_gradients
+from autodiff.chain import reverse
 from autodiff.graph import leaves, topological_order
 from autodiff.primitives import TABLE
 from autodiff.testing import ValueMachine
 from autodiff.testing import machine as module
 from autodiff.testing.machine import OPERATIONS, Operation
-from autodiff.value import _propagate
 
 TestValue = ValueMachine.TestCase
 
@@ -47,8 +48,11 @@ def overwriting(self: Value, gradient: float = 1.0) -> None:
 
 def stale(self: Value, gradient: float = 1.0) -> None:
     """Interior nodes are not reset."""
-    self.grad += gradient
-    _propagate(topological_order(self), [self])
+    order = topological_order(self)
+    started = {node: node.grad for node in (*leaves(self), *order)}
+    started[self] += gradient
+    for node, adjoint in reverse(order, started).items():
+        node.grad = adjoint
 
 
 def clearing(self: Value, gradient: float = 1.0) -> None:
@@ -70,10 +74,7 @@ def in_the_wrong_order(self: Value, gradient: float = 1.0) -> None:
             if isinstance(operand, Value) and operand not in seen:
                 seen.add(operand)
                 order.append(operand)
-    for node in order:
-        node.grad = node.grad if node.op is None else 0.0
-    self.grad += gradient
-    _propagate([node for node in reversed(order) if node.op is not None], [self])
+    add_gradients([node for node in reversed(order) if node.op is not None], {self: gradient})
 
 
 def counting_a_shared_operand_once(self: Value, gradient: float = 1.0) -> None:

@@ -21,7 +21,7 @@ from autodiff.compiler.trace.tracers import Tracer
 from autodiff.graph import leaves, topological_order
 from autodiff.structures.containers import attributes_of
 from autodiff.structures.structure import flatten_values
-from autodiff.transforms.sweeps import read_again, reverse
+from autodiff.transforms.sweeps import pulled_back
 from autodiff.value import Value
 
 
@@ -66,5 +66,5 @@ def outside_leaves(result: Any, name: str) -> list[Value]:
 
 def with_gradient(result: Any, differentiated: Sequence[Value]) -> list[Any]:
     """The number that f returned, and its derivative in each of the leaves; for use inside a trace."""
-    slopes = reverse(topological_order(result), {result: 1.0}, differentiated, read_again)
+    slopes = pulled_back(topological_order(result), {result: 1.0}, differentiated)
     return [result, *slopes]

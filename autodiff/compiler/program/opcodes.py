@@ -18,7 +18,7 @@ import math
 from typing import Any
 
 from autodiff import primitives
-from autodiff.nothing import NOTHING
+from autodiff.chain import NOTHING
 from autodiff.primitives import KNOWN, Primitive
 
 

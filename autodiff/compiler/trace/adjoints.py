@@ -1,6 +1,6 @@
 """Adjoints in a trace: the chain rule on numbers that are known at the run alone.
 
-What a choice did not take passes nothing on (`autodiff.nothing`), but which branch that is turns out at every run. So
+What a choice did not take passes nothing on (`autodiff.chain`), but which branch that is turns out at every run. So
 an adjoint that may be nothing is marked as optional here, and the program tells it by the one number that arithmetic on
 adjoints never gives otherwise: -0.0 stands for nothing (see `opcodes.strong_mul`).
 """
@@ -8,15 +8,16 @@ adjoints never gives otherwise: -0.0 stands for nothing (see `opcodes.strong_mul
 from collections.abc import Iterable
 from typing import Any
 
-from autodiff import primitives
+from autodiff import modes, primitives
+from autodiff.chain import NOTHING, Arithmetic
 from autodiff.compiler.program import opcodes
-from autodiff.nothing import NOTHING
+from autodiff.transforms.sweeps import OF_VALUES
 
 NOT_TAKEN = float("-0.0")  # what NOTHING is in a trace: this object, which no arithmetic gives
 
 
-class TracedAdjoints:
-    """The arithmetic of one trace's adjoints, as `modes.Adjoints` declares it.
+class TracedAdjoints(Arithmetic):
+    """The arithmetic of one trace's adjoints, the chain rule's products and sums.
 
     `_optional` holds the tracers of adjoints and of local gradients that may be nothing at a run.
     """
@@ -51,7 +52,8 @@ class TracedAdjoints:
 
     def settled(self, adjoint: Any) -> Any:
         """The adjoint as a number, 0.0 where it is nothing."""
-        return adjoint + 0.0
+        reading = modes.reading()
+        return OF_VALUES.settled(adjoint) if reading is None or reading.is_constant(adjoint) else adjoint + 0.0
 
     def _marked(self, adjoint: Any) -> Any:
         self._optional.add(adjoint)

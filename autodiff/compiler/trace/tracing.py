@@ -28,6 +28,7 @@ from typing import Any, Self, cast
 
 from autodiff import floats, modes, primitives
 from autodiff.assigned import data_of
+from autodiff.chain import NOTHING
 from autodiff.compiler.program import opcodes
 from autodiff.compiler.program.program import Program
 from autodiff.compiler.trace import assignments
@@ -36,7 +37,6 @@ from autodiff.compiler.trace.layout import Layout
 from autodiff.compiler.trace.refusals import assigned_inside, backward_inside, foreign, refusal
 from autodiff.compiler.trace.tracers import Condition, Owner, Tracer
 from autodiff.graph import topological_order
-from autodiff.nothing import NOTHING
 from autodiff.primitives import Primitive
 from autodiff.sources import Source, user_line
 from autodiff.system.blocks import Block, Scope

@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from autodiff.nothing import NOTHING
+from autodiff.chain import NOTHING
 from autodiff.show.drawings.parts import Id, Parts
 from autodiff.show.explanations.steps import BackwardStep, BackwardSteps, ForwardSteps
 from autodiff.show.words import theme

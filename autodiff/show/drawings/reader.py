@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from autodiff.nothing import NOTHING
+from autodiff.chain import NOTHING
 from autodiff.primitives import relu
 from autodiff.show.drawings.parts import Box, Edge, Frame, Id, Kind, Mark, Parts
 from autodiff.show.folding.fold import Folding, Request, folded

@@ -37,7 +37,7 @@ from autodiff.show.formulas.writing import number_text, written
 from autodiff.show.words.names import in_latex, names_of
 from autodiff.show.words.numbers import shortened
 from autodiff.show.words.tables import Row, Table
-from autodiff.transforms.sweeps import read_again
+from autodiff.transforms.sweeps import rules_read
 from autodiff.value import Value
 
 LIMIT = 10
@@ -183,7 +183,7 @@ class Explanation:
         with modes.recording():
             try:
                 out = node.op(*[stand_ins[x] if isinstance(x, Value) else x for x in node.operands])
-                slope = read_again(out, [i == place for i in range(len(node.operands))])[place]
+                slope = rules_read(out, [i == place for i in range(len(node.operands))])[place]
             except (TypeError, FloatingPointError):
                 return ""  # a rule that floats alone can read, or an anomaly that is not ours to report
         if not isinstance(slope, Value):

@@ -11,8 +11,8 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from autodiff import floats
+from autodiff.chain import recorded
 from autodiff.graph import leaves, topological_order
-from autodiff.nothing import local_gradients as recorded
 from autodiff.primitives import where
 from autodiff.show.explanations.gradients import gradients_of
 from autodiff.show.formulas.formula import operation

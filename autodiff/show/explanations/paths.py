@@ -16,8 +16,7 @@ from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from autodiff.nothing import NOTHING
-from autodiff.nothing import local_gradients as recorded
+from autodiff.chain import NOTHING, recorded
 from autodiff.value import Value
 
 _UNCOUNTED = 10**300

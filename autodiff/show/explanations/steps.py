@@ -21,9 +21,9 @@ from reprlib import repr as short
 from typing import Any, Generic, Literal, TypeVar, get_args, overload
 
 from autodiff import floats
+from autodiff.chain import NOTHING, passed_on, recorded
 from autodiff.graph import leaves, topological_order
-from autodiff.nothing import NOTHING, local_gradients
-from autodiff.show.explanations.gradients import MOST_VISITS, shares_of, visits_depth_first
+from autodiff.show.explanations.gradients import MOST_VISITS, visits_depth_first
 from autodiff.show.formulas.formula import operation, operation_on_numbers
 from autodiff.show.words.names import names_of
 from autodiff.show.words.numbers import shortened
@@ -257,12 +257,13 @@ def _check(y: Any, name: str) -> None:
 
 
 def _walked(y: Value, seed: float, names: Mapping[Value, str]) -> tuple[list[BackwardStep], dict[Value, float]]:
-    """Return the steps of the backward pass, and the gradient of each Value that has one: `value._propagate`, told."""
+    """Return the steps of the backward pass, and the gradient of each Value that has one: told from aside."""
     totals = {y: 0.0 + seed}
     steps = []
     for node in reversed(topological_order(y)):
         upstream = totals.get(node, NOTHING)
-        steps.append(_step(node, upstream, list(shares_of(node, upstream)), totals, names))
+        shares = [] if upstream is NOTHING else passed_on(node)
+        steps.append(_step(node, upstream, shares, totals, names))
     return steps, totals
 
 
@@ -281,9 +282,7 @@ def _step(
         contributions.append((operand, amount))
         after.append(totals[operand])
     factors = tuple([local for _, local in shares])
-    return BackwardStep(
-        node, upstream, tuple(local_gradients(node)), tuple(contributions), tuple(after), factors, names
-    )
+    return BackwardStep(node, upstream, tuple(recorded(node)), tuple(contributions), tuple(after), factors, names)
 
 
 # --- depth first: the order that is wrong ---
@@ -302,7 +301,7 @@ def _walked_depth_first(
         )
     totals = {y: 0.0 + seed}
     steps = []
-    stack = [(y, seed, list(shares_of(y, seed)))] if y.operands else []
+    stack = [(y, seed, passed_on(y))] if y.operands else []
     while stack:
         node, upstream, shares = stack.pop()
         now = next((i for i, (operand, _) in enumerate(shares, 1) if operand.operands), len(shares))
@@ -311,7 +310,7 @@ def _walked_depth_first(
             stack.append((node, upstream, shares[now:]))
         if now and shares[now - 1][0].operands:
             operand = shares[now - 1][0]
-            stack.append((operand, totals[operand], list(shares_of(operand, totals[operand]))))
+            stack.append((operand, totals[operand], passed_on(operand)))
     return steps, totals
 
 
