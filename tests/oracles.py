@@ -91,5 +91,11 @@ def planted(primitive: Primitive, index: int, mistake: Callable[[list[Any]], Any
         return local
 
     return Primitive(
-        primitive.name, primitive.formula, primitive.evaluate, partials, domain=primitive.domain, ulps=primitive.ulps
+        primitive.name,
+        primitive.formula,
+        primitive.evaluate,
+        partials,
+        domain=primitive.domain,
+        ulps=primitive.ulps,
+        choosing=primitive.choosing,
     )

@@ -71,6 +71,7 @@ relu = Primitive(
     [lambda out, x: _relu_slope(x)],
     domain=on(REAL, kinks=lambda x: x),
     ulps=4,
+    vectorises=True,
 )
 leaky_relu = Primitive(
     "leaky_relu",
@@ -83,6 +84,7 @@ leaky_relu = Primitive(
     domain=on(REAL, (0.0, 1.0), kinks=lambda x, slope: x),
     ulps=4,
     scales=True,
+    vectorises=True,
 )
 elu = Primitive(
     "elu",

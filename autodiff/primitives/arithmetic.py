@@ -20,10 +20,41 @@ def _power_slope(x: Any, y: Any) -> Any:
     return scaled(y, choose(y == 0.0, choose(slope == slope, slope, NOTHING), slope))
 
 
-add = Primitive("add", "x + y", operator.add, [lambda out, x, y: 1.0, lambda out, x, y: 1.0], symbol="+", ulps=4)
-sub = Primitive("sub", "x - y", operator.sub, [lambda out, x, y: 1.0, lambda out, x, y: -1.0], symbol="−", ulps=4)
+add = Primitive(
+    "add",
+    "x + y",
+    operator.add,
+    [lambda out, x, y: 1.0, lambda out, x, y: 1.0],
+    symbol="+",
+    ulps=4,
+    commutes=True,
+    unit=(-0.0, -0.0),
+    vectorises=True,
+    python="{} + {}",
+)
+sub = Primitive(
+    "sub",
+    "x - y",
+    operator.sub,
+    [lambda out, x, y: 1.0, lambda out, x, y: -1.0],
+    symbol="−",
+    ulps=4,
+    unit=(None, 0.0),
+    vectorises=True,
+    python="{} - {}",
+)
 mul = Primitive(
-    "mul", "x * y", operator.mul, [lambda out, x, y: y, lambda out, x, y: x], symbol="×", ulps=4, scales=True
+    "mul",
+    "x * y",
+    operator.mul,
+    [lambda out, x, y: y, lambda out, x, y: x],
+    symbol="×",
+    ulps=4,
+    scales=True,
+    commutes=True,
+    unit=(1.0, 1.0),
+    vectorises=True,
+    python="{} * {}",
 )
 div = Primitive(
     "div",
@@ -34,8 +65,20 @@ div = Primitive(
     domain=on(REAL, REAL, kinks=lambda x, y: y),
     ulps=4,
     scales=True,
+    unit=(None, 1.0),
+    vectorises=True,
 )
-neg = Primitive("neg", "-x", operator.neg, [lambda out, x: -1.0], symbol="−", ulps=4)
+neg = Primitive(
+    "neg",
+    "-x",
+    operator.neg,
+    [lambda out, x: -1.0],
+    symbol="−",
+    ulps=4,
+    involution=True,
+    vectorises=True,
+    python="-{}",
+)
 pow: Primitive = Primitive(
     "pow",
     "x ** y",
@@ -51,6 +94,7 @@ pow: Primitive = Primitive(
     symbol="xʸ",
     domain=on((1e-3, 1e3), (-20.0, 20.0)),
     scales=True,
+    unit=(None, 1.0),
     ulps=128,  # y - 1 may round, by half an ulp of 20; ln x, up to 7, times that is a relative error of 110 ulps
 )
 mod = Primitive(
@@ -78,9 +122,16 @@ abs = Primitive(
     [lambda out, x: choose(x == 0.0, NOTHING, sign(x))],
     domain=on(REAL, kinks=lambda x: x),
     ulps=4,
+    vectorises=True,
 )
 sign: Primitive = Primitive(
-    "sign", "sign of x", floats.sign, [lambda out, x: NOTHING], domain=on(REAL, kinks=lambda x: x), ulps=4
+    "sign",
+    "sign of x",
+    floats.sign,
+    [lambda out, x: NOTHING],
+    domain=on(REAL, kinks=lambda x: x),
+    ulps=4,
+    vectorises=True,
 )
 floor = Primitive("floor", "⌊x⌋", floats.floor, [lambda out, x: NOTHING], domain=on(REAL, kinks=to_integer), ulps=4)
 ceil = Primitive("ceil", "⌈x⌉", floats.ceil, [lambda out, x: NOTHING], domain=on(REAL, kinks=to_integer), ulps=4)
@@ -91,8 +142,11 @@ round: Primitive = Primitive(
     [lambda out, x, digits: NOTHING, lambda out, x, digits: NOTHING],
     domain=on(REAL, NEVER, kinks=lambda x, digits: to_integer(x - 0.5)),
     ulps=4,
+    choosing=(1,),
 )
-square: Primitive = Primitive("square", "x²", lambda x: x * x, [lambda out, x: 2.0 * x], symbol="x²", ulps=4)
+square: Primitive = Primitive(
+    "square", "x²", lambda x: x * x, [lambda out, x: 2.0 * x], symbol="x²", ulps=4, vectorises=True
+)
 reciprocal = Primitive(
     "reciprocal",
     "1 / x",
@@ -101,4 +155,5 @@ reciprocal = Primitive(
     symbol="1/x",
     domain=on(REAL, kinks=lambda x: x),
     ulps=4,
+    vectorises=True,
 )

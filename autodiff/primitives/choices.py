@@ -22,6 +22,7 @@ maximum: Primitive = Primitive(
     [lambda out, x, y: _taken(x > y, x == y, x), lambda out, x, y: _taken(y > x, x == y, y)],
     domain=on(REAL, REAL, kinks=lambda x, y: x - y),
     ulps=4,
+    vectorises=True,
 )
 minimum = Primitive(
     "minimum",
@@ -30,6 +31,7 @@ minimum = Primitive(
     [lambda out, x, y: _taken(x < y, x == y, x), lambda out, x, y: _taken(y < x, x == y, y)],
     domain=on(REAL, REAL, kinks=lambda x, y: x - y),
     ulps=4,
+    vectorises=True,
 )
 clip = Primitive(
     "clip",
@@ -54,4 +56,7 @@ where: Primitive = Primitive(
     ],
     domain=on((0.0, 1.0), REAL, REAL, kinks=lambda condition, x, y: condition),
     ulps=4,
+    choosing=(0,),
+    vectorises=True,
+    python="{1} if {0} else {2}",
 )

@@ -13,7 +13,9 @@ log: Primitive = Primitive("log", "ln x", floats.log, [lambda out, x: 1.0 / x], 
 log2 = Primitive("log2", "log₂ x", floats.log2, [lambda out, x: math.log2(math.e) / x], domain=on(POSITIVE))
 log10 = Primitive("log10", "log₁₀ x", floats.log10, [lambda out, x: math.log10(math.e) / x], domain=on(POSITIVE))
 log1p = Primitive("log1p", "ln(1 + x)", floats.log1p, [lambda out, x: 1.0 / (1.0 + x)], domain=on((-0.999, 1e6)))
-sqrt: Primitive = Primitive("sqrt", "√x", floats.sqrt, [lambda out, x: 0.5 / out], symbol="√", domain=on(POSITIVE))
+sqrt: Primitive = Primitive(
+    "sqrt", "√x", floats.sqrt, [lambda out, x: 0.5 / out], symbol="√", domain=on(POSITIVE), vectorises=True
+)
 # The second derivative at 0 is infinite, with the sign it has beside 0 on the side of the signed zero.
 cbrt = Primitive(
     "cbrt",

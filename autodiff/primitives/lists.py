@@ -60,6 +60,7 @@ dot = Primitive(
     symbol="·",
     ulps=32,
     scales=True,
+    parity=0,
 )
 norm = Primitive(
     "norm",
@@ -89,6 +90,7 @@ log_softmax = Primitive(
     [lambda out, x, total: 1.0, lambda out, x, total: -1.0],
     domain=on((-700.0, 700.0)),
     ulps=4,
+    vectorises=True,
 )
 max: Primitive = Primitive("max", "the largest", floats.max, _extreme_partials, domain=on(REAL, kinks=gap), ulps=4)
 min = Primitive("min", "the smallest", floats.min, _extreme_partials, domain=on(REAL, kinks=gap), ulps=4)

@@ -69,6 +69,16 @@ class Primitive:
             structural zero, NOTHING.
         for_rules: whether it only stands in rules, and so in gradients: it is no function of the library.
 
+    What programs and oracles make use of, unless left out:
+        choosing: the indices of the operands that only choose: they have no derivative, and a nan in one may not show
+            in the value. In any other a nan gives nan, unless no number in its place would change the value.
+        parity: 0 or 1 where only an even or odd number of operands makes sense, None for any number.
+        commutes: whether operands may be swapped, to the last bit.
+        unit: what on the left and on the right hands the other operand on, to the last bit.
+        involution: whether it undoes itself, to the last bit.
+        vectorises: whether a loop over it becomes vector instructions: it is cheap, and calls nothing.
+        python: a template with {} for each operand, shorter in Python than a call, with the same value for all floats.
+
     `autodiff.primitive` makes one of your own.
 
     >>> from autodiff.primitives import mul
@@ -88,6 +98,13 @@ class Primitive:
         ulps: int = 16,
         scales: bool = False,
         for_rules: bool = False,
+        choosing: tuple[int, ...] = (),
+        parity: int | None = None,
+        commutes: bool = False,
+        unit: tuple[float | None, float | None] = (None, None),
+        involution: bool = False,
+        vectorises: bool = False,
+        python: str | None = None,
     ) -> None:
         self.name = self.__name__ = name
         self.formula = formula
@@ -99,6 +116,13 @@ class Primitive:
         self.ulps = ulps
         self.scales = scales
         self.for_rules = for_rules
+        self.choosing = choosing
+        self.parity = parity
+        self.commutes = commutes
+        self.unit = unit
+        self.involution = involution
+        self.vectorises = vectorises
+        self.python = python
         self.__module__ = __package__
         self.__doc__ = f"Return {formula}.\n\nSmooth on {self.domain}, where the error is at most {ulps} ulps."
 
@@ -116,6 +140,17 @@ class Primitive:
                 if hasattr(kind, "dtype") and floats.unboxed(operand) is not operand:
                     return self(*map(floats.unboxed, operands))
         return self.evaluate(*(operands if are_floats else map(floats.as_float, operands)))
+
+    def takes(self, count: int) -> bool:
+        """Whether it can have so many operands.
+
+        >>> from autodiff.primitives import dot
+        >>> dot.takes(4), dot.takes(3)
+        (True, False)
+        """
+        if self.arity is not None:
+            return count == self.arity
+        return count > 0 and (self.parity is None or count % 2 == self.parity)
 
     def example(self) -> tuple[float, ...]:
         """Return operands from the domain, round numbers: what the example in the documentation is made of.

@@ -21,9 +21,6 @@ from autodiff.value import Value
 
 Oracles = Mapping[str, Callable[..., Any]]
 
-# The operands that choose: they have no derivative, by convention 0.
-CHOOSING = {("where", 0), ("round", 1)}
-
 
 class Replay:
     """The numbers of a graph in another kind of number, and what its output becomes when one of them is changed.
@@ -57,7 +54,7 @@ class Replay:
         for i, x in enumerate(node.operands):
             if not isinstance(x, Value):
                 numbers.append(self._number(x))
-            elif (node.op.name, i) in CHOOSING:
+            elif i in node.op.choosing:  # it has no derivative, by convention 0
                 numbers.append(self.numbers[x])
             else:
                 numbers.append(changed[x] if x in changed else self.numbers[x])

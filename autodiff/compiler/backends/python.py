@@ -24,21 +24,6 @@ from autodiff.compiler.program.opcodes import CODE, is_nothing
 from autodiff.compiler.program.program import Instruction, Program
 from autodiff.structures.structure import is_array
 
-# What Python writes shorter than a call, with the same result for every float.
-_EXPRESSIONS = {
-    "add": "{} + {}",
-    "sub": "{} - {}",
-    "mul": "{} * {}",
-    "neg": "-{}",
-    "where": "{1} if {0} else {2}",
-    "less": "1.0 if {} < {} else 0.0",
-    "less_equal": "1.0 if {} <= {} else 0.0",
-    "equal": "1.0 if {} == {} else 0.0",
-    "not_equal": "1.0 if {} != {} else 0.0",
-    "detach": "{}",
-    "strong_mul": "-0.0 if is_nothing({0}) else 0.0 + {0} * {1}",
-}
-_TEXT = {CODE[name]: text for name, text in _EXPRESSIONS.items()}
 _STATEMENTS = 4000  # of one function: longer ones take more than linear time to compile
 
 
@@ -151,14 +136,13 @@ def _text(program: Program, start: int, part: list[Instruction], exported: bytea
 
     for slot, (code, operands) in enumerate(part, start):
         places = [operand(x) for x in operands]
-        text = _TEXT.get(code)
-        if text is None:
-            primitive = program.primitive(code)
+        primitive = program.primitive(code)
+        if primitive.python is None:
             name = primitive.name if code < len(CODE) else f"own_{code - len(CODE)}"  # a user's may bear any name
             names[name] = primitive.evaluate
             text = f"{name}({', '.join(places)})"
         else:
-            text = text.format(*places)
+            text = primitive.python.format(*places)
         lines.append(f"    v{slot} = {text}")
     lines += [f"    v[{slot}] = v{slot}" for slot in range(start, start + len(part)) if exported[slot]]
     return "\n".join(lines), names

@@ -22,23 +22,23 @@ _LONE_PAIRS = 12  # a nest of sums costs as much as a flat list of about so many
 
 @cached
 def analysed(
-    codes: Array, starts: Array, operands: Array, first: int, killing: Array, strong: int, lane: Array, level: Array,
+    codes: Array, starts: Array, operands: Array, first: int, choosing: Array, strong: int, lane: Array, level: Array,
     tainted: Array, watched: Array,
 ) -> None:  # fmt: skip
     """Fill in of each slot whether it is a lane, its level, and whether a nan that it holds must be looked for.
 
     Levels of lanes count from the shared numbers. A nan from a strong sum of plain products may be wrong, and what is
-    made from one is `tainted`. Operations that may swallow one are `killing`: 1 if any of their operands does, 2 for
-    the first alone. Arrays are made by the caller, since machine code that makes them takes long to compile.
+    made from one is `tainted`. An operand that chooses may swallow one: `choosing` has a bit for each operand. Arrays
+    are made by the caller, since machine code that makes them takes long to compile.
     """
     for i in range(len(codes)):
         out, deepest = first + i, 0
-        kind = killing[codes[i]]
+        chooses = choosing[codes[i]]
         for j in range(starts[i], starts[i + 1]):
             x = operands[j]
             lane[out] = lane[out] | lane[x]
             tainted[out] = tainted[out] | tainted[x]
-            if tainted[x] and (kind == 1 or (kind == 2 and j == starts[i])):
+            if tainted[x] and chooses >> min(j - starts[i], 62) & 1:
                 watched[x] = 1
         for j in range(starts[i], starts[i + 1]):
             x = operands[j]

@@ -23,10 +23,7 @@ Array = Any
 _TOTALS = {"products": 1, "strong_products": 2, "mul": 3, "strong_mul": 4}  # if they are one product a row
 _CODES_OF_TOTALS = {CODE[name] for name in _TOTALS}
 _SUMS = {**_TOTALS, "add": 5, "sub": 5, "div": 5}
-_KILLING = {
-    "where": 2,
-    **dict.fromkeys(["less", "less_equal", "equal", "not_equal", "nothing", "pow", "hypot", "norm"], 1),
-}
+_CHOOSING = [sum(1 << i for i in primitive.choosing) for primitive in OPCODES]  # a bit for each operand
 _MOST_BYTES = 256 * 2**20  # of lanes; beyond it they are made narrower
 _MOST_INSTRUCTIONS = 2**28  # `_laid_out` sorts by levels of 28 bits
 _ALIGNED = 8  # numbers in a line of the cache
@@ -90,8 +87,8 @@ def _flattened(program: Program, reduce: bool) -> _Flat:
     lane, tainted, watched = (np.zeros(program.slots, np.uint8) for _ in range(3))
     level = np.zeros(program.slots, np.int64)
     lane[: len(varying)] = varying
-    killing, strong = _by_code(_KILLING), CODE["strong_products"]
-    layout.analysed(codes, starts, operands, program.first, killing, strong, lane, level, tainted, watched)
+    choosing, strong = np.array(_CHOOSING), CODE["strong_products"]
+    layout.analysed(codes, starts, operands, program.first, choosing, strong, lane, level, tainted, watched)
     phase = lane[program.first :].astype(np.int64)
     if reduce:
         phase[_is_total(program, operands) & (phase == 1) & (_by_code(_TOTALS)[codes] > 0)] = 2

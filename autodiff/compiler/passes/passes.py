@@ -13,12 +13,11 @@ from collections.abc import Callable, Sequence
 from itertools import accumulate, chain
 from typing import Any
 
-from autodiff.compiler.program.opcodes import CODE
+from autodiff.compiler.program.opcodes import CODE, OPCODES, detach
 from autodiff.compiler.program.program import Program
+from autodiff.primitives import Primitive, where
 
-_ADD, _SUB, _MUL, _DIV, _NEG, _POW = (CODE[name] for name in ("add", "sub", "mul", "div", "neg", "pow"))
-_WHERE, _DETACH = CODE["where"], CODE["detach"]
-_COMMUTATIVE = {CODE[name] for name in ("add", "mul", "equal", "not_equal")}
+_COMMUTATIVE = {code for code, primitive in enumerate(OPCODES) if primitive.commutes}
 _NEVER_FOLDED_BEFORE = len(CODE)  # the primitives of users are not asked for numbers beforehand
 
 
@@ -73,53 +72,44 @@ def fold(program: Program) -> Program:
     constants, draft = _Constants(), _Draft(program.inputs)
     place = [*range(program.inputs), *map(constants.slot, program.constants)]
     values = {slot: constants.numbers[-1 - slot] for slot in place if slot < 0}
-    negated: dict[int, int] = {}
+    undone: dict[int, int] = {}
     for code, old in program.instructions():
         if len(old) == 2 and (left := place[old[0]]) >= 0 and (right := place[old[1]]) >= 0:  # nearly every one
             place.append(draft.add(code, (left, right)))
             continue
         new = [place[x] for x in old]
-        slot = _simplified(code, new, values, negated)
+        primitive = program.primitive(code)
+        slot = _simplified(primitive, new, values, undone)
         if slot is None and new and max(new) < 0 and code < _NEVER_FOLDED_BEFORE:
-            number = program.primitive(code).evaluate(*[values[x] for x in new])
+            number = primitive.evaluate(*[values[x] for x in new])
             slot = constants.slot(number)
             values[slot] = number
         if slot is None:
             slot = draft.add(code, new)
-            if code == _NEG:
-                negated[slot] = new[0]
+            if primitive.involution:
+                undone[slot] = new[0]
         place.append(slot)
     return _numbered(program, constants.numbers, draft, place)
 
 
-def _simplified(code: int, x: list[int], values: dict[int, float], negated: dict[int, int]) -> int | None:
+def _simplified(primitive: Primitive, x: list[int], values: dict[int, float], undone: dict[int, int]) -> int | None:
     """Return the slot that an operation merely hands on, to the last bit, or None."""
-    if code in _UNITS:
-        left, right = _UNITS[code]
+    if len(x) == 2:
+        left, right = primitive.unit
         if right is not None and x[1] < 0 and _same(values[x[1]], right):
             return x[0]
         if left is not None and x[0] < 0 and _same(values[x[0]], left):
             return x[1]
-    elif code == _WHERE:
+    elif primitive is where:
         if x[0] < 0:
             return x[1] if values[x[0]] else x[2]
         if x[1] == x[2]:
             return x[1]
-    elif code == _DETACH:
+    elif primitive is detach:
         return x[0]
-    elif code == _NEG:
-        return negated.get(x[0])
+    elif primitive.involution:
+        return undone.get(x[0])
     return None
-
-
-# What changes nothing, on the left and on the right.
-_UNITS: dict[int, tuple[float | None, float | None]] = {
-    _MUL: (1.0, 1.0),
-    _DIV: (None, 1.0),
-    _ADD: (-0.0, -0.0),
-    _SUB: (None, 0.0),
-    _POW: (None, 1.0),
-}
 
 
 def _same(x: float, y: float) -> bool:

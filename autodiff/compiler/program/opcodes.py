@@ -49,21 +49,36 @@ def _no_rule(out: Any, *operands: Any) -> tuple[float, ...]:
     raise AssertionError("no trace holds it, so nothing differentiates it")
 
 
-def _comparison(name: str, formula: str, evaluate: Any) -> Primitive:
-    rules = [lambda out, x, y: NOTHING, lambda out, x, y: NOTHING]
-    return Primitive(name, formula, evaluate, rules, symbol=formula[2:-2], ulps=0)
+def _comparison(name: str, symbol: str, evaluate: Any, commutes: bool) -> Primitive:
+    return Primitive(
+        name,
+        f"x {symbol} y",
+        evaluate,
+        [lambda out, x, y: NOTHING, lambda out, x, y: NOTHING],
+        symbol=symbol,
+        ulps=0,
+        commutes=commutes,
+        choosing=(0, 1),
+        vectorises=True,
+        python=f"1.0 if {{}} {symbol} {{}} else 0.0",
+    )
 
 
-less = _comparison("less", "x < y", lambda x, y: 1.0 if x < y else 0.0)
-less_equal = _comparison("less_equal", "x <= y", lambda x, y: 1.0 if x <= y else 0.0)
-equal = _comparison("equal", "x == y", lambda x, y: 1.0 if x == y else 0.0)
-not_equal = _comparison("not_equal", "x != y", lambda x, y: 1.0 if x != y else 0.0)
+less = _comparison("less", "<", lambda x, y: 1.0 if x < y else 0.0, commutes=False)
+less_equal = _comparison("less_equal", "<=", lambda x, y: 1.0 if x <= y else 0.0, commutes=False)
+equal = _comparison("equal", "==", lambda x, y: 1.0 if x == y else 0.0, commutes=True)
+not_equal = _comparison("not_equal", "!=", lambda x, y: 1.0 if x != y else 0.0, commutes=True)
 
-detach = Primitive("detach", "x, without its gradient", lambda x: x, [lambda out, x: NOTHING], ulps=0)
+detach = Primitive("detach", "x, without its gradient", lambda x: x, [lambda out, x: NOTHING], ulps=0, python="{}")
 
 # Whether an adjoint is nothing: 1.0 for -0.0.
 nothing = Primitive(
-    "nothing", "x is nothing", lambda x: 1.0 if is_nothing(x) else 0.0, [lambda out, x: NOTHING], ulps=0
+    "nothing",
+    "x is nothing",
+    lambda x: 1.0 if is_nothing(x) else 0.0,
+    [lambda out, x: NOTHING],
+    ulps=0,
+    choosing=(0,),
 )
 
 # The chain rule's product of an adjoint x, which may be nothing, with a local gradient y.
@@ -76,13 +91,19 @@ strong_mul = Primitive(
         lambda out, x, y: primitives.where(nothing(x), NOTHING, x),
     ],
     symbol="×",
+    vectorises=True,
+    python="-0.0 if is_nothing({0}) else 0.0 + {0} * {1}",
 )
 
 # What chains of additions are made into; no trace holds them, so nothing differentiates them.
-products = Primitive("products", "start + x₁ y₁ + x₂ y₂ + ...", _products, _no_rule, symbol="Σ×")
+products = Primitive("products", "start + x₁ y₁ + x₂ y₂ + ...", _products, _no_rule, symbol="Σ×", parity=1)
 # A factor x of 1 stands for an adjoint y that is added as it is.
 strong_products = Primitive(
-    "strong_products", "start + x₁ y₁ + x₂ y₂ + ..., strong products but where x is 1", _strong_products, _no_rule
+    "strong_products",
+    "start + x₁ y₁ + x₂ y₂ + ..., strong products but where x is 1",
+    _strong_products,
+    _no_rule,
+    parity=1,
 )
 
 OPCODES: tuple[Primitive, ...] = (

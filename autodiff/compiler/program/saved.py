@@ -17,7 +17,6 @@ from typing import Any
 
 from autodiff.compiler.program.opcodes import CODE, OPCODES
 from autodiff.compiler.program.program import Program
-from autodiff.primitives import Primitive
 
 FORMAT = 1  # another one where the same pickle means something else
 _AGAIN = "call compile again on the function, and pickle that"
@@ -111,7 +110,7 @@ def _fault(program: Program) -> str | None:
         return "whose instructions do not share out the operands"
     for i, (code, operands) in enumerate(program.instructions()):
         slot, primitive = program.first + i, program.primitive(code)
-        if starts[i] > starts[i + 1] or not _takes(primitive, len(operands)):
+        if starts[i] > starts[i + 1] or not primitive.takes(len(operands)):
             return f"whose slot {slot} is {primitive.name} of {len(operands)} numbers"
         if not 0 <= min(operands) <= max(operands) < slot:
             return f"whose slot {slot} is made from later ones"
@@ -119,10 +118,3 @@ def _fault(program: Program) -> str | None:
         if part and not 0 <= min(part) <= max(part) < program.slots:
             return f"which gives a slot that it has not: it has {program.slots}"
     return None
-
-
-def _takes(primitive: Primitive, count: int) -> bool:
-    if primitive.arity is not None:
-        return count == primitive.arity
-    pairs = {"dot": 0, "products": 1, "strong_products": 1}.get(primitive.name)
-    return count > 0 and (pairs is None or count % 2 == pairs)

@@ -6,6 +6,7 @@ jump, around calls of each primitive's own `evaluate`. One function of each arit
 less time than many small ones.
 """
 
+import math
 import operator
 from types import FunctionType
 from typing import Any
@@ -16,31 +17,6 @@ from autodiff.compiler.machine.vectors import get, kernel, put
 from autodiff.compiler.program.opcodes import OPCODES
 from autodiff.primitives import Primitive
 
-_VECTORISED = frozenset(
-    [
-        "add",
-        "sub",
-        "mul",
-        "div",
-        "neg",
-        "abs",
-        "square",
-        "reciprocal",
-        "sqrt",
-        "relu",
-        "maximum",
-        "minimum",
-        "less",
-        "less_equal",
-        "equal",
-        "not_equal",
-        "where",
-        "strong_mul",
-        "sign",
-        "leaky_relu",
-        "log_softmax",
-    ]
-)
 _KNOWN: dict[Any, Any] = {operator.abs: abs}  # what numba calls them
 
 
@@ -79,9 +55,9 @@ def _looping(arity: int) -> Any:
     faster, but take four times as long to compile.
     """
     table = [(code, primitive) for code, primitive in enumerate(OPCODES) if primitive.arity == arity]
-    cheap = [code for code, primitive in table if primitive.name in _VECTORISED]
+    cheap = [code for code, primitive in table if primitive.vectorises]
     scope: dict[str, Any] = {f"f{code}": _evaluated(primitive, arity) for code, primitive in table}
-    scope |= {"get": get, "put": put, "in_step": _in_step}
+    scope |= {"get": get, "put": put, "in_step": _in_step, "nan": math.nan}
     names = "abc"[:arity]
     lines = [f"def loop(code, p, room, n, o, {', '.join(f'{a}, s{a}' for a in names)}):"]
     lines.append(f"    if {' or '.join(f'code == {code}' for code in cheap)}:")
@@ -93,7 +69,7 @@ def _looping(arity: int) -> Any:
     lines.append("        return 0")
     lines.append("    for i in range(n):")
     lines += [f"        {x} = get(p, {a} + i * s{a})" for x, a in zip("xyz", names, strict=False)]
-    lines.append("        out = x")
+    lines.append("        out = nan")
     lines += [
         f"        if code == {code}:\n            out = f{code}({', '.join('xyz'[:arity])})"
         for code, _ in table
@@ -105,3 +81,5 @@ def _looping(arity: int) -> Any:
 
 
 unary, binary, ternary = _looping(1), _looping(2), _looping(3)
+if unknown := [primitive.name for primitive in OPCODES if primitive.arity not in (1, 2, 3, None)]:
+    raise NotImplementedError(f"no loop runs {', '.join(unknown)}, of more than three operands")

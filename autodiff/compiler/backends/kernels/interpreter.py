@@ -29,7 +29,7 @@ from autodiff.compiler.nests.schema import (
     Header,
     head,
 )
-from autodiff.compiler.program.opcodes import CODE, is_nothing
+from autodiff.compiler.program.opcodes import CODE, OPCODES, is_nothing
 
 _ADD, _SUB, _MUL, _DIV = (head(CODE[name], 2) for name in ("add", "sub", "mul", "div"))
 _STRONG_MUL, _ONE_PAIR = head(CODE["strong_mul"], 2), head(CODE["products"], 3)
@@ -92,14 +92,12 @@ def _single(h: int, p: int, t: int, pc: int, code: int, count: int, o: int) -> N
         call(number(h, Header.TERNARY), (code, p, room, 1, o, a, 1, b, 1, c, 1))
 
 
-_CODES = tuple(
-    sorted(CODE[name] for name in ("prod", "norm", "logsumexp", "max", "min", "products", "strong_products"))
-)
+_VARIADIC = tuple(code for code, primitive in enumerate(OPCODES) if primitive.arity is None)
 
 
 @kernel
 def _is_variadic(code: int) -> bool:
-    return code in _CODES
+    return code in _VARIADIC
 
 
 @part

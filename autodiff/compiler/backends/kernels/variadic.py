@@ -5,10 +5,17 @@ from math import inf
 
 from autodiff.compiler.backends.kernels.sums import plus_strongly
 from autodiff.compiler.machine.vectors import apart, entry, exact_product_error, get, integer, kernel, put
-from autodiff.compiler.program.opcodes import CODE
+from autodiff.compiler.program.opcodes import CODE, OPCODES
 
 _PROD, _NORM, _LOGSUMEXP, _MAX, _MIN = (CODE[name] for name in ("prod", "norm", "logsumexp", "max", "min"))
 _PRODUCTS, _STRONG_PRODUCTS = CODE["products"], CODE["strong_products"]
+_MADE_PRODUCTS = {"sum", "mean", "dot"}  # by the pass that flattens sums
+if (
+    unknown := {p.name for p in OPCODES if p.arity is None}
+    - _MADE_PRODUCTS
+    - {OPCODES[code].name for code in (_PROD, _NORM, _LOGSUMEXP, _MAX, _MIN, _PRODUCTS, _STRONG_PRODUCTS)}
+):
+    raise NotImplementedError(f"no machine code runs {', '.join(sorted(unknown))}: write it in variadic_of")
 
 
 @kernel
