@@ -40,14 +40,14 @@ _MET = object()  # under its id a memo of deepcopy keeps the nodes that it has m
 
 
 def clone(node: Any, operands: tuple[Any, ...]) -> Any:
-    """Return a node like this one, made from `operands`, with the same attributes."""
+    """A node like this one, made from `operands`, with the same attributes."""
     twin = _twin(node, operands)
     _give(twin, _attributes(node))
     return twin
 
 
 def deep_copy(root: Any, memo: dict[int, Any]) -> Any:
-    """Return a copy of the root on copies of all it was made from, but for what `memo` has already."""
+    """A copy of the root on copies of all it was made from, but for what `memo` has already."""
     ours: list[Any] = []
 
     def twin_of(node: Any, operands: tuple[Any, ...]) -> Any:
@@ -80,7 +80,7 @@ def _twin(node: Any, operands: tuple[Any, ...]) -> Any:
 
 
 def reduced(root: Any) -> tuple[Any, ...]:
-    """Return what pickle stores: a leaf is an object of its own; a node its place among the parts."""
+    """The state that pickle stores: a leaf is an object of its own; a node, its place among the parts."""
     if not root.operands:
         return _restored_leaf, (root.operands, *_state(root)), _attributes(root), None, None, _give
     parts = _Parts.latest()
@@ -100,7 +100,7 @@ class _Parts:
 
     @staticmethod
     def latest() -> "_Parts":
-        """Return the youngest that are alive: those of the pickler at work, or of one around it that was first."""
+        """The youngest that are alive: those of the pickler at work, or of one around it that was first."""
         alive = _alive()
         while alive:
             parts: _Parts | None = alive[-1]()
@@ -114,7 +114,7 @@ class _Parts:
         return tuple, ()
 
     def place(self, node: Any) -> tuple["_Part", int]:
-        """Return the part that the node is in, and its index there."""
+        """The part that the node is in, and its index there."""
         if node not in self.numbers:
             order = extended_order([node], self.entered)
             self.starts.append(len(self.numbers))
@@ -128,7 +128,7 @@ _threads = threading.local()
 
 
 def _alive() -> list[Any]:
-    """Return weak references to the parts of this thread, in the order in which they began."""
+    """Weak references to the parts of this thread, in the order in which they began."""
     alive: list[Any] = _threads.__dict__.setdefault("alive", [])
     return alive
 
@@ -190,7 +190,7 @@ def _restored_leaf(operands: tuple[()], *state: Any) -> Any:
 
 
 def _restored(outside: list[Any], records: list[_Record]) -> list[Any]:
-    """Return the nodes of a part."""
+    """The nodes of a part."""
     nodes: list[Any] = []
     for state, op, operands, local_gradients in records:
         node = _blank(*state)
@@ -236,13 +236,13 @@ _OURS = {
 
 @lru_cache
 def _own_slots(kind: Any) -> Sequence[str] | None:
-    """Return the slots that a subclass has added; None if it has no attributes of its own."""
+    """The slots that a subclass has added; None if it has no attributes of its own."""
     slots = [name for name in copyreg._slotnames(kind) if name not in _OURS]  # type: ignore[attr-defined]
     return slots if slots or kind.__dictoffset__ else None
 
 
 def _attributes(node: Any) -> _Attributes:
-    """Return the attributes that a node of a subclass has beside those of every node; None if it has none."""
+    """The attributes that a node of a subclass has beside those of every node; None if it has none."""
     slots = _own_slots(node.__class__)
     if slots is None:
         return None

@@ -140,7 +140,7 @@ class Expression:
         self.constants = tuple(name for name in names if name in CONSTANTS)
 
     def __call__(self, /, **numbers: Any) -> Any:
-        """Return its value: a float of numbers, a Value of Values. Raises TypeError unless every name has a number."""
+        """The value: a float of numbers, a Value of Values. Raises TypeError unless every name has a number."""
         if numbers.keys() - set(self.constants) != set(self.names):
             raise TypeError(f"{self!r} takes {', '.join(self.names) or 'no names'}, got {', '.join(numbers) or 'none'}")
         numbers = {**CONSTANTS, **numbers}
@@ -158,7 +158,7 @@ class Expression:
 
 
 def parse(text: str) -> Expression:
-    """Return the expression that a text stands for, as a function of the names in it.
+    """The expression that a text stands for, as a function of the names in it.
 
     It may hold names, numbers, the operators + - * / // % ** with Python's precedence, the functions of the table,
     lists as arguments of those that take them, one of a list by its index, as in `softmax([x, y])[0]`, and comparisons
@@ -198,7 +198,7 @@ class _Reader:
         self.text = text
 
     def steps(self) -> list[Step]:
-        """Return the steps, those of each node after those of its parts."""
+        """The steps, those of each node after those of its parts."""
         steps: list[Step] = []
         pending: list[tuple[ast.expr, str]] = [(self._tree(), NUMBER)]
         while pending:  # from the last part to the first, each before its own parts: the reverse of the order of steps
@@ -308,7 +308,7 @@ _SIGNS = {"²": "**2", "³": "**3", "×": "*", "·": "*", "⋅": "*", "÷": "/",
 
 
 def _remark(message: str, text: str) -> str:
-    """Return what to write instead of what mathematics writes and Python does not read; "" if nothing is known."""
+    """The Python for notation that only mathematics has, as a hint; "" if none is known."""
     for sign, instead in _SIGNS.items():
         if f"invalid character '{sign}'" in message:
             return f"; write {instead}"
@@ -319,7 +319,7 @@ def _remark(message: str, text: str) -> str:
 
 
 def _size(node: ast.expr) -> int | None:
-    """Return the length of a list, None for what is none."""
+    """The length of a list, None for what is none."""
     while isinstance(node, ast.Call) and len(node.args) == 1:
         node = node.args[0]
     return len(node.elts) if isinstance(node, ast.List) else None
@@ -332,7 +332,7 @@ def _count(function: Function) -> str:
 
 
 def _called(node: ast.expr) -> str:
-    """Return what to call a piece of Python in an error."""
+    """The name of a piece of Python, for an error."""
     match node:
         case ast.Constant(value):
             return "text" if isinstance(value, (str, bytes)) else f"{value!r}"

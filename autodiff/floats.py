@@ -32,7 +32,7 @@ NEVER_NUMBERS = (*_ADVICE, complex)
 
 
 def as_float(x: Any) -> float:
-    """Return the number `x` as a Python float.
+    """The number `x` as a Python float.
 
     A number is an int, float, bool, Fraction, Decimal, numpy scalar, array without an axis, or anything with a
     `__float__` that is not a sequence. Raises TypeError, naming the type and the way out, for everything else;
@@ -55,7 +55,7 @@ def as_float(x: Any) -> float:
 
 
 def _has_no_axis(x: Any) -> bool:
-    """Return whether x is an array without an axis; a masked one may hold nothing."""
+    """Whether x is an array without an axis; a masked one may hold nothing."""
     shape = getattr(x, "shape", None)
     return isinstance(shape, tuple) and not shape and not hasattr(x, "mask")
 
@@ -69,7 +69,7 @@ def check_kind_of_array(x: Any, place: str = "") -> None:
 
 
 def unboxed(x: Any) -> Any:
-    """Return the object in an array of objects without an axis, as np.asarray(value) is; anything else as it is."""
+    """The object in an array of objects without an axis, as np.asarray(value) is; anything else as it is."""
     return x.item() if getattr(x, "shape", None) == () and getattr(x.dtype, "kind", None) == "O" else x
 
 
@@ -96,7 +96,7 @@ def _total(
     overflow: Callable[[float], float] = lambda x: inf,
     invalid: Callable[[float], float] = lambda x: nan,
 ) -> Callable[[float], float]:
-    """Return `function` with IEEE 754 answers where the math module raises."""
+    """`function` with IEEE 754 answers where the math module raises."""
 
     def total(x: float) -> float:
         try:
@@ -141,7 +141,7 @@ erfc = math.erfc
 
 
 def divide(x: float, y: float) -> float:
-    """Return x / y; a nonzero number over a zero is an infinity with the sign of both, 0 / 0 is nan."""
+    """x / y; a nonzero number over a zero is an infinity with the sign of both, 0 / 0 is nan."""
     try:
         return x / y
     except ZeroDivisionError:
@@ -149,7 +149,7 @@ def divide(x: float, y: float) -> float:
 
 
 def power(x: float, y: float) -> float:
-    """Return x ** y as C99's pow: never complex, never an exception."""
+    """x ** y as C99's pow: never complex, never an exception."""
     try:
         return math.pow(x, y)
     except OverflowError:
@@ -161,7 +161,7 @@ def power(x: float, y: float) -> float:
 
 
 def modulo(x: float, y: float) -> float:
-    """Return x % y with the sign of y; nan for y = 0 and for infinite x."""
+    """x % y with the sign of y; nan for y = 0 and for infinite x."""
     try:
         return x % y
     except ZeroDivisionError:
@@ -169,7 +169,7 @@ def modulo(x: float, y: float) -> float:
 
 
 def floor_divide(x: float, y: float) -> float:
-    """Return x // y; what x / y gives where y = 0."""
+    """x // y, and x / y where y = 0."""
     try:
         return x // y
     except ZeroDivisionError:
@@ -190,7 +190,7 @@ ceil = _whole(math.ceil)
 
 
 def round(x: float, digits: float = 0.0) -> float:
-    """Return x rounded to that many decimal digits, halves to even."""
+    """x rounded to that many decimal digits, halves to even."""
     if x - x != 0.0:
         return x
     if digits - digits != 0.0:
@@ -202,17 +202,17 @@ def round(x: float, digits: float = 0.0) -> float:
 
 
 def sign(x: float) -> float:
-    """Return -1.0, 0.0 or 1.0, and nan for nan."""
+    """-1.0, 0.0 or 1.0, and nan for nan."""
     return 1.0 if x > 0.0 else -1.0 if x < 0.0 else 0.0 if x == 0.0 else x
 
 
 def maximum(x: float, y: float) -> float:
-    """Return the larger of two; nan if either is nan."""
+    """The larger of two; nan if either is nan."""
     return x if x >= y or x != x else y
 
 
 def minimum(x: float, y: float) -> float:
-    """Return the smaller of two; nan if either is nan."""
+    """The smaller of two; nan if either is nan."""
     return x if x <= y or x != x else y
 
 
@@ -220,7 +220,7 @@ def minimum(x: float, y: float) -> float:
 
 
 def sigmoid(x: float) -> float:
-    """Return 1 / (1 + e^-x), with e^-|x| alone, which cannot overflow."""
+    """1 / (1 + e^-x), with e^-|x| alone, which cannot overflow."""
     if x >= 0.0:
         return 1.0 / (1.0 + math.exp(-x))
     e = math.exp(x)
@@ -228,29 +228,29 @@ def sigmoid(x: float) -> float:
 
 
 def softplus(x: float) -> float:
-    """Return log(1 + e^x) as max(x, 0) + log1p(e^-|x|)."""
+    """log(1 + e^x) as max(x, 0) + log1p(e^-|x|)."""
     return maximum(x, 0.0) + math.log1p(math.exp(-abs(x)))
 
 
 def sech(x: float) -> float:
-    """Return 1 / cosh x, with e^-|x| alone."""
+    """1 / cosh x, with e^-|x| alone."""
     e = math.exp(-abs(x))
     return 2.0 * e / (1.0 + e * e)
 
 
 def arcsin_slope(x: float) -> float:
-    """Return 1 / √(1 - x²), the derivative of arcsin: infinite at -1 and 1, nan beyond."""
+    """1 / √(1 - x²), the derivative of arcsin: infinite at -1 and 1, nan beyond."""
     return divide(1.0, sqrt((1.0 - x) * (1.0 + x)))
 
 
 def cosine(x: float, y: float) -> float:
-    """Return x / √(x² + y²), the cosine of the angle between the point (x, y) and the axis of x; 0 at the origin."""
+    """x / √(x² + y²), the cosine of the angle between the point (x, y) and the axis of x; 0 at the origin."""
     length = hypot(x, y)
     return x / length if length != 0.0 else 0.0
 
 
 def gelu(x: float) -> float:
-    """Return x Phi(x), Phi by erfc, which keeps its digits in the left tail."""
+    """x Phi(x), Phi by erfc, which keeps its digits in the left tail."""
     return x * (0.5 * math.erfc(-x * math.sqrt(0.5)))
 
 
@@ -258,7 +258,7 @@ def gelu(x: float) -> float:
 
 
 def sum(*xs: float) -> float:
-    """Return the sum, as Python's own sum takes it: from left to right, with compensation from Python 3.12 on.
+    """The sum, as Python's own sum takes it: from left to right, with compensation from Python 3.12 on.
 
     It starts from -0.0, the number that changes no other.
     """
@@ -266,33 +266,33 @@ def sum(*xs: float) -> float:
 
 
 def mean(*xs: float) -> float:
-    """Return the arithmetic mean."""
+    """The arithmetic mean."""
     return sum(*xs) / len(xs)
 
 
 def dot(*wx: float) -> float:
-    """Return w1 x1 + w2 x2 + ... of the first half of the arguments with the second."""
+    """w1 x1 + w2 x2 + ... of the first half of the arguments with the second."""
     n = len(wx) // 2
     return builtins.sum(map(mul, wx[:n], wx[n:]), -0.0)
 
 
 def prod(*xs: float) -> float:
-    """Return the product."""
+    """The product."""
     return math.prod(xs)
 
 
 def max(*xs: float) -> float:
-    """Return the largest; nan if any is nan."""
+    """The largest; nan if any is nan."""
     return next((x for x in xs if x != x), builtins.max(xs))
 
 
 def min(*xs: float) -> float:
-    """Return the smallest; nan if any is nan."""
+    """The smallest; nan if any is nan."""
     return next((x for x in xs if x != x), builtins.min(xs))
 
 
 def logsumexp(*xs: float) -> float:
-    """Return log(e^x1 + e^x2 + ...) as m + log1p(sum of e^(x - m) over all but one largest x, m)."""
+    """log(e^x1 + e^x2 + ...) as m + log1p(sum of e^(x - m) over all but one largest x, m)."""
     m = max(*xs)
     if m - m != 0.0:  # an infinite largest term, or nan, is the answer
         return m

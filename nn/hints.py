@@ -21,7 +21,7 @@ _INIT = "a layer takes init, the name of an initialiser, or one such as "
 
 
 def _by_name(remarks: Mapping[str, str]) -> Mapping[str, str]:
-    """Return what to say of each name, from the names of which it is said."""
+    """The remark on each name, from remarks on several names at once."""
     return {name: remark for names, remark in remarks.items() for name in names.split()}
 
 
@@ -153,7 +153,7 @@ def explained(function: Callable[_P, _R], example: str, elsewhere: Mapping[str, 
 
 
 def missing(module: str, name: str) -> AttributeError:
-    """Return the AttributeError to raise for a name that a module of this package does not have.
+    """The AttributeError to raise for a name that a module of this package does not have.
 
     Of a name that nobody else has either, Python's prompt says which of the module's is most like it.
 

@@ -71,7 +71,7 @@ def weights(
 
 
 def uniform(bound: float = 1.0) -> Single:
-    """Return an initialiser that draws from U(-bound, bound).
+    """An initialiser that draws from U(-bound, bound).
 
     >>> abs(uniform(0.5)(random.Random(0), 3, 3)) <= 0.5
     True
@@ -80,7 +80,7 @@ def uniform(bound: float = 1.0) -> Single:
 
 
 def normal(deviation: float = 1.0) -> Single:
-    """Return an initialiser that draws from N(0, deviation²).
+    """An initialiser that draws from N(0, deviation²).
 
     >>> abs(normal(0.01)(random.Random(0), 3, 3)) <= 0.1
     True
@@ -89,7 +89,7 @@ def normal(deviation: float = 1.0) -> Single:
 
 
 def glorot(*, normal: bool = False) -> Single:
-    """Return the Glorot (Xavier) initialiser: variance 2 / (nin + nout); for tanh, sigmoid and linear layers.
+    """The Glorot (Xavier) initialiser: variance 2 / (nin + nout); for tanh, sigmoid and linear layers.
 
     Uniform on (-a, a) with a = sqrt(6 / (nin + nout)), or normal.
 
@@ -102,7 +102,7 @@ def glorot(*, normal: bool = False) -> Single:
 
 
 def he(*, normal: bool = False) -> Single:
-    """Return the He (Kaiming) initialiser: variance 2 / nin; for ReLU and its relatives.
+    """The He (Kaiming) initialiser: variance 2 / nin; for ReLU and its relatives.
 
     Uniform on (-a, a) with a = sqrt(6 / nin), or normal.
 
@@ -115,7 +115,7 @@ def he(*, normal: bool = False) -> Single:
 
 
 def lecun(*, normal: bool = False) -> Single:
-    """Return the LeCun initialiser: variance 1 / nin, so that a linear layer keeps that of its inputs.
+    """The LeCun initialiser: variance 1 / nin, so that a linear layer keeps that of its inputs.
 
     Uniform on (-a, a) with a = sqrt(3 / nin), or normal.
 
@@ -128,7 +128,7 @@ def lecun(*, normal: bool = False) -> Single:
 
 
 def orthogonal(gain: float = 1.0) -> Whole:
-    """Return the initialiser of matrices whose rows are orthogonal and of length `gain`; the columns, where it is tall.
+    """The initialiser of matrices whose rows are orthogonal and of length `gain`; the columns, where it is tall.
 
     Such a layer keeps lengths, so that signals neither vanish nor explode in a deep or recurrent network. The matrix is
     uniform among the orthogonal ones: normal draws, made orthogonal by Gram-Schmidt.
@@ -151,7 +151,7 @@ def orthogonal(gain: float = 1.0) -> Whole:
 
 
 def constant(value: float) -> Single:
-    """Return an initialiser that gives the same number to every weight.
+    """An initialiser that gives the same number to every weight.
 
     >>> constant(0.5)(random.Random(0), 3, 3)
     0.5
@@ -160,7 +160,7 @@ def constant(value: float) -> Single:
 
 
 def zeros() -> Single:
-    """Return an initialiser that gives 0.0.
+    """An initialiser that gives 0.0.
 
     >>> zeros()(random.Random(0), 3, 3)
     0.0
@@ -169,7 +169,7 @@ def zeros() -> Single:
 
 
 def ones() -> Single:
-    """Return an initialiser that gives 1.0.
+    """An initialiser that gives 1.0.
 
     >>> ones()(random.Random(0), 3, 3)
     1.0
@@ -193,7 +193,7 @@ NAMES: Mapping[str, Callable[[], Initializer]] = {
 
 
 def generator(seed: int | None, rng: random.Random | None) -> random.Random:
-    """Return the generator that a layer draws with: `rng`, or one of its own from a seed; from None, a fresh one.
+    """The generator that a layer draws with: `rng`, or one of its own from a seed; from None, a fresh one.
 
     Raises ValueError if both are given, TypeError for another kind.
 
@@ -233,7 +233,7 @@ def _scaled(variance: Callable[[int, int], float], normal: bool) -> Single:
 
 
 def _orthonormal(vectors: Matrix) -> Matrix:
-    """Return an orthonormal basis of what the vectors span, by Gram-Schmidt, which takes no package.
+    """An orthonormal basis of what the vectors span, by Gram-Schmidt, which takes no package.
 
     Each vector is projected twice: once loses digits where vectors are nearly parallel. The sums are exact, so that a
     seed gives the same weights in each version of Python.

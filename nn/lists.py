@@ -14,17 +14,17 @@ def is_list(x: Any) -> bool:
 
 
 def each(function: Callable[..., Any], x: Any, *others: Any) -> Any:
-    """Return the function of each number, and of those in the same places of others, in lists nested as x is."""
+    """The function of each number, and of those in the same places of others, in lists nested as x is."""
     if not is_list(x):
         return function(x, *others)
     return [each(function, *parts) for parts in zip(listed(x), *others, strict=True)]
 
 
 def flat(x: Any) -> list[Any]:
-    """Return the numbers of nested lists in one list, and a single one, too."""
+    """The numbers of nested lists in one list, and a single one, too."""
     return [number for part in listed(x) for number in flat(part)] if is_list(x) else [x]
 
 
 def listed(x: Any) -> Any:
-    """Return an array as lists of Python's numbers, or of Values; anything else as it is."""
+    """An array as lists of Python's numbers, or of Values; anything else as it is."""
     return x.tolist() if hasattr(x, "tolist") else x

@@ -16,7 +16,7 @@ from nn.losses.targets import plain, shape
 
 
 def accuracy(outputs: Any, target: Any, *, threshold: float = 0.0) -> Any:
-    """Return 1.0 if the outputs of one row say what the target says, else 0.0.
+    """1.0 if the outputs of one row say what the target says, else 0.0.
 
     Several outputs say the class of the largest, the first of equal ones; the target is a class from 0, or one-hot (or
     probabilities), which says its own largest. A single output, a logit or a score, says yes above the threshold; its
@@ -51,7 +51,7 @@ def _two_classes(output: Any, target: Any, threshold: float) -> Any:
 
 
 def _largest(numbers: list[Any]) -> Any:
-    """Return the first index of the largest, inf where one is nan."""
+    """The first index of the largest, inf where one is nan."""
     largest = autodiff.max(numbers)
     return autodiff.min([autodiff.where(x == largest, float(i), inf) for i, x in enumerate(numbers)])
 

@@ -246,21 +246,21 @@ class MLPClassifier(ClassifierMixin, _Perceptron):  # type: ignore[misc]
         return self._go_on(X, self._numbered(y))
 
     def decision_function(self, X: Any) -> Any:
-        """Return the log-odds of the second of two classes for each row; of more, logits of shape (rows, classes)."""
+        """The log-odds of the second of two classes for each row; of more, logits of shape (rows, classes)."""
         outputs = self._outputs(X)
         return outputs[:, 0] if len(self.classes_) == 2 else outputs
 
     def predict(self, X: Any) -> Any:
-        """Return the label of each row that is most probable."""
+        """The label of each row that is most probable."""
         best = self._logits(X).argmax(axis=1)
         return self.classes_[best]
 
     def predict_proba(self, X: Any) -> Any:
-        """Return the probability of each class, in an array of shape (rows, classes)."""
+        """The probability of each class, in an array of shape (rows, classes)."""
         return softmax(self._logits(X), axis=1)
 
     def predict_log_proba(self, X: Any) -> Any:
-        """Return the logarithms of `predict_proba`, finite where a probability is too small to be."""
+        """The logarithms of `predict_proba`, finite where a probability is too small to be."""
         return log_softmax(self._logits(X), axis=1)
 
     def _logits(self, X: Any) -> Any:
@@ -327,7 +327,7 @@ class MLPRegressor(RegressorMixin, MultiOutputMixin, _Perceptron):  # type: igno
         return self._go_on(X, y)
 
     def predict(self, X: Any) -> Any:
-        """Return the number of each row, in an array with one axis; of several outputs, of shape (rows, outputs)."""
+        """The number of each row, in an array with one axis; of several outputs, of shape (rows, outputs)."""
         outputs = self._outputs(X)
         return outputs[:, 0] if outputs.shape[1] == 1 else outputs
 

@@ -39,7 +39,7 @@ class UsageError(ValueError):
 def calculate(
     text: str, assignments: Sequence[str] = (), wrt: Sequence[str] = (), order: int = 1, drawing: Path | None = None
 ) -> int:
-    """Return the exit status, having printed the value of an expression and its derivatives, checked.
+    """The exit status, having printed the value of an expression and its derivatives, checked.
 
     Args:
         text: the expression, as `autodiff.expression.parse` takes it.
@@ -72,7 +72,7 @@ def calculate(
 
 
 def _point(f: Expression, assignments: Sequence[str]) -> Point:
-    """Return the number of each name."""
+    """The number of each name."""
     point: Point = {}
     for assignment in assignments:
         name, equals, number = assignment.partition("=")
@@ -157,7 +157,7 @@ def _row(name: str, verdict: Verdict) -> _Row:
 
 
 def _remark(verdict: Verdict) -> str:
-    """Return what to say of a derivative; "" if the difference confirms it."""
+    """The remark on a derivative; "" if the difference confirms it."""
     match verdict.outcome:
         case Outcome.RIGHT:
             return "by mpmath: differences decide nothing" if verdict.exact is not None else ""
@@ -187,7 +187,7 @@ def _number(x: float) -> str:
 
 
 def printable(text: str) -> str:
-    """Return text that does nothing to a terminal: lines, with ? for what is no printable character."""
+    """Text that is safe to print: lines, with ? for every character that is not printable."""
     return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
 
 
@@ -195,7 +195,7 @@ def printable(text: str) -> str:
 
 
 def save_drawing(out: Value, path: Path) -> Path:
-    """Return where the drawing was written: at `path`; without a renderer its dot source beside it, and say why.
+    """The path the drawing was written to: `path`, or without a renderer its dot source beside it, with the reason.
 
     Raises OSError if it cannot be written.
     """

@@ -53,7 +53,7 @@ def ticking(what: str) -> Iterator[None]:
 
 
 def neuron(w1: Any, x1: Any, w2: Any, x2: Any, b: Any) -> Any:
-    """Return tanh(w1 x1 + w2 x2 + b), of floats or Values."""
+    """tanh(w1 x1 + w2 x2 + b), of floats or Values."""
     return autodiff.tanh(w1 * x1 + w2 * x2 + b)
 
 
@@ -61,7 +61,7 @@ POINT = {"w1": 0.8, "x1": 1.0, "w2": -0.6, "x2": 2.0, "b": 0.5}
 
 
 def show_gradients() -> Value:
-    """Return the neuron's output after backward(), having printed its graph and its gradients beside numerical ones."""
+    """The neuron's output after backward(), having printed its graph and its gradients beside numerical ones."""
     inputs = {name: Value(number, name) for name, number in POINT.items()}
     out: Value = neuron(*inputs.values())
     out.label = "out"
@@ -75,7 +75,7 @@ def show_gradients() -> Value:
 
 
 def numerical(f: Callable[..., float], name: str, h: float = 1e-5) -> float:
-    """Return (f(p + h) - f(p - h)) / 2h along one coordinate; its error is of the order h²."""
+    """(f(p + h) - f(p - h)) / 2h along one coordinate; its error is of the order h²."""
     above = f(**{**POINT, name: POINT[name] + h})
     below = f(**{**POINT, name: POINT[name] - h})
     return (above - below) / (2 * h)
@@ -87,7 +87,7 @@ Sample = tuple[list[float], int]
 
 
 def digits(seed: int) -> tuple[list[Sample], list[Sample]]:
-    """Return samples to train on and samples to test, 80 and 20 %: 64 pixels from 0 to 1, and the digit."""
+    """Samples to train on and samples to test, 80 and 20 %: 64 pixels from 0 to 1, and the digit."""
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 
@@ -183,7 +183,7 @@ def train_compiled(model: nn.MLP, samples: list[Sample], epochs: int, seed: int,
 
 
 def answers(model: nn.MLP, samples: list[Sample]) -> list[int]:
-    """Return the digit with the largest logit for each sample."""
+    """The digit with the largest logit for each sample."""
     with autodiff.no_grad():
         return [max(range(10), key=model(pixels).__getitem__) for pixels, _ in samples]
 
@@ -206,7 +206,7 @@ def show_digits(samples: list[Sample], said: list[int]) -> Sample:
 
 
 def blocks(pixels: list[float]) -> list[str]:
-    """Return 8 x 8 pixels as 8 lines of 16 characters, the darker the more ink."""
+    """8 x 8 pixels as 8 lines of 16 characters, the darker the more ink."""
     shades = " ░▒▓█"
     try:
         shades.encode(sys.stdout.encoding or "ascii")

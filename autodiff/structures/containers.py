@@ -37,7 +37,7 @@ class Opened(NamedTuple):
 
 
 def opened(x: Any) -> Opened | None:
-    """Return what a container holds; None for anything else."""
+    """The form of a container and the parts in it; None for anything else."""
     kind: Any = type(x)
     if isinstance(x, (list, tuple)):
         return Opened(Form(kind), list(x))
@@ -51,7 +51,7 @@ def opened(x: Any) -> Opened | None:
 
 
 def holding(form: Form, parts: Sequence[Any]) -> Any:
-    """Return a container of that form around these parts.
+    """A container of that form around these parts.
 
     Raises TypeError for a class that cannot be made of what it holds alone.
     """
@@ -68,7 +68,7 @@ def holding(form: Form, parts: Sequence[Any]) -> Any:
 
 
 def _made(form: Form, parts: Sequence[Any]) -> Any:
-    """Return one of a class derived from list, tuple or dict, made by what its class is called with."""
+    """An instance of a class derived from list, tuple or dict, made by a call of that class."""
     kind, keys = form.kind, form.keys
     items: Any = dict(zip(keys, parts, strict=True)) if issubclass(kind, dict) else list(parts)
     ways: list[Callable[[], Any]] = [
@@ -94,7 +94,7 @@ def _holds(made: Any, items: Any) -> bool:
 
 
 def is_record(kind: Any) -> bool:
-    """Return whether a class is a dataclass, and so are those that it is derived from.
+    """Whether a class is a dataclass, and so are those that it is derived from.
 
     One derived from another class, such as a model, may be more than what it holds.
     """
@@ -109,7 +109,7 @@ def _is_record(kind: Any) -> bool:
 
 
 def attributes_of(x: Any) -> dict[str, Any]:
-    """Return the attributes that an object itself has, in its slots and its __dict__, by name."""
+    """The attributes that an object itself has, in its slots and its __dict__, by name."""
     kind: Any = type(x)
     slots = _all_slots(kind)
     attributes = dict(getattr(x, "__dict__", ()))
@@ -117,7 +117,7 @@ def attributes_of(x: Any) -> dict[str, Any]:
 
 
 def has_slots(kind: Any) -> bool:
-    """Return whether objects of a class have attributes in slots."""
+    """Whether objects of a class have attributes in slots."""
     return bool(_all_slots(kind))
 
 
@@ -138,7 +138,7 @@ def _slots(kind: type) -> list[str]:
 
 
 def record(kind: Any, attributes: dict[str, Any]) -> Any:
-    """Return an object of a class with these attributes, which its __init__ has not seen."""
+    """An object of a class with these attributes, which its __init__ has not seen."""
     made = kind.__new__(kind)
     for name, x in attributes.items():
         object.__setattr__(made, name, x)

@@ -57,7 +57,7 @@ class Structure(NamedTuple):
         return self.kind == "array" or (not self._is_flat and any(child.has_arrays for child in self.children))
 
     def build(self, numbers: Sequence[Any]) -> Any:
-        """Return the numbers in their places."""
+        """The numbers in their places."""
         if self._is_leaf:
             return self.collect(numbers)
         if self._is_flat:
@@ -69,7 +69,7 @@ class Structure(NamedTuple):
         return self.holding(parts)
 
     def build_from(self, leaf: Leaf, start: int = 0) -> Any:
-        """Return the containers around `leaf(structure, slice)`, called for each number or array in order.
+        """The containers around `leaf(structure, slice)`, called for each number or array in order.
 
         The slice tells which of all numbers those of the leaf are.
         """
@@ -82,15 +82,15 @@ class Structure(NamedTuple):
         return self.holding(parts)
 
     def holding(self, parts: Sequence[Any]) -> Any:
-        """Return a container of this kind."""
+        """A container of this kind."""
         return holding(Form(self.kind, self.keys, self.factory), parts)
 
     def collect(self, numbers: Sequence[Any]) -> Any:
-        """Return the numbers of a leaf: the single number, or an array of them."""
+        """The numbers of a leaf: the single number, or an array of them."""
         return numbers[0] if self.kind == "number" else array(numbers, self.shape)
 
     def places(self, name: str = "") -> list[str]:
-        """Return what to write after the name of the whole to get each number: `[0]['w'][2]`."""
+        """The expression that leads from the whole to each number: `[0]['w'][2]`."""
         if self.kind == "array":
             return [f"{name}[{', '.join(map(str, index))}]" for index in product(*map(range, self.shape))]
         if self.kind == "number":
@@ -117,7 +117,7 @@ NUMBER = Structure("number")
 
 
 def flatten(whole: Any, name: str = "the argument") -> tuple[list[Any], Structure]:
-    """Return the numbers in `whole`, floats and Values, and how they stand together.
+    """The numbers in `whole`, floats and Values, and how they stand together.
 
     Raises TypeError, with its place, for anything that is no number; a bool is none: nothing can be differentiated in
     it.
@@ -127,7 +127,7 @@ def flatten(whole: Any, name: str = "the argument") -> tuple[list[Any], Structur
 
 
 def flatten_values(whole: Any) -> tuple[list[Any], Structure]:
-    """Return the same for a structure in which anything may stand: what is no container is taken as it is.
+    """The same for a structure in which anything may stand: what is no container is taken as it is.
 
     Arrays are, unless they hold objects.
     """
@@ -136,7 +136,7 @@ def flatten_values(whole: Any) -> tuple[list[Any], Structure]:
 
 
 def in_blocks(outputs: Structure, inputs: Structure, rows: Sequence[Sequence[Any]]) -> Any:
-    """Return a matrix, a row for each output number, in the form of the outputs, with that of the inputs in each place.
+    """A matrix, a row for each output number, in the form of the outputs, with that of the inputs in each place.
 
     An array of shape S against an array of shape T is an array of shape S + T.
     """
@@ -146,7 +146,7 @@ def in_blocks(outputs: Structure, inputs: Structure, rows: Sequence[Sequence[Any
 
 
 def nested(structures: Sequence[Structure], sizes: Sequence[int], numbers: Sequence[Any]) -> Any:
-    """Return numbers in the form of the first structure, with that of the second in each place, and so on.
+    """Numbers in the form of the first structure, with that of the second in each place, and so on.
 
     Args:
         structures: the forms.
@@ -176,7 +176,7 @@ def nested(structures: Sequence[Structure], sizes: Sequence[int], numbers: Seque
 
 
 def array(numbers: Sequence[Any], shape: tuple[int, ...]) -> Any:
-    """Return a numpy array of that shape: float64 if all are floats, of bools if all are such, else of objects."""
+    """A numpy array of that shape: float64 if all are floats, of bools if all are such, else of objects."""
     from autodiff import arrays
 
     numpy = sys.modules["numpy"]
@@ -188,13 +188,13 @@ def array(numbers: Sequence[Any], shape: tuple[int, ...]) -> Any:
 
 
 def is_array(x: Any) -> bool:
-    """Return whether x is a numpy array."""
+    """Whether x is a numpy array."""
     numpy = sys.modules.get("numpy")
     return numpy is not None and isinstance(x, numpy.ndarray)
 
 
 def ordered_as(whole: Any, structure: Structure) -> Any:
-    """Return the same with the keys of its dicts in the order of that structure, where they are the same keys."""
+    """The same with the keys of its dicts in the order of that structure, where they are the same keys."""
     if structure._is_leaf:
         return whole
     if isinstance(whole, dict) and whole.keys() == set(structure.keys) and issubclass(structure.kind, dict):
@@ -250,7 +250,7 @@ def check_array(whole: Any, name: str) -> None:
 
 
 def checked_number(x: Any, name: str) -> Any:
-    """Return the number as a float, a Value as it is; raise TypeError, with its place, for anything else."""
+    """The number as a float, a Value as it is; raise TypeError, with its place, for anything else."""
     if isinstance(x, Value):
         return x
     kind = type(x)

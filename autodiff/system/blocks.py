@@ -60,11 +60,11 @@ class Block:
         return self._frame is not None
 
     def is_over(self) -> bool:
-        """Return whether the block has ended, and will not run again."""
+        """Whether the block has ended, and will not run again."""
         return self.alive() is None
 
     def runs(self) -> bool:
-        """Return whether code that runs now is inside of the block."""
+        """Whether code that runs now is inside of the block."""
         if self.alive() is None:
             return False
         return self._frame is None or self._frame.f_back is not None or self._place != _place()
@@ -108,7 +108,7 @@ class Scope:
         return self.begin(block)
 
     def _with_statement(self) -> Block | None:
-        """Return the block of the with statement that enters, None if there is none."""
+        """The block of the with statement that enters, None if there is none."""
         leave = _looked_up.get()()  # held by no frame that goes on: the traceback of an interrupt would hold it, too
         if leave is None or leave.args[0].scope is not self or leave.args[0].has_begun:
             return None
@@ -153,7 +153,7 @@ def _leave(block: Block, *error: object) -> None:
 
 
 def _suspendable(frame: FrameType | None) -> FrameType | None:
-    """Return the generator or coroutine that a block in this frame stands in; None for a function.
+    """The generator or coroutine that a block in this frame stands in; None for a function.
 
     The block in a generator that is a context manager, by `@contextmanager`, is that of the with statement around.
     """
@@ -170,7 +170,7 @@ def _is_driver(frame: FrameType | None) -> bool:
 
 
 def _place() -> tuple[int, int]:
-    """Return the thread and the task that run now."""
+    """The thread and the task that run now."""
     asyncio = sys.modules.get("asyncio")
     try:
         task = asyncio.current_task() if asyncio is not None else None

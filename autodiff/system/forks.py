@@ -17,7 +17,7 @@ _AVAILABLE = hasattr(os, "register_at_fork")  # not on Windows, which has no for
 
 
 def waited_for(lock: Any) -> Any:
-    """Return a lock that can be taken twice by its thread (RLock), for which every fork waits from now on."""
+    """A lock that can be taken twice by its thread (RLock), for which every fork waits from now on."""
     if _AVAILABLE:
         os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release)
     return lock

@@ -177,7 +177,7 @@ class _Level(NamedTuple):
 
 
 def _first_level(f: Callable[..., Any], structure: Structure, point: list[float]) -> _Level:
-    """Return f itself."""
+    """f itself, as a level."""
     flat = FlatFunction(f, structure)
     leaves = [Value(x) for x in point]
     outputs = flat.recorded(leaves)
@@ -195,7 +195,7 @@ def _first_level(f: Callable[..., Any], structure: Structure, point: list[float]
 
 
 def _derivative(level: _Level, point: list[float]) -> _Level:
-    """Return the Jacobian, row by row. On Values it records what its own derivative is taken of."""
+    """The Jacobian, row by row. On Values it records what its own derivative is taken of."""
     rows = jacobian(level.call)
 
     def call(numbers: Sequence[Any]) -> list[Any]:
@@ -227,12 +227,12 @@ def _compared(level: _Level, above: _Level, point: list[float]) -> Iterator[Deri
 
 
 def _moved(level: _Level, point: list[float], i: int, j: int, x: float) -> float:
-    """Return output i where input j is x."""
+    """Output i where input j is x."""
     return level.values([*point[:j], x, *point[j + 1 :]])[i]
 
 
 def _along(level: _Level, point: list[float], j: int) -> list[float]:
-    """Return the derivatives in one input, by forward mode."""
+    """The derivatives in one input, by forward mode."""
     tangent = [float(i == j) for i in range(len(point))]
     return data_of(jvp(level.call, (point,), (tangent,))[1])
 
@@ -241,7 +241,7 @@ def _along(level: _Level, point: list[float], j: int) -> list[float]:
 
 
 def _checked(f: Any, args: Any, order: Any, rtol: Any, atol: Any) -> tuple[list[Any], Structure]:
-    """Return the numbers in the arguments and their structure; raise what `check_grads` says."""
+    """The numbers in the arguments and their structure; raise what `check_grads` says."""
     if not callable(f):
         raise TypeError(f"check_grads expected a function, got {type(f).__name__}; hand over f itself, not f(x)")
     if not isinstance(args, tuple):
@@ -303,7 +303,7 @@ def _count(some: int, all_of_them: int, what: str) -> str:
 
 
 def _table(title: str, header: tuple[str, ...], lines: list[_Line]) -> str:
-    """Return the title and the worst lines in columns."""
+    """The title and the worst lines in columns."""
     worst = [cells for _, cells in sorted(lines, key=lambda line: -line[0] if line[0] == line[0] else -math.inf)]
     shown = [header, *worst[:_MOST_ROWS]]
     widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
@@ -318,7 +318,7 @@ def _name(f: Callable[..., Any]) -> str:
 
 
 def _rerun(f: Callable[..., Any], args: tuple[Any, ...], options: dict[str, float]) -> str:
-    """Return Python that calls check_grads again, with f imported or a comment that says where it is."""
+    """Python that calls check_grads again, with f imported or a comment that says where it is."""
     module, code = getattr(f, "__module__", ""), getattr(f, "__code__", None)
     name = _name(f) if _name(f).isidentifier() else "f"
     where = f"{code.co_filename}:{code.co_firstlineno}" if code else f"module {module or 'unknown'}"
@@ -331,7 +331,7 @@ def _rerun(f: Callable[..., Any], args: tuple[Any, ...], options: dict[str, floa
 
 
 def _literal(x: Any) -> str:
-    """Return Python for a structure of numbers."""
+    """Python for a structure of numbers."""
     if is_array(x):
         return f"np.array({_literal(x.tolist())})"
     if isinstance(x, dict):

@@ -30,7 +30,7 @@ def complex_step(
     step: float = 1e-200,
     oracles: Mapping[str, Callable[..., Any]] | None = None,
 ) -> list[float]:
-    """Return d(output)/d(input) for each input, from the graph of `output` run again with complex numbers.
+    """d(output)/d(input) for each input, from the graph of `output` run again with complex numbers.
 
     It reads no local gradient and knows no chain rule; the data of leaves is what they hold now. Its rounding errors
     are those of the values on the way, with one exception: a derivative below 1e-308 / step underflows.
@@ -98,7 +98,7 @@ def _minimum(*zs: complex) -> complex:
 
 
 def _steps(level: Callable[..., float], is_jump: Callable[..., bool]) -> Callable[..., complex]:
-    """Return the complex function of one that is level but for its jumps."""
+    """The complex function of one that is level but for its jumps."""
 
     def stepped(*zs: complex) -> complex:
         reals = [z.real for z in zs]
@@ -109,7 +109,7 @@ def _steps(level: Callable[..., float], is_jump: Callable[..., bool]) -> Callabl
 
 
 def _branching(function: Callable[[complex], complex], *points: float) -> Callable[[complex], complex]:
-    """Return the function, which has no derivative at these branch points: the step would grow to its root."""
+    """The function, which has no derivative at these branch points: the step would grow to its root."""
 
     def guarded(z: complex) -> complex:
         _off_kinks(z.real in points, z)
@@ -169,7 +169,7 @@ def _arctan2(y: complex, x: complex) -> complex:
 
 
 def _norm(*zs: complex) -> complex:
-    """Return √(z₁² + ... + zₙ²), by parts of the largest, whose squares do not overflow."""
+    """√(z₁² + ... + zₙ²), by parts of the largest, whose squares do not overflow."""
     largest = max(abs(z.real) for z in zs)
     _off_kinks(largest == 0.0, *zs)
     if largest == 0.0:
@@ -182,7 +182,7 @@ def _arcsin_slope(z: complex) -> complex:
 
 
 def _cosine(x: complex, y: complex) -> complex:
-    """Return x / √(x² + y²), by the smaller of x / y and y / x, whose square adds to 1 without cancellation."""
+    """x / √(x² + y²), by the smaller of x / y and y / x, whose square adds to 1 without cancellation."""
     _off_kinks(x.real == y.real == 0.0, x, y)
     if abs(x.real) < abs(y.real):
         return math.copysign(1.0, y.real) * (x / y) / cmath.sqrt(1.0 + (x / y) ** 2)

@@ -49,7 +49,7 @@ class Estimate(NamedTuple):
 
 
 def finite_differences(f: Callable[..., Any], args: tuple[Any, ...], argnums: int | Sequence[int] = 0) -> Any:
-    """Return (derivative, error): that of each number f gives in each number of an argument, in the Jacobian's form.
+    """(derivative, error) of each result of f in each number of an argument, in the form of the Jacobian.
 
     f is called on Values, so that it may use their methods; no rule of differentiation is read, but for the error. The
     error is an estimate, rounding included; where f has no value near the point it is inf, and the derivative nan. The
@@ -101,23 +101,23 @@ class FlatFunction:
         self.form = Structure(tuple)
 
     def __call__(self, numbers: Sequence[Any]) -> list[Any]:
-        """Return what f gives for these numbers in the form of its arguments."""
+        """The results of f at these numbers, which are put in the form of its arguments."""
         outputs, self.form = flatten(self.f(*self.structure.build(numbers)), "f's result")
         return outputs
 
     def recorded(self, leaves: Sequence[Value]) -> list[Any]:
-        """Return the same, recorded even inside `no_grad()`."""
+        """The same, recorded even inside `no_grad()`."""
         with modes.recording():
             return self(leaves)
 
     def values(self, numbers: Sequence[float]) -> list[float]:
-        """Return the same in floats. f is still called on Values, whose methods it may use; nothing is recorded."""
+        """The same in floats. f is still called on Values, whose methods it may use; nothing is recorded."""
         with modes.no_grad():
             return data_of(self([Value(x) for x in numbers]))
 
 
 def data_of(numbers: Sequence[Any]) -> list[float]:
-    """Return the numbers as floats: of a Value, its data."""
+    """The numbers as floats: of a Value, its data."""
     return [x.data if isinstance(x, Value) else x for x in numbers]
 
 
@@ -143,7 +143,7 @@ def richardson(
     rounding: Sequence[float] = (),
     ulps: int = 4,
 ) -> list[Estimate]:
-    """Return f'(x), for each number that f gives, from values in floats alone, and an estimate of its error.
+    """f'(x), for each number that f gives, from values in floats alone, and an estimate of its error.
 
     Central differences at shrinking steps, extrapolated to step 0. Each step gives a row of a tableau; of a row counts
     the entry that differs least from its three neighbours (of two alone, one in 100,000 agrees by chance), by so much,
@@ -216,7 +216,7 @@ def _values(f: Callable[[float], Sequence[float]], x: float, count: int) -> Sequ
 
 
 def at_a_step(f: Callable[[float], Any], x: float) -> Any:
-    """Return f(x), or None where x is not in its domain: f, or a rule of a primitive in it, raises there."""
+    """f(x), or None where x is not in its domain: f, or a rule of a primitive in it, raises there."""
     try:
         return f(x)
     except (ArithmeticError, ValueError):
@@ -285,7 +285,7 @@ class _Tableau:
             self.best = row if self.best is None or row.error < self.best.error else self.best
 
     def is_settled(self) -> bool:
-        """Return whether smaller steps have nothing to add: they are noisier, or there are thirteen digits already.
+        """Whether smaller steps have nothing to add: they are noisier, or there are thirteen digits already.
 
         An estimate that is as good as rounding allows has seen nothing of an amplitude above that of rounding. One that
         is merely the best so far has perhaps not yet seen the scale of f.
@@ -296,7 +296,7 @@ class _Tableau:
         return self.rows[-1].rounding >= 10.0 * best.error or best.error <= 1e-13 * abs(best.slope)
 
     def estimate(self) -> Estimate:
-        """Return the entry with the smallest error that agrees with what smaller steps gave."""
+        """The entry with the smallest error that agrees with what smaller steps gave."""
         accepted: list[Estimate] = []
         noise = self._noise()
         for row in reversed(self.rows):
@@ -312,7 +312,7 @@ class _Tableau:
         return best._replace(error=inf if is_noise_alone else best.error, is_resolved=False)
 
     def _noise(self) -> float:
-        """Return the amplitude of the rounding that is seen at the smallest steps, where it is all that is seen.
+        """The amplitude of the rounding that is seen at the smallest steps, where it is all that is seen.
 
         It may be larger than what f's graph tells: a user's primitive may lose digits inside.
         """
@@ -343,7 +343,7 @@ def adjoints(root: Any) -> dict[Any, float]:
 
 
 def rounding_error(root: Any) -> float:
-    """Return a bound on the rounding error of a root's data, to first order.
+    """A bound on the rounding error of a root's data, to first order.
 
     Each node is off by a unit in its last place, or, where terms cancel inside it (sum, dot, logsumexp), in that of the
     terms, or by the smallest float, where it underflowed; the root by that times its derivative in the node. Of a

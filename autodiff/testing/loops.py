@@ -71,12 +71,12 @@ class LoopProgram(NamedTuple):
     lines: tuple[str, ...]
 
     def __call__(self, *inputs: Sequence[Any]) -> list[Any]:
-        """Return the result for these lists, with the parameters as plain numbers."""
+        """The result for these lists, with the parameters as plain numbers."""
         result: list[Any] = self.closing_over(*self.parameters)(*inputs)
         return result
 
     def closing_over(self, *parameters: Sequence[Any]) -> Callable[..., list[Any]]:
-        """Return f as a function that closes over these lists, such as lists of Values, for its parameters.
+        """f as a function that closes over these lists, such as lists of Values, for its parameters.
 
         >>> from autodiff import Value
         >>> program = LoopProgram(((1.0, 2.0),), ((3.0,),), ("[x * w0[0] for x in x0]",))
@@ -116,7 +116,7 @@ def loop_programs(
     max_steps: int = 8,
     max_abs: float = 1e4,
 ) -> st.SearchStrategy[LoopProgram]:
-    """Return a strategy of random programs of loops: what a compiler of loops, or one that finds them, must get right.
+    """A strategy of random programs of loops: what a compiler of loops, or one that finds them, must get right.
 
     Each step makes a list: a map, a zip, an outer product, a slice with a step, a gather, rows of dots, a convolution,
     sums of parts, a running sum; one adds constants to some of the numbers and not to others. No care is taken of the
@@ -185,7 +185,7 @@ class _Loops:
         return self.draw(st.integers(1, max(1, min(most, _WIDEST))))
 
     def element(self) -> str:
-        """Return a constant, or a number of a list: what all steps of a loop share."""
+        """A constant, or a number of a list: what all steps of a loop share."""
         if self.draw(st.booleans()):
             return repr(float(self.draw(st.sampled_from(self.pool.constants))))
         name = self.name()
@@ -220,7 +220,7 @@ class _Loops:
         return f"[*{self.name()}, *{self.name()}]"
 
     def irregular(self) -> str:
-        """Return a list, or what another loop makes, with some of its first numbers changed."""
+        """A list, or what another loop makes, with some of its first numbers changed."""
         loop = self.name() if self.draw(st.booleans()) else self.draw(st.sampled_from(_SUMS))(self)
         some = self.draw(_FEW)
         change = f"{self.draw(st.sampled_from(['+', '+', '-', '*']))} {self.element()}"
@@ -232,7 +232,7 @@ class _Loops:
         return f"[primitives.where(x {comparison} y, {branches}) for x, y in zip({self.name()}, {self.name()})]"
 
     def rows_of_dots(self) -> str:
-        """Return a matrix times a vector, or times each row of another matrix."""
+        """A matrix times a vector, or times each row of another matrix."""
         rows, columns = self.name(), self.name()
         n = self.size(min(self.lengths[rows], self.lengths[columns]))
         return (
@@ -241,7 +241,7 @@ class _Loops:
         )
 
     def convolution(self) -> str:
-        """Return windows of one list times the begin of another, as dots or as chains of additions."""
+        """Windows of one list times the begin of another, as dots or as chains of additions."""
         name, kernel = self.name(), self.name()
         apart, stride = self.draw(st.integers(1, 3)), self.draw(st.integers(1, 3))
         n = self.size(min(self.lengths[kernel], (self.lengths[name] - 1) // apart + 1))
@@ -252,7 +252,7 @@ class _Loops:
         return f"[{' + '.join(products)} {windows}]"
 
     def parts(self) -> str:
-        """Return what a primitive, or Python's sum, makes of each of many windows, some with one operand more."""
+        """A primitive, or Python's sum, of each of many windows, some with one operand more."""
         name = self.name()
         n = self.size(self.lengths[name])
         stride = self.draw(st.sampled_from([n, 1, 2]))

@@ -102,7 +102,7 @@ _WHICH = st.integers(0, 5)
 
 
 def _operation(arity: int | None) -> st.SearchStrategy[str]:
-    """Return a strategy of names of the machine's operations with that arity."""
+    """A strategy of names of the machine's operations with that arity."""
 
     def of(machine: "ValueMachine") -> st.SearchStrategy[str]:
         return st.sampled_from([name for name, op in machine.operations.items() if op.arity == arity])
@@ -265,7 +265,7 @@ class ValueMachine(RuleBasedStateMachine):
         return shadow.value
 
     def _ancestor(self, x: Value, which: int) -> Value:
-        """Return one of those that x was made from, or x."""
+        """One of the Values that x was made from, or x."""
         found = list(self.shadows[x].slopes)
         return found[which % len(found)].value
 

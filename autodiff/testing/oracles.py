@@ -33,7 +33,7 @@ from autodiff.value import Value
 
 
 def formulas(exact: Any) -> dict[str, Callable[..., Any]]:
-    """Return each primitive of the table, by name, as a function of numbers of that mpmath context.
+    """Each primitive of the table, by name, as a function of numbers of that mpmath context.
 
     >>> str(formulas(mpmath.mp)["log2"](mpmath.mpf(8)))
     '3.0'
@@ -122,12 +122,12 @@ ORACLES = formulas(exact)
 
 
 def value(name: str, operands: Sequence[float]) -> Any:
-    """Return the true value of the primitive at floats, taken as exact."""
+    """The true value of the primitive at floats, taken as exact."""
     return ORACLES[name](*map(exact.mpf, operands))
 
 
 def derivative(name: str, operands: Sequence[Any], *indices: int) -> Any:
-    """Return the true partial derivative, once in each operand that `indices` name, by central differences."""
+    """The true partial derivative, once in each operand that `indices` name, by central differences."""
     operands = [exact.mpf(x) for x in operands]
     if not indices:
         return ORACLES[name](*operands)
@@ -142,7 +142,7 @@ def derivative(name: str, operands: Sequence[Any], *indices: int) -> Any:
 
 
 def error_in_ulps(got: float, true: Any, largest_term: Any = 0) -> float:
-    """Return |got - true| in units in the last place of the true number, or of the largest term that made it.
+    """|got - true| in units in the last place of the true number, or of the largest term that made it.
 
     The unit of what underflows is that of the subnormal numbers; what overflows shall be infinite.
 
@@ -167,7 +167,7 @@ _LARGE = 4000
 
 
 def mpmath_value(output: Value, digits: int = 50, oracles: Mapping[str, Callable[..., Any]] | None = None) -> Any:
-    """Return the value of `output` as an mpf that is right to so many digits.
+    """The value of `output` as an mpf that is right to so many digits.
 
     The graph that made `output` is computed anew, from the data that its leaves hold now and its constants, taken as
     exact; with more digits until more change nothing. What is smaller than 1e-320 is right to as many digits of 1e-320.
@@ -198,7 +198,7 @@ def mpmath_value(output: Value, digits: int = 50, oracles: Mapping[str, Callable
 
 
 def mpmath_value_where(output: Value, x: Value, number: float, digits: int = 20) -> Any:
-    """Return what the value of `output` would be if `x` were `number`, as an mpf: the recorded graph, replayed.
+    """The value of `output` if `x` were `number`, as an mpf: the recorded graph, replayed.
 
     Raises what `mpmath_value` raises.
 
@@ -219,7 +219,7 @@ def mpmath_gradient(
     digits: int = 50,
     oracles: Mapping[str, Callable[..., Any]] | None = None,
 ) -> list[Any]:
-    """Return d(output)/d(input) for each input, mpfs that are right to so many digits.
+    """d(output)/d(input) for each input, mpfs that are right to so many digits.
 
     Each is a central difference of values of the whole graph, computed as `mpmath_value` does: it reads no local
     gradient and knows no chain rule. The step shrinks, and the number of digits rises, until they change nothing more.
@@ -247,7 +247,7 @@ def mpmath_gradient(
 
 
 def _slope(output: Value, x: Value, digits: int, functions: Mapping[str, Callable[..., Any]]) -> Any:
-    """Return d(output)/d(x) by differences of shrinking steps; the error is about the square of the step."""
+    """d(output)/d(x) by differences of shrinking steps; the error is about the square of the step."""
     before: Any = None
     gap_before: Any = None
     beyond = digits + _BELOW + _places_before(x, output, functions)
@@ -278,7 +278,7 @@ def _slope(output: Value, x: Value, digits: int, functions: Mapping[str, Callabl
 
 
 def _places_before(x: Value, output: Value, functions: Mapping[str, Callable[..., Any]]) -> int:
-    """Return how many zeros follow the point of x: a step is a part of x, so differences lie as many places lower.
+    """How many zeros follow the point of x: a step is a part of x, so differences lie as many places lower.
 
     With fewer digits cos(1e-200) and its neighbours would be 1 alike, and its slope 0.
     """
@@ -288,7 +288,7 @@ def _places_before(x: Value, output: Value, functions: Mapping[str, Callable[...
 
 
 def _digits_of_steps(output: Value) -> int:
-    """Return how many digits stand before the point of the largest number of steps, of floor and its kin, in the graph.
+    """How many digits stand before the point of the largest number of steps, of floor and its kin, in the graph.
 
     A difference over more than one of the steps at 1e300 would see the slope of a line.
     """
@@ -313,7 +313,7 @@ def _functions(output: Value, oracles: Mapping[str, Callable[..., Any]] | None) 
 
 
 def _replay(output: Value, functions: Mapping[str, Callable[..., Any]], precision: int) -> Replay:
-    """Return the replay with as many digits, and those before the point of the largest number on the way besides."""
+    """The replay with as many digits, and those before the point of the largest number on the way besides."""
     replay = Replay(output, functions, mp.mpf)
     sizes = [mp.mag(x) for x in replay.numbers.values() if mp.isfinite(x) and x]
     extra = min(max([0, *sizes]) * 3 // 10, _LARGE)
@@ -348,6 +348,6 @@ def _uncertainty(x: Any, digits: int) -> Any:
 
 
 def _rounded(x: Any, digits: int) -> Any:
-    """Return x with so many digits; 0 where it is not known from 0."""
+    """x with so many digits; 0 where it is not known from 0."""
     with mp.workdps(digits):
         return mp.zero if mp.isfinite(x) and abs(x) <= _uncertainty(x, digits) else +x

@@ -41,7 +41,7 @@ class Replay:
         self.value = self.numbers[output]
 
     def value_where(self, node: Value, number: Any) -> Any:
-        """Return what the output would be if that Value were `number`; what is not made from it stays as it is."""
+        """The output if that Value were `number`; whatever is not made from it stays as it is."""
         changed = {node: number}
         for other in self._order:
             if other is not node and any(isinstance(x, Value) and x in changed for x in other.operands):
@@ -72,7 +72,7 @@ class Replay:
 def functions_for(
     output: Value, table: Oracles, own: Oracles | None, missing: Callable[[Primitive], str]
 ) -> dict[str, Callable[..., Any]]:
-    """Return the function for each primitive in the graph of `output`, by name: the caller's own one, or the table's.
+    """The function for each primitive in the graph of `output`, by name: the caller's own one, or the table's.
 
     A primitive is in the table only if it is that very entry: one of the user's own may bear the same name.
 
@@ -91,7 +91,7 @@ def functions_for(
 
 
 def checked_inputs(inputs: Sequence[Value]) -> list[Value]:
-    """Return the inputs as a list; raise TypeError unless they are Values."""
+    """The inputs as a list; raise TypeError unless they are Values."""
     if isinstance(inputs, Value):
         raise TypeError("inputs is a sequence of Values, got one Value; write [x]")
     found = list(inputs)

@@ -36,7 +36,7 @@ def values(
     allow_infinity: bool = False,
     labels: st.SearchStrategy[str] | None = None,
 ) -> st.SearchStrategy[Value]:
-    """Return a strategy of new leaves that hold floats from min_value to max_value.
+    """A strategy of new leaves that hold floats from min_value to max_value.
 
     Without bounds they are finite floats of all magnitudes. A failing example prints as the call that makes it.
 
@@ -59,7 +59,7 @@ def values(
 
 
 def numbers(low: float, high: float, smallest: float) -> st.SearchStrategy[float]:
-    """Return a strategy of floats from low to high, of all magnitudes; except for 0 none is below `smallest`."""
+    """A strategy of floats from low to high, of all magnitudes; except for 0 none is below `smallest`."""
     if low == high:
         return st.just(low)
     kinds = [st.floats(low, high), st.sampled_from([low, high])]
@@ -79,7 +79,7 @@ _SMALLEST = {"prod": 1e-4}
 def points(
     primitive: Primitive | str, *, margin: float = 1e-9, max_operands: int = 64
 ) -> st.SearchStrategy[tuple[float, ...]]:
-    """Return a strategy of operands from a primitive's domain, away from its kinks by that margin.
+    """A strategy of operands from a primitive's domain, away from its kinks by that margin.
 
     Numbers of all magnitudes, the ends of the intervals and whole numbers come up often. A primitive of your own is
     drawn for as one of the table is, by the domain it was made with.
@@ -113,7 +113,7 @@ def points(
 
 
 def named(primitive: Primitive | str) -> Primitive:
-    """Return the primitive of that name. Raises ValueError where the table has none."""
+    """The primitive of that name. Raises ValueError where the table has none."""
     if isinstance(primitive, Primitive):
         return primitive
     if primitive not in TABLE:
@@ -137,7 +137,7 @@ class Step(NamedTuple):
         return self.primitive.name
 
     def resolved(self, numbers: Sequence[Any]) -> list[Any]:
-        """Return the operands, given all numbers before this step."""
+        """The operands, given all numbers before this step."""
         return [numbers[x] if isinstance(x, int) else x for x in self.operands]
 
 
@@ -164,11 +164,11 @@ class Program(NamedTuple):
     steps: tuple[Step, ...]
 
     def __call__(self, *leaves: Any) -> Any:
-        """Return the result for these leaves."""
+        """The result for these leaves."""
         return self.run(leaves)[-1]
 
     def run(self, leaves: Sequence[Any], functions: Mapping[str, Callable[..., Any]] | None = None) -> list[Any]:
-        """Return all numbers that the program goes through; made by other functions, by name, where they are given."""
+        """All numbers that the program goes through; made by other functions, by name, where they are given."""
         if len(leaves) != len(self.leaves):
             raise TypeError(f"the program takes {len(self.leaves)} numbers, got {len(leaves)}")
         numbers = list(leaves)
@@ -241,7 +241,7 @@ def programs(
     margin: float = 1e-3,
     max_abs: float = 1e4,
 ) -> st.SearchStrategy[Program]:
-    """Return a strategy of random programs: expression graphs whose parts are used more than once.
+    """A strategy of random programs: expression graphs whose parts are used more than once.
 
     Every step stays in the domain of its primitive, so a program has a gradient at its leaves. It shrinks to few steps:
     a mistake in one primitive is found as a program of that one step.
@@ -273,7 +273,7 @@ def programs(
 
 
 def _wishes(primitives: Sequence[Primitive], constants: Sequence[float]) -> st.SearchStrategy[Step | None]:
-    """Return a strategy of steps whose indices count back from the newest number, around and around.
+    """A strategy of steps whose indices count back from the newest number, around and around.
 
     It is made to shrink well: to None, no step at all; and an operand is one choice, so that steps of few choices are
     deleted whole.
@@ -297,7 +297,7 @@ def _wishes(primitives: Sequence[Primitive], constants: Sequence[float]) -> st.S
 
 
 def _is_smooth(step: Step, operands: Sequence[float], margin: float) -> bool:
-    """Return whether the operands lie in the primitive's domain, away from its kinks, and move at all."""
+    """Whether the operands lie in the primitive's domain, away from its kinks, and move at all."""
     intervals, kinks = step.primitive.domain
     inside = all(
         low <= x <= high for x, (low, high) in zip(operands, intervals + intervals[-1:] * len(operands), strict=False)

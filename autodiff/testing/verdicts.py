@@ -78,7 +78,7 @@ class Verdict(NamedTuple):
 
 
 def judged(d: Derivative, rtol: float, atol: float) -> Verdict:
-    """Return the verdict on a derivative; `autodiff.testing.check_grads` says by what rules."""
+    """The verdict on a derivative; `autodiff.testing.check_grads` says by what rules."""
     slope, error, _, is_resolved = d.numerical
     if not math.isfinite(d.leaf.data):
         return Verdict(d, Outcome.NO_VALUE, f"there are no differences at {d.leaf.data}")
@@ -102,7 +102,7 @@ def judged(d: Derivative, rtol: float, atol: float) -> Verdict:
 
 
 def _accused(d: Derivative, off: float, tolerance: float, is_resolved: bool) -> Verdict:
-    """Return the verdict on a derivative that differences contradict: wrong, where they can see what f does."""
+    """The verdict on a derivative that differences contradict: wrong, where they can see what f does."""
     if not is_resolved:
         return _undecided(d, _FAST)
     if _has_kink_within(d.node, d.leaf, _LAST_STEP * abs(d.leaf.data)):
@@ -118,7 +118,7 @@ def _undecided(d: Derivative, reason: str) -> Verdict:
 
 
 def _is_small(d: Derivative, unseen: float) -> bool:
-    """Return whether a mistake would have been seen: whether it could be larger than what is tolerated."""
+    """Whether a mistake would have been seen: whether it could be larger than what is tolerated."""
     enough = unseen / _RESOLUTION
     slope, _, steepness, _ = d.numerical
     if enough <= max(abs(slope), steepness, 2.0 * UNDERFLOW / _RESOLUTION):
@@ -137,7 +137,7 @@ def _is_small(d: Derivative, unseen: float) -> bool:
 
 
 def first_not_finite(root: Any) -> str:
-    """Return which operation made the first number that is not finite, and of what, in a few words.
+    """The operation that made the first number that is not finite, and its operands, in a few words.
 
     >>> first_not_finite(Value(-1.0).log() + 1.0)
     'log(-1) is nan'
@@ -155,7 +155,7 @@ def _depends(root: Any, leaf: Value) -> bool:
 
 
 def _largest_path(root: Any, leaf: Value) -> float:
-    """Return the largest |d(root)/d(node) * local gradient * d(operand)/d(leaf)|: where paths cancel, what cancels.
+    """The largest |d(root)/d(node) * local gradient * d(operand)/d(leaf)|: where paths cancel, what cancels.
 
     A wrong rule changes the derivative by a part of that. It is taken of edges: those of x - x cancel within one node.
     """
@@ -175,7 +175,7 @@ def _largest_path(root: Any, leaf: Value) -> float:
 
 
 def _has_kink_within(root: Any, leaf: Value, reach: float) -> bool:
-    """Return whether a node on the way has a kink, by the domain of its primitive, where the leaf moves so little.
+    """Whether a node on the way has a kink, by the domain of its primitive, where the leaf moves so little.
 
     That is where its `kinks` is 0 or changes sign. Five points beside x are looked at: the kinks of floor come back
     with a period, and a single step may go from one to the next.
@@ -194,7 +194,7 @@ def _has_kink_within(root: Any, leaf: Value, reach: float) -> bool:
 
 
 def _distances(order: list[Any], leaf: Value, x: float) -> dict[Any, float]:
-    """Return what `kinks` is at each node that was made from the leaf, were its number x."""
+    """The value of `kinks` at each node that was made from the leaf, if its number were x."""
     numbers, found = {leaf: x}, {}
     for node in order:
         if any(operand in numbers for operand in node.operands if not isinstance(operand, float)):
@@ -210,7 +210,7 @@ def _distances(order: list[Any], leaf: Value, x: float) -> dict[Any, float]:
 
 
 def _by_mpmath(d: Derivative, atol: float) -> Verdict | None:
-    """Return the verdict of the exact derivative of the recorded graph; None if mpmath is missing, or cannot tell."""
+    """The verdict of the exact derivative of the recorded graph; None if mpmath is missing, or cannot tell."""
     try:
         exact = _exact(d)
     except (ImportError, TypeError, ValueError, ArithmeticError):
@@ -227,7 +227,7 @@ def _by_mpmath(d: Derivative, atol: float) -> Verdict | None:
 
 
 def _exact(d: Derivative) -> float | None:
-    """Return the derivative of the graph, right to the last digit; None unless the graph is all of f."""
+    """The derivative of the graph, right to the last digit; None unless the graph is all of f."""
     from autodiff.testing.oracles import mpmath_gradient, mpmath_value_where  # mpmath is an extra
 
     def replayed(x: float) -> float:
@@ -239,7 +239,7 @@ def _exact(d: Derivative) -> float | None:
 
 
 def _is_all_of_f(d: Derivative, replayed: Callable[[float], float]) -> bool:
-    """Return whether the graph, replayed at other inputs, gives what f gives.
+    """Whether the graph, replayed at other inputs, gives what f gives.
 
     It does not where f reads `.data`, or goes another way. The input moves further and further away, until an error of
     the derivative, or a thousandth of it, would show above rounding.
@@ -263,6 +263,6 @@ def _is_all_of_f(d: Derivative, replayed: Callable[[float], float]) -> bool:
 
 
 def _moved(d: Derivative, x: float) -> float:
-    """Return what f gives there; nan where it ends."""
+    """The output of f at that input; nan outside its domain."""
     there = at_a_step(d.moved, x)
     return math.nan if there is None else there

@@ -14,7 +14,7 @@ Activation = str | Callable[[Value], Value]
 
 
 def linear(x: Value) -> Value:
-    """Return x: no activation."""
+    """x: no activation."""
     return x
 
 
@@ -33,7 +33,7 @@ RECTIFIERS = [ACTIVATIONS[name] for name in ("relu", "leaky_relu", "elu", "gelu"
 
 
 def activation_of(activation: Activation) -> Callable[[Value], Value]:
-    """Return the function of that name, and a function as it is. Raises ValueError for an unknown name."""
+    """The function of that name, and a function as it is. Raises ValueError for an unknown name."""
     if callable(activation):
         return activation
     if not isinstance(activation, str) or activation not in ACTIVATIONS:
@@ -48,7 +48,7 @@ def named(function: Any) -> str:
 
 
 def recorded(activation: Any) -> str:
-    """Return the name of an activation for `config`. Raises TypeError for a function that has none in ACTIVATIONS."""
+    """The name of an activation for `config`. Raises TypeError for a function that has none in ACTIVATIONS."""
     name = named(activation)
     if ACTIVATIONS.get(name) is not activation:
         raise TypeError(f"the function {name} cannot be recorded, only {', '.join(ACTIVATIONS)}; load with into=model")

@@ -10,12 +10,12 @@ from typing import Any
 
 
 def unwrapped(outputs: Sequence[Any]) -> Any:
-    """Return the output itself when there is one, else the list of them."""
+    """The output itself when there is one, else the list of them."""
     return outputs[0] if len(outputs) == 1 else outputs
 
 
 def inputs_of(name: str, x: Any, width: int) -> list[Any]:
-    """Return x as a list of `width` inputs. Raises TypeError for no list, ValueError for another width."""
+    """x as a list of `width` inputs. Raises TypeError for no list, ValueError for another width."""
     inputs = x.tolist() if hasattr(x, "tolist") else x
     if not isinstance(inputs, Iterable) or isinstance(inputs, (str, bytes, dict)):
         got = type(inputs).__name__
@@ -29,7 +29,7 @@ def inputs_of(name: str, x: Any, width: int) -> list[Any]:
 
 
 def width_of(name: str, width: Any, least: int = 1) -> int:
-    """Return a whole number, such as that of units, as an int. Raises ValueError for anything else."""
+    """A whole number, such as that of units, as an int. Raises ValueError for anything else."""
     if isinstance(width, bool) or not hasattr(type(width), "__index__") or width < least:
         raise ValueError(f"{name} is a whole number of at least {least}, got {width!r}")
     return index(width)

@@ -67,7 +67,7 @@ class MultiHeadAttention(Configured):
     def __call__(
         self, query: Vectors, key: Vectors | None = None, value: Vectors | None = None, mask: Any = None
     ) -> list[list[Any]]:
-        """Return a vector for each query.
+        """A vector for each query.
 
         Args:
             query: lists of numbers of the width, or an array of shape (queries, width).
@@ -93,7 +93,7 @@ class MultiHeadAttention(Configured):
         return [self.output.outputs([x for part in parts for x in part]) for parts in zip(*heads, strict=True)]
 
     def _seen(self, queries: int, keys: int, mask: Any) -> list[dict[int, Any]]:
-        """Return the keys that each query may see, by position, with what the mask says of them.
+        """The keys that each query may see, by position, with what the mask says of them.
 
         What is hidden whatever the data is left out; a Value in a mask says it at every run.
         """
@@ -114,7 +114,7 @@ class MultiHeadAttention(Configured):
 
 
 def _attended(query: list[Any], keys: list[list[Any]], values: list[list[Any]], seen: dict[int, Any]) -> list[Any]:
-    """Return the mean of the values of the keys that a query sees, each weighted by the softmax of its score."""
+    """The mean of the values of the keys that a query sees, each weighted by the softmax of its score."""
 
     def score(j: int, sees: Any) -> Any:
         match = autodiff.dot(query, keys[j]) / math.sqrt(len(query))

@@ -41,7 +41,7 @@ def _arguments(module: Module) -> dict[str, Parameter]:
 
 
 def _recorded(value: Any) -> Any:
-    """Return what JSON can hold in the place of an argument: an activation by its name, a tuple as a list."""
+    """An argument as JSON can hold it: an activation as its name, a tuple as a list."""
     if isinstance(value, (list, tuple)):
         return [_recorded(x) for x in value]
     return recorded(value) if callable(value) and not isinstance(value, Module) else value

@@ -38,14 +38,14 @@ class _Windowed(Configured):
         self.dilation = self._sizes("dilation", dilation)
 
     def _sizes(self, name: str, given: Any, least: int = 1) -> tuple[int, ...]:
-        """Return a whole number for each axis; a single one counts for all."""
+        """A whole number for each axis; a single one counts for all."""
         sizes = given if isinstance(given, Sequence) else (given,) * self.axes
         if len(sizes) != self.axes:
             raise ValueError(f"{name} is a number or {self.axes} of them, got {given!r}")
         return tuple([width_of(name, size, least) for size in sizes])
 
     def _windows(self, x: Any, channels: int | None, outside: Any) -> list[Any]:
-        """Return what each window shows of a row, in so many channels, or None for one by one; padded with `outside`.
+        """The numbers in each window on a row, of so many channels, or one by one for None; padded with `outside`.
 
         They are in nested lists, by position, first along the channels; each is the list of its numbers.
         """
@@ -94,7 +94,7 @@ class _Convolution(_Windowed):
         self.filters = Layer(columns, rows, self.activation, rng=rng, init=lambda *_: next(drawn), bias=bias, name=name)
 
     def __call__(self, x: Any) -> list[Any]:
-        """Return the outputs of all filters, channels first, for a row.
+        """The outputs of all filters, channels first, for a row.
 
         Raises ValueError for a row with other channels or axes, or smaller than the kernel.
         """
@@ -174,7 +174,7 @@ class MaxPool2d(_Windowed):
             raise ValueError(f"padding is at most half of kernel_size {self.kernel_size}, got {self.padding}")
 
     def __call__(self, x: Any) -> list[Any]:
-        """Return the largest numbers, channels first, for a row. Raises as Conv2d does."""
+        """The largest numbers, channels first, for a row. Raises as Conv2d does."""
         windows = self._windows(x, None, outside=None)
         return list(_of_each(lambda window: reduce(_larger, [y for y in window if y is not None]), windows, 3))
 
@@ -187,12 +187,12 @@ class Flatten(Configured):
     """
 
     def __call__(self, x: Any) -> list[Any]:
-        """Return all numbers of x, row by row."""
+        """All numbers of x, row by row."""
         return flat(x)
 
 
 def _of_each(function: Callable[[list[Any]], Any], windows: list[Any], axes: int) -> Any:
-    """Return the function of each window, in lists nested over so many axes."""
+    """The function of each window, in lists nested over so many axes."""
     return [_of_each(function, part, axes - 1) for part in windows] if axes else function(windows)
 
 

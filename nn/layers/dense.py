@@ -54,7 +54,7 @@ class Neuron(Configured):
         self.b = Value(0.0, "b") if bias else None
 
     def __call__(self, x: Sequence[Any]) -> Value:
-        """Return the output for a list of inputs, numbers or Values. Raises ValueError if it has the wrong width."""
+        """The output for a list of inputs, numbers or Values. Raises ValueError if it has the wrong width."""
         if type(x) is not list or len(x) != len(self.w):
             x = inputs_of(self.name, x, len(self.w))
         total = autodiff.dot(self.w, x)
@@ -93,7 +93,7 @@ class Layer(Configured):
         ]
 
     def outputs(self, x: Sequence[Any]) -> list[Value]:
-        """Return the list of all outputs for a list of inputs. Raises ValueError if it has the wrong width.
+        """The list of all outputs for a list of inputs. Raises ValueError if it has the wrong width.
 
         >>> len(Layer(2, 1, seed=0).outputs([1.0, 2.0]))
         1
@@ -102,7 +102,7 @@ class Layer(Configured):
         return [neuron(x) for neuron in self.neurons]
 
     def __call__(self, x: Sequence[Any]) -> Any:
-        """Return the outputs for a list of inputs: a Value when there is one, else a list."""
+        """The outputs for a list of inputs: a Value when there is one, else a list."""
         return unwrapped(self.outputs(x))
 
 
@@ -143,7 +143,7 @@ class MLP(Configured):
         ]
 
     def __call__(self, x: Sequence[Any]) -> Any:
-        """Return the outputs for a list of inputs: a Value when there is one, else a list."""
+        """The outputs for a list of inputs: a Value when there is one, else a list."""
         outputs: Sequence[Any] = x
         for layer in self.layers:
             outputs = layer.outputs(outputs)
@@ -151,5 +151,5 @@ class MLP(Configured):
 
 
 def suited(activation: Callable[[Value], Value]) -> str:
-    """Return the name of the initialiser for weights in front of it."""
+    """The name of the initialiser for weights in front of it."""
     return "he" if activation in RECTIFIERS else "glorot"

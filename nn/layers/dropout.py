@@ -41,7 +41,7 @@ class Dropout(Configured):
         self.rng = generator(seed, rng)
 
     def __call__(self, x: Any) -> Any:
-        """Return a list of numbers, nested as x is, with some left out; outside of training, x."""
+        """A list of numbers, nested as x is, with some left out; outside of training, x."""
         return each(self._perhaps, x) if self.training and self.p else x
 
     def _perhaps(self, x: Any) -> Any:

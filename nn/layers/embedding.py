@@ -43,7 +43,7 @@ class Embedding(Configured):
         self.weight = [[Value(w, f"weight{i},{j}") for j, w in enumerate(row)] for i, row in enumerate(table)]
 
     def __call__(self, index: Any) -> list[Any]:
-        """Return the vector of an index; of a list of them, a list of vectors, nested as they are.
+        """The vector of an index; of a list of them, a list of vectors, nested as they are.
 
         Raises ValueError for what is no whole number from 0 to count - 1.
         """

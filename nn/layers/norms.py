@@ -28,7 +28,7 @@ class _Norm(Configured):
         self.weight = [Value(1.0, f"weight{i}") for i in range(self.width)]
 
     def __call__(self, x: Sequence[Any]) -> list[Any]:
-        """Return the list of normalised numbers; of a list of vectors, a list of them.
+        """The list of normalised numbers; of a list of vectors, a list of them.
 
         Raises ValueError if a vector has the wrong width.
         """
@@ -37,7 +37,7 @@ class _Norm(Configured):
         return self._normalised(inputs_of(type(self).__name__, x, self.width))
 
     def _normalised(self, x: list[Any]) -> list[Value]:
-        """Return weight * x / sqrt(mean of x² + eps)."""
+        """weight * x / sqrt(mean of x² + eps)."""
         scale = 1.0 / autodiff.sqrt(autodiff.dot(x, x) / len(x) + self.eps)
         return [w * (v * scale) for w, v in zip(self.weight, x, strict=True)]
 

@@ -60,7 +60,7 @@ class RNNCell(Configured):
         self.gate = Layer(wide, self.hidden, activation, seed=seed, rng=rng, init=init, name="RNNCell.gate")
 
     def __call__(self, x: Sequence[Any], state: Sequence[Any] | None = None) -> tuple[list[Any], list[Any]]:
-        """Return (h, h): the outputs, which are the next state. The state to start with, None, is zeros.
+        """(h, h): the outputs, which are the next state. The state to start with, None, is zeros.
 
         Raises ValueError if the item or the state has the wrong width.
         """
@@ -108,7 +108,7 @@ class LSTMCell(Configured):
     def __call__(
         self, x: Sequence[Any], state: tuple[Sequence[Any], Sequence[Any]] | None = None
     ) -> tuple[list[Any], tuple[list[Any], list[Any]]]:
-        """Return (h, (h, c)): the outputs and the next state. The state to start with, None, is zeros.
+        """(h, (h, c)): the outputs and the next state. The state to start with, None, is zeros.
 
         Raises ValueError if the item, h or c has the wrong width, ValueError or TypeError if the state is no pair.
         """
@@ -121,7 +121,7 @@ class LSTMCell(Configured):
 
 
 def unroll(cell: Cell, xs: Iterable[Any], state: Any = None, *, truncate: int | None = None) -> tuple[list[Any], Any]:
-    """Return ([output for each item], state at the end) of a cell that reads a sequence item by item.
+    """([output for each item], state at the end) of a cell that reads a sequence item by item.
 
     The outputs and the state are one graph over all steps, so that `backward()` on what is made of them is
     backpropagation through time, and adds up in the parameters, which all steps share.
@@ -160,7 +160,7 @@ def unroll(cell: Cell, xs: Iterable[Any], state: Any = None, *, truncate: int | 
 
 
 def _detached(state: Any) -> Any:
-    """Return a state with the same numbers, through which no gradient flows."""
+    """A state with the same numbers, through which no gradient flows."""
     if isinstance(state, Value):
         return state.detach()
     if isinstance(state, dict):
@@ -174,6 +174,6 @@ def _detached(state: Any) -> Any:
 
 
 def _joined(cell: RNNCell | LSTMCell, x: Any, h: Any) -> list[Any]:
-    """Return the item and the previous output in one list."""
+    """The item and the previous output in one list."""
     name = type(cell).__name__
     return [*inputs_of(name, x, cell.nin), *inputs_of(f"{name}'s h", h, cell.hidden)]

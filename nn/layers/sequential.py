@@ -41,7 +41,7 @@ class Sequential(Configured):
             raise ValueError("Sequential takes at least one step, got none")
 
     def __call__(self, x: Any) -> Any:
-        """Return what the last step gives: a Value when there is one, else a list.
+        """The output of the last step: a Value when there is one, else a list.
 
         Between the steps a single number is a list of one.
         """
@@ -59,7 +59,7 @@ class Sequential(Configured):
 
 
 def _checked(step: Any) -> Step:
-    """Return a step, an activation by its name."""
+    """A step, an activation by its name."""
     if isinstance(step, type) or not (callable(step) or isinstance(step, str)):
         advice = "; write Sequential(*steps)" if isinstance(step, (list, tuple)) else ""
         raise TypeError(

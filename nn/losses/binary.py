@@ -13,7 +13,7 @@ from nn.losses.targets import alike, all_valid, nan_unless, weighted
 
 
 def binary_cross_entropy_with_logits(logits: Any, targets: Any, *, reduction: Reduction = "mean") -> Any:
-    """Return the mean of t softplus(-z) + (1 - t) softplus(z): the cross-entropy of sigmoid(z), z a logit, with t.
+    """The mean of t softplus(-z) + (1 - t) softplus(z): the cross-entropy of sigmoid(z), z a logit, with t.
 
     The targets t are probabilities, mostly 0 and 1. It is written on logits, because log(sigmoid(z)) loses its digits
     where the sigmoid saturates; of a certain target, an infinite logit costs 0 or inf.
@@ -33,7 +33,7 @@ def binary_cross_entropy_with_logits(logits: Any, targets: Any, *, reduction: Re
 
 
 def binary_cross_entropy(probabilities: Any, targets: Any, *, reduction: Reduction = "mean") -> Any:
-    """Return the mean of -t log(p) - (1 - t) log(1 - p), for outputs p that are probabilities already.
+    """The mean of -t log(p) - (1 - t) log(1 - p), for outputs p that are probabilities already.
 
     A logarithm is at least -100, as in torch: where p is 0 or 1 and the target is not, the loss is 100, and its slope
     0. To train, give logits to `binary_cross_entropy_with_logits`, which keeps its digits and its slope there.
@@ -61,7 +61,7 @@ def binary_cross_entropy(probabilities: Any, targets: Any, *, reduction: Reducti
 
 
 def hinge(outputs: Any, targets: Any, *, reduction: Reduction = "mean") -> Any:
-    """Return the mean of max(0, 1 - t y), for targets t of -1 and 1: the loss of a support vector machine.
+    """The mean of max(0, 1 - t y), for targets t of -1 and 1: the loss of a support vector machine.
 
     Args:
         outputs, targets, reduction: as in mse.
@@ -82,12 +82,12 @@ def hinge(outputs: Any, targets: Any, *, reduction: Reduction = "mean") -> Any:
 
 
 def _are_from_0_to_1(name: str, what: str, numbers: Any, advice: str) -> Any:
-    """Return whether the numbers are; raise ValueError, with the advice, for one that is not."""
+    """Whether the numbers are; raise ValueError, with the advice, for one that is not."""
     message = f"{name} takes {what} from 0 to 1, got {{!r}}; {advice}"
     return all_valid(flat(numbers), lambda p: (p >= 0) & (p <= 1), message)
 
 
 def _surprise(logit: Any, probability: Any) -> Any:
-    """Return the cross-entropy of one logit."""
+    """The cross-entropy of one logit."""
     certain, opposite = autodiff.softplus(-logit), autodiff.softplus(logit)
     return weighted(probability, certain) + weighted(1.0 - probability, opposite)

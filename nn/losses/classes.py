@@ -13,7 +13,7 @@ from nn.losses.targets import are_probabilities, chosen, each_row, is_index, nan
 
 
 def cross_entropy(logits: Any, targets: Any, *, label_smoothing: float = 0.0, reduction: Reduction = "mean") -> Any:
-    """Return -log softmax(logits)[target] for a class, or for a list of probabilities (one-hot), their mean of it.
+    """-log softmax(logits)[target] for a class, or for a list of probabilities (one-hot), their mean of it.
 
     Args:
         logits: a list of numbers, one for each class, or a list of such rows. One of -inf is masked: it counts only
@@ -51,7 +51,7 @@ def cross_entropy(logits: Any, targets: Any, *, label_smoothing: float = 0.0, re
 
 
 def nll(log_probabilities: Any, targets: Any, *, reduction: Reduction = "mean") -> Any:
-    """Return the negative log-likelihood, -log_probabilities[target], as of `autodiff.log_softmax(logits)`.
+    """The negative log-likelihood, -log_probabilities[target], as of `autodiff.log_softmax(logits)`.
 
     Args:
         log_probabilities: a list of logarithms, one for each class, or a list of such rows.
@@ -71,7 +71,7 @@ def nll(log_probabilities: Any, targets: Any, *, reduction: Reduction = "mean") 
 
 
 def multiclass_hinge(outputs: Any, targets: Any, *, reduction: Reduction = "mean") -> Any:
-    """Return the sum over the other classes i of max(0, 1 + y[i] - y[target]), divided by the number of classes.
+    """The sum over the other classes i of max(0, 1 + y[i] - y[target]), divided by the number of classes.
 
     It is torch's multi_margin_loss with its defaults: a class that is wrong shall score 1 less than the right one.
 
@@ -99,7 +99,7 @@ def multiclass_hinge(outputs: Any, targets: Any, *, reduction: Reduction = "mean
 
 
 def kl_divergence(log_probabilities: Any, targets: Any, *, reduction: Reduction = "mean") -> Any:
-    """Return the divergence of targets p from outputs q, the sum of p (log p - log q), where outputs are log q.
+    """The divergence of targets p from outputs q, the sum of p (log p - log q), where outputs are log q.
 
     The outputs are logarithms, as in torch's kl_div: those of `autodiff.log_softmax`. The mean is over rows, torch's
     reduction="batchmean"; its "mean" divides by the number of classes, too, and is not the divergence of anything.

@@ -13,7 +13,7 @@ Reduction = Literal["mean", "sum", "none"]
 
 
 def reduced(losses: Any, reduction: str) -> Any:
-    """Return the losses, a number or nested lists, as one number, or as they are."""
+    """The losses, a number or nested lists, as one number, or as they are."""
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f"reduction is 'mean', 'sum' or 'none', got {reduction!r}")
     if reduction == "none" or not isinstance(losses, list):

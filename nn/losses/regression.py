@@ -14,7 +14,7 @@ from nn.losses.targets import alike
 
 
 def mse(outputs: Any, targets: Any, *, reduction: Reduction = "mean") -> Any:
-    """Return the mean squared error, the mean of (output - target)², without a factor 1/2.
+    """The mean squared error, the mean of (output - target)², without a factor 1/2.
 
     Args:
         outputs, targets: numbers or (nested) lists of numbers, of one shape.
@@ -29,7 +29,7 @@ def mse(outputs: Any, targets: Any, *, reduction: Reduction = "mean") -> Any:
 
 
 def mae(outputs: Any, targets: Any, *, reduction: Reduction = "mean") -> Any:
-    """Return the mean absolute error, the mean of |output - target|; its slope where they are equal is 0.
+    """The mean absolute error, the mean of |output - target|; its slope where they are equal is 0.
 
     Arguments and errors are those of mse.
 
@@ -40,7 +40,7 @@ def mae(outputs: Any, targets: Any, *, reduction: Reduction = "mean") -> Any:
 
 
 def huber(outputs: Any, targets: Any, *, delta: float = 1.0, reduction: Reduction = "mean") -> Any:
-    """Return the mean of e²/2 where |e| <= delta, and of delta (|e| - delta/2) beyond, for e = output - target.
+    """The mean of e²/2 where |e| <= delta, and of delta (|e| - delta/2) beyond, for e = output - target.
 
     Outliers pull with the force delta, not with their distance. Divided by delta, it is torch's smooth_l1_loss.
 

@@ -19,7 +19,7 @@ from nn.lists import each, listed
 
 
 def plain(numbers: Any) -> Any:
-    """Return a number, or (nested) lists of numbers, with those of other libraries as Python's own.
+    """A number, or (nested) lists of numbers, with those of other libraries as Python's own.
 
     Arithmetic of numpy's small integers wraps around: 1 - 3 is 254 in uint8.
     """
@@ -32,7 +32,7 @@ def plain(numbers: Any) -> Any:
 
 
 def shape(name: str, numbers: Any) -> tuple[int, ...]:
-    """Return the lengths of nested lists, () for a number. Raises ValueError if there are rows of several lengths.
+    """The lengths of nested lists, () for a number. Raises ValueError if there are rows of several lengths.
 
     >>> shape("mse", [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
     (3, 2)
@@ -46,7 +46,7 @@ def shape(name: str, numbers: Any) -> tuple[int, ...]:
 
 
 def alike(name: str, outputs: Any, targets: Any) -> tuple[Any, Any]:
-    """Return outputs and targets, as `plain` has them, in one shape. A number and a list of one are the same row.
+    """Outputs and targets, as `plain` has them, in one shape. A number and a list of one are the same row.
 
     Raises ValueError if their shapes differ, or if there are none.
     """
@@ -63,7 +63,7 @@ def alike(name: str, outputs: Any, targets: Any) -> tuple[Any, Any]:
 
 
 def each_row(name: str, formula: Callable[[list[Any], Any], Any], outputs: Any, targets: Any) -> Any:
-    """Return formula(row, target) of a row, a list of numbers, and its target; for a list of rows, the list of it.
+    """formula(row, target) of a row, a list of numbers, and its target; for a list of rows, the list of it.
 
     Raises ValueError for a single number, for rows without numbers, or if there are more or fewer targets than rows.
     """
@@ -87,12 +87,12 @@ def each_row(name: str, formula: Callable[[list[Any], Any], Any], outputs: Any, 
 
 
 def is_number(x: Any) -> bool:
-    """Return whether x is a real number, or a Value."""
+    """Whether x is a real number, or a Value."""
     return isinstance(x, (Real, Value))
 
 
 def all_valid(numbers: list[Any], is_valid: Callable[[Any], Any], message: str) -> Any:
-    """Return whether all numbers are valid; raise ValueError, with the message, for one that is not."""
+    """Whether all numbers are valid; raise ValueError, with the message, for one that is not."""
     conditions = [is_number(x) and is_valid(x) for x in numbers]
     for x, holds in zip(numbers, conditions, strict=True):
         if holds is False:
@@ -101,7 +101,7 @@ def all_valid(numbers: list[Any], is_valid: Callable[[Any], Any], message: str) 
 
 
 def nan_unless(valid: Any, loss: Any) -> Any:
-    """Return the loss, or list of losses; where the condition does not hold, nan in it and in its gradients."""
+    """The loss, or list of losses; where the condition does not hold, nan in it and in its gradients."""
     if valid is True:
         return loss
     factor = autodiff.where(valid, 1.0, nan)
@@ -112,7 +112,7 @@ def nan_unless(valid: Any, loss: Any) -> Any:
 
 
 def is_index(name: str, what: str, index: Any, count: int) -> Any:
-    """Return whether a number is one of 0, 1, ..., count - 1; raise ValueError, which says what it is, if not."""
+    """Whether a number is one of 0, 1, ..., count - 1; raise ValueError, which says what it is, if not."""
     if isinstance(index, Value):
         valid = (index >= 0.0) & (index < float(count)) & (index == autodiff.floor(index))
     else:
@@ -123,14 +123,14 @@ def is_index(name: str, what: str, index: Any, count: int) -> Any:
 
 
 def chosen(numbers: Sequence[Any], index: Any) -> Any:
-    """Return numbers[index]; where compile traces the index, each run selects."""
+    """numbers[index]; where compile traces the index, each run selects."""
     if isinstance(index, Value):
         return autodiff.sum([autodiff.where(index == float(i), x, 0.0) for i, x in enumerate(numbers)])
     return numbers[int(index)]
 
 
 def are_probabilities(name: str, weights: Any, count: int) -> Any:
-    """Return whether weights are so many, at least 0, and sum to 1, to 1e-6; raise ValueError if they do not."""
+    """Whether weights are so many, at least 0, and sum to 1, to 1e-6; raise ValueError if they do not."""
     valid: Any = isinstance(weights, list) and len(weights) == count and all(map(is_number, weights))
     if valid:
         total = autodiff.sum(weights)
@@ -145,7 +145,7 @@ def are_probabilities(name: str, weights: Any, count: int) -> Any:
 
 
 def weighted(weight: Any, x: Any) -> Any:
-    """Return weight * x, where a weight of 0 counts also against an infinite x: IEEE 754 has nan for that."""
+    """weight * x, but 0 for a weight of 0 and an infinite x, for which IEEE 754 has nan."""
     if isinstance(weight, Value):
         return autodiff.where((weight == 0.0) & (autodiff.abs(x) == inf), 0.0, weight * x)
     return weight * x if weight else 0.0

@@ -74,7 +74,7 @@ def modules_of(model: Any) -> list[Any]:
 
 
 def children(thing: Any) -> Iterable[tuple[Any, Any]] | None:
-    """Return (key, child) pairs of a module or container, None of anything else."""
+    """(key, child) pairs of a module or container, None of anything else."""
     read = _reader(type(thing))
     return None if read is None or read is _alone else read(thing)
 
@@ -84,7 +84,7 @@ _VALUES = {Value}
 
 
 def _reader_of(kind: type) -> _Reader | None:
-    """Return what gives the (key, child) pairs of things of that class, None where they hold nothing of ours."""
+    """A function from a thing of that class to its (key, child) pairs; None for things that hold no Values."""
     numpy = sys.modules.get("numpy")
     readers: list[tuple[Any, _Reader]] = [
         (Value, _alone),
@@ -122,7 +122,7 @@ def _objects(array: Any) -> Iterable[tuple[Any, Any]]:
 
 
 def buffers(module: Any) -> tuple[str, ...]:
-    """Return the names of the attributes of a module that are buffers, in order."""
+    """The names of the attributes of a module that are buffers, in order."""
     names: tuple[str, ...] = vars(module).get("_buffers", ())
     return names
 
@@ -134,7 +134,7 @@ def is_array(thing: object) -> bool:
 
 
 def _elements(array: Any) -> Iterable[tuple[str, Any]]:
-    """Return the elements of an array with their indices, such as "0.2"."""
+    """The elements of an array with their indices, such as "0.2"."""
     indices = product(*map(range, array.shape or (1,)))
     return zip([".".join(map(str, index)) for index in indices], array.ravel().tolist(), strict=True)
 
@@ -154,7 +154,7 @@ def _refuse_to_order(module: Any, path: Path, unordered: Iterable[Any]) -> None:
 
 
 def numbers(thing: Any, path: Path) -> list[tuple[Path, Any]]:
-    """Return (path, number) pairs of all numbers and Values in a buffer; of None, which holds none yet, no pair.
+    """(path, number) pairs of all numbers and Values in a buffer; of None, which holds none yet, no pair.
 
     Raises TypeError, with its place, for something else.
     """
@@ -175,7 +175,7 @@ def numbers(thing: Any, path: Path) -> list[tuple[Path, Any]]:
 
 
 def refilled(thing: Any, loaded: Iterator[float]) -> Any:
-    """Return what a buffer holds with the next loaded numbers in the place of those that `numbers` lists.
+    """The contents of a buffer, with the next loaded numbers in the place of those that `numbers` lists.
 
     Lists, dicts, leaf Values and arrays that can be written to stay the objects that they are. Each number `fits`.
     """

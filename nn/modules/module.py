@@ -62,7 +62,7 @@ class Module:
     training = True  # a default for all; train() and eval() set it on instances
 
     def parameters(self) -> list[Value]:
-        """Return the parameters, each once, in the order of the attributes.
+        """The parameters, each once, in the order of the attributes.
 
         Raises TypeError if they stand in a set, which has no order.
 
@@ -73,7 +73,7 @@ class Module:
         return [x for x in _leaves(self) if not x.is_result]
 
     def named_parameters(self) -> list[tuple[str, Value]]:
-        """Return (name, parameter) pairs; the name is the path of attributes, indices and keys to it.
+        """(name, parameter) pairs; the name is the path of attributes, indices and keys to it.
 
         Raises TypeError if they stand in a set, which has no order.
 
@@ -108,7 +108,7 @@ class Module:
         vars(self)["_buffers"] = tuple(dict.fromkeys([*buffers(self), name]))
 
     def named_buffers(self) -> list[tuple[str, Any]]:
-        """Return (name, number) pairs of all that buffers hold, floats and Values, named as parameters are.
+        """(name, number) pairs of all that buffers hold, floats and Values, named as parameters are.
 
         Raises TypeError if something was assigned to a buffer that holds no numbers.
 
@@ -135,7 +135,7 @@ class Module:
             leaf.grad = 0.0
 
     def state_dict(self) -> dict[str, float]:
-        """Return the numbers of the parameters, then of the buffers, by name.
+        """The numbers of the parameters, then of the buffers, by name.
 
         Raises ValueError if two have the same name, by a key with a dot in it, and TypeError for a Value whose data was
         assigned no number.
@@ -189,7 +189,7 @@ class Module:
             setattr(holder, name, refilled(held, iter([loaded[dotted(at)] for at, _ in numbers(held, path)])))
 
     def child_name(self, child: object) -> str | None:
-        """Return the path to a module in this one, None if there is no such one; drawings show it.
+        """The path to a module in this one, None if there is no such one; drawings show it.
 
         >>> from nn import MLP
         >>> model = MLP(2, [3, 1], seed=0)
@@ -200,7 +200,7 @@ class Module:
         return dotted(next(found, None)) or None
 
     def modules(self) -> list["Module"]:
-        """Return the module itself and all modules in it, each once, in the order of the attributes.
+        """The module itself and all modules in it, each once, in the order of the attributes.
 
         >>> from nn import MLP
         >>> MLP(2, [1], seed=0).modules()
@@ -236,7 +236,7 @@ class Module:
         return self.train(False)
 
     def summary(self, x: Any = None) -> "Summary":
-        """Return a table of the modules in it: what each is, its parameters, its buffers.
+        """A table of the modules in it: what each is, its parameters, its buffers.
 
         Args:
             x: a row for the model, any one: the table then says how many nodes each module makes of it. It takes the
@@ -256,7 +256,7 @@ class Module:
         return Summary(self, x)
 
     def config(self) -> dict[str, Any]:
-        """Return the keyword arguments that make a module of the same shape, `type(self)(**config)`.
+        """The keyword arguments that make a module of the same shape, `type(self)(**config)`.
 
         The values can be written as JSON, or are modules; the numbers of the parameters come by `load_state_dict`.
 
@@ -290,7 +290,7 @@ class Module:
 
 
 def _leaves(module: Module) -> list[Value]:
-    """Return the leaves that are held, each once, in half the time that their paths would take."""
+    """The leaves that are held, each once, in half the time that their paths would take."""
     found: dict[Value, None] = {}
     for _, thing in walk(module):
         if isinstance(thing, list):
@@ -310,7 +310,7 @@ def _buffers(module: Module) -> Iterator[tuple[Module, str, Path]]:
 
 
 def _float(x: Any) -> float:
-    """Return the number of a parameter or buffer; a copy holds what was assigned as a float, or raises and names it."""
+    """The number of a parameter or buffer; a copy holds what was assigned as a float, or raises and names it."""
     if not isinstance(x, Value):
         return Value(x).data
     return x.data if type(x.data) is float else copy(x).data

@@ -87,7 +87,7 @@ def _row(module: Module, names: tuple[str, ...], lasts: tuple[bool, ...], nodes:
 
 
 def _nodes_of_pass(model: Module, x: Any) -> Counter[str]:
-    """Return how many nodes each module makes of x, by name, with those of the modules in it.
+    """How many nodes each module makes of x, by name, with those of the modules in it.
 
     A copy of the model is called, so that generators and buffers of the model stay what they are.
     """

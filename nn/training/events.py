@@ -73,7 +73,7 @@ def each_batch(callback: _F) -> _F:
 def early_stopping(
     monitor: str = "val_loss", *, patience: int = 5, min_delta: float = 0.0, mode: str = "min", restore: bool = True
 ) -> Callback:
-    """Return a callback that ends the training once a figure has not improved for `patience` epochs.
+    """A callback that ends the training once a figure has not improved for `patience` epochs.
 
     Args:
         monitor: the figure, a name in `event.logs`.
@@ -109,12 +109,12 @@ def early_stopping(
 
 
 def _numbers(model: Any) -> list[float]:
-    """Return the numbers of a model's state_dict without their names, which take four times as long."""
+    """The numbers of a model's state_dict without their names, which take four times as long."""
     return [number_of(x) for x in [*model.parameters(), *[held for _, held in model.named_buffers()]]]
 
 
 def checkpoint(path: str | PathLike[str], *, monitor: str | None = None, mode: str = "min") -> Callback:
-    """Return a callback that saves model, optimiser and history to a file by `nn.save`.
+    """A callback that saves model, optimiser and history to a file by `nn.save`.
 
     Args:
         path: of the file, which each saving replaces whole.
@@ -141,7 +141,7 @@ def _looking_on(callback: Callback) -> Callback:
 
 
 def figure_of(logs: Mapping[str, float], name: str) -> float:
-    """Return the figure of that name. Raises KeyError with the names there are."""
+    """The figure of that name. Raises KeyError with the names there are."""
     if name not in logs:
         held_out = "; give fit validation=(X, y)" if name.startswith("val_") else ""
         raise KeyError(f"no figure is called {name!r}; there are {', '.join(logs)}{held_out}")

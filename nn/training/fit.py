@@ -147,7 +147,7 @@ def _check_functions(**functions: Any) -> None:
 
 
 def _trained(model: Any, optimizer: Any) -> list[Any]:
-    """Return the parameters that the optimiser changes; raise for another model or optimiser."""
+    """The parameters that the optimiser changes; raise for another model or optimiser."""
     if not is_module(model):
         raise TypeError(
             f"fit trains an nn.Module, got {type(model).__name__}; write a class with __init__ and __call__"
@@ -173,7 +173,7 @@ def _listed(name: str, functions: Any) -> list[Any]:
 
 
 def _by_name(metrics: Sequence[Metric]) -> dict[str, Any]:
-    """Return the functions that are meant, by name."""
+    """The functions that are meant, by name."""
     functions: dict[str, Any] = {}
     for metric in metrics:
         if not callable(metric) and metric not in METRICS:

@@ -87,7 +87,7 @@ def _is_finite(array: Any) -> bool:
 
 
 def _penalty(penalty: Callable[[Sequence[Any]], Any], task: Task, compile: bool | str) -> Callable[[Any], Any]:
-    """Return a function of the numbers of the parameters that gives the penalty and its slopes."""
+    """A function of the numbers of the parameters that gives the penalty and its slopes."""
     if not leaves_of(penalty([Value(parameter.data) for parameter in task.parameters])).isdisjoint(task.parameters):
         raise ValueError(
             "penalty is a function of the parameters that it is given, in the order of optimizer.parameters, and this "
@@ -162,7 +162,7 @@ class Loop:
         return self.interrupts.noted
 
     def _epoch(self, epoch: int, order: Any) -> dict[str, float] | None:
-        """Return the figures of an epoch; None where it ended early."""
+        """The figures of an epoch; None where it ended early."""
         start, count, totals = time.perf_counter(), len(order), 0.0
         for at in range(0, count, self.batch_size):
             batch = order[at : at + self.batch_size]

@@ -17,7 +17,7 @@ _WORTH_COMPILING = 16  # rows; of fewer, tracing takes longer than running them
 
 
 def predict(model: Any, X: Any, *, compile: bool | str = "auto") -> Any:
-    """Return what a model gives for many rows, in eval mode: an array of shape (rows, outputs).
+    """The outputs of a model for many rows, in eval mode: an array of shape (rows, outputs).
 
     Args:
         model: a Module.
@@ -51,7 +51,7 @@ def predict(model: Any, X: Any, *, compile: bool | str = "auto") -> Any:
 
 
 def _compiled(model: Any, data: Data) -> Any:
-    """Return what a program of the model gives, if some rows are what the model gives."""
+    """The outputs of a program of the model, if they are the model's own on a few rows."""
     import numpy
 
     parameters, generators = model.parameters(), Randomness(model).generators
@@ -70,12 +70,12 @@ def _compiled(model: Any, data: Data) -> Any:
 
 
 def _listed(outputs: Any) -> Any:
-    """Return outputs with lists for tuples: a tuple of results would be one of arrays."""
+    """Outputs with lists for tuples: a tuple of results would be one of arrays."""
     return [_listed(x) for x in outputs] if isinstance(outputs, (list, tuple)) else outputs
 
 
 def _eagerly(model: Any, data: Data, indices: Any) -> list[Any]:
-    """Return an array of what the model gives for each of these rows."""
+    """An array of what the model gives for each of these rows."""
     import numpy
 
     with autodiff.no_grad():

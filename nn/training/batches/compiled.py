@@ -39,7 +39,7 @@ class CompiledSteps:
         return loss, autodiff.array([loss, *metrics])
 
     def sums(self, numbers: Any, indices: Any) -> Sums:
-        """Return the sums over the rows with these indices, at these numbers of the parameters."""
+        """The sums over the rows with these indices, at these numbers of the parameters."""
         import numpy
 
         rows = indices.tolist() if self.task.randomness.generators else []
@@ -54,7 +54,7 @@ class CompiledSteps:
         return added(parts)
 
     def _of_even(self, numbers: Any, indices: Any, noise: list[list[float]]) -> Sums:
-        """Return the same where all rows are alike in shape, in arrays that the next such call fills anew."""
+        """The same where all rows are alike in shape, in arrays that the next such call fills anew."""
         import numpy
 
         if len(indices) not in self._prepared:

@@ -32,7 +32,7 @@ class Data:
 
     @staticmethod
     def of(X: Any, y: Any = None, classes: Sequence[Any] | None = None) -> "Data":
-        """Return the rows of lists, arrays or pandas frames. Rows of lists are handed to the model as lists.
+        """The rows of lists, arrays or pandas frames. Rows of lists are handed to the model as lists.
 
         Args:
             X: a row for each sample: numbers, or lists or arrays of them, which may nest and differ in length.
@@ -60,20 +60,20 @@ class Data:
         return len(self.X)
 
     def row(self, i: int) -> Any:
-        """Return row i, as the model is handed it."""
+        """Row i, as the model is handed it."""
         x = self._rows[i]
         return x if getattr(x, "ndim", 0) and not self._as_lists else x.tolist()
 
     def handed(self, x: Any) -> Any:
-        """Return a row that is traced, as the model is handed it."""
+        """A row that is traced, as the model is handed it."""
         return x.tolist() if self._as_lists and hasattr(x, "tolist") else x
 
     def target(self, i: int) -> Any:
-        """Return the target of row i."""
+        """The target of row i."""
         return self._targets[i].tolist()
 
     def shape(self, i: int) -> Any:
-        """Return what is the same for rows that are alike in shape, and so are their targets; None if all are."""
+        """A key that is equal for rows of one shape with targets of one shape; None if all are alike."""
         return None if self.is_even else (self.X[i].shape, self.y[i].shape)
 
     def groups(self, indices: Any) -> Iterator[Any]:
@@ -87,7 +87,7 @@ class Data:
         yield from groups.values()
 
     def taken(self, indices: Any, x: Any = None, y: Any = None) -> tuple[Any, Any]:
-        """Return arrays of the rows with these indices, alike in shape, and of their targets; or fill x and y."""
+        """Arrays of the rows with these indices, alike in shape, and of their targets; or fill x and y."""
         import numpy
 
         if self.is_even:
@@ -96,7 +96,7 @@ class Data:
 
 
 def _table(name: str, table: Any) -> Table:
-    """Return the numbers of a table; raise for what is none, or not finite."""
+    """The numbers of a table; raise for what is none, or not finite."""
     numpy = optional("numpy", "training")
 
     table = table.to_numpy() if hasattr(table, "to_numpy") else table
@@ -136,7 +136,7 @@ def _numbers(name: str, table: Any) -> Table:
 
 
 def _labels(y: Any) -> list[Any] | None:
-    """Return the labels of rows that are texts, one column of a table too; None where y holds numbers."""
+    """The labels of rows that are texts, one column of a table too; None where y holds numbers."""
     y = y.to_numpy() if hasattr(y, "to_numpy") else y
     y = y[:, 0] if getattr(y, "shape", ())[1:] == (1,) else y
     listed = y.tolist() if hasattr(y, "tolist") else y

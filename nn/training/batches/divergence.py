@@ -9,7 +9,7 @@ from nn.training.batches.task import Task
 
 
 def diverged(task: Task, data: Data, indices: Any, where: str) -> FloatingPointError:
-    """Return the error to raise, with the parameters of the model as they were before the batch."""
+    """The error to raise, with the parameters of the model as they were before the batch."""
     blame, remedy = _blame(task, data, indices)
     return FloatingPointError(
         f"the loss or its gradient is not finite {where}: {blame}; the model is as it was at the end of the last "

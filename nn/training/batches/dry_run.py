@@ -45,7 +45,7 @@ class DryRun:
         raise problems[0]
 
     def counts(self, i: int) -> list[int]:
-        """Return how many numbers the model draws from each generator for row i, in training."""
+        """How many numbers the model draws from each generator for row i, in training."""
         key = self._data.shape(i)
         if self._task.randomness.generators and key not in self._counts:
             self._run(i)
@@ -92,7 +92,7 @@ class DryRun:
 
 
 def _problem(figures: Sequence[Any], task: Task, is_constant: bool) -> Exception | None:
-    """Return what is wrong with a loss that teaches nothing; raise TypeError for a metric that is no number."""
+    """The error of a loss that teaches nothing; raise TypeError for a metric that is not a number."""
     loss, *metrics = figures
     for name, metric in zip(task.metrics, metrics, strict=True):
         if not hasattr(type(metric), "__float__") and not isinstance(metric, Value):

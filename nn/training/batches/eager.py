@@ -17,7 +17,7 @@ class EagerSteps:
         self.task, self.data, self.learns = task, data, learns
 
     def sums(self, numbers: Any, indices: Any) -> Sums:
-        """Return the sums over the rows with these indices, at these numbers of the parameters."""
+        """The sums over the rows with these indices, at these numbers of the parameters."""
         import numpy
 
         task, figures = self.task, numpy.zeros(1 + len(self.task.metrics))
@@ -33,7 +33,7 @@ class EagerSteps:
         return Sums(figures, numpy.array([p.grad for p in task.parameters] if self.learns else []))
 
     def _row(self, i: int) -> list[float]:
-        """Return the loss and the metrics of row i, and add the loss's gradient to those of the parameters."""
+        """The loss and the metrics of row i, and add the loss's gradient to those of the parameters."""
         task, target = self.task, self.data.target(i)
         with nullcontext() if self.learns else autodiff.no_grad():
             outputs = task.model(self.data.row(i))

@@ -21,7 +21,7 @@ class Evaluation:
         self._steps = Steps(task, data, nothing_drawn, compile and "auto", History(), learns=False)
 
     def __call__(self, numbers: Any) -> dict[str, float]:
-        """Return the figures at these numbers of the parameters, by name: val_loss, and each metric's."""
+        """The figures at these numbers of the parameters, by name: val_loss, and each metric's."""
         import numpy
 
         count = len(self._data)

@@ -66,12 +66,12 @@ class Randomness:
             generator.setstate(state)
 
     def drawn(self, counts: Sequence[int]) -> list[float]:
-        """Return the numbers that the model draws for a row, so many from each generator."""
+        """The numbers that the model draws for a row, so many from each generator."""
         pairs = zip(self.generators, counts, strict=True)
         return [generator.random() for generator, count in pairs for _ in range(count)]
 
 
 def given(numbers: Iterable[Any], counts: Sequence[int]) -> list[Given]:
-    """Return what hands a row's numbers out, so many in the place of each generator."""
+    """Generators that hand out the numbers of a row, so many in the place of each of the model's."""
     rest = iter(numbers)
     return [Given([next(rest) for _ in range(count)]) for count in counts]

@@ -21,7 +21,7 @@ _MOST_KEPT = 2
 
 
 def work(key: str, sent: bytes | None, *part: Any) -> Sums | None:
-    """Return the sums of a part, in a worker; None where it was not sent the model and the data yet."""
+    """The sums of a part, in a worker; None where it was not sent the model and the data yet."""
     known: dict[str, Any] = _here.__dict__
     if key not in known:
         if sent is None:
@@ -33,7 +33,7 @@ def work(key: str, sent: bytes | None, *part: Any) -> Sums | None:
 
 
 def _sums(steps: Steps, state: Any, numbers: Any, indices: Any) -> Sums:
-    """Return the sums of a part, for which the model draws random numbers from this state on."""
+    """The sums of a part, for which the model draws random numbers from this state on."""
     steps.task.randomness.state = state
     return kept(steps.sums(numbers, indices))
 
@@ -61,7 +61,7 @@ class Shards:
         self._sent, self._has_warned = b"", False
 
     def sums(self, numbers: Any, indices: Any) -> Sums:
-        """Return the sums over the rows with these indices, at these numbers of the parameters."""
+        """The sums over the rows with these indices, at these numbers of the parameters."""
         import numpy
 
         chunks = [chunk for chunk in numpy.array_split(indices, self.count) if len(chunk)]
@@ -111,7 +111,7 @@ class Shards:
 
 
 def _result(future: Any) -> Sums | BaseException | None:
-    """Return what a worker made, or why it did not, by its own fault or the row's, which will be seen here."""
+    """The sums that a worker took, or the error that kept it from it; None if it was cancelled."""
     try:
         error: BaseException | None = future.exception()
     except CancelledError:

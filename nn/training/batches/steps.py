@@ -43,7 +43,7 @@ class Steps:
         history.compiled = bool(compile)
 
     def sums(self, numbers: Any, indices: Any) -> Sums:
-        """Return the sums over the rows with these indices, at these numbers of the parameters."""
+        """The sums over the rows with these indices, at these numbers of the parameters."""
         if self._compiled is not None:
             state = self.task.randomness.state
             try:

@@ -22,7 +22,7 @@ def substituted(
     generators: Sequence[random.Random] = (),
     sources: Iterable[random.Random] = (),
 ) -> Any:
-    """Return a deep copy of the model, with these numbers in the place of the parameters, and sources of generators.
+    """A deep copy of the model, with these numbers in the place of the parameters, and sources of generators.
 
     The numbers are what its `parameters()` and `named_parameters()` give, also where they are traced: what is computed
     is otherwise no parameter.
@@ -39,7 +39,7 @@ def substituted(
 
 
 def _lists(module: Any, own: Mapping[int, Any]) -> dict[str, Callable[[], list[Any]]]:
-    """Return the methods of a module that list its parameters, as its copy has them."""
+    """The methods of a module that list its parameters, as its copy has them."""
     return {
         "parameters": lambda: [own.get(id(p), p) for p in module.parameters()],
         "named_parameters": lambda: [(name, own.get(id(p), p)) for name, p in module.named_parameters()],
@@ -47,7 +47,7 @@ def _lists(module: Any, own: Mapping[int, Any]) -> dict[str, Callable[[], list[A
 
 
 def leaves_of(root: Any) -> set[Value]:
-    """Return the leaf Values that a Value was made from.
+    """The leaf Values that a Value was made from.
 
     >>> x = Value(2.0)
     >>> leaves_of(x * x + 1.0) == {x}

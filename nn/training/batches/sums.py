@@ -27,10 +27,10 @@ def are_close(found: Any, expected: Any) -> bool:
 
 
 def added(parts: Sequence[Sums]) -> Sums:
-    """Return the sum of the sums, added up in their order."""
+    """The sum of the sums, added up in their order."""
     return reduce(lambda x, y: Sums(x.figures + y.figures, x.slopes + y.slopes), parts)
 
 
 def kept(sums: Sums) -> Sums:
-    """Return the same in arrays of their own."""
+    """The same in arrays of their own."""
     return Sums(sums.figures.copy(), sums.slopes.copy())

@@ -30,7 +30,7 @@ class Task:
         return ["loss", *self.metrics]
 
     def numbers(self) -> Any:
-        """Return the data of the parameters, as an array."""
+        """The data of the parameters, as an array."""
         import numpy
 
         return numpy.array([parameter.data for parameter in self.parameters], float)
@@ -41,10 +41,10 @@ class Task:
             parameter.data = number
 
     def judged(self, outputs: Any, target: Any) -> tuple[Any, list[Any]]:
-        """Return the loss and the metrics of one row."""
+        """The loss and the metrics of one row."""
         return self.loss(outputs, target), [metric(outputs, target) for metric in self.metrics.values()]
 
 
 def number_of(x: Any) -> float:
-    """Return a Value's number, or a number, as a float."""
+    """A Value's number, or a number, as a float."""
     return x.data if isinstance(x, Value) else float(x)
