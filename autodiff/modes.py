@@ -19,11 +19,11 @@ asked; a trace of `compile` is one.
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
-from functools import wraps
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar, cast, overload
 
 from autodiff.chain import Arithmetic
 from autodiff.system.blocks import Block, Scope
+from autodiff.system.inside import inside
 
 if TYPE_CHECKING:
     from autodiff.primitives import Primitive
@@ -140,53 +140,7 @@ class Context(Scope):
         """f, run inside the context; a generator or coroutine has it in its body, not whoever drives it."""
         if not callable(f):
             raise TypeError(f"expected a function to decorate, got {type(f).__name__} {f!r}; write with ...():")
-        return cast(_F, wraps(f)(_inside(self, f)))
-
-
-def _inside(context: Context, f: Callable[..., Any]) -> Callable[..., Any]:
-    from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction  # takes some milliseconds
-
-    def called(*args: Any, **kwargs: Any) -> Any:
-        with context:
-            return f(*args, **kwargs)
-
-    def generated(*args: Any, **kwargs: Any) -> Any:
-        with context:
-            return (yield from f(*args, **kwargs))
-
-    async def awaited(*args: Any, **kwargs: Any) -> Any:
-        with context:
-            return await f(*args, **kwargs)
-
-    async def generated_by_turns(*args: Any, **kwargs: Any) -> Any:
-        items = f(*args, **kwargs)
-        with context:
-            step = anext(items, _END)
-            while (item := await step) is not _END:
-                try:
-                    step = items.asend((yield item))
-                except GeneratorExit:
-                    await items.aclose()
-                    raise
-                except BaseException as error:
-                    step = items.athrow(error)
-                step = _ended(step)
-
-    if isgeneratorfunction(f):
-        return generated
-    if iscoroutinefunction(f):
-        return awaited
-    return generated_by_turns if isasyncgenfunction(f) else called
-
-
-_END = object()
-
-
-async def _ended(step: Any) -> Any:
-    try:
-        return await step
-    except StopAsyncIteration:
-        return _END
+        return cast(_F, inside(self, f))
 
 
 def recording() -> AbstractContextManager[None]:

@@ -1,8 +1,10 @@
-"""no_grad, detect_anomaly, and with blocks that end whatever interrupts them."""
+"""no_grad, detect_anomaly, readings, and with blocks that end whatever interrupts them."""
 
 import asyncio
+import copy
 import gc
 import math
+import operator
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -15,7 +17,7 @@ import pytest
 import autodiff as ad
 from autodiff import Value, modes, sources
 from autodiff.backward import one_pass_at_a_time
-from autodiff.system import blocks
+from autodiff.system import blocks, inside
 from autodiff.transforms import transforms
 
 
@@ -164,11 +166,89 @@ def test_infinite_local_gradient_under_a_zero_upstream_is_no_anomaly() -> None:
     assert x.grad == 0.0
 
 
+# --- readings ---
+
+
+class Noting:
+    """A reading that notes what it is asked, and has Values do as ever."""
+
+    adjoints: Any = None
+
+    def __init__(self) -> None:
+        self.asked = list[Any]()
+
+    def _as_ever(self, name: str, f: Callable[..., Any], *args: Any) -> Any:
+        self.asked.append(name)
+        with modes.plainly():
+            return f(*args)
+
+    def apply(self, primitive: Any, operands: Any) -> Any:
+        return self._as_ever(primitive.name, primitive, *operands)
+
+    def compare(self, symbol: str, left: Value, right: Any) -> Any:
+        return self._as_ever(symbol, COMPARISONS[symbol], left, right)
+
+    def detach(self, x: Value) -> Any:
+        return self._as_ever("detach", x.detach)
+
+    def copy(self, x: Value) -> Any:
+        return self._as_ever("copy", copy.copy, x)
+
+    def refuse_change(self, x: Value, change: modes.Change) -> None:
+        self.asked.append((x, change))
+
+    def is_constant(self, x: Any) -> bool:
+        return True
+
+
+COMPARISONS = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+x, y = Value(2.0), Value(3.0)
+ASKED: dict[str, tuple[Callable[[], Any], list[Any]]] = {
+    "an operator": (lambda: x * y, ["mul"]),
+    "with a number": (lambda: 2 - x, ["sub"]),
+    "a method": (lambda: x.sin(), ["sin"]),
+    "a function": (lambda: ad.sum([x, y]), ["sum"]),
+    "comparisons": (lambda: [f(x, y) for f in COMPARISONS.values()], list(COMPARISONS)),
+    "bool": (lambda: bool(x), ["!="]),
+    "detach": (lambda: x.detach(), ["detach"]),
+    "copy": (lambda: copy.copy(x), ["copy"]),
+    "deepcopy": (lambda: copy.deepcopy([x]), ["detach"]),
+    "backward": (lambda: x.backward(), [(x, "backward")]),
+    "looking at a number": (lambda: (x.data, x.grad, repr(x), hash(x)), []),
+    "a leaf": (lambda: Value(1.0), []),
+}
+
+
+@pytest.mark.parametrize("case", ASKED.values(), ids=ASKED)
+def test_a_reading_is_asked_for_each_thing_done_with_values(case: tuple[Callable[[], Any], list[Any]]) -> None:
+    use, asked = case
+    reading: modes.Reading = Noting()
+    with modes.Context(reading=reading):
+        assert modes.reading() is reading
+        use()
+        with modes.plainly():
+            use()
+        with modes.on_numbers_alone():
+            use()
+        assert reading.asked == asked  # type: ignore[attr-defined]
+        with ad.no_grad(), ad.detect_anomaly():
+            use()
+        assert reading.asked == asked * 2  # type: ignore[attr-defined]
+    assert modes.reading() is None
+
+
 # --- with blocks end, whatever interrupts them ---
 
 MODES = {"no_grad": ad.no_grad, "detect_anomaly": ad.detect_anomaly, "record_source": ad.record_source}
 every_mode = pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
-OURS = {(Path(module.__file__).as_posix()) for module in (modes, blocks, sources, transforms)}
+OURS = {(Path(module.__file__).as_posix()) for module in (modes, blocks, inside, sources, transforms)}
 
 
 def is_plain() -> bool:
@@ -294,39 +374,6 @@ def test_an_interrupt_between_entering_and_leaving_by_hand_ends_with_the_context
         if done:
             return
     raise AssertionError
-
-
-def test_an_interrupted_trace_leaves_assignments_as_they_were() -> None:
-    """The hook on assignments, which a trace needs, makes all eager code three times as slow."""
-    ours = (Path(modes.__file__).parent).as_posix()
-    kept = []
-    for at in range(1, 2000, 7):
-        left = at
-
-        def tracer(frame: Any, kind: str, arg: Any) -> Any:
-            nonlocal left
-            if not frame.f_code.co_filename.startswith(ours):
-                return None
-            left -= kind == "line"
-            if kind == "line" and left == 0:
-                raise KeyboardInterrupt
-            return tracer
-
-        f = ad.compile(lambda x: x * 2.0 if x > 0 else x, backend="python")
-        sys.settrace(tracer)
-        try:
-            f(1.0)
-        except KeyboardInterrupt as error:
-            kept.append(error)
-        finally:
-            sys.settrace(None)
-        x = Value(2.0)
-        x.data = 3.0
-        assert "__setattr__" not in vars(Value)
-        if left > 0:
-            break
-    assert len(kept) > 20
-    assert is_plain()
 
 
 @every_mode

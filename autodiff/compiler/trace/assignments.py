@@ -1,8 +1,11 @@
 """Assignments to Values while something is traced: the reading under way is asked before each.
 
-The data and grad of a Value are slots, which Python fills at once. A setter that asks would cost every assignment of
-eager code ten times its price, whether anything is traced or not; so the class has one only while something is. No
-other class of the project changes while it is used, and this module alone changes it.
+The data and grad of a Value are slots, which Python fills at once. A setter written in Python that asks at all times
+would slow all eager code: as a `__setattr__` it takes a chain 2.7 times as long, as properties 1.9 times; and were the
+engine's own code spared, a loop of a user's that descends would still take 8 times as long. A look at the numbers when
+the trace ends would know neither the line nor what was put back by then. So the class has a `__setattr__` while
+something is traced, and then alone. No other class changes while it is used, and this module alone changes it; setters
+written in C can ask at all times, and need nothing of what is here.
 
     >>> from autodiff import Value
     >>> "__setattr__" in vars(Value)

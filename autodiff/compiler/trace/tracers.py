@@ -160,7 +160,7 @@ def _trace_under_way() -> "Trace | None":
 def _binary(primitive: Primitive, evaluate: Callable[[float, float], float], swapped: bool) -> Any:
     def method(self: Tracer, other: Any) -> Any:
         kind = type(other)
-        mode = modes.current()
+        mode: Any = modes.current()  # whose reading is a trace
         if mode is not None and not mode.is_settled:
             mode = modes.now()
         if kind is int:
@@ -168,8 +168,7 @@ def _binary(primitive: Primitive, evaluate: Callable[[float, float], float], swa
         elif kind is not float and kind is not Tracer:
             left, right = (other, self) if swapped else (self, other)
             return value._operator(primitive, left, right, other)
-        trace: Any = None if mode is None else mode.reading
-        if mode is None or trace is None:
+        if mode is None or (trace := mode.reading) is None:
             raise looked_at("arithmetic")
         owner = self.owner
         if owner is not trace.owner or (kind is Tracer and owner is not other.owner):
