@@ -5,7 +5,7 @@ The wings stand one above the other, and import only what is below them:
     animations   the steps of a pass in its drawing
     drawings     graphs and models as pictures, pages and text
     explanations the chain rule at work: paths, steps, what-ifs
-    folding      what of a large graph becomes one box
+    folding      which nodes of a large graph become one box
     formulas     graphs as mathematics
     words        numbers, text, names, tables and colours
 

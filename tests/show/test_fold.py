@@ -15,7 +15,7 @@ from autodiff import Value, draw, record_source
 from autodiff.show.drawings.parts import Box, Id, Parts
 from autodiff.show.drawings.reader import parts_of
 from autodiff.show.folding.fold import Folding, Request, folded
-from autodiff.show.folding.repeats import period
+from autodiff.show.folding.patterns import period
 
 
 def recorded(call: Callable[[], Value]) -> Value:

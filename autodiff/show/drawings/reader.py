@@ -20,7 +20,7 @@ from autodiff.primitives import relu
 from autodiff.show.drawings.parts import Box, Edge, Frame, Id, Kind, Mark, Parts
 from autodiff.show.folding.fold import Folding, Request, folded
 from autodiff.show.folding.groups import Group
-from autodiff.show.folding.wiring import CONSTANT, Path
+from autodiff.show.folding.wiring import CONSTANT, Modules
 from autodiff.show.words import theme
 from autodiff.show.words.numbers import NOT_YET, counted, shortened
 from autodiff.value import Value
@@ -50,7 +50,7 @@ class _Reader:
         self.marks: list[Mark] = []
         self.edges: list[Edge] = []
         self.between = Counter[tuple[Id, Id]]()  # uses between a folded box and another: one edge for all
-        self.frames: dict[Path, Frame] = {}
+        self.frames: dict[Modules, Frame] = {}
         drawn = [i for i, group in enumerate(self.group) if group is None]
         self.ids = {i: Id("value", (number,)) for number, i in enumerate(drawn)}
         self.folds = [Id("fold", (k,)) for k in range(len(folding.groups))]
@@ -148,7 +148,7 @@ class _Reader:
         grad = f"{norm:.2g}" if self.ran or norm else NOT_YET
         lines.append(f"|grad| {grad}")
         label = "\n".join([line for line in lines if line])
-        return Box(box, "fold", label, "", grad, "", self._troubles(group), self._frame(group.path))
+        return Box(box, "fold", label, "", grad, "", self._troubles(group), self._frame(group.modules))
 
     def _troubles(self, group: Group) -> str:
         """How many nodes of a group are not finite, and how many of its ReLUs are dead."""
@@ -168,20 +168,20 @@ class _Reader:
                 if j != CONSTANT and ends[j] != end and (group is not None or self.group[j] is not None):
                     self.between[ends[j], into] += 1
 
-    def _frame(self, path: Path) -> Id | None:
-        if not path:
+    def _frame(self, modules: Modules) -> Id | None:
+        if not modules:
             return None
-        if path not in self.frames:
-            parent = self._frame(path[:-1])
-            self.frames[path] = Frame(Id("frame", (len(self.frames),)), path[-1], ".".join(path), parent)
-        return self.frames[path].id
+        if modules not in self.frames:
+            parent = self._frame(modules[:-1])
+            self.frames[modules] = Frame(Id("frame", (len(self.frames),)), modules[-1], ".".join(modules), parent)
+        return self.frames[modules].id
 
     def _note(self) -> str:
         if not self.folding.groups:
             return ""
         folded = counted(len(self.nodes) - len(self.ids), "value")
         boxes = f"{len(self.folding.groups):,} box{'es' * (len(self.folding.groups) != 1)}"
-        opened = max([len(group.path) for group in self.folding.groups])
+        opened = max([len(group.modules) for group in self.folding.groups])
         more = 1 + (opened if self.request.depth is None else self.request.depth)
         return f"{folded} folded into {boxes}: depth={more} or focus=value opens them"
 

@@ -1,44 +1,54 @@
-"""What was folded into one box, and what that is called: a module by its name, repeated structure by its operations."""
+"""Groups: the nodes that were folded into one box, and its title: a module by its name, a pattern by its operations."""
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from autodiff.show.folding.repeats import period
-from autodiff.show.folding.wiring import Path, Wiring
+from autodiff.show.folding.patterns import period
+from autodiff.show.folding.wiring import Modules, Wiring
 from autodiff.show.words.numbers import counted
 
 SHORT = 8  # operations that a title names one by one
 
 
+class Key(NamedTuple):
+    """The reason why nodes are one group.
+
+    `of` is, of a module, those around it and its name; of a pattern, its number, or that of its copy, and whether it
+    follows the focus; of leaves, their users, None if they have too many different ones.
+    """
+
+    kind: Literal["module", "pattern", "leaves"]
+    of: Any
+
+
 class Group(NamedTuple):
-    """Nodes that are drawn as one box, by their numbers, in the frame at `path`."""
+    """Nodes that are drawn as one box, by their numbers, in the frame of `modules`."""
 
     title: str
     members: list[int]
-    path: Path
+    modules: Modules
 
 
-def group_of(wiring: Wiring, key: Any, members: list[int]) -> Group:
-    """Return the group of the nodes that share a key: the path of a module, ("part", ...) or ("leaves", users)."""
-    kind = key[0] if len(key) == 2 else None
-    if kind == "part" and isinstance(key[1], tuple):
-        return Group(_part_title(wiring, members), members, _shared_path([wiring.paths[i] for i in members]))
-    if kind == "leaves" and not isinstance(key[1], str):
-        return Group("shared" if key[1] is None or len(key[1]) > 1 else "", members, ())
-    return Group(_module_title(wiring, key, members), members, key[:-1])
+def group_of(wiring: Wiring, key: Key, members: list[int]) -> Group:
+    """The group of the nodes that share a key."""
+    if key.kind == "module":
+        return Group(_module_title(wiring, key.of, members), members, key.of[:-1])
+    if key.kind == "pattern":
+        return Group(_pattern_title(wiring, members), members, _shared([wiring.modules[i] for i in members]))
+    return Group("shared" if key.of is None or len(key.of) > 1 else "", members, ())
 
 
-def _module_title(wiring: Wiring, path: Path, members: list[int]) -> str:
-    """Return the name of a module, and what is directly in it, such as "layers.0\n16 neurons"."""
-    depth = len(path)
-    inner = dict.fromkeys(wiring.paths[i][depth] for i in members if len(wiring.paths[i]) > depth)
+def _module_title(wiring: Wiring, modules: Modules, members: list[int]) -> str:
+    """The name of a module, and the modules directly in it, such as "layers.0\n16 neurons"."""
+    depth = len(modules)
+    inner = dict.fromkeys(wiring.modules[i][depth] for i in members if len(wiring.modules[i]) > depth)
     names = Counter(_stem(name) for name in inner)
-    return "\n".join([path[-1], *[counted(number, name) for name, number in names.items()]])
+    return "\n".join([modules[-1], *[counted(number, name) for name, number in names.items()]])
 
 
 def _stem(name: str) -> str:
-    """Return what a child of a list is, in the singular: "neuron" of "neurons.3"; of other names themselves.
+    """The singular of a list that a module stands in, "neuron" for "neurons.3"; other names as they are.
 
     >>> _stem("neurons.3"), _stem("attention")
     ('neuron', 'attention')
@@ -47,8 +57,8 @@ def _stem(name: str) -> str:
     return stem.rpartition(".")[2].removesuffix("s") if index.isdigit() and stem else name
 
 
-def _part_title(wiring: Wiring, members: list[int]) -> str:
-    """Return how often which operations repeat: "32 × (dot → add → tanh)", or which are commonest if nothing does."""
+def _pattern_title(wiring: Wiring, members: list[int]) -> str:
+    """How often which operations repeat: "32 × (dot → add → tanh)", or which are commonest if nothing does."""
     operations = [wiring.nodes[i].op.name for i in members if wiring.operands[i]]  # type: ignore[union-attr]
     tally = Counter(operations)
     if len(tally) == 1:
@@ -64,7 +74,7 @@ def _part_title(wiring: Wiring, members: list[int]) -> str:
 
 
 def _size_of_copies(wiring: Wiring, members: list[int]) -> int:
-    """Return how many operations each connected piece of a part has, 0 if they differ, or are many."""
+    """The number of operations in each connected piece of a pattern; 0 if they differ, or are many."""
     operations = [i for i in members if wiring.operands[i]]
     used = {j for i in operations for j in wiring.operands[i]}
     ends = sum([i not in used for i in operations])
@@ -79,7 +89,7 @@ def _size_of_copies(wiring: Wiring, members: list[int]) -> int:
 
 
 def _one_copy(wiring: Wiring, members: list[int]) -> list[str]:
-    """Return the operations of the last copy in a part, in order."""
+    """The operations of the last copy in a pattern, in order."""
     inside, copy = set(members), set[int]()
     for i in reversed(members):
         if wiring.operands[i] and (not copy or i in copy):
@@ -88,6 +98,6 @@ def _one_copy(wiring: Wiring, members: list[int]) -> list[str]:
     return [wiring.nodes[i].op.name for i in sorted(copy)]  # type: ignore[union-attr]
 
 
-def _shared_path(paths: Iterable[Path]) -> Path:
-    paths = list(paths)
-    return paths[0] if len(set(paths)) == 1 else ()
+def _shared(places: Iterable[Modules]) -> Modules:
+    places = list(places)
+    return places[0] if len(set(places)) == 1 else ()

@@ -1,8 +1,8 @@
-"""A graph as lists of numbers: what folding reads, quick and flat for a million nodes.
+"""A graph as lists of numbers, which folding reads: quick and flat for a million nodes.
 
 Nodes are numbered in topological order, leaves at their first use, as drawings number them. A node's operands are the
-numbers of nodes, and CONSTANT for a plain float. A path is the modules that a node was made in, outermost first, known
-inside `record_source()`; a leaf belongs where all that uses it is, unless it was made outside of every module there.
+numbers of nodes, and CONSTANT for a plain float. The modules of a node are those that it was made in, outermost first,
+known inside `record_source()`; a leaf belongs to those of all its users, unless it was made outside of every module.
 
     >>> from autodiff import Value
     >>> x = Value(3.0, "x")
@@ -18,11 +18,11 @@ from autodiff.graph import topological_order
 from autodiff.value import Value
 
 CONSTANT = -1
-Path = tuple[str, ...]
+Modules = tuple[str, ...]
 
 
 class Wiring(NamedTuple):
-    """The nodes by number, the operands and the path of each, the numbers of the roots, and how many constants.
+    """The nodes by number, the operands and the modules of each, the numbers of the roots, the number of constants.
 
     `inputs` has the numbers of the leaves that models were given: in their operations, and no parameters of theirs. In
     copies of a graph they are not known.
@@ -30,47 +30,48 @@ class Wiring(NamedTuple):
 
     nodes: list[Value]
     operands: list[tuple[int, ...]]
-    paths: list[Path]
+    modules: list[Modules]
     roots: frozenset[int]
     constants: int
     inputs: frozenset[int] = frozenset()
 
     @property
     def size(self) -> int:
-        """How many boxes the whole graph takes: its Values and its constants."""
+        """The number of boxes that the whole graph takes: its Values and its constants."""
         return len(self.nodes) + self.constants
 
 
 def wiring_of(roots: Sequence[Value]) -> Wiring:
-    """Return the graph that ends in `roots` as lists of numbers, in linear time."""
+    """The graph that ends in `roots` as lists of numbers, in linear time."""
     number: dict[Value, int] = {}
     nodes: list[Value] = []
     operands: list[tuple[int, ...]] = []
     constants = 0
 
-    def place(node: Value, made_from: tuple[int, ...]) -> int:
+    def place(node: Value, numbers: tuple[int, ...]) -> int:
         number[node] = len(nodes)
         nodes.append(node)
-        operands.append(made_from)
+        operands.append(numbers)
         return len(nodes) - 1
 
     for node in topological_order(*roots):
-        made_from = []
+        numbers = []
         for operand in node.operands:
             if type(operand) is float:
-                made_from.append(CONSTANT)
+                numbers.append(CONSTANT)
                 constants += 1
             elif operand in number:
-                made_from.append(number[operand])
+                numbers.append(number[operand])
             else:
-                made_from.append(place(operand, ()))
-        place(node, tuple(made_from))
+                numbers.append(place(operand, ()))
+        place(node, tuple(numbers))
     for root in roots:
-        if root not in number:  # a leaf, of which nothing was made
+        if root not in number:  # a leaf that nothing was made from
             place(root, ())
-    paths = _paths(nodes, operands)
+    modules = _modules(nodes, operands)
     ends = frozenset([number[root] for root in roots])
-    return Wiring(nodes, operands, paths, ends, constants, _inputs(nodes, operands) if any(paths) else frozenset())
+    inputs = _inputs(nodes, operands) if any(modules) else frozenset[int]()
+    return Wiring(nodes, operands, modules, ends, constants, inputs)
 
 
 def uses(wiring: Wiring) -> Iterator[tuple[int, int]]:
@@ -81,22 +82,23 @@ def uses(wiring: Wiring) -> Iterator[tuple[int, int]]:
                 yield operand, result
 
 
-def _paths(nodes: list[Value], operands: list[tuple[int, ...]]) -> list[Path]:
+def _modules(nodes: list[Value], operands: list[tuple[int, ...]]) -> list[Modules]:
     sources = [node.source for node in nodes]
-    paths: list[Path] = [() if source is None else source.modules for source in sources]
-    if not any(paths):
-        return paths
+    modules: list[Modules] = [() if source is None else source.modules for source in sources]
+    if not any(modules):
+        return modules
     # A parameter is made before its module has a place in the model, often outside of the context, too.
     strayed = [
         not made and (source is None or bool(source.modules)) for source, made in zip(sources, operands, strict=True)
     ]
     seen: set[int] = set()
-    for result, made_from in enumerate(operands):
-        for operand in made_from:
+    for result, numbers in enumerate(operands):
+        for operand in numbers:
             if operand != CONSTANT and strayed[operand]:
-                paths[operand] = _common(paths[operand], paths[result]) if operand in seen else paths[result]
+                inner = modules[result]
+                modules[operand] = _common(modules[operand], inner) if operand in seen else inner
                 seen.add(operand)
-    return paths
+    return modules
 
 
 def _inputs(nodes: list[Value], operands: list[tuple[int, ...]]) -> frozenset[int]:
@@ -107,7 +109,7 @@ def _inputs(nodes: list[Value], operands: list[tuple[int, ...]]) -> frozenset[in
     return frozenset([j for j in used if nodes[j] not in parameters])
 
 
-def _common(one: Path, other: Path) -> Path:
+def _common(one: Modules, other: Modules) -> Modules:
     if one == other:
         return one
     return tuple([a for a, _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))])
