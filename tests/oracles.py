@@ -6,7 +6,7 @@ from typing import Any
 
 from autodiff.graph import topological_order
 from autodiff.primitives import Primitive
-from autodiff.testing.oracles import derivative, error_in_ulps, exact, value
+from autodiff.testing.mathematics import derivative, error_in_ulps, exact, value
 
 # --- errors ---
 

@@ -49,10 +49,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from autodiff.testing.checks import Undecided, assert_gradients_close, check_grads
     from autodiff.testing.complexes import complex_step
-    from autodiff.testing.differences import Estimate, finite_differences, richardson
+    from autodiff.testing.differences import finite_differences
     from autodiff.testing.loops import LoopProgram, loop_programs
     from autodiff.testing.machine import ValueMachine
-    from autodiff.testing.oracles import error_in_ulps, mpmath_gradient, mpmath_value
+    from autodiff.testing.mathematics import error_in_ulps
+    from autodiff.testing.oracles import mpmath_gradient, mpmath_value
+    from autodiff.testing.richardson import Estimate, richardson
     from autodiff.testing.strategies import Program, Step, points, programs, values
 
 __all__ = [
@@ -77,7 +79,7 @@ __all__ = [
 ]
 
 _LAZY = {
-    "Estimate": "autodiff.testing.differences",
+    "Estimate": "autodiff.testing.richardson",
     "LoopProgram": "autodiff.testing.loops",
     "Program": "autodiff.testing.strategies",
     "Step": "autodiff.testing.strategies",
@@ -86,14 +88,14 @@ _LAZY = {
     "assert_gradients_close": "autodiff.testing.checks",
     "check_grads": "autodiff.testing.checks",
     "complex_step": "autodiff.testing.complexes",
-    "error_in_ulps": "autodiff.testing.oracles",
+    "error_in_ulps": "autodiff.testing.mathematics",
     "finite_differences": "autodiff.testing.differences",
     "loop_programs": "autodiff.testing.loops",
     "mpmath_gradient": "autodiff.testing.oracles",
     "mpmath_value": "autodiff.testing.oracles",
     "points": "autodiff.testing.strategies",
     "programs": "autodiff.testing.strategies",
-    "richardson": "autodiff.testing.differences",
+    "richardson": "autodiff.testing.richardson",
     "values": "autodiff.testing.strategies",
 }
 

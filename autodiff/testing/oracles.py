@@ -1,19 +1,15 @@
 """Independent answers from mpmath: the value and the gradient of a recorded graph, right to any number of digits.
 
-Nothing here reads a local gradient. An oracle is the mathematics of a primitive, written naively with numbers of so
-many digits that cancellation and overflow do not matter; derivatives are differences of such values.
+Nothing here reads a local gradient: the graph is computed anew by the mathematics of each primitive, and derivatives
+are differences of such values.
 
     >>> from autodiff import Value, exp
+    >>> from autodiff.testing import error_in_ulps
     >>> x = Value(0.5)
     >>> y = exp(x) * x
     >>> y.backward()
     >>> error_in_ulps(x.grad, mpmath_gradient(y, [x])[0]) < 1.0
     True
-
-`value` and `derivative` do the same for one primitive, at floats.
-
-    >>> float(derivative("sin", [0.0], 0)), float(derivative("mul", [2.0, 3.0], 0, 1))
-    (1.0, 1.0)
 """
 
 import math
@@ -21,143 +17,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import mpmath
-from mpmath import MPContext, mp
+from mpmath import mp
 
 from autodiff import floats
 from autodiff.graph import topological_order
-from autodiff.primitives import KNOWN, Primitive
+from autodiff.primitives import Primitive
+from autodiff.testing.mathematics import formulas
 from autodiff.testing.replay import Replay, checked_inputs, functions_for
 from autodiff.value import Value
-
-# --- the mathematics of each primitive ---
-
-
-def formulas(exact: Any) -> dict[str, Callable[..., Any]]:
-    """Each primitive of the table, by name, as a function of numbers of that mpmath context.
-
-    >>> str(formulas(mpmath.mp)["log2"](mpmath.mpf(8)))
-    '3.0'
-    """
-
-    def dot(*wx: Any) -> Any:
-        half = len(wx) // 2
-        return exact.fdot(wx[:half], wx[half:])
-
-    return {
-        "add": lambda x, y: x + y,
-        "sub": lambda x, y: x - y,
-        "mul": lambda x, y: x * y,
-        "div": lambda x, y: x / y,
-        "neg": lambda x: -x,
-        "pow": lambda x, y: x**y,
-        "mod": lambda x, y: x - y * exact.floor(x / y),
-        "floordiv": lambda x, y: exact.floor(x / y),
-        "abs": lambda x: abs(x),
-        "sign": lambda x: exact.sign(x),
-        "floor": lambda x: exact.floor(x),
-        "ceil": lambda x: exact.ceil(x),
-        "round": lambda x, digits: exact.nint(x * 10**digits) / 10**digits,
-        "square": lambda x: x**2,
-        "reciprocal": lambda x: 1 / x,
-        "exp": lambda x: exact.exp(x),
-        "exp2": lambda x: exact.mpf(2) ** x,
-        "expm1": lambda x: exact.expm1(x),
-        "log": lambda x: exact.log(x),
-        "log2": lambda x: exact.log(x) / exact.ln2,
-        "log10": lambda x: exact.log(x) / exact.ln10,
-        "log1p": lambda x: exact.log1p(x),
-        "sqrt": lambda x: exact.sqrt(x),
-        "cbrt": lambda x: exact.sign(x) * exact.cbrt(abs(x)),
-        "sin": lambda x: exact.sin(x),
-        "cos": lambda x: exact.cos(x),
-        "tan": lambda x: exact.tan(x),
-        "arcsin": lambda x: exact.asin(x),
-        "arccos": lambda x: exact.acos(x),
-        "arctan": lambda x: exact.atan(x),
-        "arctan2": lambda y, x: exact.atan2(y, x),
-        "sinh": lambda x: exact.sinh(x),
-        "cosh": lambda x: exact.cosh(x),
-        "tanh": lambda x: exact.tanh(x),
-        "arcsinh": lambda x: exact.asinh(x),
-        "arccosh": lambda x: exact.acosh(x),
-        "arctanh": lambda x: exact.atanh(x),
-        "hypot": lambda x, y: exact.sqrt(x**2 + y**2),
-        "erf": lambda x: exact.erf(x),
-        "erfc": lambda x: exact.erfc(x),
-        "sigmoid": lambda x: 1 / (1 + exact.exp(-x)),
-        "softplus": lambda x: exact.log1p(exact.exp(x)),
-        "relu": lambda x: x if x > 0 else exact.zero,
-        "leaky_relu": lambda x, slope: x if x > 0 else slope * x,
-        "elu": lambda x, alpha: x if x > 0 else alpha * exact.expm1(x),
-        "silu": lambda x: x / (1 + exact.exp(-x)),
-        "gelu": lambda x: x * exact.erfc(-x / exact.sqrt(2)) / 2,
-        "maximum": lambda x, y: max(x, y),
-        "minimum": lambda x, y: min(x, y),
-        "clip": lambda x, low, high: min(max(x, low), high),
-        "where": lambda condition, x, y: x if condition else y,
-        "sum": lambda *xs: exact.fsum(xs),
-        "mean": lambda *xs: exact.fsum(xs) / len(xs),
-        "prod": lambda *xs: exact.fprod(xs),
-        "dot": dot,
-        "norm": lambda *xs: exact.sqrt(exact.fsum(x**2 for x in xs)),
-        "logsumexp": lambda *xs: exact.log(exact.fsum(exact.exp(x) for x in xs)),
-        "softmax": lambda x, total: exact.exp(x - total),
-        "log_softmax": lambda x, total: x - total,
-        "max": lambda *xs: max(xs),
-        "min": lambda *xs: min(xs),
-        "sech": lambda x: exact.sech(x),
-        "arcsin_slope": lambda x: 1 / exact.sqrt(1 - x**2),
-        "cosine": lambda x, y: x / exact.sqrt(x**2 + y**2),
-    }
-
-
-# --- one primitive, at floats ---
-
-# A difference over STEP keeps 50 digits of a derivative 300 orders of magnitude below the value, such as tanh'(350);
-# a second one, over two STEPs, needs 45 more.
-exact = MPContext()
-exact.dps = 450
-STEP = exact.mpf(10) ** -45
-ORACLES = formulas(exact)
-
-
-def value(name: str, operands: Sequence[float]) -> Any:
-    """The true value of the primitive at floats, taken as exact."""
-    return ORACLES[name](*map(exact.mpf, operands))
-
-
-def derivative(name: str, operands: Sequence[Any], *indices: int) -> Any:
-    """The true partial derivative, once in each operand that `indices` name, by central differences."""
-    operands = [exact.mpf(x) for x in operands]
-    if not indices:
-        return ORACLES[name](*operands)
-    i, *others = indices
-    if i in KNOWN[name].choosing:
-        return exact.zero
-
-    def moved(step: Any) -> Any:
-        return derivative(name, [*operands[:i], operands[i] + step, *operands[i + 1 :]], *others)
-
-    return (moved(STEP) - moved(-STEP)) / (2 * STEP)
-
-
-def error_in_ulps(got: float, true: Any, largest_term: Any = 0) -> float:
-    """|got - true| in units in the last place of the true number, or of the largest term that made it.
-
-    The unit of what underflows is that of the subnormal numbers; what overflows shall be infinite.
-
-    >>> error_in_ulps(0.1 + 0.2, 0.3), error_in_ulps(1e308 * 10, mpmath.mpf(10) ** 309)
-    (1.0, 0.0)
-    """
-    true, largest_term = exact.mpf(true), exact.mpf(largest_term)
-    if abs(true) > exact.mpf(math.nextafter(math.inf, 0)):
-        return 0.0 if got == math.copysign(math.inf, true) else math.inf
-    if not math.isfinite(got):
-        return math.inf
-    return float(abs(exact.mpf(got) - true) / math.ulp(float(max(abs(true), abs(largest_term)))))
-
-
-# --- a whole graph ---
 
 # The digits of a number of ordinary size that a sum with the smallest float still reaches.
 _BELOW = 330

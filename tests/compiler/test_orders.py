@@ -16,7 +16,7 @@ from mpmath import mp, mpf
 import autodiff as ad
 from autodiff import Primitive, Value
 from autodiff.primitives import KNOWN
-from autodiff.testing.oracles import formulas
+from autodiff.testing.mathematics import formulas
 
 # Where a function of one number is not smooth, or ends.
 SINGULAR: dict[str, tuple[float, ...]] = {

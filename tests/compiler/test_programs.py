@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from autodiff import Primitive, Value
 from autodiff.primitives import TABLE
 from autodiff.testing import Program, programs
-from autodiff.testing.oracles import ORACLES, STEP, derivative, exact
+from autodiff.testing.mathematics import ORACLES, STEP, derivative, exact
 from tests.oracles import GRADIENT_TERMS, planted, value_error
 
 Table = Mapping[str, Callable[..., Any]]

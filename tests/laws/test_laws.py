@@ -22,8 +22,8 @@ from autodiff.chain import NOTHING, Nothing
 from autodiff.graph import topological_order
 from autodiff.primitives import KNOWN, TABLE
 from autodiff.primitives.rules import choose
-from autodiff.testing.differences import richardson
-from autodiff.testing.oracles import ORACLES, derivative, error_in_ulps
+from autodiff.testing.mathematics import ORACLES, derivative, error_in_ulps
+from autodiff.testing.richardson import richardson
 from autodiff.testing.strategies import points
 from tests.oracles import (
     GRADIENT_TERMS,

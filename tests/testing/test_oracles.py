@@ -18,7 +18,7 @@ from autodiff import Primitive, Value, testing
 from autodiff.primitives import KNOWN, TABLE
 from autodiff.testing import Program, complex_step, error_in_ulps, mpmath_gradient, mpmath_value, points, programs
 from autodiff.testing.complexes import COMPLEX
-from autodiff.testing.oracles import derivative, formulas, value
+from autodiff.testing.mathematics import derivative, formulas, value
 from tests.oracles import GRADIENT_TERMS, planted
 
 WITHOUT_COMPLEX = {"erf", "erfc", "gelu"}
