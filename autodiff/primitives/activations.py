@@ -6,6 +6,7 @@ from typing import Any
 from autodiff import floats
 from autodiff.chain import NOTHING
 from autodiff.primitives import choices, exponentials, hyperbolic
+from autodiff.primitives.notation import command
 from autodiff.primitives.primitive import REAL, Primitive, on
 from autodiff.primitives.rules import choose, is_constant_zero, nan_or_nothing, scaled
 
@@ -17,7 +18,7 @@ _TWO_OVER_ROOT_PI = 2.0 / math.sqrt(math.pi)
 
 
 def _bell(x: Any) -> Any:
-    """Return e^(-x²).
+    """e^(-x²).
 
     Far out the choice is a node even where it is decided: e^-900 of a constant would not be a number that was computed.
     """
@@ -27,7 +28,7 @@ def _bell(x: Any) -> Any:
     return exponentials.exp(-x * x)
 
 
-# The rounding of x² is multiplied by x² in exponentials.exp(-x²): 36 half-ulps at x = 6.
+# The rounding of x² is multiplied by x² in exp(-x²): 36 half-ulps at x = 6.
 erf = Primitive(
     "erf", "erf x", floats.erf, [lambda out, x: _TWO_OVER_ROOT_PI * _bell(x)], domain=on((-6.0, 6.0)), ulps=40
 )
@@ -46,11 +47,12 @@ sigmoid: Primitive = Primitive(
     [lambda out, x: _sigmoid_slope(x)],
     symbol="σ",
     domain=on((-700.0, 700.0)),
+    latex=command(r"\sigma"),
 )
 
 
 def _sigmoid_slope(x: Any) -> Any:
-    """Return sigmoid(x) sigmoid(-x) as sech²(x / 2) / 4: the derivative of the product would cancel near 0."""
+    """sigmoid(x) sigmoid(-x) as sech²(x / 2) / 4: the derivative of the product would cancel near 0."""
     root = 0.5 * hyperbolic.sech(0.5 * x)
     return root * root
 
@@ -59,7 +61,7 @@ softplus = Primitive("softplus", "ln(1 + eˣ)", floats.softplus, [lambda out, x:
 
 
 def _relu_slope(x: Any) -> Any:
-    """Return 1 where x is positive; NOTHING elsewhere, and at the kink; nan at nan."""
+    """1 where x is positive; NOTHING elsewhere, and at the kink; nan at nan."""
     is_on = x > 0.0
     return 1.0 if is_on is True else choose(is_on, 1.0, nan_or_nothing(x))
 
@@ -78,9 +80,10 @@ leaky_relu = Primitive(
     "x if x > 0 else slope * x",
     lambda x, slope: x if x > 0.0 else slope * x,
     [
+        # the left derivative at the kink
         lambda out, x, slope: choose(x > 0.0, 1.0, NOTHING if is_constant_zero(slope, x) else slope),
         lambda out, x, slope: choose(x > 0.0, NOTHING, x),
-    ],  # left at the kink
+    ],
     domain=on(REAL, (0.0, 1.0), kinks=lambda x, slope: x),
     ulps=4,
     scales=True,
@@ -91,9 +94,8 @@ elu = Primitive(
     "x if x > 0 else alpha * (eˣ - 1)",
     lambda x, alpha: x if x > 0.0 else alpha * floats.expm1(x),
     [
-        lambda out, x, alpha: choose(
-            x > 0.0, 1.0, scaled(alpha, alpha * exponentials.exp(x))
-        ),  # the left derivative at the kink
+        # the left derivative at the kink
+        lambda out, x, alpha: choose(x > 0.0, 1.0, scaled(alpha, alpha * exponentials.exp(x))),
         lambda out, x, alpha: choose(x > 0.0, NOTHING, exponentials.expm1(x)),
     ],
     domain=on((-700.0, 700.0), (0.1, 10.0), kinks=lambda x, alpha: x),
@@ -109,7 +111,7 @@ silu = Primitive(
 
 
 def _gelu_slope(x: Any) -> Any:
-    """Return Phi(x) + x phi(x), with the distribution function and the density of the normal distribution."""
+    """Phi(x) + x phi(x), with the distribution function and the density of the normal distribution."""
     y = choose(x * x > 1600.0, 40.0, x)
     return 0.5 * erfc(-x * math.sqrt(0.5)) + y * exponentials.exp(-0.5 * y * y) / math.sqrt(2.0 * math.pi)
 

@@ -4,21 +4,47 @@ import math
 
 from autodiff import floats
 from autodiff.chain import NOTHING
+from autodiff.primitives import arithmetic, exponentials
+from autodiff.primitives.notation import ATOM, Form, command
 from autodiff.primitives.primitive import REAL, Primitive, on
 from autodiff.primitives.rules import choose, over, squared
 
-sin: Primitive = Primitive("sin", "sin x", floats.sin, [lambda out, x: cos(x)])
-cos: Primitive = Primitive("cos", "cos x", floats.cos, [lambda out, x: -sin(x)])
-tan = Primitive("tan", "tan x", floats.tan, [lambda out, x: 1.0 + out * out], domain=on(REAL, kinks=math.cos))
-arcsin = Primitive("arcsin", "arcsin x", floats.arcsin, [lambda out, x: arcsin_slope(x)], domain=on((-0.999, 0.999)))
-arccos = Primitive("arccos", "arccos x", floats.arccos, [lambda out, x: -arcsin_slope(x)], domain=on((-0.999, 0.999)))
-arctan = Primitive("arctan", "arctan x", floats.arctan, [lambda out, x: squared(cosine(1.0, x))])
+sin: Primitive = Primitive("sin", "sin x", floats.sin, [lambda out, x: cos(x)], latex=command(r"\sin"))
+cos: Primitive = Primitive("cos", "cos x", floats.cos, [lambda out, x: -sin(x)], latex=command(r"\cos"))
+tan = Primitive(
+    "tan",
+    "tan x",
+    floats.tan,
+    [lambda out, x: 1.0 + out * out],
+    domain=on(REAL, kinks=math.cos),
+    latex=command(r"\tan"),
+)
+arcsin = Primitive(
+    "arcsin",
+    "arcsin x",
+    floats.arcsin,
+    [lambda out, x: arcsin_slope(x)],
+    domain=on((-0.999, 0.999)),
+    latex=command(r"\arcsin"),
+)
+arccos = Primitive(
+    "arccos",
+    "arccos x",
+    floats.arccos,
+    [lambda out, x: -arcsin_slope(x)],
+    domain=on((-0.999, 0.999)),
+    latex=command(r"\arccos"),
+)
+arctan = Primitive(
+    "arctan", "arctan x", floats.arctan, [lambda out, x: squared(cosine(1.0, x))], latex=command(r"\arctan")
+)
 arctan2 = Primitive(
     "arctan2",
     "the angle of the point (x, y), given as y, x",
     floats.arctan2,
     [lambda out, y, x: over(cosine(x, y), hypot(x, y)), lambda out, y, x: over(-cosine(y, x), hypot(x, y))],
     domain=on(REAL, REAL, kinks=lambda y, x: y if x <= 0.0 else math.hypot(x, y)),
+    latex=command(r"\operatorname{atan2}"),
 )
 # The zero vector has no direction: its derivative is 0, of every order, in hypot, norm and arctan2 alike. So is then
 # the second derivative of norm(x) ** 2, by the chain rule 2 (n'² + n n''), although that of the square itself is 2: no
@@ -32,6 +58,7 @@ hypot: Primitive = Primitive(
         lambda out, x, y: choose(out == 0.0, NOTHING, cosine(y, x)),
     ],
     domain=on(REAL, REAL, kinks=math.hypot),
+    latex=Form(r"\sqrt{{}^{2} + {}^{2}}", ATOM, (ATOM, ATOM)),
 )
 
 # --- for rules alone ---
@@ -44,6 +71,9 @@ arcsin_slope: Primitive = Primitive(
     [lambda out, x: x * out * out * out],
     domain=on((-0.999, 0.999)),
     for_rules=True,
+    expansion=lambda make, x: make(
+        arithmetic.div, 1.0, make(exponentials.sqrt, make(arithmetic.sub, 1.0, make(arithmetic.pow, x, 2.0)))
+    ),
 )
 # Of the zero vector it is 0, as are its derivatives.
 cosine: Primitive = Primitive(
@@ -56,4 +86,5 @@ cosine: Primitive = Primitive(
     ],
     domain=on(REAL, REAL, kinks=math.hypot),
     for_rules=True,
+    expansion=lambda make, x, y: make(arithmetic.div, x, make(hypot, x, y)),
 )

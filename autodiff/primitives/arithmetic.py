@@ -6,12 +6,13 @@ from typing import Any
 from autodiff import floats
 from autodiff.chain import NOTHING
 from autodiff.primitives import exponentials
+from autodiff.primitives.notation import ADD, ANY, ATOM, MOD, MUL, NEG, POW, Form
 from autodiff.primitives.primitive import NEVER, REAL, Primitive, on
 from autodiff.primitives.rules import choose, scaled, to_integer
 
 
 def _power_slope(x: Any, y: Any) -> Any:
-    """Return y x^(y - 1), the derivative of x ** y in x; 0 where that is 0 * inf, or nan, at y = 0.
+    """y x^(y - 1), the derivative of x ** y in x; 0 where that is 0 * inf, or nan, at y = 0.
 
     x ** 0 is the constant 1 at any x, so every derivative of x ** 2 from the third on is 0. Elsewhere y = 0 needs the
     product: its derivative in y is 1 / x.
@@ -20,7 +21,17 @@ def _power_slope(x: Any, y: Any) -> Any:
     return scaled(y, choose(y == 0.0, choose(slope == slope, slope, NOTHING), slope))
 
 
-add = Primitive(
+def _exponent_slope(out: Any, x: Any, y: Any) -> Any:
+    """x^y ln x, the derivative of x ** y in y.
+
+    0 ** y is the constant 0 for y > 0: there it is 0, not 0 * log(0). For y < 0 the value is inf, and this the limit
+    from the right, -inf.
+    """
+    slope = out * exponentials.log(x)
+    return choose(x == 0.0, choose(y < 0.0, slope, NOTHING), slope)
+
+
+add: Primitive = Primitive(
     "add",
     "x + y",
     operator.add,
@@ -31,8 +42,10 @@ add = Primitive(
     unit=(-0.0, -0.0),
     vectorises=True,
     python="{} + {}",
+    text=Form("{} + {}", ADD, (NEG, ADD)),
+    latex=Form("{} + {}", ADD, (NEG, ADD)),
 )
-sub = Primitive(
+sub: Primitive = Primitive(
     "sub",
     "x - y",
     operator.sub,
@@ -42,8 +55,10 @@ sub = Primitive(
     unit=(None, 0.0),
     vectorises=True,
     python="{} - {}",
+    text=Form("{} - {}", ADD, (NEG, MOD)),
+    latex=Form("{} - {}", ADD, (NEG, MOD)),
 )
-mul = Primitive(
+mul: Primitive = Primitive(
     "mul",
     "x * y",
     operator.mul,
@@ -55,8 +70,10 @@ mul = Primitive(
     unit=(1.0, 1.0),
     vectorises=True,
     python="{} * {}",
+    text=Form("{} * {}", MUL, (MUL, MUL)),
+    latex=Form(r"{} \cdot {}", MUL, (MUL, MUL)),
 )
-div = Primitive(
+div: Primitive = Primitive(
     "div",
     "x / y",
     floats.divide,
@@ -67,6 +84,8 @@ div = Primitive(
     scales=True,
     unit=(None, 1.0),
     vectorises=True,
+    text=Form("{} / {}", MUL, (MUL, POW)),
+    latex=Form(r"\frac{{}}{{}}", POW),
 )
 neg = Primitive(
     "neg",
@@ -78,24 +97,21 @@ neg = Primitive(
     involution=True,
     vectorises=True,
     python="-{}",
+    text=Form("-{}", NEG, (MUL,)),
+    latex=Form("-{}", NEG, (MUL,)),
 )
 pow: Primitive = Primitive(
     "pow",
     "x ** y",
     floats.power,
-    # 0 ** y is the constant 0 for y > 0: in y its derivative is 0 there, not 0 * log(0). For y < 0 it is inf, and the
-    # derivative in y the limit of x^y ln x from the right, -inf, as the value inf is that of x^y.
-    [
-        lambda out, x, y: _power_slope(x, y),
-        lambda out, x, y: choose(
-            x == 0.0, choose(y < 0.0, out * exponentials.log(x), NOTHING), out * exponentials.log(x)
-        ),
-    ],
+    [lambda out, x, y: _power_slope(x, y), lambda out, x, y: _exponent_slope(out, x, y)],
     symbol="xʸ",
     domain=on((1e-3, 1e3), (-20.0, 20.0)),
     scales=True,
     unit=(None, 1.0),
     ulps=128,  # y - 1 may round, by half an ulp of 20; ln x, up to 7, times that is a relative error of 110 ulps
+    text=Form("{}**{}", POW, (ATOM, ATOM)),
+    latex=Form("{}^{{}}", POW, (ATOM, ANY)),
 )
 mod = Primitive(
     "mod",
@@ -105,6 +121,8 @@ mod = Primitive(
     symbol="mod",
     domain=on((-1e3, 1e3), (0.1, 1e3), kinks=lambda x, y: to_integer(x / y)),
     ulps=4,
+    text=Form("{} % {}", MOD, (POW, POW)),
+    latex=Form(r"{} \;\mathrm{mod}\; {}", MOD, (POW, POW)),
 )
 floordiv = Primitive(
     "floordiv",
@@ -114,6 +132,8 @@ floordiv = Primitive(
     symbol="//",
     domain=on((-1e3, 1e3), (0.1, 1e3), kinks=lambda x, y: to_integer(x / y)),
     ulps=4,
+    text=Form("{} // {}", MOD, (POW, POW)),
+    latex=Form(r"\left\lfloor \frac{{}}{{}} \right\rfloor"),
 )
 abs = Primitive(
     "abs",
@@ -123,6 +143,7 @@ abs = Primitive(
     domain=on(REAL, kinks=lambda x: x),
     ulps=4,
     vectorises=True,
+    latex=Form(r"\left|{}\right|"),
 )
 sign: Primitive = Primitive(
     "sign",
@@ -133,8 +154,24 @@ sign: Primitive = Primitive(
     ulps=4,
     vectorises=True,
 )
-floor = Primitive("floor", "⌊x⌋", floats.floor, [lambda out, x: NOTHING], domain=on(REAL, kinks=to_integer), ulps=4)
-ceil = Primitive("ceil", "⌈x⌉", floats.ceil, [lambda out, x: NOTHING], domain=on(REAL, kinks=to_integer), ulps=4)
+floor = Primitive(
+    "floor",
+    "⌊x⌋",
+    floats.floor,
+    [lambda out, x: NOTHING],
+    domain=on(REAL, kinks=to_integer),
+    ulps=4,
+    latex=Form(r"\left\lfloor {} \right\rfloor"),
+)
+ceil = Primitive(
+    "ceil",
+    "⌈x⌉",
+    floats.ceil,
+    [lambda out, x: NOTHING],
+    domain=on(REAL, kinks=to_integer),
+    ulps=4,
+    latex=Form(r"\left\lceil {} \right\rceil"),
+)
 round: Primitive = Primitive(
     "round",
     "x rounded to that many digits",
@@ -145,7 +182,14 @@ round: Primitive = Primitive(
     choosing=(1,),
 )
 square: Primitive = Primitive(
-    "square", "x²", lambda x: x * x, [lambda out, x: 2.0 * x], symbol="x²", ulps=4, vectorises=True
+    "square",
+    "x²",
+    lambda x: x * x,
+    [lambda out, x: 2.0 * x],
+    symbol="x²",
+    ulps=4,
+    vectorises=True,
+    expansion=lambda make, x: make(pow, x, 2.0),
 )
 reciprocal = Primitive(
     "reciprocal",
@@ -156,4 +200,5 @@ reciprocal = Primitive(
     domain=on(REAL, kinks=lambda x: x),
     ulps=4,
     vectorises=True,
+    expansion=lambda make, x: make(div, 1.0, x),
 )

@@ -4,6 +4,7 @@ from typing import Any
 
 from autodiff import floats
 from autodiff.chain import NOTHING
+from autodiff.primitives.notation import command
 from autodiff.primitives.primitive import REAL, Primitive, on
 from autodiff.primitives.rules import choose, gap, nan_or_nothing
 
@@ -11,7 +12,7 @@ from autodiff.primitives.rules import choose, gap, nan_or_nothing
 
 
 def _taken(is_beyond: Any, is_tied: Any, x: Any) -> Any:
-    """Return the local gradient of x, one of two operands."""
+    """The local gradient of x, one of two operands."""
     return choose(is_beyond, 1.0, choose(is_tied, 0.5, nan_or_nothing(x)))
 
 
@@ -23,6 +24,7 @@ maximum: Primitive = Primitive(
     domain=on(REAL, REAL, kinks=lambda x, y: x - y),
     ulps=4,
     vectorises=True,
+    latex=command(r"\max"),
 )
 minimum = Primitive(
     "minimum",
@@ -32,6 +34,7 @@ minimum = Primitive(
     domain=on(REAL, REAL, kinks=lambda x, y: x - y),
     ulps=4,
     vectorises=True,
+    latex=command(r"\min"),
 )
 clip = Primitive(
     "clip",

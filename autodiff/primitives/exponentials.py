@@ -3,18 +3,60 @@
 import math
 
 from autodiff import floats
+from autodiff.primitives.notation import ADD, ATOM, POW, Form, command
 from autodiff.primitives.primitive import POSITIVE, REAL, Primitive, on
 from autodiff.primitives.rules import squared
 
-exp: Primitive = Primitive("exp", "eˣ", floats.exp, [lambda out, x: out], domain=on((-700.0, 700.0)))
-exp2 = Primitive("exp2", "2ˣ", floats.exp2, [lambda out, x: out * math.log(2.0)], domain=on((-1000.0, 1000.0)))
-expm1: Primitive = Primitive("expm1", "eˣ - 1", floats.expm1, [lambda out, x: exp(x)], domain=on((-700.0, 700.0)))
-log: Primitive = Primitive("log", "ln x", floats.log, [lambda out, x: 1.0 / x], domain=on(POSITIVE))
-log2 = Primitive("log2", "log₂ x", floats.log2, [lambda out, x: math.log2(math.e) / x], domain=on(POSITIVE))
-log10 = Primitive("log10", "log₁₀ x", floats.log10, [lambda out, x: math.log10(math.e) / x], domain=on(POSITIVE))
-log1p = Primitive("log1p", "ln(1 + x)", floats.log1p, [lambda out, x: 1.0 / (1.0 + x)], domain=on((-0.999, 1e6)))
+exp: Primitive = Primitive(
+    "exp", "eˣ", floats.exp, [lambda out, x: out], domain=on((-700.0, 700.0)), latex=Form("e^{{}}", POW)
+)
+exp2 = Primitive(
+    "exp2",
+    "2ˣ",
+    floats.exp2,
+    [lambda out, x: out * math.log(2.0)],
+    domain=on((-1000.0, 1000.0)),
+    latex=Form("2^{{}}", POW),
+)
+expm1: Primitive = Primitive(
+    "expm1", "eˣ - 1", floats.expm1, [lambda out, x: exp(x)], domain=on((-700.0, 700.0)), latex=Form("e^{{}} - 1", ADD)
+)
+log: Primitive = Primitive(
+    "log", "ln x", floats.log, [lambda out, x: 1.0 / x], domain=on(POSITIVE), latex=command(r"\ln")
+)
+log2 = Primitive(
+    "log2",
+    "log₂ x",
+    floats.log2,
+    [lambda out, x: math.log2(math.e) / x],
+    domain=on(POSITIVE),
+    latex=command(r"\log_{2}"),
+)
+log10 = Primitive(
+    "log10",
+    "log₁₀ x",
+    floats.log10,
+    [lambda out, x: math.log10(math.e) / x],
+    domain=on(POSITIVE),
+    latex=command(r"\log_{10}"),
+)
+log1p = Primitive(
+    "log1p",
+    "ln(1 + x)",
+    floats.log1p,
+    [lambda out, x: 1.0 / (1.0 + x)],
+    domain=on((-0.999, 1e6)),
+    latex=Form(r"\ln\left(1 + {}\right)", ATOM, (ADD,)),
+)
 sqrt: Primitive = Primitive(
-    "sqrt", "√x", floats.sqrt, [lambda out, x: 0.5 / out], symbol="√", domain=on(POSITIVE), vectorises=True
+    "sqrt",
+    "√x",
+    floats.sqrt,
+    [lambda out, x: 0.5 / out],
+    symbol="√",
+    domain=on(POSITIVE),
+    vectorises=True,
+    latex=Form(r"\sqrt{{}}"),
 )
 # The second derivative at 0 is infinite, with the sign it has beside 0 on the side of the signed zero.
 cbrt = Primitive(
@@ -24,4 +66,5 @@ cbrt = Primitive(
     [lambda out, x: squared(1.0 / out) / 3.0],
     symbol="∛",
     domain=on(REAL, kinks=lambda x: x),
+    latex=Form(r"\sqrt[3]{{}}"),
 )

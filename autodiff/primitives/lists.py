@@ -8,7 +8,8 @@ from typing import Any
 
 from autodiff import floats
 from autodiff.chain import NOTHING
-from autodiff.primitives import exponentials
+from autodiff.primitives import arithmetic, exponentials
+from autodiff.primitives.notation import command, joined, of_list
 from autodiff.primitives.primitive import REAL, Primitive, on
 from autodiff.primitives.rules import choose, gap, guarded, is_constant_zero, nan_or_nothing, over
 
@@ -26,7 +27,7 @@ def _prod_partials(out: Any, *xs: Any) -> Iterator[Any]:
 
 
 def _logsumexp_partials(out: Any, *xs: Any) -> list[Any]:
-    """Return softmax(xs), from differences to the largest, so that equal terms get equal shares exactly.
+    """softmax(xs), from differences to the largest, so that equal terms get equal shares exactly.
 
     When every term is -inf, e^-inf = 0 of each leaves nothing to share: all derivatives are 0.
     """
@@ -39,18 +40,47 @@ def _logsumexp_partials(out: Any, *xs: Any) -> list[Any]:
 
 
 def _extreme_partials(out: Any, *xs: Any) -> list[Any]:
-    """Return 1/k for each of the k operands that equal the extreme; nan for each that is nan."""
+    """1/k for each of the k operands that equal the extreme; nan for each that is nan."""
     chosen = [x == out for x in xs]
     share = 1.0 / guarded(sum(*[choose(is_chosen, 1.0, 0.0) for is_chosen in chosen]))
     return [choose(is_chosen, share, nan_or_nothing(x)) for is_chosen, x in zip(chosen, xs, strict=True)]
 
 
+def _written_dot(make: Any, *wx: Any) -> Any:
+    half = len(wx) // 2
+    pairs = zip(wx[:half], wx[half:], strict=True)
+    return joined(make, arithmetic.add, *[make(arithmetic.mul, w, x) for w, x in pairs])
+
+
 # A sum of n terms rounds n - 1 times, by half an ulp of the largest sum on the way; 32 covers the 64 operands the tests
 # give. Of a product each rounding can be a whole ulp of the result.
-sum: Primitive = Primitive("sum", "x₁ + ... + xₙ", floats.sum, lambda out, *xs: (1.0,) * len(xs), symbol="Σ", ulps=32)
-mean = Primitive("mean", "(x₁ + ... + xₙ) / n", floats.mean, lambda out, *xs: (1.0 / len(xs),) * len(xs), ulps=32)
+sum: Primitive = Primitive(
+    "sum",
+    "x₁ + ... + xₙ",
+    floats.sum,
+    lambda out, *xs: (1.0,) * len(xs),
+    symbol="Σ",
+    ulps=32,
+    expansion=lambda make, *xs: joined(make, arithmetic.add, *xs),
+)
+mean = Primitive(
+    "mean",
+    "(x₁ + ... + xₙ) / n",
+    floats.mean,
+    lambda out, *xs: (1.0 / len(xs),) * len(xs),
+    ulps=32,
+    expansion=lambda make, *xs: make(arithmetic.div, joined(make, arithmetic.add, *xs), float(len(xs))),
+)
 prod = Primitive(
-    "prod", "x₁ · ... · xₙ", floats.prod, _prod_partials, symbol="Π", domain=on((-10.0, 10.0)), ulps=64, scales=True
+    "prod",
+    "x₁ · ... · xₙ",
+    floats.prod,
+    _prod_partials,
+    symbol="Π",
+    domain=on((-10.0, 10.0)),
+    ulps=64,
+    scales=True,
+    expansion=lambda make, *xs: joined(make, arithmetic.mul, *xs),
 )
 dot = Primitive(
     "dot",
@@ -61,6 +91,7 @@ dot = Primitive(
     ulps=32,
     scales=True,
     parity=0,
+    expansion=_written_dot,
 )
 norm = Primitive(
     "norm",
@@ -69,10 +100,17 @@ norm = Primitive(
     lambda out, *xs: [over(x, out) for x in xs],
     symbol="‖x‖",
     domain=on(REAL, kinks=math.hypot),
+    text=of_list("norm"),
 )
 # The rounding of a difference, up to 100 in the domain, comes back as a relative error of its exponential: 64 ulps.
 logsumexp = Primitive(
-    "logsumexp", "ln(eˣ¹ + ... + eˣⁿ)", floats.logsumexp, _logsumexp_partials, domain=on((-50.0, 50.0)), ulps=128
+    "logsumexp",
+    "ln(eˣ¹ + ... + eˣⁿ)",
+    floats.logsumexp,
+    _logsumexp_partials,
+    domain=on((-50.0, 50.0)),
+    ulps=128,
+    text=of_list("logsumexp"),
 )
 # The n results of softmax share one logsumexp, their second operand: n + 1 nodes, not n².
 softmax = Primitive(
@@ -82,6 +120,7 @@ softmax = Primitive(
     [lambda out, x, total: out, lambda out, x, total: -out],
     domain=on((-50.0, 50.0), (0.0, 50.0)),
     ulps=128,  # as of logsumexp
+    expansion=lambda make, x, total: make(exponentials.exp, make(arithmetic.sub, x, total)),
 )
 log_softmax = Primitive(
     "log_softmax",
@@ -91,6 +130,25 @@ log_softmax = Primitive(
     domain=on((-700.0, 700.0)),
     ulps=4,
     vectorises=True,
+    expansion=lambda make, x, total: make(arithmetic.sub, x, total),
 )
-max: Primitive = Primitive("max", "the largest", floats.max, _extreme_partials, domain=on(REAL, kinks=gap), ulps=4)
-min = Primitive("min", "the smallest", floats.min, _extreme_partials, domain=on(REAL, kinks=gap), ulps=4)
+max: Primitive = Primitive(
+    "max",
+    "the largest",
+    floats.max,
+    _extreme_partials,
+    domain=on(REAL, kinks=gap),
+    ulps=4,
+    text=of_list("max"),
+    latex=command(r"\max"),
+)
+min = Primitive(
+    "min",
+    "the smallest",
+    floats.min,
+    _extreme_partials,
+    domain=on(REAL, kinks=gap),
+    ulps=4,
+    text=of_list("min"),
+    latex=command(r"\min"),
+)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from autodiff import floats
+from autodiff.primitives.notation import Form
 
 Rule = Callable[..., Any]
 
@@ -79,6 +80,12 @@ class Primitive:
         vectorises: whether a loop over it becomes vector instructions: it is cheap, and calls nothing.
         python: a template with {} for each operand, shorter in Python than a call, with the same value for all floats.
 
+    How formulas write it:
+        text: its form in Python, which gives its value; name(x, ...) unless given.
+        latex: its form in LaTeX; the name as a word, applied, unless given.
+        expansion: what is written in its place, for others in disguise: a function of `make(primitive, *operands)` and
+            the operands.
+
     `autodiff.primitive` makes one of your own.
 
     >>> from autodiff.primitives import mul
@@ -105,6 +112,9 @@ class Primitive:
         involution: bool = False,
         vectorises: bool = False,
         python: str | None = None,
+        text: Form | None = None,
+        latex: Form | None = None,
+        expansion: Callable[..., Any] | None = None,
     ) -> None:
         self.name = self.__name__ = name
         self.formula = formula
@@ -123,6 +133,9 @@ class Primitive:
         self.involution = involution
         self.vectorises = vectorises
         self.python = python
+        self.text = text
+        self.latex = latex
+        self.expansion = expansion
         self.__module__ = __package__
         self.__doc__ = f"Return {formula}.\n\nSmooth on {self.domain}, where the error is at most {ulps} ulps."
 

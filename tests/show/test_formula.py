@@ -11,7 +11,6 @@ import autodiff as ad
 from autodiff import Value, formula, gradient, primitives
 from autodiff.primitives import KNOWN, TABLE
 from autodiff.show.formulas.formula import Formula
-from autodiff.show.formulas.notation import EXPANSIONS, NOTATIONS
 from autodiff.testing import Program, Step, programs
 
 
@@ -152,12 +151,13 @@ def test_a_primitive_of_ones_own_is_a_call_even_where_it_bears_a_name_of_the_tab
 
 
 def test_every_primitive_has_its_notation_and_it_fits() -> None:
-    assert set(NOTATIONS) | set(EXPANSIONS) == set(KNOWN)
-    assert not set(NOTATIONS) & set(EXPANSIONS)
-    for name, notation in NOTATIONS.items():
-        for form in notation:
+    for name, primitive in KNOWN.items():
+        forms = [form for form in (primitive.text, primitive.latex) if form is not None]
+        assert not forms or primitive.expansion is None, name
+        assert primitive.text or primitive.expansion or (primitive.arity and not primitive.for_rules), name
+        for form in forms:
             places = form.template.count("{}")
-            assert places == TABLE[name].arity if "{...}" not in form.template else TABLE[name].arity is None, name
+            assert places == primitive.arity or (places == 0 and "{...}" in form.template), name
             assert len(form.needs) in (0, places), name
 
 

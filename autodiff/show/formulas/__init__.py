@@ -3,7 +3,8 @@
 formula    `formula(y)`, and one operation on a line of its own
 terms      the graph once more, made of terms and lightly simplified
 writing    from terms to text: parentheses, names for what is used again
-notation   how each primitive is written, as data
+
+How each primitive is written is data, in its row of the table: `Primitive.text`, `latex` and `expansion`.
 """
 
 from autodiff.show.formulas.formula import formula

@@ -8,7 +8,7 @@
     x^{3} \\cdot \\left(1 - \\tanh\\left(x\\right)^{2}\\right) + 3 \\cdot \\tanh\\left(x\\right) \\cdot x^{2}
 
 It is made in three steps: `terms.py` reads the graph and simplifies it lightly, `writing.py` decides what gets a name
-and what is left out, and fills in the notation of each primitive, which is data, in `notation.py`.
+and what is left out, and fills in the form of each primitive, which stands in its row of the table.
 """
 
 from collections.abc import Iterable, Mapping

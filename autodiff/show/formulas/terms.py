@@ -27,8 +27,7 @@ from sys import float_info
 from typing import Any
 
 from autodiff.graph import topological_order
-from autodiff.primitives import KNOWN, Primitive, add, cosh, div, hypot, mul, neg, pow, sigmoid, sqrt, sub, tanh
-from autodiff.show.formulas.notation import EXPANSIONS
+from autodiff.primitives import Primitive, add, cosh, div, hypot, mul, neg, pow, sigmoid, sqrt, sub, tanh
 from autodiff.value import Value
 
 _LARGEST_POWER = 64.0
@@ -78,11 +77,10 @@ class Terms:
     def make(self, op: Primitive, *operands: Term | float) -> Term:
         """Return op(*operands), or what it is simplified to; a float is an operand, too."""
         terms = tuple([x if isinstance(x, Term) else self.number(x) for x in operands])
-        in_table = KNOWN.get(op.name) is op
-        if in_table and op.name in EXPANSIONS:
-            expanded: Term = EXPANSIONS[op.name](self.make, *terms)
+        if op.expansion is not None:
+            expanded: Term = op.expansion(self.make, *terms)
             return expanded
-        if self._simplifying and in_table and op in RULES:
+        if self._simplifying and op in RULES:
             simplified = RULES[op](self, *terms)
             if simplified is not None:
                 return simplified

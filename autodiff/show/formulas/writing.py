@@ -12,16 +12,17 @@ is then never longer than its graph, however often its parts are shared. Nothing
 """
 
 import math
+import re
 from collections import Counter, deque
 from collections.abc import Collection, Mapping, Sequence
 from itertools import count, islice
 from typing import Literal, NamedTuple
 
 from autodiff.graph import topological_order
-from autodiff.primitives import TABLE, mul, pow
-from autodiff.show.formulas.notation import ANY, ATOM, MUL, NEG, NOTATIONS, POW, Form, notation
+from autodiff.primitives import Primitive, mul, pow
+from autodiff.primitives.notation import ANY, ATOM, MUL, NEG, POW, Form, command
 from autodiff.show.formulas.terms import Term
-from autodiff.show.words.names import in_latex
+from autodiff.show.words.names import escaped, in_latex
 
 Style = Literal["text", "latex"]
 ELLIPSIS = {"text": "...", "latex": r"\ldots"}
@@ -176,11 +177,16 @@ _KNOWN = {
 def _form(term: Term, style: Style, names: Mapping[Term, str]) -> Form:
     assert term.op is not None
     op = term.op
-    table = NOTATIONS if TABLE.get(op.name) is op else {}  # one of the user's own may bear the same name
-    found = notation(table, op.name, len(term.operands))
-    if style == "latex" and op is mul and term.operands[0].number is not None and _begins_with_letter(term, names):
-        return found.latex._replace(template=r"{} \, {}")
-    return found.text if style == "text" else found.latex
+    if style == "text":
+        return op.text or Form(f"{_name(op)}({{...}})")
+    if op is mul and term.operands[0].number is not None and _begins_with_letter(term, names):
+        return mul.latex._replace(template=r"{} \, {}")  # type: ignore[union-attr]
+    return op.latex or command(f"\\operatorname{{{escaped(_name(op))}}}")
+
+
+def _name(op: Primitive) -> str:
+    """The name of an operation as that of a function: what traces and checkpoints made may bear any other."""
+    return re.sub(r"\W+", "_", op.name).strip("_") or "f"
 
 
 def _begins_with_letter(term: Term, names: Mapping[Term, str]) -> bool:
