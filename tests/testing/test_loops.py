@@ -18,7 +18,7 @@ np = pytest.importorskip("numpy")
 pytest.importorskip("numba")
 
 from autodiff.compiler.backends.numba import NumbaBackend  # noqa: E402
-from autodiff.compiler.nests.schema import Elementwise, Flat, Header, Nests, Run  # noqa: E402
+from autodiff.compiler.nests.schema import Elementwise, Flat, Header, Nests  # noqa: E402
 from autodiff.compiler.program.opcodes import CODE, OPCODES  # noqa: E402
 
 SMOOTH = ["tanh", "sin", "sigmoid", "arctan", "add", "sub", "mul", "sum", "dot", "mean", "logsumexp"]
@@ -161,16 +161,9 @@ def told(nests: Nests, one: int) -> dict[int, tuple[Any, ...]]:
             else:
                 assert nest.start is not None
                 code = CODE["strong_products" if nest.strong else "products"]
-                operands = [nest.start.turned(*turn), *[x for run in nest.runs for x in factors(run, turn)]]
+                operands = [nest.start.turned(*turn), *[x for run in nest.runs for x in run.factors(*turn, lanes)]]
             found[nest.out.turned(*turn)] = meant(code, operands, one)
     return found
-
-
-def factors(run: Run, turn: tuple[int, int, int]) -> list[int]:
-    """Return the addresses of the factors of a run, in the order of its instruction."""
-    pairs = run.pairs if run.listed else [(k * run.a.k, k * run.b.k) for k in range(run.length)]
-    terms = [(run.a.turned(*turn) + x, run.b.turned(*turn) + y) for x, y in pairs]
-    return [x for term in terms for x in (reversed(term) if run.swapped else term)]
 
 
 @settings(max_examples=4 * settings().max_examples)  # a tenth of the time of an example that runs

@@ -11,8 +11,8 @@ The loops count h, j and i, from the outermost one inwards, and every address is
 from row to row has as many addresses as there are lanes, side by side; then i counts the lanes, or the lanes of several
 numbers that stand side by side.
 
-`encoding` writes records into a table, in machine code; `decoded` reads them back, and is what `listing` and `meaning`
-see. Whoever runs a table (the kernels of numba) reads its words by the names below.
+`meaning` says what they do, one number after the other. `encoding` writes them into a table, in machine code; `decoded`
+reads them back for `meaning` and `listing`. What runs a table fast reads its words, by the names below.
 """
 
 from collections.abc import Iterator, Sequence
@@ -80,6 +80,13 @@ class Run(NamedTuple):
     a: Affine
     b: Affine
     pairs: tuple[tuple[int, int], ...] = ()
+
+    def factors(self, h: int, j: int, i: int, active: int) -> list[int]:
+        """The addresses of all factors after so many turns, two a term, with so many rows in the block."""
+        turns = range(active if self.length == ACTIVE_LANES else self.length)
+        pairs = self.pairs if self.listed else [(k * self.a.k, k * self.b.k) for k in turns]
+        a, b = self.a.turned(h, j, i), self.b.turned(h, j, i)
+        return [z for x, y in pairs for z in ((b + y, a + x) if self.swapped else (a + x, b + y))]
 
 
 class Sum(NamedTuple):

@@ -1,0 +1,205 @@
+"""Nests: what the fast interpreter makes of them is what they mean, and that is what the program means.
+
+A program is run three ways: by the Python backend, instruction by instruction; by `meaning`, nest by nest; by the
+kernels of numba. The first two do the same arithmetic in the same order, and agree to the last bit for any primitive
+and any numbers. So do the last two, but for elementary functions, of which numba takes those of another library.
+"""
+
+import random
+import struct
+from collections.abc import Callable, Sequence
+from itertools import chain
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import autodiff
+from autodiff import Value, compile, value_and_grad
+from autodiff.compiler.backends.python import PythonBackend
+from autodiff.compiler.nests import meaning
+from autodiff.compiler.nests.schema import Header, Nests
+from autodiff.compiler.program.program import Program
+from autodiff.testing import LoopProgram, loop_programs, programs
+from autodiff.testing.loops import WHOLE
+
+np = pytest.importorskip("numpy")
+pytest.importorskip("numba")
+
+from autodiff.compiler.backends.numba import NumbaBackend  # noqa: E402
+
+SPECIAL = [float("nan"), float("inf"), -float("inf"), 0.0, -0.0, 1.0, -1.0, 0.5, 1e308, -1e308, 5e-324, 3.0, -7.25]
+ORDINARY = [-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 0.25, 0.7, -1.3]
+# What rounds as IEEE 754 has it: the same bits wherever it is computed.
+ROUNDED = ["add", "sub", "mul", "div", "neg", "square", "reciprocal", "sqrt", "abs", "relu", "maximum", "minimum"]
+ROUNDED += ["sum", "mean", "dot", "prod", "max", "min"]
+SMOOTH = ["tanh", "sin", "sigmoid", "arctan", "add", "sub", "mul", "sum", "dot", "mean", "logsumexp", "norm"]
+
+
+def bits(numbers: Sequence[float]) -> list[bytes]:
+    """The bits of numbers, those of every nan alike."""
+    return [struct.pack("d", x) if x == x else b"nan" for x in numbers]
+
+
+def flat(x: Any) -> list[Any]:
+    return [y for child in x for y in flat(child)] if isinstance(x, (list, tuple)) else [x]
+
+
+def compiled_program(f: Callable[..., Any], arguments: Sequence[Any], rows: tuple[int, ...]) -> Program:
+    """The program that f is traced as, with rows of these arguments, before any pass of a backend."""
+    compiled = compile(f, rows=rows, backend="python")
+    compiled(*[[x] if i in rows else x for i, x in enumerate(arguments)])
+    ((version,),) = compiled._dispatcher.versions.values()
+    program: Program = version.program
+    return program
+
+
+@st.composite
+def loops(draw: st.DrawFn, primitives: Sequence[str] = WHOLE, **more: Any) -> Program:
+    """Loops over lists, with the slopes of what they give in some lists, some of which have rows."""
+    program: LoopProgram = draw(loop_programs(primitives, max_length=24, **more))
+    every = range(len(program.inputs))
+    f = program.closing_over(*[[Value(x) for x in numbers] for numbers in program.parameters])
+
+    def loss(*inputs: Any) -> Any:
+        return autodiff.sum([(i % 5 - 1.0) * y for i, y in enumerate(f(*inputs))])
+
+    both = draw(st.sampled_from([f, lambda *inputs: flat(value_and_grad(loss, [*every])(*inputs))]))
+    return compiled_program(both, program.inputs, tuple(draw(st.sets(st.sampled_from(every)))))
+
+
+@st.composite
+def graphs(draw: st.DrawFn, primitives: Sequence[str] | None = None) -> Program:
+    """A random graph and its gradient in leaves, some of which have rows."""
+    program = draw(programs(primitives))
+
+    def f(*leaves: Any) -> Any:
+        return program.run([*leaves])[-1]
+
+    rows = draw(st.sets(st.sampled_from(range(len(program.leaves)))))
+    return compiled_program(value_and_grad(f, [*range(len(program.leaves))]), program.leaves, tuple(rows))
+
+
+@st.composite
+def ragged(draw: st.DrawFn) -> Program:
+    """Sums of different lengths over different starts, strong and plain, in step or not, and operations on them."""
+    inputs, instructions = draw(st.integers(2, 24)), list[tuple[str, list[int]]]()
+    slots = inputs + 3  # -0.0, 0.0 and 1.0
+    for _ in range(draw(st.integers(1, 3))):
+        kind, count = draw(st.sampled_from(["products", "strong_products"])), draw(st.integers(1, 12))
+        x, y = draw(st.integers(0, slots - 1)), draw(st.integers(0, slots - 1))
+        steps = draw(st.tuples(*[st.sampled_from([0, 1, 1, 2, -1, 7])] * 4))
+        shorter, start = draw(st.sampled_from([0, 0, 1, -1])), draw(st.sampled_from([inputs, inputs + 1, 0, slots - 1]))
+        for i in range(count):
+            pairs = range(max(1, draw(st.integers(1, 20)) if shorter < 0 else 3 + shorter * i))
+            at = [((x + i * steps[0] + k * steps[1]) % slots, (y + i * steps[2] + k * steps[3]) % slots) for k in pairs]
+            instructions.append((kind, [start, *chain(*at)]))
+        slots += count
+        instructions += [("relu", [slots - 1 - i]) for i in range(count)]
+        slots += count
+    outputs = range(inputs + 3, slots)
+    varying = bytes(draw(st.lists(st.sampled_from([0, 0, 1]), min_size=inputs, max_size=inputs)))
+    return Program.of(inputs, [-0.0, 0.0, 1.0], instructions, outputs, [slots - 1], b"\1", varying)
+
+
+def numbers_for(
+    program: Program, count: int, special: bool, rng: random.Random
+) -> tuple[list[float], list[list[float]]]:
+    """Numbers that all rows share, and some rows."""
+
+    def drawn() -> float:
+        return (
+            rng.choice(SPECIAL)
+            if special and rng.random() < 0.2
+            else rng.choice([*range(-3, 4), 0.25, 0.7, -1.3]) * 1.0
+        )
+
+    wide = sum(program.varying)
+    return [drawn() for _ in range(program.inputs - wide)], [[drawn() for _ in range(wide)] for _ in range(count)]
+
+
+def in_order(program: Program, shared: Sequence[float], row: Sequence[float]) -> list[float]:
+    of_all, of_row = iter(shared), iter(row)
+    return [next(of_row) if varies else next(of_all) for varies in program.varying]
+
+
+class Ways:
+    """A program run three ways on the same numbers; `reduce` adds its outputs up over the rows."""
+
+    def __init__(self, program: Program, count: int, special: bool, rng: random.Random, reduce: bool = False) -> None:
+        self.backend = NumbaBackend(program, "sum" if reduce else None)
+        self.nests: Nests = self.backend.nests
+        self.program = self.backend.program  # after the passes for loops
+        self.shared, self.rows = numbers_for(program, count, special, rng)
+
+    def by_instruction(self) -> tuple[list[float], list[bool]]:
+        outputs, holds = PythonBackend(self.program).run_rows(self.shared, self.rows)
+        return flat(outputs), holds
+
+    def by_meaning(self) -> tuple[list[float], list[bool]]:
+        outputs, holds = meaning.run_rows(self.nests, self.shared, self.rows)
+        return flat(outputs), holds
+
+    def by_kernels(self) -> tuple[list[float], list[bool]]:
+        outputs, holds = self.backend.run_rows(np.array(self.shared), np.array(self.rows).reshape(len(self.rows), -1))
+        return outputs.ravel().tolist(), holds.tolist()
+
+    def alone(self) -> tuple[list[float], list[float]]:
+        """The outputs of one run without rows, by meaning and by the kernels."""
+        numbers = in_order(self.program, self.shared, self.rows[0])
+        backend = NumbaBackend(self.program._replace(varying=bytes(self.program.inputs)))
+        return meaning.run(backend.nests, numbers)[0], backend.run(np.array(numbers))[0].tolist()
+
+    def totals(self) -> tuple[list[float], list[float]]:
+        """The totals over rows, by meaning and by the kernels, which add up what they made of each chunk of rows."""
+        lanes = self.nests.header[Header.LANES]
+        chunks = [self.rows[i : i + lanes] for i in range(0, len(self.rows), lanes)]
+        with np.errstate(all="ignore"):
+            first, *others = [np.array(meaning.run_totals(self.nests, self.shared, chunk)) for chunk in chunks]
+            expected = np.where(self.nests.shared, first * len(self.rows), sum(others, first))
+        found, _ = self.backend.run_rows(np.array(self.shared), np.array(self.rows).reshape(len(self.rows), -1))
+        return expected.tolist(), found.tolist()
+
+
+COUNTS = st.sampled_from([1, 2, 7, 32, 33, 70])  # parts of a block of rows, a block, several
+RANDOM = st.randoms(use_true_random=False)
+EXACT = st.one_of(loops(), loops(ROUNDED), graphs(ROUNDED), ragged())
+MORE = settings(max_examples=2 * settings().max_examples)
+
+
+@MORE
+@given(st.one_of(EXACT, loops(SMOOTH), graphs()), COUNTS, st.booleans(), RANDOM)
+def test_nests_mean_what_their_program_means(program: Program, count: int, special: bool, rng: random.Random) -> None:
+    ways = Ways(program, min(count, 33), special, rng)
+    (expected, wanted), (found, holds) = ways.by_instruction(), ways.by_meaning()
+    assert bits(found) == bits(expected)
+    assert holds == wanted
+
+
+@MORE
+@given(EXACT, COUNTS, st.booleans(), RANDOM)
+def test_kernels_give_what_nests_mean(program: Program, count: int, special: bool, rng: random.Random) -> None:
+    ways = Ways(program, count, special, rng)
+    (expected, wanted), (found, holds) = ways.by_meaning(), ways.by_kernels()
+    assert bits(found) == bits(expected)
+    assert holds == wanted
+    expected, found = ways.alone()
+    assert bits(found) == bits(expected)
+
+
+@given(EXACT, COUNTS, st.booleans(), RANDOM)
+def test_totals_over_rows_are_what_nests_mean(program: Program, count: int, special: bool, rng: random.Random) -> None:
+    expected, found = Ways(program, count, special, rng, reduce=True).totals()
+    assert bits(found) == bits(expected)
+
+
+@given(st.one_of(loops(SMOOTH), graphs()), COUNTS, RANDOM)
+def test_elementary_functions_differ_in_last_bits_alone(program: Program, count: int, rng: random.Random) -> None:
+    """Two libraries differ by an ulp or two; what follows magnifies that, not by more than 1e6 for small numbers."""
+    ways = Ways(program, count, False, rng)
+    slots = [program.evaluate_slots(in_order(program, ways.shared, row)) for row in ways.rows]
+    if not all(abs(x) < 1e3 for x in chain(*slots)):
+        return
+    expected, found = ways.by_meaning()[0], ways.by_kernels()[0]
+    assert np.allclose(found, expected, 1e-9, 1e-9)
