@@ -19,15 +19,7 @@ from autodiff import Value, modes, sources
 from autodiff.backward import one_pass_at_a_time
 from autodiff.system import blocks, inside
 from autodiff.transforms import transforms
-
-
-def line_here() -> int:
-    import inspect
-
-    frame = inspect.currentframe()
-    assert frame is not None
-    assert frame.f_back is not None
-    return frame.f_back.f_lineno
+from tests.examples import line_here
 
 
 def test_no_grad_records_nothing() -> None:

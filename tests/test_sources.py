@@ -16,15 +16,7 @@ import pytest
 import autodiff as ad
 import nn
 from autodiff import Value, sources
-
-
-def line_here() -> int:
-    import inspect
-
-    frame = inspect.currentframe()
-    assert frame is not None
-    assert frame.f_back is not None
-    return frame.f_back.f_lineno
+from tests.examples import line_here
 
 
 def test_source_is_the_users_line_only_inside_the_context() -> None:

@@ -39,15 +39,7 @@ from autodiff.compiler.program.program import Program
 from autodiff.testing import programs
 
 ROOT = Path(__file__).parent.parent.parent
-BACKENDS = ["python", "numba"]
 SPECIAL = [0.0, -0.0, 1.0, -1.0, 0.5, 2.0, math.inf, -math.inf, math.nan, 1e308, -1e308, 5e-324]
-
-
-@pytest.fixture(params=BACKENDS)
-def backend(request: pytest.FixtureRequest) -> str:
-    if request.param == "numba":
-        pytest.importorskip("numba")
-    return str(request.param)
 
 
 def points(program: Any) -> st.SearchStrategy[list[float]]:

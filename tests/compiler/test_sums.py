@@ -15,15 +15,7 @@ from hypothesis import strategies as st
 import autodiff as ad
 from autodiff import compile, value_and_grad
 
-BACKENDS = ["python", "numba"]
 COMPENSATED = sys.version_info >= (3, 12)  # Python's own sum of floats, which eager code calls
-
-
-@pytest.fixture(params=BACKENDS)
-def backend(request: pytest.FixtureRequest) -> str:
-    if request.param == "numba":
-        pytest.importorskip("numba")
-    return str(request.param)
 
 
 def bits(numbers: Any) -> list[str]:
@@ -222,7 +214,7 @@ def test_eager_code_and_every_backend_add_alike(steps: list[Step], points: list[
 
     expected = [bits(run(steps, xs, IN_ORDER)) for xs in points]
     assert [bits(x.data for x in f([ad.Value(x) for x in xs])) for xs in points] == expected
-    for backend in BACKENDS:
+    for backend in ("python", "numba"):
         compiled = compile(f, backend=backend)
         assert [bits(compiled(xs)) for xs in points] == expected
 

@@ -8,6 +8,7 @@ import pytest
 
 import autodiff as ad
 from autodiff import Value
+from tests.examples import micrograds
 
 TIGHT = 1e-12
 
@@ -50,16 +51,7 @@ def test_l2_norm_of_a_matrix_product() -> None:
 
 def test_micrograd_readme() -> None:
     a, b = Value(-4.0), Value(2.0)
-    c = a + b
-    d = a * b + b**3
-    c += c + 1
-    c += 1 + c + (-a)
-    d += d * 2 + (b + a).relu()
-    d += 3 * d + (b - a).relu()
-    e = c - d
-    f = e**2
-    g = f / 2.0
-    g += 10.0 / f
+    g = micrograds(a, b)
     assert f"{g.data:.4f}" == "24.7041"
     g.backward()
     assert (f"{a.grad:.4f}", f"{b.grad:.4f}") == ("138.8338", "645.5773")

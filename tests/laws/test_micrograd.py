@@ -17,6 +17,7 @@ import autodiff as ad
 from autodiff import Value
 from autodiff.testing import check_grads
 from nn import MLP, Layer, Module, Neuron
+from tests.examples import micrograds
 
 
 def message(call: Callable[[], Any]) -> str:
@@ -111,25 +112,12 @@ def test_a_topological_order_of_ones_own_differentiates_by_hand() -> None:
 
 
 def test_derivatives_by_a_small_step_are_what_backward_gives() -> None:
-    def f(a: Value, b: Value) -> Value:
-        c = a + b
-        d = a * b + b**3
-        c += c + 1
-        c += 1 + c + (-a)
-        d += d * 2 + (b + a).relu()
-        d += 3 * d + (b - a).relu()
-        e = c - d
-        f = e**2
-        g = f / 2.0
-        g += 10.0 / f
-        return g
-
     a, b = Value(-4.0), Value(2.0)
-    g = f(a, b)
+    g = micrograds(a, b)
     g.backward()
     assert [f"{x:.4f}" for x in (g.data, a.grad, b.grad)] == ["24.7041", "138.8338", "645.5773"]
     h = 1e-6
-    assert (f(Value(-4.0 + h), b).data - g.data) / h == pytest.approx(a.grad, rel=1e-4)
+    assert (micrograds(Value(-4.0 + h), b).data - g.data) / h == pytest.approx(a.grad, rel=1e-4)
 
 
 # --- networks ---

@@ -23,6 +23,7 @@ import autodiff as ad
 import nn
 from autodiff import Value, draw
 from autodiff.show.drawings.drawing import Drawing
+from tests.examples import neuron
 
 Scheme = Literal["light", "dark"]
 
@@ -231,14 +232,6 @@ return [...document.querySelectorAll("svg")].flatMap((svg, number) => {
 
 
 # --- screenshots ---
-
-
-def neuron() -> Value:
-    """Return y = tanh(w x + b), before backward."""
-    w, x, b = Value(0.5, "w"), Value(2.0, "x"), Value(-0.3, "b")
-    y = ad.tanh(w * x + b)
-    y.label = "y"
-    return y
 
 
 def _after(y: Value) -> Value:

@@ -20,6 +20,7 @@ from autodiff.show.drawings.reader import parts_of
 from autodiff.show.words.numbers import shortened
 from autodiff.show.words.theme import PALETTE, contrast
 from autodiff.testing import Program, programs
+from tests.examples import neuron
 from tests.show.test_show import circuit, needs_png, needs_svg, no_program, no_renderer  # noqa: F401
 from tests.show.test_steps import doubled_twice
 
@@ -69,13 +70,6 @@ class Reader(HTMLParser):
 
     def ids(self) -> list[str]:
         return [attributes["id"] or "" for attributes in self.having("id")]
-
-
-def neuron() -> Value:
-    w, x, b = Value(0.5, "w"), Value(2.0, "x"), Value(-0.3, "b")
-    y = ad.tanh(w * x + b)
-    y.label = "y"
-    return y
 
 
 def hostile() -> Value:

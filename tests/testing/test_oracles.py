@@ -19,21 +19,13 @@ from autodiff.primitives import KNOWN, TABLE
 from autodiff.testing import Program, complex_step, error_in_ulps, mpmath_gradient, mpmath_value, points, programs
 from autodiff.testing.complexes import COMPLEX
 from autodiff.testing.mathematics import derivative, formulas, value
+from tests.examples import swish
 from tests.oracles import GRADIENT_TERMS, planted
 
 WITHOUT_COMPLEX = {"erf", "erfc", "gelu"}
 EACH = pytest.mark.parametrize("primitive", KNOWN.values(), ids=KNOWN)
 EACH_COMPLEX = pytest.mark.parametrize("name", COMPLEX)
 FEWER = settings(max_examples=max(1, settings().max_examples // 5))  # a graph of mpmath numbers costs milliseconds
-
-swish = ad.primitive(
-    "swish",
-    evaluate=lambda x, beta: x * ad.sigmoid(beta * x),
-    partials=[
-        lambda out, x, beta: ad.sigmoid(beta * x) * (1 + beta * x * ad.sigmoid(-beta * x)),
-        lambda out, x, beta: x * x * ad.sigmoid(beta * x) * ad.sigmoid(-beta * x),
-    ],
-)
 
 
 def near(got: Any, expected: Any, digits: int) -> bool:
