@@ -143,6 +143,7 @@ class Compiled(Bindable):
 
         That is what `f(*args).backward()` adds, in one run. With rows it is that of their mean or sum.
 
+        >>> from autodiff import Value
         >>> w = Value(3.0)
         >>> square = compile(lambda x: w * w * x)
         >>> square.backward(2.0), w.grad

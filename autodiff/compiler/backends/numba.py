@@ -22,19 +22,10 @@ from autodiff.compiler.backends.kernels.units import units
 from autodiff.compiler.nests.listing import listing
 from autodiff.compiler.nests.reroll import reroll
 from autodiff.compiler.nests.schema import ONE, REDUCED, ROWS, Header
-from autodiff.compiler.passes.flatten_sums import flatten_sums
-from autodiff.compiler.passes.fold_products import fold_products
-from autodiff.compiler.passes.multiply_out_powers import multiply_out_powers
-from autodiff.compiler.passes.shorten_sums import shorten_sums
+from autodiff.compiler.passes.order import optimised
 from autodiff.compiler.program.program import Program
 
 Array = Any
-PASSES = {
-    "multiply out powers": multiply_out_powers,
-    "flatten sums": flatten_sums,
-    "fold products": fold_products,
-    "shorten sums": shorten_sums,
-}
 _MOST_CHUNKS = 64  # of blocks of rows, each summed by itself, so that sums are the same for any number of threads
 _CALL = slice(Header.GIVEN_SHARED, Header.MODE + 1)  # what differs from call to call stands together, at the end
 
@@ -75,10 +66,7 @@ class NumbaBackend:
 
     def __init__(self, program: Program, reduction: str | None = None, threads: int = 1) -> None:
         self.reduction, self.threads = reduction, threads
-        self.effects: dict[str, int] = {}
-        for name, improve in PASSES.items():
-            program = improve(program)
-            self.effects[name] = len(program.codes)
+        program, self.effects = optimised(program, for_loops=True)
         self.program = program
         self.nests = reroll(program, reduction is not None)
         self._units = units()

@@ -9,7 +9,6 @@ What depends on inputs that vary from row to row comes second, in lanes: `lanes`
 output that is a product, and is to be added up over the rows, is a sum over the lanes, and comes last.
 """
 
-from array import array
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +16,7 @@ import numpy as np
 from autodiff.compiler.nests import loops as layout
 from autodiff.compiler.nests.schema import MOST_OPCODES, Header, Nests
 from autodiff.compiler.program.opcodes import CODE, OPCODES
-from autodiff.compiler.program.program import Program, rebuilt
+from autodiff.compiler.program.program import Builder, Program
 
 Array = Any
 _TOTALS = {"products": 1, "strong_products": 2, "mul": 3, "strong_mul": 4}  # if they are one product a row
@@ -245,20 +244,17 @@ def _with_totals(program: Program) -> Program:
     used = bytearray(program.slots)
     for x in (*program.operands, *program.guards):
         used[x] = 1
-    instructions = list(program.instructions())
-    moved = [(code, tuple([x if x < program.first else x + 1 for x in xs])) for code, xs in instructions]
-    outputs, replaced = array("i"), dict[int, int]()
-    for x in program.outputs:
-        new = x if x < program.first else x + 1
-        lone = x >= program.first and not used[x] and _is_product(program, *instructions[x - program.first])
-        if varying[x] and not lone:
-            if x not in replaced:
-                replaced[x] = program.first + 1 + len(moved)
-                moved.append((CODE["mul"], (program.first, new)))
-            new = replaced[x]
-        outputs.append(new)
-    guards = array("i", [x if x < program.first else x + 1 for x in program.guards])
-    return rebuilt(program, moved, [*program.constants, 1.0], outputs=outputs, guards=guards)
+    build, place, products = Builder.like(program), list[int](), set[int]()
+    place += [*range(program.inputs), *map(build.constant, program.constants)]
+    for slot, (code, operands) in enumerate(program.instructions(), program.first):
+        place.append(build.add(code, [place[x] for x in operands]))
+        if not used[slot] and _is_product(program, code, operands):
+            products.add(slot)
+    totals = {
+        x: build.add(CODE["mul"], [build.constant(1.0), place[x]]) if varying[x] and x not in products else place[x]
+        for x in program.outputs
+    }
+    return build.program([totals[x] for x in program.outputs], [place[x] for x in program.guards], program.expected)
 
 
 def _is_product(program: Program, code: int, operands: tuple[int, ...]) -> bool:

@@ -1,1 +1,1 @@
-"""Passes: functions from program to program."""
+"""Passes: functions from program to program, a page each; `order` is the list."""

@@ -4,6 +4,8 @@ Numbers live in slots: first the inputs, then the constants, then one for the re
 is an opcode and the slots of its operands, all earlier than its own. There are no Python objects in it, beside the
 primitives of users: a program can be pickled (`saved` says how), and any backend can run it.
 
+A `Builder` writes it; with slots as numbers, `Program.of` does:
+
     >>> program = Program.of(inputs=2, constants=[3.0], instructions=[("mul", (0, 1)), ("add", (3, 2))], outputs=[4])
     >>> print(program.listing())
     inputs  x0 x1
@@ -14,6 +16,7 @@ primitives of users: a program can be pickled (`saved` says how), and any backen
     [13.0]
 """
 
+import struct
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -63,24 +66,12 @@ class Program(NamedTuple):
         varying: bytes | None = None,
         primitives: tuple[Primitive, ...] = (),
     ) -> "Program":
-        """Return a program; opcodes may be given by their names."""
-        codes, starts, operands = array("H"), array("q", [0]), array("i")
-        for code, slots in instructions:
-            codes.append(CODE[code] if isinstance(code, str) else code)
-            operands.extend(slots)
-            starts.append(len(operands))
-        return cls(
-            inputs,
-            bytes(inputs) if varying is None else varying,
-            array("d", constants),
-            codes,
-            starts,
-            operands,
-            array("i", outputs),
-            array("i", guards),
-            expected,
-            primitives,
-        )
+        """A program written out, with its slots as numbers; opcodes may be given by their names."""
+        build = Builder(inputs, varying, primitives)
+        slots = [*range(inputs), *map(build.constant, constants)]
+        for code, operands in instructions:
+            slots.append(build.add(CODE[code] if isinstance(code, str) else code, [slots[x] for x in operands]))
+        return build.program([slots[x] for x in outputs], [slots[x] for x in guards], expected)
 
     @property
     def first(self) -> int:
@@ -153,9 +144,76 @@ def _some(names: Sequence[str], limit: int = 16) -> str:
     return " ".join([*names[:limit], *([f"... {len(names) - limit:,} more"] if len(names) > limit else [])])
 
 
-def rebuilt(program: Program, instructions: list[Instruction], constants: list[float], **changes: Any) -> Program:
-    """Return the program with other instructions and constants."""
-    made = Program.of(program.inputs, constants, instructions, ())
-    return program._replace(
-        constants=made.constants, codes=made.codes, starts=made.starts, operands=made.operands, **changes
-    )
+class Builder:
+    """A program being written, one instruction after the other: traced, by hand or by a pass, there is no other way.
+
+    Slots are what `constant` and `add` return, and the inputs, from 0 on. They are provisional: those of constants are
+    below 0, since how many there will be is not known yet. A constant is written once, however often it is asked for.
+
+        >>> build = Builder(inputs=2)
+        >>> product = build.add(CODE["mul"], [0, 1])
+        >>> print(build.program([build.add(CODE["add"], [product, build.constant(3.0)])]).listing())
+        inputs  x0 x1
+        v3 = mul x0 x1
+        v4 = add v3 3.0
+        outputs v4
+    """
+
+    def __init__(self, inputs: int, varying: bytes | None = None, primitives: Iterable[Primitive] = ()) -> None:
+        self.inputs, self.varying = inputs, bytes(inputs) if varying is None else varying
+        self._numbers = array("d")  # of the constants: that of slot -1 - i is number i
+        self._constants: dict[bytes, int] = {}  # slots, by the bits of their numbers
+        self._codes: list[int] = []  # plain lists take half the time of arrays
+        self._starts, self._operands, self._next = [0], list[int](), inputs
+        self._primitives = {primitive: i for i, primitive in enumerate(primitives)}
+
+    @classmethod
+    def like(cls, program: Program) -> "Builder":
+        """An empty program with the inputs of another."""
+        return cls(program.inputs, program.varying, program.primitives)
+
+    def constant(self, number: float) -> int:
+        """The slot of a constant."""
+        bits = struct.pack("d", number)
+        if bits not in self._constants:
+            self._numbers.append(number)
+            self._constants[bits] = -len(self._numbers)
+        return self._constants[bits]
+
+    def number(self, slot: int) -> float:
+        """The number in the slot of a constant."""
+        return self._numbers[-1 - slot]
+
+    def code_of(self, primitive: Primitive) -> int:
+        """The opcode of a primitive, which may be a user's own."""
+        code = CODE.get(primitive.name)
+        if code is not None and OPCODES[code] is primitive:
+            return code
+        return len(OPCODES) + self._primitives.setdefault(primitive, len(self._primitives))
+
+    def add(self, code: int, operands: Sequence[int]) -> int:
+        """The slot of another instruction."""
+        self._codes.append(code)
+        self._operands.extend(operands)
+        self._starts.append(len(self._operands))
+        slot = self._next
+        self._next = slot + 1
+        return slot
+
+    def program(self, outputs: Sequence[int], guards: Sequence[int] = (), expected: bytes = b"") -> Program:
+        """The program with its final slots: inputs, then constants, then instructions."""
+        inputs, count = self.inputs, len(self._numbers)
+        constants = range(inputs + count - 1, inputs - 1, -1)  # below 0, they count from the end
+        final = [*range(inputs), *range(inputs + count, self._next + count), *constants]
+        return Program(
+            inputs,
+            self.varying,
+            self._numbers,
+            array("H", self._codes),
+            array("q", self._starts),
+            array("i", [final[x] for x in self._operands]),
+            array("i", [final[x] for x in outputs]),
+            array("i", [final[x] for x in guards]),
+            expected,
+            tuple(self._primitives),
+        )

@@ -33,9 +33,9 @@ from autodiff.compiler.program import opcodes
 from autodiff.compiler.program.program import Program
 from autodiff.compiler.trace import assignments
 from autodiff.compiler.trace.adjoints import NOT_TAKEN, TracedAdjoints
-from autodiff.compiler.trace.layout import Layout
 from autodiff.compiler.trace.refusals import assigned_inside, backward_inside, foreign, refusal
 from autodiff.compiler.trace.tracers import Condition, Owner, Tracer
+from autodiff.compiler.trace.writer import written
 from autodiff.graph import topological_order
 from autodiff.primitives import Primitive
 from autodiff.sources import Source, user_line
@@ -277,4 +277,4 @@ class Trace(Scope):
 
         `varying` says of each input of ours whether it differs from row to row; leaves never do.
         """
-        return Layout(self).program(list(outputs), bytes(len(self.inputs)) if varying is None else varying)
+        return written(self, list(outputs), bytes(len(self.inputs)) if varying is None else varying)

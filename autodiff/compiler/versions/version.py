@@ -19,7 +19,8 @@ from autodiff.compiler.calls.kept import where_kept
 from autodiff.compiler.calls.options import Options
 from autodiff.compiler.calls.placeholders import on_placeholders, outside_leaves, with_gradient
 from autodiff.compiler.calls.results import Results, builder
-from autodiff.compiler.passes.passes import drop_dead, optimised
+from autodiff.compiler.passes.drop_dead_code import drop_dead_code
+from autodiff.compiler.passes.order import optimised
 from autodiff.compiler.trace.refusals import TracingError
 from autodiff.compiler.trace.tracers import Owner
 from autodiff.compiler.trace.tracing import Trace
@@ -75,7 +76,7 @@ class Version:
         """The guards alone, ready to run."""
         made = self._ready.get("guards")
         if made is None:
-            guards = drop_dead(self.program._replace(outputs=array("i")))
+            guards = drop_dead_code(self.program._replace(outputs=array("i")))
             made = self._ready["guards"] = ready(guards, options.backend, None, options.threads)
         return made
 
@@ -85,7 +86,7 @@ class Version:
         The arithmetic of a backend may round otherwise than Values do, on which f was traced.
         """
         conditions = self.program._replace(outputs=self.program.guards, guards=array("i"), expected=b"")
-        outputs, _ = run(ready(drop_dead(conditions), options.backend))
+        outputs, _ = run(ready(drop_dead_code(conditions), options.backend))
         found = [bool(x != 0.0) for x in outputs]
         others = [i for i, expected in enumerate(self.program.expected) if found[i] != bool(expected)]
         return found[: others[0] + 1] if others else found
