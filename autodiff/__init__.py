@@ -31,6 +31,7 @@ What there is, by use; help() of each shows an example:
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from autodiff import fast
 from autodiff.functions import abs as abs
 from autodiff.functions import (
     add,
@@ -100,6 +101,8 @@ from autodiff.primitives import Domain, Primitive
 from autodiff.transforms.segments import checkpoint, preaccumulate
 from autodiff.transforms.transforms import grad, gradient, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from autodiff.value import Value
+
+fast.bind()
 
 if TYPE_CHECKING:
     from autodiff.arrays import array

@@ -28,9 +28,10 @@ from operator import getitem
 from typing import Any
 from weakref import ref
 
-from autodiff.assigned import data_of, grad_of
+from autodiff.backprop import grad_of
 from autodiff.graph import extended_order
 from autodiff.modes import log_leaves
+from autodiff.number import data_of
 
 _new = object.__new__
 _MET = object()  # under its id a memo of deepcopy keeps the nodes that it has met: their copies are in the memo

@@ -14,8 +14,10 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Never, Protocol, overload
 
 from autodiff import floats, primitives
+from autodiff.fast import dot_of_lists
 from autodiff.primitives import Domain, Primitive, Rule
-from autodiff.value import Value, dot_of_lists, read
+from autodiff.primitives.on_floats import on_floats
+from autodiff.value import Value
 
 Number = Value | float
 
@@ -321,9 +323,11 @@ def primitive(
     if symbol is not None and not isinstance(symbol, str):
         raise TypeError(f"a symbol is a string, got {type(symbol).__name__} {symbol!r}")
     made = Primitive(name, name, evaluate, partials, symbol=symbol, domain=_domain(domain), scales=True)
-    made.evaluate = lambda *operands: read(name, lambda *xs: (evaluate(*xs),), [floats.as_float(x) for x in operands])[
-        0
-    ]
+
+    def evaluated(*operands: Any) -> float:
+        return on_floats(name, lambda *xs: (evaluate(*xs),), [floats.as_float(x) for x in operands], Value)[0]
+
+    made.evaluate = evaluated
     made.__module__ = sys._getframe(1).f_globals.get("__name__", "__main__")
     return made
 

@@ -8,8 +8,9 @@ numpy's, torch's, JAX's, micrograd's and the math module's word for it, and ours
     AttributeError: module 'autodiff' has no attribute 'sofmax'; did you mean 'softmax'?
 """
 
+import sys
 from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NoReturn
 
 _INVERSES = {
@@ -195,9 +196,6 @@ def missing(owner: str, name: str, names: Iterable[str], elsewhere: Mapping[str,
     return AttributeError(message, name=name, obj=None)
 
 
-# Those that completion hides: they may stand on the class on every Python.
-PRIVATE_ELSEWHERE_ON_VALUES = tuple([name for name in ELSEWHERE_ON_VALUES if name.startswith("_")])
-
 # Arguments that other libraries' constructors and backward take.
 OWN_OPERATION = 'an operation of your own is autodiff.primitive("name", evaluate=..., partials=[...])'
 _HISTORY = ("children", "local_grads", "operands", "parents", "op", "_children", "_local_grads", "_prev", "_op")
@@ -230,11 +228,19 @@ def unexpected(owner: str, takes: str, named: Iterable[str], positional: int = 0
     return TypeError(f"{owner} takes {takes}, got {', '.join(got) or f'{positional} arguments'}{remark}")
 
 
+def refused_label(label: Any) -> TypeError:
+    """The TypeError to raise for a label that is not a string."""
+    kind = type(label).__name__
+    if kind in ("tuple", "list", "set"):  # what other engines take there: the operands
+        return TypeError(f"a label is a string, got {kind}; {OWN_OPERATION}")
+    return TypeError(f"a label is a string, got {kind} {label!r}; write label={str(label)!r}")
+
+
 class Elsewhere:
     """A name of another library, on a class: asked of an object or assigned, it raises AttributeError, and says ours.
 
-    A `__getattr__` does it better, where it costs nothing; `value.py` says where not. An object of a subclass that has
-    a `__dict__` may have the name as its own.
+    A `__getattr__` does it better, where it costs nothing; `answer_for` says where not. An object of a subclass that
+    has a `__dict__` may have the name as its own.
 
     >>> def say(number, name):
     ...     raise missing("'Number' object", name, [], {"item": "data"})
@@ -268,3 +274,52 @@ class Elsewhere:
     def __delete__(self, instance: Any) -> None:
         if getattr(instance, "__dict__", {}).pop(self._name, self) is self:
             self._say(instance, self._name)
+
+
+# --- names of other libraries, on a class ---
+
+
+def _is_ours(kind: type, name: str) -> bool:
+    return not isinstance(getattr(kind, name, None), Elsewhere)
+
+
+if sys.version_info >= (3, 12):
+    Listed = type
+else:
+
+    class Listed(type):
+        """A class whose dir(), which help() and completion read, leaves out the names of other libraries."""
+
+        def __dir__(cls) -> list[str]:
+            return [name for name in type.__dir__(cls) if _is_ours(cls, name)]
+
+
+def listed(instance: Any) -> list[str]:
+    """The names that completion offers for an object: the public ones, without those of other libraries."""
+    return [name for name in sorted(object.__dir__(instance)) if name[0] != "_" and _is_ours(type(instance), name)]
+
+
+def say_missing(names: tuple[str, ...], elsewhere: Mapping[str, str], instance: Any, name: str) -> NoReturn:
+    """Raise the AttributeError for a name that an object does not have."""
+    if name[:2] == "__" or name in names:  # what Python and numpy look for; a slot that is not filled yet
+        raise AttributeError(f"{type(instance).__name__!r} object has no attribute {name!r}", name=name, obj=instance)
+    raise missing(f"{type(instance).__name__!r} object", name, names, elsewhere)
+
+
+def answer_for(kind: type[Any], elsewhere: Mapping[str, str]) -> None:
+    """Have objects of a class, which is Listed, answer for names of other libraries and for misspelt ones.
+
+    A `__getattr__` makes Python 3.11 look up every attribute of a Value four times as slowly, and record and
+    differentiate a chain a third more slowly; later ones are as fast with it. So there the names of other libraries
+    stand on the class, which hides them, and misspellings are left to Python's own suggestions. Standing there they
+    are met by assignments, too: a `__setattr__` would slow those of data and grad on any Python. A metaclass that hides
+    them makes isinstance of a float take three times as long from Python 3.12 on, so that there the class has those
+    alone that are hidden anyway.
+    """
+    names = tuple(sorted({name for base in kind.__mro__[:-1] for name in vars(base) if name[0] != "_"}))
+    say = partial(say_missing, names, elsewhere)
+    if sys.version_info >= (3, 12):
+        kind.__getattr__ = lambda self, name: say(self, name)
+    hidden = [name for name in elsewhere if name not in names and (sys.version_info < (3, 12) or name[0] == "_")]
+    for name in hidden:
+        setattr(kind, name, Elsewhere(say, name))

@@ -17,12 +17,16 @@ ROOT = Path(__file__).parent.parent
 # import itself and the rooms in the rows above its own. The longest name that fits says where a module stands.
 ROWS = """
 hints  system  floats  sources  structures/containers
-assigned  graph
+graph
 chain
-primitives  modes
-backward
-copying  arrays
+modes
+primitives
+arrays
+number
+backprop
+copying
 value
+fast
 functions
 structures
 transforms/sweeps

@@ -16,7 +16,7 @@ import pytest
 
 import autodiff as ad
 from autodiff import Value, modes, sources
-from autodiff.backward import one_pass_at_a_time
+from autodiff.backprop import one_pass_at_a_time
 from autodiff.system import blocks, inside
 from autodiff.transforms import transforms
 from tests.examples import line_here

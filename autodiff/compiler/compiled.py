@@ -26,8 +26,7 @@ from collections.abc import Callable, Sequence
 from functools import update_wrapper
 from typing import Any
 
-from autodiff.assigned import mend_grads
-from autodiff.backward import one_pass_at_a_time
+from autodiff.backprop import mend_grads, one_pass_at_a_time
 from autodiff.compiler import rows as of_rows
 from autodiff.compiler.calls.arguments import Arguments, HoldsValuesError, holds_values, lift
 from autodiff.compiler.calls.eagerly import eagerly, is_eager, lowered

@@ -20,9 +20,9 @@ from functools import wraps
 from typing import Any, NamedTuple
 
 from autodiff import modes
-from autodiff.assigned import data_of
 from autodiff.chain import FLOATS, reverse
 from autodiff.graph import descendants, from_elsewhere, topological_order
+from autodiff.number import data_of
 from autodiff.primitives import Primitive
 from autodiff.structures.structure import Structure, flatten_values, is_array
 from autodiff.transforms.sweeps import pulled_back

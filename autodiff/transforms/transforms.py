@@ -24,14 +24,15 @@ from functools import wraps
 from typing import Any
 
 from autodiff import modes
-from autodiff.backward import accumulate, one_pass_at_a_time
+from autodiff.backprop import accumulate, one_pass_at_a_time
 from autodiff.chain import FLOATS, forward
+from autodiff.fast import leaves_of
 from autodiff.graph import from_elsewhere, topological_order
 from autodiff.primitives import Primitive
 from autodiff.structures.structure import NUMBER, Structure, flatten, flatten_values, in_blocks, nested, ordered_as
 from autodiff.system.blocks import Block, Scope
 from autodiff.transforms.sweeps import gradient, pulled_back, pushed_forward
-from autodiff.value import Value, leaves_of
+from autodiff.value import Value
 
 __all__ = ["grad", "gradient", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
 

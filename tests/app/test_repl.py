@@ -18,9 +18,9 @@ import pytest
 
 import autodiff as ad
 import nn
-from autodiff import Value, hints, primitives, value
+from autodiff import Value, hints, primitives
 from autodiff.primitives import TABLE
-from nn import elsewhere
+from nn import hints as nn_hints
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -124,7 +124,7 @@ def test_a_misspelt_name_of_nn_is_suggested_at_the_prompt() -> None:
     assert "'cross_entropy'?" in printed("import nn", "nn.crossentropy")
 
 
-SENTENCES = [*hints.ELSEWHERE.values(), *hints.ELSEWHERE_ON_VALUES.values(), *elsewhere.ELSEWHERE.values()]
+SENTENCES = [*hints.ELSEWHERE.values(), *hints.ELSEWHERE_ON_VALUES.values(), *nn_hints.ELSEWHERE.values()]
 
 
 @pytest.mark.parametrize("sentence", sorted({s for s in SENTENCES if "." in s}))
@@ -243,8 +243,9 @@ def test_misspelt_functions_are_suggested_once() -> None:
 
 def test_the_error_of_a_misspelt_method_says_what_was_meant() -> None:
     """The function that is `__getattr__` from Python 3.12 on, on any Python."""
-    assert message(lambda: value._missing(Value(1.0), "arctn")).endswith("; did you mean 'arctan'?")
-    assert message(lambda: value._missing(Value(1.0), "arctg")).endswith("; did you mean 'arctan'?")
+    names, meant = tuple(dir(Value(1.0))), hints.ELSEWHERE_ON_VALUES
+    assert message(lambda: hints.say_missing(names, meant, Value(1.0), "arctn")).endswith("; did you mean 'arctan'?")
+    assert message(lambda: hints.say_missing(names, meant, Value(1.0), "arctg")).endswith("; did you mean 'arctan'?")
 
 
 @pytest.mark.parametrize("name", sorted(hints.ELSEWHERE))

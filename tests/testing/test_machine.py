@@ -12,8 +12,8 @@ from hypothesis.stateful import run_state_machine_as_test
 
 import autodiff as ad
 from autodiff import Value, copying
-from autodiff.backward import add_gradients
 from autodiff.chain import reverse
+from autodiff.fast import add_gradients
 from autodiff.graph import leaves, topological_order
 from autodiff.primitives import TABLE
 from autodiff.testing import ValueMachine

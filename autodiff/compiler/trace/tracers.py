@@ -11,11 +11,11 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
-from autodiff import floats, modes, primitives, value
+from autodiff import floats, modes, primitives
 from autodiff.compiler.program import opcodes
 from autodiff.compiler.trace.refusals import assigned_inside, foreign, looked_at, refusal
 from autodiff.primitives import Primitive
-from autodiff.value import Value
+from autodiff.value import Value, operate
 
 if TYPE_CHECKING:
     from autodiff.compiler.trace.tracing import Trace
@@ -167,7 +167,7 @@ def _binary(primitive: Primitive, evaluate: Callable[[float, float], float], swa
             other = float(other)
         elif kind is not float and kind is not Tracer:
             left, right = (other, self) if swapped else (self, other)
-            return value._operator(primitive, left, right, other)
+            return operate(primitive, left, right)
         if mode is None or (trace := mode.reading) is None:
             raise looked_at("arithmetic")
         owner = self.owner

@@ -27,7 +27,6 @@ from collections.abc import Callable, Iterable, Sequence, Sized
 from typing import Any, Self, cast
 
 from autodiff import floats, modes, primitives
-from autodiff.assigned import data_of
 from autodiff.chain import NOTHING
 from autodiff.compiler.program import opcodes
 from autodiff.compiler.program.program import Program
@@ -37,11 +36,13 @@ from autodiff.compiler.trace.refusals import assigned_inside, backward_inside, f
 from autodiff.compiler.trace.tracers import Condition, Owner, Tracer
 from autodiff.compiler.trace.writer import written
 from autodiff.graph import topological_order
+from autodiff.number import data_of
 from autodiff.primitives import Primitive
+from autodiff.primitives.on_floats import on_floats
 from autodiff.sources import Source, user_line
 from autodiff.system.blocks import Block, Scope
 from autodiff.transforms.segments import SegmentPrimitive
-from autodiff.value import Value, read
+from autodiff.value import Value
 
 _new = object.__new__
 _PLAIN = (float, int, bool)
@@ -77,7 +78,7 @@ def _was_assigned(node: Any) -> bool:
     data = node.op.evaluate(*numbers)
     if repr(data) == repr(node.data):
         return False
-    rules = [read(node.op.name, node.op.local_gradients, [out, *numbers]) for out in (data, node.data)]
+    rules = [on_floats(node.op.name, node.op.local_gradients, [out, *numbers], Value) for out in (data, node.data)]
     return any(all(map(_alike, gradients, node.local_gradients)) for gradients in rules)
 
 

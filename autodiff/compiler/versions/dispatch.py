@@ -15,11 +15,11 @@ from threading import RLock
 from typing import Any
 
 from autodiff import modes
-from autodiff.assigned import data_of
 from autodiff.compiler.backends.backend import Backend
 from autodiff.compiler.calls.arguments import Arguments, joined
 from autodiff.compiler.calls.options import Options
 from autodiff.compiler.versions.version import Version, traced
+from autodiff.number import data_of
 from autodiff.structures.structure import is_array
 from autodiff.value import Value
 

@@ -14,12 +14,13 @@ from autodiff import floats
 from autodiff.chain import recorded
 from autodiff.graph import leaves, topological_order
 from autodiff.primitives import where
+from autodiff.primitives.on_floats import local_gradients_at
 from autodiff.show.explanations.gradients import gradients_of
 from autodiff.show.formulas.formula import operation
 from autodiff.show.words.names import names_of
 from autodiff.show.words.numbers import counted, shortened
 from autodiff.show.words.tables import Row, Table, elided
-from autodiff.value import Value, local_gradients_at
+from autodiff.value import Value
 
 _MOST_ROWS = 100
 
@@ -77,7 +78,7 @@ class WhatIf:
             if node not in self.numbers:
                 return recorded(node)
             assert node.op is not None
-            return local_gradients_at(node.op, self.numbers[node], node.operands, self._operands(node))
+            return local_gradients_at(node.op, self.numbers[node], node.operands, self._operands(node), Value)
 
         before = gradients_of(self.y)
         after = gradients_of(self.y, local_gradients, without=self._given.keys())

@@ -1,0 +1,114 @@
+"""The backward pass in place: a reverse sweep that adds the gradients of leaves to their `.grad`.
+
+Passes of several threads take turns. Inside `detect_anomaly()` a pass is made aside first, so that nothing has changed
+when it meets a number that is not finite. `fast.py` has `add_gradients` and `sound_order` once more, written out.
+"""
+
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from autodiff import modes
+from autodiff.chain import NOTHING, reverse
+from autodiff.graph import leaves, topological_order
+from autodiff.number import assigned
+from autodiff.system.forks import waited_for
+
+# One backward pass at a time: `leaf.grad += ...` reads, adds and writes, and two threads could both read first.
+one_pass_at_a_time = waited_for(threading.RLock())
+
+
+def accumulate(order: Sequence[Any], seeds: Mapping[Any, float]) -> None:
+    """Run the backward pass of `Value.backward` from several roots, whose gradients start at the seeds.
+
+    `order` is a topological order of the roots. Leaves add up; interior nodes start afresh.
+    """
+    mode = modes.now()
+    if mode is not None and mode.checking:
+        check_gradients(order, seeds)
+    with one_pass_at_a_time:
+        try:
+            add_gradients(order, seeds)
+        except TypeError:
+            for leaf in leaves(*seeds):  # a grad may have been assigned something else than a number
+                grad_of(leaf)
+            raise
+
+
+def add_gradients(order: Sequence[Any], seeds: Mapping[Any, float]) -> None:
+    """Sweep in reverse: the grad of a leaf is where its sum starts; an interior node has its gradient afterwards."""
+    adjoints = reverse(order, _started(seeds))
+    for node in order:
+        node.grad = 0.0 + adjoints.get(node, 0.0)
+    for leaf in leaves(*seeds):
+        leaf.grad = adjoints[leaf]
+
+
+def _started(seeds: Mapping[Any, float]) -> dict[Any, float]:
+    """The adjoints before the first share: grads of leaves, and the seeds; one of 0 passes nothing on."""
+    adjoints = {leaf: leaf.grad for leaf in leaves(*seeds)}
+    for root, seed in seeds.items():
+        adjoints[root] = adjoints[root] + (seed or NOTHING) if root in adjoints else seed or NOTHING
+    return adjoints
+
+
+def check_gradients(order: Sequence[Any], seeds: Mapping[Any, float]) -> None:
+    """Make the pass aside from the graph; raise FloatingPointError at the first gradient that is not finite."""
+    for seed in seeds.values():
+        if seed - seed != 0.0:
+            raise FloatingPointError(f"the gradient that the backward pass starts from is {seed}")
+    reverse(order, _started(seeds), seen=_check_share)
+
+
+def _check_share(node: Any, operand: Any, local: float, adjoints: dict[Any, float]) -> None:
+    gradient = adjoints[operand]
+    if gradient - gradient != 0.0:
+        raise FloatingPointError(
+            f"the gradient of {operand!r} became {gradient} in the backward pass through {node.op.name}: "
+            f"upstream {0.0 + adjoints[node]} times local gradient {local}\n"
+            f"  {modes.made_from(node.op, node.data, node.operands)}\n"
+            f"  at {node.source or 'an unknown line; run the forward pass inside detect_anomaly(), too'}"
+        )
+
+
+# --- what users assigned to .grad ---
+
+
+def sound_order(root: Any) -> list[Any]:
+    """`topological_order(root)`, having made the grads of the leaves floats, all of them or none.
+
+    Raises TypeError, naming a leaf whose grad is not a number.
+    """
+    with one_pass_at_a_time:
+        mend_grads(leaves(root))
+    return topological_order(root)
+
+
+def grad_of(x: Any) -> float:
+    """`x.grad` as a float, 0.0 for None. Raises TypeError, naming x, if what was assigned to it is not a number."""
+    if type(x.grad) is float:
+        return x.grad
+    return 0.0 if x.grad is None else assigned(x, "grad", "clear it with x.grad = 0.0")
+
+
+def mend_grads(values: Iterable[Any]) -> None:
+    """See to it that floats can be added to every grad: else make all of them floats or, with an error, none.
+
+    Sound ones take no time to speak of. Raises TypeError, as `grad_of`.
+
+    >>> from autodiff import Value
+    >>> x, y = Value(1.0), Value(1.0)
+    >>> x.grad, y.grad = None, 1
+    >>> mend_grads([x, y])
+    >>> x.grad, y.grad
+    (0.0, 1.0)
+    """
+    values = list(values)
+    try:
+        total = sum([x.grad for x in values], 0.0)
+    except Exception:  # it may be anything, and raise anything
+        total = None
+    if type(total) is not float:
+        grads = [grad_of(x) for x in values]
+        for x, grad in zip(values, grads, strict=True):
+            x.grad = grad

@@ -1,0 +1,253 @@
+"""What Python and numpy ask of a number: comparisons, text, conversions, and functions under numpy's names.
+
+`Value` is one, with a graph behind it. A Number is known here by its `data`, `op`, `grad` and `label`, and by the hook
+`__apply__` through which primitives record. Leaving the graph is always explicit: conversions are refused, and say how.
+
+    >>> from autodiff import Value
+    >>> x = Value(0.5)
+    >>> x < 1, f"{x:.2f}", x.arctan2(2.0).op
+    (True, '0.50', <primitive arctan2>)
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING, Any, NoReturn, cast
+
+from autodiff import floats, modes, primitives
+from autodiff.hints import listed
+from autodiff.primitives import Primitive
+
+if TYPE_CHECKING:
+    from autodiff.value import Value
+
+
+def data_of(x: Any) -> float:
+    """`x.data` as a float. Raises TypeError, naming x, if what was assigned to it is not a number.
+
+    A check at the assignment itself would cost what it takes to assign ten times over.
+    """
+    return x.data if type(x.data) is float else assigned(x, "data", "assign a number: x.data = other.data")
+
+
+def assigned(x: Any, name: str, advice: str) -> float:
+    """The data or grad of a Value, whatever was assigned to it, as a float."""
+    number = getattr(x, name)
+    try:
+        return floats.as_float(number)
+    except TypeError as error:
+        which = f"the Value labelled {x.label!r}" if x.label else "a Value"
+        kind = type(number).__name__
+        raise TypeError(f"{which} holds a {kind} in .{name}, expected a float; {advice}") from error
+
+
+def _method(primitive: Primitive) -> Callable[[Any], Value]:
+    """The method that applies a primitive of one operand."""
+
+    def method(self: Any) -> Value:
+        return cast("Value", self.__apply__(primitive, (self,)))
+
+    name = primitive.name
+    method.__name__ = name
+    method.__qualname__ = f"Value.{name}"
+    (x,) = primitive.example()
+    example = f"abs(Value({x}))" if name == "abs" else f"Value({x}).{name}()"
+    summary = str(primitive.__doc__).partition("\n\n>>>")[0]
+    method.__doc__ = f"{summary}\n\n>>> {example}\nValue({primitive(x)!r}, grad=0.0, op={name})"
+    return method
+
+
+class Number:
+    """A number to Python and numpy; the base class of Value."""
+
+    __slots__ = ()
+
+    __apply__: Any
+
+    # --- comparisons: of data ---
+    # fmt: off
+    def __eq__(self, other: object) -> Any: return compared("==", self, other)
+    def __ne__(self, other: object) -> Any: return compared("!=", self, other)
+    def __lt__(self, other: Any) -> Any: return compared("<", self, other)
+    def __le__(self, other: Any) -> Any: return compared("<=", self, other)
+    def __gt__(self, other: Any) -> Any: return compared(">", self, other)
+    def __ge__(self, other: Any) -> Any: return compared(">=", self, other)
+    # fmt: on
+
+    __hash__ = object.__hash__
+
+    def __bool__(self) -> bool:
+        return bool(self != 0.0)
+
+    # --- text ---
+
+    def __repr__(self: Any) -> str:
+        parts = [f"{self.data!r}, grad={self.grad!r}"]
+        if self.op is not None:
+            parts.append(f"op={self.op.name}")
+        if self.label:
+            parts.append(f"label={self.label!r}")
+        return f"Value({', '.join(parts)})"
+
+    def __dir__(self) -> list[str]:
+        return listed(self)
+
+    def __format__(self, spec: str) -> str:
+        return format(data_of(self), spec) if spec else repr(self)
+
+    # --- leaving the graph is always explicit ---
+
+    def __float__(self) -> NoReturn:
+        raise TypeError(
+            "float() of a Value would lose its gradient: take x.data to leave the graph on purpose, or stay in it, "
+            "with autodiff.exp(x) for math.exp(x), and an array of dtype object in numpy"
+        )
+
+    def __int__(self) -> NoReturn:
+        raise TypeError(
+            "int() of a Value would lose its gradient: take int(x.data) to leave the graph on purpose, or stay in it, "
+            "with math.floor(x), round(x) or autodiff.floor(x)"
+        )
+
+    def as_integer_ratio(self) -> NoReturn:
+        """Raise TypeError: the ratio would leave the graph. statistics.mean and Fraction ask for it.
+
+        >>> from autodiff import Value
+        >>> Value(0.5).as_integer_ratio()  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        TypeError: the exact ratio of a Value, which statistics.mean and Fraction ask for, would lose its gradient: ...
+        """
+        raise TypeError(
+            "the exact ratio of a Value, which statistics.mean and Fraction ask for, would lose its gradient: take "
+            "x.data to leave the graph on purpose, or stay in it, with autodiff.mean(values)"
+        )
+
+    # --- numpy's protocol: single Values among its functions' arguments ---
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        return _arrays().boxed(self, dtype)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        return _arrays().of_ufunc(ufunc, method, inputs, kwargs)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        return _arrays().of_function(function, args, kwargs)
+
+    # --- the table's functions, under numpy's names, so that np.exp(array_of_values) calls them ---
+
+    exp, exp2, expm1 = _method(primitives.exp), _method(primitives.exp2), _method(primitives.expm1)
+    log, log2, log10 = _method(primitives.log), _method(primitives.log2), _method(primitives.log10)
+    log1p, sqrt, cbrt = _method(primitives.log1p), _method(primitives.sqrt), _method(primitives.cbrt)
+    sin, cos, tan = _method(primitives.sin), _method(primitives.cos), _method(primitives.tan)
+    arcsin, arccos, arctan = _method(primitives.arcsin), _method(primitives.arccos), _method(primitives.arctan)
+    sinh, cosh, tanh = _method(primitives.sinh), _method(primitives.cosh), _method(primitives.tanh)
+    arcsinh, arccosh, arctanh = _method(primitives.arcsinh), _method(primitives.arccosh), _method(primitives.arctanh)
+    sign, floor, ceil = _method(primitives.sign), _method(primitives.floor), _method(primitives.ceil)
+    square, reciprocal = _method(primitives.square), _method(primitives.reciprocal)
+    erf, erfc, sigmoid = _method(primitives.erf), _method(primitives.erfc), _method(primitives.sigmoid)
+    softplus, relu = _method(primitives.softplus), _method(primitives.relu)
+    silu, gelu = _method(primitives.silu), _method(primitives.gelu)
+
+    __abs__ = _method(primitives.abs)
+    __floor__ = _method(primitives.floor)
+    __ceil__ = _method(primitives.ceil)
+
+    def __trunc__(self) -> Value:
+        return cast("Value", primitives.where(self < 0.0, self.ceil(), self.floor()))
+
+    def __round__(self, digits: int | None = None) -> Value:
+        return cast("Value", self.__apply__(primitives.round, (self, digits or 0)))
+
+    def rint(self) -> Value:
+        """The nearest whole number, halves to even.
+
+        >>> from autodiff import Value
+        >>> Value(2.5).rint()
+        Value(2.0, grad=0.0, op=round)
+        """
+        return round(self)
+
+    def conjugate(self: Any) -> Value:
+        """The number itself, as it is real; np.var and np.std ask for it.
+
+        >>> from autodiff import Value
+        >>> Value(2.5).conjugate()
+        Value(2.5, grad=0.0)
+        """
+        return cast("Value", self)
+
+    def fabs(self) -> Value:
+        """The absolute value; np.fabs asks for it.
+
+        >>> from autodiff import Value
+        >>> Value(-2.5).fabs()
+        Value(2.5, grad=0.0, op=abs)
+        """
+        return abs(self)
+
+    def radians(self: Any) -> Value:
+        """The angle in radians of one in degrees; np.radians and np.deg2rad ask for it.
+
+        >>> from autodiff import Value
+        >>> Value(180.0).radians()
+        Value(3.141592653589793, grad=0.0, op=mul)
+        """
+        return cast("Value", self * (math.pi / 180.0))
+
+    def degrees(self: Any) -> Value:
+        """The angle in degrees of one in radians; np.degrees and np.rad2deg ask for it.
+
+        >>> from autodiff import Value
+        >>> Value(math.pi).degrees()
+        Value(180.0, grad=0.0, op=mul)
+        """
+        return cast("Value", self * (180.0 / math.pi))
+
+    deg2rad, rad2deg = radians, degrees
+
+    def arctan2(self, x: Any) -> Value:
+        """The angle of the point (x, self), from -pi to pi.
+
+        >>> from autodiff import Value
+        >>> Value(1.0).arctan2(-1.0)
+        Value(2.356194490192345, grad=0.0, op=arctan2)
+        """
+        return cast("Value", self.__apply__(primitives.arctan2, (self, x)))
+
+    def hypot(self, other: Any) -> Value:
+        """The length of the vector (self, other).
+
+        >>> from autodiff import Value
+        >>> Value(3.0).hypot(4.0)
+        Value(5.0, grad=0.0, op=hypot)
+        """
+        return cast("Value", self.__apply__(primitives.hypot, (self, other)))
+
+
+_COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
+def compared(symbol: str, left: Any, right: Any) -> Any:
+    """The comparison of the data of a Number with a number or another Number."""
+    reading = modes.reading()
+    if reading is not None:
+        return reading.compare(symbol, left, right)
+    return _COMPARISONS[symbol](data_of(left), data_of(right) if isinstance(right, Number) else right)
+
+
+@cache
+def _arrays() -> Any:
+    """The module that knows numpy, which is loaded by then: numpy has called."""
+    from autodiff import arrays
+
+    return arrays

@@ -1,0 +1,235 @@
+"""The hot paths: each is the plain one to the last bit, whatever it is given."""
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from decimal import Decimal
+from fractions import Fraction
+from math import inf, nan
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import autodiff as ad
+from autodiff import Value, backprop, fast, primitives, value
+from autodiff.chain import NOTHING
+from autodiff.graph import FORGOTTEN, leaves, topological_order
+from autodiff.testing import programs
+from tests.test_chain import Node, bits, graphs
+
+
+@contextmanager
+def unbound() -> Iterator[None]:
+    fast.unbind()
+    try:
+        yield
+    finally:
+        fast.bind()
+
+
+class Double(float):
+    """A float of a class of its own."""
+
+
+class Labelled(Value):
+    """A Value of a class of its own."""
+
+
+class Whole:
+    """Not a number to autodiff, but one that knows how to combine itself with a Value."""
+
+    def _answer(self, other: Any) -> str:
+        return "mine"
+
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _answer
+    __pow__ = __rpow__ = __lt__ = __le__ = __gt__ = __ge__ = _answer
+
+
+FLOATS = [0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 3.0, 1e200, -1e200, 1e-200, 5e-324, inf, -inf, nan]
+OTHERS: list[Any] = [
+    *[0, 1, -3, True, False, 10**20],
+    *[Fraction(1, 3), Decimal("0.1"), Double(2.5), Double(0.0), np.float64(1.5), np.float32(0.1), np.int64(0)],
+    *["text", None, [1.0], 2j, np.array([1.0, 2.0]), np.array(2.0), Whole(), 10**400],
+]
+NUMBERS = st.sampled_from(FLOATS) | st.floats()
+MODES: dict[str, Callable[[], Any]] = {
+    "none": nullcontext,
+    "no_grad": ad.no_grad,
+    "detect_anomaly": ad.detect_anomaly,
+    "record_source": ad.record_source,
+}
+OPERATORS = [name for owner, name, _ in fast._PATHS if owner is Value]
+
+
+def told(make: Callable[[], Any]) -> Any:
+    """All that tells one result, or one error, from another: numbers to the last bit, operands by identity."""
+    try:
+        made = make()
+    except Exception as error:
+        return type(error), str(error).partition("\n  at ")[0]
+    if not isinstance(made, Value):
+        return type(made), repr(made)
+    operands = [id(x) if isinstance(x, Value) else (type(x), repr(x)) for x in made.operands]
+    zeros = [x is NOTHING for x in made.local_gradients]
+    numbers = repr((made.data, made.grad, tuple(made.local_gradients)))
+    is_forgotten = made.operands is FORGOTTEN
+    return type(made), type(made.data), made.op, operands, zeros, numbers, made.label, is_forgotten, bool(made.source)
+
+
+def test_there_are_fast_paths_for_the_hot_operators_and_all_comparisons() -> None:
+    assert {"__add__", "__rmul__", "__truediv__", "__neg__", "__pow__", "__eq__", "__ge__"} <= set(OPERATORS)
+    assert len(OPERATORS) == 16
+    assert all(getattr(Value, name) is vars(fast.Methods)[name] for name in OPERATORS)
+    with unbound():
+        assert not any(getattr(Value, name) is vars(fast.Methods)[name] for name in OPERATORS)
+        assert "fast" not in backprop.add_gradients.__module__
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", OPERATORS)
+@given(left=NUMBERS, right=NUMBERS | st.sampled_from(OTHERS), data=st.data())
+def test_a_fast_method_is_the_plain_one(name: str, mode: str, left: float, right: Any, data: st.DataObject) -> None:
+    x = data.draw(st.sampled_from([Value(left), Labelled(left, "x")]))
+    if data.draw(st.booleans()):
+        x.data = data.draw(st.sampled_from([7, True, "seven", None, Fraction(1, 2), np.float64(0.5), Double(0.25)]))
+    others = [right, x]
+    if type(right) is float:
+        others += [Value(right), Labelled(right)]
+    other = data.draw(st.sampled_from(others))
+    arguments = () if name == "__neg__" else (other,)
+
+    def call() -> Any:
+        with MODES[mode]():
+            return getattr(x, name)(*arguments)
+
+    quick = told(call)
+    with unbound():
+        assert told(call) == quick
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_a_fast_method_leaves_a_trace_to_itself(name: str) -> None:
+    def f(x: Value, y: Value) -> Any:
+        made = getattr(x, name)(*(() if name == "__neg__" else (y * 2.0,)))
+        return made if isinstance(made, Value) else ad.where(made, x, y)
+
+    compiled = ad.compile(f, backend="python")
+    quick = compiled(1.5, 0.25), compiled.listing()
+    with unbound():
+        compiled = ad.compile(f, backend="python")
+        assert (compiled(1.5, 0.25), compiled.listing()) == quick
+
+
+def assert_passes_agree(nodes: list[Any], order: list[Any], seeds: dict[Any, float]) -> None:
+    before = [node.grad for node in nodes]
+    fast.add_gradients(order, seeds)
+    quick = bits([node.grad for node in nodes])
+    for node, grad in zip(nodes, before, strict=True):
+        node.grad = grad
+    with unbound():
+        backprop.add_gradients(order, seeds)
+    assert bits([node.grad for node in nodes]) == quick
+
+
+@given(graphs(grads=[0.0, -0.0, 3.0, -1e300, inf, nan]), st.data())
+def test_the_pass_that_is_written_out_is_the_chain_rule_to_the_bit(nodes: list[Node], data: st.DataObject) -> None:
+    roots = data.draw(st.lists(st.sampled_from(nodes), min_size=1, max_size=3, unique=True))
+    seeds = {root: data.draw(st.sampled_from([1.0, 0.0, -2.0, inf, nan])) for root in roots}
+    assert_passes_agree(nodes, topological_order(*roots), seeds)
+
+
+@given(programs(max_steps=12), st.data())
+def test_the_pass_over_a_program_is_the_chain_rule_to_the_bit(program: Any, data: st.DataObject) -> None:
+    n = len(program.leaves)
+    inputs = [Value(x) for x in data.draw(st.lists(st.sampled_from(FLOATS), min_size=n, max_size=n))]
+    root = program(*inputs)
+    order = topological_order(root)
+    assigned = data.draw(st.dictionaries(st.sampled_from(order), st.sampled_from(FLOATS), max_size=2)) if order else {}
+    for node, slope in assigned.items():
+        node.local_gradients = tuple([slope] * len(node.operands))
+    assert_passes_agree([*leaves(root), *order], order, {root: data.draw(st.sampled_from([1.0, 0.0, inf]))})
+
+
+@given(programs(max_steps=12), st.data())
+def test_programs_are_the_same_without_the_fast_paths(program: Any, data: st.DataObject) -> None:
+    n = len(program.leaves)
+    point = data.draw(st.lists(st.sampled_from(FLOATS), min_size=n, max_size=n))
+
+    def run() -> str:
+        inputs = [Value(x) for x in point]
+        root = program(*inputs)
+        root.backward()
+        return repr((root.data, [node.local_gradients for node in topological_order(root)], [x.grad for x in inputs]))
+
+    quick = run()
+    with unbound():
+        assert run() == quick
+
+
+@given(programs(max_steps=6), st.data())
+def test_orders_are_the_same_and_grads_are_mended(program: Any, data: st.DataObject) -> None:
+    inputs = [Value(1.5) for _ in program.leaves]
+    root = program(*inputs)
+    grads = [data.draw(st.sampled_from([0.0, 1, None, True, "text", Fraction(1, 2), np.ones(2)])) for _ in inputs]
+
+    def order() -> Any:
+        for x, grad in zip(inputs, grads, strict=True):
+            x.grad = grad
+        try:
+            return [id(node) for node in backprop.sound_order(root)], repr([x.grad for x in inputs])
+        except TypeError as error:
+            return str(error), repr([x.grad for x in inputs])
+
+    quick = order()
+    with unbound():
+        assert order() == quick
+
+
+LISTS = st.lists(NUMBERS, min_size=1, max_size=4)
+
+
+@given(LISTS, st.data())
+def test_the_dot_of_lists_is_the_entry_of_the_table(numbers: list[float], data: st.DataObject) -> None:
+    others = data.draw(st.lists(NUMBERS | st.sampled_from([1, True, Double(0.5)]), min_size=len(numbers), max_size=4))
+    w, x = [Value(number) for number in numbers], others[: len(numbers)]
+    if data.draw(st.booleans()):
+        x = [Value(number) for number in x]
+    for left, right in ((w, x), (x, w)):
+        made = fast.dot_of_lists(left, right)
+        if made is not None:
+            node = primitives.dot(*left, *right)
+            assert repr((made.data, made.operands, made.op)) == repr((node.data, node.operands, node.op))
+            assert bits(made.local_gradients) == bits(node.local_gradients)
+    assert fast.dot_of_lists(numbers, numbers) is None
+    with ad.no_grad():
+        assert fast.dot_of_lists(w, numbers) is None
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_nodes_and_leaves_are_made_alike(mode: str) -> None:
+    x = Value(3.0)
+    with MODES[mode]():
+        made = [
+            lambda: value.node_of(2.0, primitives.neg, (x,), (-1.0,)),
+            lambda: value.result_leaf(2.0),
+            lambda: primitives.exp(x),
+            lambda: x.detach(),
+        ]
+        quick = [told(make) for make in made]
+        with unbound():
+            assert [told(make) for make in made] == quick
+        assert [told(lambda leaf=leaf: leaf) for leaf in fast.leaves_of([1.0, nan])] == [
+            told(lambda number=number: Value(number)) for number in (1.0, nan)
+        ]
+
+
+def test_leaves_that_are_made_fast_are_logged_as_others_are() -> None:
+    from autodiff.modes import logging_leaves
+
+    with logging_leaves() as log:
+        made = [*fast.leaves_of([1.0, 2.0]), fast.result_leaf(3.0)]
+    assert log == made
+    assert math.isclose(sum(leaf.data for leaf in made), 6.0)
