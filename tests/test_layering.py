@@ -40,6 +40,12 @@ show/drawings  show/explanations
 show/animations
 show
 
+compiler/machine  compiler/program
+compiler/trace  compiler/passes  compiler/nests
+compiler/backends
+compiler/calls
+compiler/versions
+compiler/rows  compiler/prepared
 compiler
 
 nn/hints  nn/lists  nn/optional  nn/table
@@ -104,8 +110,8 @@ def test_imports_run_one_way(path: Path) -> None:
 MOST_LINES, MOST_BODY_LINES, MOST_IN_A_FOLDER, MOST_AT_THE_TOP, MOST_RETURN_WHAT = 400, 40, 12, 24, 5
 
 # What is over a limit still, and to be mended by taking it apart.
-LONG_MODULES = {"value.py", "transforms.py", "compiled.py", "loops.py"}
-LONG_FUNCTIONS = {"_trace", "program", "looped", "emitted", "_sum_entry", "_bound", "sum_nest"}
+LONG_MODULES = {"value.py", "transforms.py", "loops.py"}
+LONG_FUNCTIONS = {"looped", "emitted", "_sum_entry", "sum_nest"}
 RETURN_WHATS_LEFT = 30
 
 Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
