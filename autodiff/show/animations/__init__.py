@@ -1,10 +1,12 @@
 """Animations: a pass, step by step in the drawing of its graph.
 
-animate   `animate(y)` and the Animation that it returns
-scenes    what the drawing shows at each step, as plain data
-stage     the drawing laid out once for all scenes
-player    from there to HTML with a slider; its page, style and script stand beside it
-film      from there to an SVG that moves by itself
+    animate   `animate(y)` and the Animation that it returns
+    scenes    each step in the drawing, as plain data
+    stage     the drawing laid out once for all scenes; tracks, and the Play that they make
+    player    from a Play to HTML with a slider; its page, style and script stand beside it
+    film      from a Play to an SVG that moves by itself
+
+The steps are those of explanations, the picture is that of drawings.
 """
 
 from autodiff.show.animations.animate import animate

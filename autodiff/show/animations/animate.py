@@ -30,7 +30,8 @@ from autodiff.show.drawings.drawing import Drawing
 from autodiff.show.drawings.parts import Parts
 from autodiff.show.drawings.reader import parts_of
 from autodiff.show.drawings.svg import AltText
-from autodiff.show.explanations.steps import BackwardSteps, ForwardSteps, Order, backward_steps, forward_steps
+from autodiff.show.explanations.backward import BackwardSteps, Order, backward_steps
+from autodiff.show.explanations.forward import ForwardSteps, forward_steps
 from autodiff.show.words.names import names_of
 from autodiff.show.words.theme import Theme
 from autodiff.value import Value

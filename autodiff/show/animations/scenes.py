@@ -21,7 +21,8 @@ from typing import NamedTuple
 
 from autodiff.chain import NOTHING
 from autodiff.show.drawings.parts import Id, Parts
-from autodiff.show.explanations.steps import BackwardStep, BackwardSteps, ForwardSteps
+from autodiff.show.explanations.backward import BackwardStep, BackwardSteps
+from autodiff.show.explanations.forward import ForwardSteps
 from autodiff.show.words import theme
 from autodiff.show.words.names import names_of
 from autodiff.show.words.numbers import NOT_YET, shortened

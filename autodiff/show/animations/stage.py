@@ -18,7 +18,8 @@ from autodiff.show.drawings import dot, render
 from autodiff.show.drawings.parts import Box, Edge, Id, Parts
 from autodiff.show.drawings.svg import NAMESPACE
 from autodiff.show.drawings.titles import box_title, titles
-from autodiff.show.explanations.steps import BackwardSteps, ForwardSteps
+from autodiff.show.explanations.backward import BackwardSteps
+from autodiff.show.explanations.forward import ForwardSteps
 from autodiff.show.words.numbers import NOT_YET
 from autodiff.show.words.theme import Theme, colour
 

@@ -1,4 +1,4 @@
-"""`explain`: the chain rule at work. A derivative is a sum over paths, of the product of local gradients along each.
+"""`explain`: the chain rule at work. A derivative is a sum over paths of the products of local gradients along them.
 
     >>> from autodiff import Value
     >>> x, w = Value(3.0, "x"), Value(2.0, "w")
@@ -46,22 +46,22 @@ _MOST_EDGES = 40
 
 
 def explain(y: Value, x: Value, *, limit: int = LIMIT) -> "Explanation":
-    """Return why dy/dx is what it is: the paths from y to x, the product of local gradients along each, their sum.
+    """The reason for dy/dx: the paths from y to x, the product of local gradients along each, and their sum.
 
     It prints as text, shows itself in a notebook as tables, and gives LaTeX by `.latex()`. Nodes made inside
     `record_source()` are shown with their source line. Numbers are those on the edges, as `backward()` uses them, with
-    its conventions: a path ends, with 0, at what was not taken: an operand that a primitive such as `max` did not
-    choose, or that is multiplied with the constant 0. No `.grad` is touched.
+    its conventions: a path ends, with 0, at an operand that was not taken, because a primitive such as `max` did not
+    choose it, or because it is multiplied with the constant 0. No `.grad` is touched.
 
-    `.total` is the gradient, to the last bit what `backward()` adds to a leaf. The sum of the products is the same
-    number, but for rounding: the pass adds up at each node before it multiplies.
+    `.total` is the gradient, to the last bit the amount that `backward()` adds to a leaf. The sum of the products is
+    the same number, but for rounding: the pass adds up at each node before it multiplies.
 
     Args:
-        y: what is differentiated.
-        x: in what; a leaf, or a node inside the graph.
+        y: the output.
+        x: the input: a leaf, or a node inside the graph.
         limit: how many paths are listed, those with the largest products; the others are counted and summed.
 
-    Raises TypeError if y or x is no Value or limit no int, ValueError for a limit less than 1.
+    Raises TypeError if y or x is not a Value or limit not an int, ValueError for a limit less than 1.
 
     >>> a = Value(3.0, "a")
     >>> b = a + a
@@ -85,15 +85,15 @@ def explain(y: Value, x: Value, *, limit: int = LIMIT) -> "Explanation":
 
 
 class Explanation:
-    """Why dy/dx is what it is. Made by `explain(y, x)`.
+    """The reason for dy/dx. Made by `explain(y, x)`.
 
     Attributes:
-        y: what is differentiated.
-        x: in what.
+        y: the output.
+        x: the input.
         paths: the paths with the largest contributions, those first.
-        count: how many paths there are; inf for more than 10^300.
+        count: the number of paths; inf for more than 10^300.
         total: dy/dx, as `backward()` computes it.
-        rest: what the paths that are not listed contribute together.
+        rest: the contribution of all paths that are not listed.
     """
 
     def __init__(self, y: Value, x: Value, limit: int) -> None:
@@ -138,7 +138,7 @@ class Explanation:
             yield Table("Local gradients", *edges, numbers={3})
 
     def _rounding(self) -> list[str]:
-        """Return, where it is so, that the paths sum to another number."""
+        """A note where rounding makes the paths sum to another number."""
         added = _sum([path.contribution for path in self.paths])
         if self._more or added == self.total or not math.isfinite(added):
             return []
@@ -152,7 +152,7 @@ class Explanation:
         return _joined(factors, len(path.local_gradients), " * ", "... ({:,} more)") or "1"
 
     def _edges(self) -> tuple[Row, list[Row]] | None:
-        """Return header and rows of a table of the local gradients on the paths that are listed, each once."""
+        """Header and rows of a table of the local gradients on the paths that are listed, each once."""
         edges = {
             (id(node), id(operand), local): (node, operand, local)
             for path in self.paths
@@ -170,7 +170,7 @@ class Explanation:
         return ("local gradient", "of", "is", "here", *(["source"] if sourced else [])), rows
 
     def _rule(self, node: Value, operand: Value, local: float) -> str:
-        """Return a local gradient in symbols: the rule of the primitive, read with leaves in the place of operands."""
+        """A local gradient in symbols: the rule of the primitive, read with leaves in the place of operands."""
         assert node.op is not None
         if len(node.operands) > 4:
             return ""
@@ -195,7 +195,7 @@ class Explanation:
     # --- LaTeX ---
 
     def latex(self) -> str:
-        r"""Return the sum over paths as LaTeX, in symbols and in numbers, without dollar signs.
+        r"""The sum over paths as LaTeX, in symbols and in numbers, without dollar signs.
 
         >>> x = Value(3.0, "x")
         >>> y = x * 2.0; y.label = "y"
@@ -229,7 +229,7 @@ class Explanation:
 
 
 def _sum(numbers: Sequence[float]) -> float:
-    """Return the sum, rounded once; nan for inf - inf."""
+    """The sum, rounded once; nan for inf - inf."""
     try:
         return math.fsum(numbers)
     except (OverflowError, ValueError):
@@ -241,7 +241,7 @@ def _difference(total: float, numbers: Sequence[float]) -> float:
 
 
 def _ends(items: Sequence[Any]) -> Sequence[Any]:
-    """Return the items; of many, the first and the last."""
+    """The items, or, if there are many, the first and the last."""
     return items if len(items) <= _MOST_FACTORS else [*items[: _MOST_FACTORS - 4], *items[-4:]]
 
 
@@ -250,7 +250,7 @@ def _edges_shown(path: Path) -> list[tuple[Value, Value]]:
 
 
 def _joined(factors: list[str], length: int, sign: str, gap: str) -> str:
-    """Return the factors as a product, of `length` factors in all."""
+    """The factors as a product, which has `length` factors in all."""
     if length > len(factors):
         factors = [*factors[:-4], gap.format(length - len(factors)), *factors[-4:]]
     return sign.join(factors)

@@ -13,8 +13,6 @@ from autodiff.chain import recorded, reverse
 from autodiff.graph import topological_order
 from autodiff.value import Value
 
-MOST_VISITS = 10_000
-
 
 def gradients_of(
     y: Value,
@@ -28,18 +26,3 @@ def gradients_of(
     order = topological_order(y, without=without)
     adjoints = reverse(order, {y: 1.0}, local_gradients=lambda node, among: local_gradients(node))
     return {node: 0.0 + adjoint for node, adjoint in adjoints.items()}
-
-
-def visits_depth_first(y: Value) -> int:
-    """Return how many steps a walk depth first takes: one for each path from y to a node.
-
-    Beyond MOST_VISITS the number is not exact, but larger.
-    """
-    paths = {y: 1}
-    total = 0
-    for node in reversed(topological_order(y)):
-        total += paths[node]
-        for operand in node.operands:
-            if isinstance(operand, Value):
-                paths[operand] = min(paths.get(operand, 0) + paths[node], MOST_VISITS + 1)
-    return total

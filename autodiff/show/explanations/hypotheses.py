@@ -1,4 +1,4 @@
-"""What a graph would hold if some of its Values held other numbers, and what a function gives for others.
+"""Hypotheses: the numbers of a graph if some of its Values held others, and of a function for other arguments.
 
 >>> from autodiff import Value
 >>> x = Value(2.0, "x")
@@ -26,7 +26,7 @@ _MOST_ROWS = 100
 
 
 class Change(NamedTuple):
-    """A number that is another one now: of the node, or the gradient of y in it."""
+    """A number before and after: of the node, or the gradient of y in it."""
 
     node: Value
     before: float
@@ -39,7 +39,7 @@ class Change(NamedTuple):
 
 
 class WhatIf:
-    """What y would be, and what changes on the way. Made by `what_if(y, {x: 1.5})`.
+    """The result for other numbers, and all that changes on the way. Made by `what_if(y, {x: 1.5})`.
 
     Attributes:
         y: the end of the graph, as it is.
@@ -134,7 +134,7 @@ def _numbers(change: Change) -> Row:
 
 
 class OfFunction(WhatIf):
-    """What f gives for other arguments: the graph of its second call, beside that of the first."""
+    """The result of a function for other arguments: the graph of its second call beside the first."""
 
     def __init__(
         self, before: Value, after: Value, pairs: Sequence[tuple[Value, Value]], shows_gradients: bool
@@ -161,7 +161,7 @@ class OfFunction(WhatIf):
 
 
 def _shape(order: Sequence[Value], pairs: Sequence[tuple[Value, Value]], side: int) -> list[Any]:
-    """Return what was done to what, without the numbers: equal for two calls that went the same way."""
+    """The operations and their operands, without the numbers: equal for two calls that went the same way."""
     places: dict[Any, int] = {pair[side]: i for i, pair in enumerate(pairs)}
     shape = []
     for node in order:

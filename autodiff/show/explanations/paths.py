@@ -1,4 +1,4 @@
-"""Paths through a graph: how many there are, and those with the largest products of local gradients.
+"""Paths through a graph: their number, and those with the largest products of local gradients.
 
 Both take one pass over the nodes, for as many paths as there may be; nothing lists them all.
 
@@ -26,9 +26,9 @@ class Path(NamedTuple):
     """A way from y to x.
 
     Attributes:
-        nodes: y first, x last, each made from the next.
+        nodes: y first, x last; each is an operand of the one before.
         local_gradients: d(node)/d(next) along it.
-        contribution: their product, which is added to the gradient.
+        contribution: their product, one term of the gradient.
     """
 
     nodes: tuple[Value, ...]
@@ -36,13 +36,20 @@ class Path(NamedTuple):
     contribution: float
 
 
-# A way from a node to x: its rank, the node, which operand comes next, and the way from there, None at x.
-_Way = tuple[float, Any, int, Any]
+class _Way(NamedTuple):
+    """A way from a node to x, as it is found: by the operand at `position`, and the way on from there, None at x."""
+
+    rank: float
+    node: Any
+    position: int
+    rest: "_Way | None"
+
+
 _by_rank = itemgetter(0)
 
 
 def count_paths(order: Sequence[Value], y: Value, x: Value) -> int | float:
-    """Return how many paths lead from y to x: as many as from all operands of y together; inf for more than 10^300."""
+    """The number of paths from y to x: as many as from all operands of y together; inf for more than 10^300."""
     counts: dict[Value, int] = {x: 1}
     for node in order:
         if node is not x:
@@ -56,22 +63,22 @@ def count_paths(order: Sequence[Value], y: Value, x: Value) -> int | float:
 def largest_paths(
     order: Sequence[Value], y: Value, x: Value, limit: int, gradients: Mapping[Value, float]
 ) -> list[Path]:
-    """Return the paths with the largest contributions, at most `limit`, those first.
+    """The paths with the largest contributions, at most `limit`, largest first.
 
-    `order` is a topological order of y. What is not finite, on a path through a node to which nothing is passed on,
-    counts as 0.
+    `order` is a topological order of y. A product that is not finite, on a path through a node to which nothing is
+    passed on, counts as 0.
     """
     found = [_path(way, y, gradients) for way in _largest(order, y, x, limit)]
     return sorted(found, key=lambda path: -_magnitude(path.contribution))
 
 
 def _largest(order: Sequence[Value], y: Value, x: Value, limit: int) -> list[_Way]:
-    """Return the ways from y to x with the largest products, at most `limit`.
+    """The ways from y to x with the largest products, at most `limit`.
 
-    Of the largest from a node, each goes on by one of the largest from an operand: a factor in front changes no order.
+    Each of the largest from a node goes on by one of the largest from an operand: a factor in front changes no order.
     Ranks are sums of logarithms, in which nothing overflows.
     """
-    best: dict[Value, list[_Way]] = {x: [(0.0, x, -1, None)]}
+    best: dict[Value, list[_Way]] = {x: [_Way(0.0, x, -1, None)]}
     for node in order:
         if node is x:
             continue
@@ -80,8 +87,8 @@ def _largest(order: Sequence[Value], y: Value, x: Value, limit: int) -> list[_Wa
         for i, (operand, local) in enumerate(zip(node.operands, node.local_gradients, strict=True)):
             if isinstance(operand, Value) and operand in best:
                 own = _rank(local)
-                fixed = own - own != 0.0  # of a zero or inf in front, whatever follows
-                ways += [(own if fixed else own + way[0], node, i, way) for way in best[operand]]
+                fixed = own - own != 0.0  # a zero or inf in front decides, whatever follows
+                ways += [_Way(own if fixed else own + way.rank, node, i, way) for way in best[operand]]
                 sources += 1
         if ways:
             best[node] = ways if sources == 1 else sorted(ways, key=_by_rank, reverse=True)[:limit]
@@ -95,16 +102,16 @@ def _rank(local: float) -> float:
 
 
 def _path(way: _Way, y: Value, gradients: Mapping[Value, float]) -> Path:
-    """Return a way as a path, multiplied as `backward()` does, from y on."""
+    """A way as a path, multiplied as `backward()` does, from y on."""
     nodes, local_gradients = [y], []
     product, silent = 1.0, False
-    while way[3] is not None:
-        _, node, i, way = way
-        local = recorded(node)[i]
-        nodes.append(node.operands[i])
+    while way.rest is not None:
+        node, local = way.node, recorded(way.node)[way.position]
+        nodes.append(node.operands[way.position])
         local_gradients.append(local)
         product = NOTHING if local is NOTHING else product * local
         silent = silent or node not in gradients
+        way = way.rest
     silent = product is NOTHING or (silent and not math.isfinite(product))
     return Path(tuple(nodes), tuple(local_gradients), 0.0 if silent else product)
 

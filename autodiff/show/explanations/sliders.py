@@ -1,4 +1,4 @@
-"""Sliders: one for each number that may change, and what comes out; a widget in a live notebook, elsewhere a table.
+"""Sliders: one for each number that may change, and the result; a widget in a live notebook, a table elsewhere.
 
 The widget computes in the running kernel, by `at`, at every move. It needs anywidget; nothing else here does.
 """
@@ -13,7 +13,7 @@ INSTALL = "The sliders need anywidget: pip install anywidget. Without it, slider
 
 
 class Slider(NamedTuple):
-    """A number that may change: its key, its name, what it is now, and from where to where it may move."""
+    """A number that may change: its key, its name, its present value, and the range in which it moves."""
 
     key: Any
     name: str
@@ -42,9 +42,9 @@ class Sliders:
         self._at = at
 
     def at(self, changes: Mapping[Any, float]) -> Any:
-        """Return what comes out for these numbers, as `what_if(y, {x: 1.5})` does; sliders not named stay.
+        """The result for these numbers, as by `what_if(y, {x: 1.5})`; sliders that are not named stay.
 
-        Raises ValueError for what no slider moves.
+        Raises ValueError for a key that no slider moves.
         """
         known = {slider.key: slider.now for slider in self.sliders}
         for key in changes:
@@ -71,7 +71,7 @@ class Sliders:
         return self._table().html()
 
     def widget(self) -> Any:
-        """Return a widget for a live notebook: values and gradients follow the sliders.
+        """A widget for a live notebook: values and gradients follow the sliders.
 
         Raises ModuleNotFoundError, with what to install, where anywidget is missing.
         """
@@ -83,7 +83,7 @@ class Sliders:
         shown = self._shown
 
         class SlidersWidget(anywidget.AnyWidget):
-            """Sliders, and the table of what comes out; `values` are theirs, in order."""
+            """Sliders, and the table of the result; `values` are theirs, in order."""
 
             _esm = _SCRIPT
             sliders: Any = traitlets.List([]).tag(sync=True)

@@ -1,4 +1,4 @@
-"""`what_if`: what a graph, or a function, gives for other numbers, and what changes on the way.
+"""`what_if`: the result of a graph, or a function, for other numbers, and all that changes on the way.
 
     >>> from autodiff import Value
     >>> x, w, b = Value(2.0, "x"), Value(3.0, "w"), Value(1.0, "b")
@@ -42,15 +42,15 @@ def what_if(
     y: Callable[..., Any], changes: Mapping[str, Range], args: Sequence[Any], *, gradients: bool = False
 ) -> Sliders: ...
 def what_if(y: Any, changes: Mapping[Any, Any], args: Sequence[Any] | None = None, *, gradients: bool = False) -> Any:
-    """Return what `y` would be if some of the Values that it was made from held other numbers.
+    """The result if some of the Values that `y` was made from held other numbers.
 
-    What depends on them is computed again, and nothing else; the graph keeps its numbers. It prints as a table of what
-    changes, and is one in a notebook; `.value` is the new y, `.changes` the table as data. An inner node can be given a
-    number, too: what it was made from then does not matter.
+    All that depends on them is computed again, and nothing else; the graph keeps its numbers. The answer prints as a
+    table of the changes, and is one in a notebook; `.value` is the new y, `.changes` the table as data. An inner node
+    can be given a number, too: its operands then do not matter.
 
-    A graph is what was recorded: of an `if`, and of a `where` whose condition compares, it has the side that was
-    taken. For code that branches on its numbers, hand over the function, `what_if(f, {"x": 1.5}, args=(2.0, 3.0))`:
-    it is called twice, on Values with the names of its parameters, and the result says whether it went another way.
+    A graph has only the operations that were recorded: one side of an `if`, and of a `where` whose condition compares.
+    For code that branches on its numbers, hand over the function, `what_if(f, {"x": 1.5}, args=(2.0, 3.0))`: it is
+    called twice, on Values with the names of its parameters, and the result says whether it went another way.
 
     Given a range for each Value, `what_if(y, {x: (low, high)})` returns sliders: `.widget()` moves them in a live
     notebook (it needs anywidget), `.at({x: 1.5})` anywhere; as text or on paper they are a table.
@@ -58,10 +58,10 @@ def what_if(y: Any, changes: Mapping[Any, Any], args: Sequence[Any] | None = Non
     Args:
         y: the end of a graph, or a function that returns one.
         changes: a number, or a range (low, high), for each Value; for a function, for each name of a parameter.
-        args: what the function is called with; numbers become Values.
+        args: the arguments of the function; numbers become Values.
         gradients: whether the table also shows the derivatives of y in the leaves, before and after.
 
-    Raises TypeError for something else than these, ValueError for a Value that y was not made from, or no changes.
+    Raises TypeError for anything else than these, ValueError for a Value that y was not made from, or no changes.
 
     >>> x = Value(2.0, "x")
     >>> hypothesis = what_if(x * x, {x: 3.0}, gradients=True)
@@ -94,7 +94,7 @@ def what_if(y: Any, changes: Mapping[Any, Any], args: Sequence[Any] | None = Non
 
 
 def _checked(changes: Any, known: Mapping[Any, Any], expected: Callable[[Any], str]) -> dict[Any, Any]:
-    """Return the changes, each a float or a pair of them."""
+    """The changes, each a float or a pair of them."""
     if not isinstance(changes, Mapping):
         raise TypeError(f"what_if takes a dict of changes, {{x: 1.5}}, got {type(changes).__name__} {short(changes)}")
     if not changes:
@@ -128,7 +128,7 @@ def _answer(
 
 
 def _bound(f: Callable[..., Any], args: Any) -> dict[str, float]:
-    """Return the arguments that are numbers, by the names of their parameters."""
+    """The arguments that are numbers, by the names of their parameters."""
     if not isinstance(args, (tuple, list)):
         raise TypeError(f"args is a tuple, one for each argument, got {args!r}; write args=(x,)")
     return {name: args[i] for i, name in enumerate(_parameters(f, args)) if _is_number(args[i])}
