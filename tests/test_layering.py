@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -202,3 +203,9 @@ def test_top_level_holds_the_agreed_names_alone() -> None:
     names = {line.partition("/")[0] for line in listed.stdout.splitlines()}
     agreed = {"pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", "autodiff", "nn", "tests", "notebooks"}
     assert {name for name in names if not name.startswith(".")} <= agreed
+
+
+def test_files_that_the_settings_name_are_there() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mutmut"]
+    for pattern in settings["only_mutate"] + settings["pytest_add_cli_args_test_selection"]:
+        assert list(ROOT.glob(pattern)), f"pyproject.toml names {pattern}, which is not there"

@@ -12,7 +12,7 @@ from autodiff import Primitive, Value
 from autodiff.primitives import TABLE
 from autodiff.testing import Program, programs
 from autodiff.testing.mathematics import ORACLES, STEP, derivative, exact
-from tests.oracles import GRADIENT_TERMS, planted, value_error
+from tests.laws.oracles import GRADIENT_TERMS, planted, value_error
 
 Table = Mapping[str, Callable[..., Any]]
 

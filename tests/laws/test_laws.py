@@ -25,7 +25,7 @@ from autodiff.primitives.rules import choose
 from autodiff.testing.mathematics import ORACLES, derivative, error_in_ulps
 from autodiff.testing.richardson import richardson
 from autodiff.testing.strategies import points
-from tests.oracles import (
+from tests.laws.oracles import (
     GRADIENT_TERMS,
     VALUE_TERMS,
     clear_step,

@@ -10,7 +10,7 @@ import autodiff as ad
 import nn
 from autodiff import Value
 from autodiff.testing import check_grads
-from tests.nn.twins import assert_compiled_equals_eager, data_of, drawn, flat, scored, with_parameters
+from tests.nn.both_ways import assert_compiled_equals_eager, data_of, drawn, flat, scored, with_parameters
 
 PARTS = ("query", "key", "value", "output")
 SHAPES = [(1, 1, 1, 1), (4, 2, 3, 3), (6, 3, 2, 4), (4, 4, 5, 2)]  # width, heads, queries, keys

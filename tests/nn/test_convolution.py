@@ -13,7 +13,7 @@ import autodiff as ad
 import nn
 from autodiff import Value
 from autodiff.testing import check_grads
-from tests.nn.twins import assert_compiled_equals_eager, data_of, drawn, flat, scored, with_parameters
+from tests.nn.both_ways import assert_compiled_equals_eager, data_of, drawn, flat, scored, with_parameters
 
 # in and out channels, kernel, stride, padding, dilation, and the shape of a row
 GEOMETRIES_1D: list[tuple[Any, ...]] = [

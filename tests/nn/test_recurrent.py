@@ -12,7 +12,7 @@ import autodiff as ad
 import nn
 from autodiff import Value
 from autodiff.testing import check_grads
-from tests.nn.twins import assert_compiled_equals_eager, data_of, drawn, flat, scored, with_parameters
+from tests.nn.both_ways import assert_compiled_equals_eager, data_of, drawn, flat, scored, with_parameters
 
 CELLS = [nn.RNNCell, nn.LSTMCell]
 SHAPES = [(1, 1, 1), (2, 3, 4), (3, 2, 5)]  # inputs, units, steps

@@ -20,7 +20,7 @@ from autodiff.testing import Program, complex_step, error_in_ulps, mpmath_gradie
 from autodiff.testing.complexes import COMPLEX
 from autodiff.testing.mathematics import derivative, formulas, value
 from tests.examples import swish
-from tests.oracles import GRADIENT_TERMS, planted
+from tests.laws.oracles import GRADIENT_TERMS, planted
 
 WITHOUT_COMPLEX = {"erf", "erfc", "gelu"}
 EACH = pytest.mark.parametrize("primitive", KNOWN.values(), ids=KNOWN)

@@ -20,7 +20,7 @@ from autodiff import Value, compile, grad, value_and_grad
 from autodiff.arrays import ValueArray
 from autodiff.compiler.trace.refusals import TracingError
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 W = np.array([[1.0, -1.0], [0.5, 2.0], [-1.0, -3.0]])
 INDEFINITE = [0.0, -0.0, 1.0, -1.0, 0.5, -2.5, math.inf, -math.inf, math.nan]
 

@@ -24,7 +24,7 @@ from nn.training.saving import files
 from nn.training.saving.files import SavedFileError
 from nn.training.saving.records import _KINDS, described
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 ANY_FLOAT = st.floats(allow_subnormal=True) | st.sampled_from([math.nan, math.inf, -math.inf, -0.0, 5e-324])
 
 
