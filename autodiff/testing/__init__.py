@@ -50,11 +50,11 @@ if TYPE_CHECKING:
     from autodiff.testing.checks import Undecided, assert_gradients_close, check_grads
     from autodiff.testing.complexes import complex_step
     from autodiff.testing.differences import finite_differences
+    from autodiff.testing.extrapolation import Estimate, richardson
     from autodiff.testing.loops import LoopProgram, loop_programs
     from autodiff.testing.machine import ValueMachine
     from autodiff.testing.mathematics import error_in_ulps
     from autodiff.testing.oracles import mpmath_gradient, mpmath_value
-    from autodiff.testing.richardson import Estimate, richardson
     from autodiff.testing.strategies import Program, Step, points, programs, values
 
 __all__ = [
@@ -79,7 +79,7 @@ __all__ = [
 ]
 
 _LAZY = {
-    "Estimate": "autodiff.testing.richardson",
+    "Estimate": "autodiff.testing.extrapolation",
     "LoopProgram": "autodiff.testing.loops",
     "Program": "autodiff.testing.strategies",
     "Step": "autodiff.testing.strategies",
@@ -95,7 +95,7 @@ _LAZY = {
     "mpmath_value": "autodiff.testing.oracles",
     "points": "autodiff.testing.strategies",
     "programs": "autodiff.testing.strategies",
-    "richardson": "autodiff.testing.richardson",
+    "richardson": "autodiff.testing.extrapolation",
     "values": "autodiff.testing.strategies",
 }
 

@@ -17,7 +17,7 @@ from autodiff import modes
 from autodiff.chain import NOTHING, Arithmetic, reverse
 from autodiff.graph import topological_order
 from autodiff.structures.structure import Structure, flatten, in_blocks
-from autodiff.testing.richardson import Estimate, richardson
+from autodiff.testing.extrapolation import Estimate, richardson
 from autodiff.value import Value
 
 _EPSILON = 2.0**-52

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from autodiff.graph import leaves, topological_order
 from autodiff.primitives import where
 from autodiff.testing.differences import adjoints, data_of, rounding_error
-from autodiff.testing.richardson import Estimate, at_a_step
+from autodiff.testing.extrapolation import Estimate, at_a_step
 from autodiff.value import Value
 
 # The error of differences is an estimate. In thousands of trials the true one was at most half of it, but a primitive

@@ -22,8 +22,8 @@ from autodiff.chain import NOTHING, Nothing
 from autodiff.graph import topological_order
 from autodiff.primitives import KNOWN, TABLE
 from autodiff.primitives.rules import choose
+from autodiff.testing.extrapolation import richardson
 from autodiff.testing.mathematics import ORACLES, derivative, error_in_ulps
-from autodiff.testing.richardson import richardson
 from autodiff.testing.strategies import points
 from tests.laws.oracles import (
     GRADIENT_TERMS,
