@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import autodiff
+from autodiff import hints
 
 ROOT = Path(__file__).parent.parent
 
@@ -187,6 +188,15 @@ def test_public_names_are_listed_documented_and_there() -> None:
         assert getattr(autodiff, name).__doc__, name
     with pytest.raises(AttributeError, match="module 'autodiff' has no attribute 'nonsense'"):
         autodiff.nonsense  # noqa: B018
+
+
+@pytest.mark.parametrize("package", ["autodiff", "autodiff.testing", "autodiff.compiler", "autodiff.show"])
+def test_no_module_hides_a_public_name_once_it_is_loaded(package: str) -> None:
+    public = import_module(package)
+    modules = {path.stem for path in (ROOT / package.replace(".", "/")).iterdir()}
+    assert not modules & set(public.__all__)
+    if public is autodiff:
+        assert modules & hints.ELSEWHERE.keys() <= {"show"}  # nor the remark on what a name was meant to be
 
 
 def test_every_primitive_is_a_public_function() -> None:
