@@ -24,14 +24,14 @@ _new = object.__new__
 
 
 class Owner:
-    """What the tracers of one trace have in common: each holds it, so its references tell whether any are left."""
+    """The mark that the tracers of one trace share: each holds it, so that its references tell whether any are left."""
 
     def references(self) -> int:
-        """Return how many references there are."""
+        """The number of references to it."""
         return sys.getrefcount(self)
 
     def has_tracers(self) -> bool:
-        """Return whether there are tracers still, which f has put somewhere; only the caller may hold the owner."""
+        """Whether there are tracers still, which f has put somewhere; only the caller may hold the owner."""
         if self.references() <= _alone():
             return False
         gc.collect()  # those in cycles of objects are no longer in use
@@ -40,7 +40,7 @@ class Owner:
 
 @cache
 def _alone() -> int:
-    """Return how many references an owner without tracers has, as `has_tracers` counts them."""
+    """The number of references to an owner without tracers, as `has_tracers` counts them."""
 
     class Alone(Owner):
         def has_tracers(self) -> int:  # type: ignore[override]
@@ -59,8 +59,7 @@ class Tracer(Value):
     index: int  # the slot, once there is a program
     owner: Owner  # whose number it is
 
-    # What a Value has there a tracer does not; and assignments to tracers need not ask whether something is traced.
-    __setattr__ = object.__setattr__
+    __setattr__ = object.__setattr__  # whatever `assignments` does to Value: data and grad refuse here
 
     @property  # type: ignore[override]
     def data(self) -> NoReturn:

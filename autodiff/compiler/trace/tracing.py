@@ -1,8 +1,8 @@
-"""Tracing: a function is called once on placeholders, and what it does to them becomes a program.
+"""Tracing: a function is called once on placeholders, and its operations on them become a program.
 
-A `Tracer` is a Value whose number is not to be known: its operations are noted by the `Trace` under way, through the
-same hooks by which Values record a graph. Transforms see the graph that they always see, and the rules of the table are
-read with tracers, so derivatives are traced like anything else.
+A `Tracer` is a Value whose number is not to be known. The `Trace` under way notes its operations, through the hooks by
+which Values record a graph (`modes.Reading`). Transforms see the graph that they always see, and the rules of the table
+are read with tracers, so derivatives are traced like anything else.
 
     >>> from autodiff import grad
     >>> trace = Trace()
@@ -17,9 +17,9 @@ read with tracers, so derivatives are traced like anything else.
     v6 = add v5 0.0
     outputs v6
 
-What depends on no input and on no Value from outside is plain, and stays what it was. A leaf from outside, such as a
-parameter of a model, is an input too: `Trace.leaves` lists them, in the order of first use. Numbers that leave the
-graph could be stale at the next run, so that is an error here.
+A Value that depends on no input and on no Value from outside is plain, and stays what it was. A leaf from outside, such
+as a parameter of a model, is an input too: `Trace.leaves` lists them, in the order of first use. A number that leaves
+the graph could be stale at the next run, so that is an error here.
 """
 
 import operator
@@ -32,16 +32,14 @@ from autodiff.compiler.program import opcodes
 from autodiff.compiler.program.program import Program
 from autodiff.compiler.trace import assignments
 from autodiff.compiler.trace.adjoints import NOT_TAKEN, TracedAdjoints
+from autodiff.compiler.trace.outside import Outside
 from autodiff.compiler.trace.refusals import assigned_inside, backward_inside, foreign, refusal
 from autodiff.compiler.trace.tracers import Condition, Owner, Tracer
 from autodiff.compiler.trace.writer import written
-from autodiff.graph import topological_order
 from autodiff.number import data_of
 from autodiff.primitives import Primitive
-from autodiff.primitives.on_floats import on_floats
 from autodiff.sources import Source, user_line
 from autodiff.system.blocks import Block, Scope
-from autodiff.transforms.segments import SegmentPrimitive
 from autodiff.value import Value
 
 _new = object.__new__
@@ -58,7 +56,7 @@ _COMPARISONS: dict[str, tuple[Primitive, bool, Callable[[Any, Any], Any]]] = {
 
 
 def _exactly(x: Any) -> float:
-    """Return the number as a float; raise where that is another number, which Values compare with exactly."""
+    """The number as a float; raise if that is another number, since Values compare exactly."""
     try:
         number = floats.as_float(x)
         is_exact = number == x or number != number
@@ -73,22 +71,8 @@ def _constant(x: Any) -> float:
     return NOT_TAKEN if x is NOTHING else floats.as_float(x)
 
 
-def _was_assigned(node: Any) -> bool:
-    numbers = [data_of(x) if isinstance(x, Value) else x for x in node.operands]
-    data = node.op.evaluate(*numbers)
-    if repr(data) == repr(node.data):
-        return False
-    rules = [on_floats(node.op.name, node.op.local_gradients, [out, *numbers], Value) for out in (data, node.data)]
-    return any(all(map(_alike, gradients, node.local_gradients)) for gradients in rules)
-
-
-def _alike(x: Any, y: Any) -> bool:
-    x, y = (0.0 if z is NOTHING else z for z in (x, y))
-    return bool(x == y or (x != x and y != y))
-
-
 class Guard:
-    """A condition that the program relies on, what it was, and the line that asked."""
+    """A condition that the program relies on, its answer, and the line that asked."""
 
     __slots__ = ("condition", "expected", "source")
 
@@ -97,16 +81,15 @@ class Guard:
 
 
 class Trace(Scope):
-    """What a function does to numbers, noted while it is called inside `with trace:`.
+    """The operations of a function on numbers, noted while it is called inside `with trace:`; a `modes.Reading`.
 
     Attributes:
         nodes: the tracers that operations made, in order.
         guards: the conditions that were used as bools.
         leaves: the leaf Values from outside; known once there is a program.
 
-    `decisions` are what the first conditions are to be, whatever the numbers say: how a program decided that rounds
-    otherwise than Values do. `assigned` says of interior nodes from outside whether their data was assigned: for all
-    programs alike, what the first has found.
+    `decisions` are the answers of the first conditions, whatever the numbers say: those of a program that rounds
+    otherwise than Values do. `assigned` is for `Outside`.
     """
 
     def __init__(
@@ -117,14 +100,13 @@ class Trace(Scope):
     ) -> None:
         self.owner = owner or Owner()
         self._decisions = decisions
-        self._assigned = {} if assigned is None else assigned
+        self.outside = Outside({} if assigned is None else assigned)
         self.inputs: list[Tracer] = []
         self.nodes: list[Tracer] = []
         self.guards: list[Guard] = []
         self.leaves: list[Value] = []
         self.adjoints = TracedAdjoints()
         self._constants: set[Any] = set()  # plain Values made inside
-        self._recomputed: dict[Any, float] = {}  # interior nodes from outside
         self._logged = 0
 
     def begin(self, block: Block) -> Self:
@@ -139,7 +121,7 @@ class Trace(Scope):
         assignments.unwatch(block)
 
     def input(self, number: float) -> Tracer:
-        """Return the placeholder of another input, which holds this number at this call."""
+        """Add an input: its placeholder, which holds this number at this call."""
         tracer = _new(Tracer)
         tracer.number, tracer.op, tracer.operands, tracer._label, tracer.owner = number, None, (), "", self.owner
         self.inputs.append(tracer)
@@ -148,7 +130,7 @@ class Trace(Scope):
     # --- operations ---
 
     def apply(self, primitive: Primitive, operands: Sequence[Any]) -> Any:
-        """Return what the primitive makes of the operands: the hook of Value."""
+        """The tracer of an operation; a plain Value where all operands are constant."""
         taken = tuple([x if isinstance(x, Value) else _constant(x) for x in map(floats.unboxed, operands)])
         if all(map(self.is_constant, taken)):
             return self._plain(primitive, taken)
@@ -158,7 +140,7 @@ class Trace(Scope):
         return node
 
     def noted(self, kind: type[Any], primitive: Primitive, operands: tuple[Any, ...]) -> Any:
-        """Return the tracer of an operation; trusts its arguments."""
+        """The tracer of an operation, which it notes; trusts its arguments."""
         node = _new(kind)
         node.number = primitive.evaluate(*[x if type(x) is float else self._number(x) for x in operands])
         node.op, node.operands, node._label, node.owner = primitive, operands, "", self.owner
@@ -181,7 +163,7 @@ class Trace(Scope):
             return self.noted(type(x) if isinstance(x, Condition) else Tracer, opcodes.detach, (x,))
 
     def compare(self, symbol: str, left: Value, right: Any) -> Any:
-        """Return the condition that a comparison makes, or a bool, where nothing in it depends on an input."""
+        """The condition of a comparison, or a bool if neither side depends on an input."""
         primitive, swapped, plain = _COMPARISONS[symbol]
         if not isinstance(right, Value):
             if isinstance(right, Sized) and hasattr(type(right), "__array__"):
@@ -196,45 +178,28 @@ class Trace(Scope):
         return self.condition(primitive, right, left) if swapped else self.condition(primitive, left, right)
 
     def condition(self, primitive: Primitive, left: Any, right: Any) -> Condition:
-        """Return the condition that a primitive makes."""
+        """The condition that a primitive makes of two operands."""
         operands = tuple([x if isinstance(x, Value) else float(x) for x in (left, right)])
         with modes.recording():
             return cast(Condition, self.noted(Condition, primitive, operands))
 
     def guard(self, condition: Condition) -> bool:
-        """Return what the condition is now, unless that is decided already; every run will rely on it."""
+        """The answer of a condition: decided already, or as it is now. Every run will rely on it."""
         decided = self._decisions[len(self.guards) : len(self.guards) + 1]
         expected = decided[0] if decided else bool(condition.number != 0.0)
         self.guards.append(Guard(condition, expected, user_line()))
         return expected
 
     def _number(self, x: Value) -> float:
-        """Return what a Value is at this call; one from outside that was made from leaves, as they are now."""
+        """The number of a Value at this call."""
         if isinstance(x, Tracer):
             return x.number
-        if not x.operands or self.is_constant(x) or self.was_assigned(x):
-            return data_of(x)
-        for node in topological_order(x) if x not in self._recomputed else ():
-            known = [y if type(y) is float else self._recomputed.get(y) for y in node.operands]
-            numbers = [data_of(y) if x is None else x for x, y in zip(known, node.operands, strict=True)]
-            self._recomputed[node] = data_of(node) if self.was_assigned(node) else node.op.evaluate(*numbers)
-        return self._recomputed[x]
-
-    def was_assigned(self, node: Any) -> bool:
-        """Return whether the data of an interior node from outside was assigned: then that is read, at every run.
-
-        It was where the data is not what the operation gives for its operands, while the local gradients are. Where
-        they are not either, a leaf was assigned since, and the node is computed from its leaves. A sum has the same
-        local gradients at any operands: of one whose leaf was assigned before the first trace the data is read.
-        """
-        if node not in self._assigned:
-            self._assigned[node] = not isinstance(node.op, SegmentPrimitive) and _was_assigned(node)
-        return self._assigned[node]
+        return data_of(x) if self.is_constant(x) else self.outside.number(x)
 
     # --- what is plain ---
 
     def is_constant(self, x: Any) -> bool:
-        """Return whether x is a number, or a Value that depends on nothing from outside."""
+        """Whether x is a number, or a Value that depends on nothing from outside."""
         if not isinstance(x, Value):
             return True
         if isinstance(x, Tracer):
@@ -257,7 +222,7 @@ class Trace(Scope):
         return made
 
     def copy(self, x: Value) -> Any:
-        """Return what copy.copy makes of x: of a leaf another leaf; else another node, made from the same operands."""
+        """Another leaf for a leaf, for a node another node on the same operands."""
         if self.is_constant(x) or not x.operands:
             return self.detach(x)
         return self.noted(type(x) if isinstance(x, Tracer) else Tracer, cast(Primitive, x.op), x.operands)
@@ -274,8 +239,8 @@ class Trace(Scope):
         self.inputs, self.nodes, self.guards = [], [], []
 
     def program(self, outputs: Iterable[Any], varying: bytes | None = None) -> Program:
-        """Return the program that gives the outputs: tracers, Values or floats. Fills in `leaves`.
+        """The program whose results are the outputs: tracers, Values or floats. Fills in `leaves`.
 
-        `varying` says of each input of ours whether it differs from row to row; leaves never do.
+        `varying` says of each of our inputs whether it differs from row to row; leaves never do.
         """
         return written(self, list(outputs), bytes(len(self.inputs)) if varying is None else varying)

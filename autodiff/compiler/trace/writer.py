@@ -65,7 +65,7 @@ def _outside(trace: Any, roots: Iterable[Any]) -> list[Value]:
         for x in operands:
             if type(x) is not Tracer and type(x) is not Condition and not trace.is_constant(x) and x not in met:
                 met.add(x)
-                if x.operands and not trace.was_assigned(x):
+                if x.operands and not trace.outside.was_assigned(x):
                     interior.append(x)
                 else:
                     trace.leaves.append(x)
@@ -74,7 +74,7 @@ def _outside(trace: Any, roots: Iterable[Any]) -> list[Value]:
     found = meet(roots)
     for tracer in trace.nodes:
         found += meet(_operands(tracer))
-    nodes = [node for node in topological_order(*found) if not trace.was_assigned(node)]
+    nodes = [node for node in topological_order(*found) if not trace.outside.was_assigned(node)]
     for node in nodes:
         if isinstance(node.op, SegmentPrimitive):
             raise refusal(
