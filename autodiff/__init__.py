@@ -32,72 +32,29 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from autodiff import fast
-from autodiff.functions import abs as abs
 from autodiff.functions import (
-    add,
-    arccos,
-    arccosh,
-    arcsin,
-    arcsinh,
-    arctan,
-    arctan2,
-    arctanh,
-    cbrt,
-    ceil,
     clip,
-    cos,
-    cosh,
-    div,
     dot,
     elu,
-    erf,
-    erfc,
-    exp,
-    exp2,
-    expm1,
-    floor,
-    floordiv,
-    gelu,
-    hypot,
     leaky_relu,
-    log,
-    log1p,
-    log2,
-    log10,
     log_softmax,
     logsumexp,
-    maximum,
     mean,
-    minimum,
-    mod,
-    mul,
-    neg,
     norm,
     primitive,
     prod,
-    reciprocal,
-    relu,
-    sigmoid,
-    sign,
-    silu,
-    sin,
-    sinh,
     softmax,
-    softplus,
-    sqrt,
-    square,
-    sub,
-    tan,
-    tanh,
     where,
 )
 from autodiff.functions import max as max
 from autodiff.functions import min as min
-from autodiff.functions import pow as pow
 from autodiff.functions import sum as sum
 from autodiff.hints import ELSEWHERE, missing
 from autodiff.modes import detect_anomaly, no_grad, record_source
 from autodiff.primitives import Domain, Primitive
+from autodiff.primitives.public import *
+from autodiff.primitives.public import abs as abs
+from autodiff.primitives.public import pow as pow
 from autodiff.transforms.segments import checkpoint, preaccumulate
 from autodiff.transforms.transforms import grad, gradient, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from autodiff.value import Value

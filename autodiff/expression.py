@@ -75,17 +75,15 @@ class Function(NamedTuple):
 
 
 def _functions() -> Iterator[tuple[str, Function]]:
-    of_lists = dict.fromkeys(("sum", "mean", "prod", "norm", "max", "min", "logsumexp"), NUMBER)
-    of_lists |= {"softmax": LIST, "log_softmax": LIST}
-    optional = {"leaky_relu": 1, "elu": 1, "round": 1}
     for name, entry in primitives.TABLE.items():
-        if name == "dot":
-            yield name, Function(functions.dot, 2, 2, LIST)
-        elif name in of_lists:
-            yield name, Function(getattr(functions, name), 1, 1, LIST, of_lists[name])
+        call = getattr(functions, name, entry)
+        if entry.of_list:
+            lists = 2 if entry.parity == 0 else 1
+            yield name, Function(call, lists, lists, LIST, NUMBER if entry.arity is None else LIST)
+        elif name == "round":
+            yield name, Function(lambda x, digits=0.0: primitives.round(x, digits), 1, 2)
         elif entry.arity is not None:
-            call = getattr(functions, name, lambda x, digits=0.0: primitives.round(x, digits))
-            yield name, Function(call, entry.arity - optional.get(name, 0), entry.arity)
+            yield name, Function(call, entry.arity - len(entry.defaults), entry.arity)
 
 
 FUNCTIONS: Mapping[str, Function] = MappingProxyType(dict(_functions()))

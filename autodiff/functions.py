@@ -1,17 +1,18 @@
-"""Functions of Values and numbers: the table's primitives under their own names, and those that take lists.
+"""Functions of Values and numbers that are more than a primitive: those with defaults, those of lists, your own.
 
-Given plain numbers alone, each returns a float; given a Value anywhere, a Value.
+Given plain numbers alone, each returns a float; given a Value anywhere, a Value. The functions of one and two numbers
+are primitives as they stand: `autodiff.primitives.public` has them.
 
     >>> from autodiff import Value
-    >>> exp(0.0), dot([1.0, 2.0], [3.0, 4.0])
-    (1.0, 11.0)
+    >>> elu(0.0), dot([1.0, 2.0], [3.0, 4.0])
+    (0.0, 11.0)
     >>> dot([Value(1.0), 2.0], [3.0, 4.0])
     Value(11.0, grad=0.0, op=dot)
 """
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Never, Protocol, overload
+from typing import Any, Never
 
 from autodiff import floats, primitives
 from autodiff.fast import dot_of_lists
@@ -20,74 +21,6 @@ from autodiff.primitives.on_floats import on_floats
 from autodiff.value import Value
 
 Number = Value | float
-
-
-class Unary(Protocol):
-    """A function of one operand: a Value of a Value, a float of a number."""
-
-    @overload
-    def __call__(self, x: Value, /) -> Value: ...
-    @overload
-    def __call__(self, x: float, /) -> float: ...
-
-
-class Binary(Protocol):
-    """A function of two operands: a float of two numbers, else a Value."""
-
-    @overload
-    def __call__(self, x: Value, y: Number, /) -> Value: ...
-    @overload
-    def __call__(self, x: Number, y: Value, /) -> Value: ...
-    @overload
-    def __call__(self, x: float, y: float, /) -> float: ...
-
-
-add: Binary = primitives.add
-sub: Binary = primitives.sub
-mul: Binary = primitives.mul
-div: Binary = primitives.div
-neg: Unary = primitives.neg
-pow: Binary = primitives.pow
-mod: Binary = primitives.mod
-floordiv: Binary = primitives.floordiv
-abs: Unary = primitives.abs
-sign: Unary = primitives.sign
-floor: Unary = primitives.floor
-ceil: Unary = primitives.ceil
-square: Unary = primitives.square
-reciprocal: Unary = primitives.reciprocal
-exp: Unary = primitives.exp
-exp2: Unary = primitives.exp2
-expm1: Unary = primitives.expm1
-log: Unary = primitives.log
-log2: Unary = primitives.log2
-log10: Unary = primitives.log10
-log1p: Unary = primitives.log1p
-sqrt: Unary = primitives.sqrt
-cbrt: Unary = primitives.cbrt
-sin: Unary = primitives.sin
-cos: Unary = primitives.cos
-tan: Unary = primitives.tan
-arcsin: Unary = primitives.arcsin
-arccos: Unary = primitives.arccos
-arctan: Unary = primitives.arctan
-arctan2: Binary = primitives.arctan2
-sinh: Unary = primitives.sinh
-cosh: Unary = primitives.cosh
-tanh: Unary = primitives.tanh
-arcsinh: Unary = primitives.arcsinh
-arccosh: Unary = primitives.arccosh
-arctanh: Unary = primitives.arctanh
-hypot: Binary = primitives.hypot
-erf: Unary = primitives.erf
-erfc: Unary = primitives.erfc
-sigmoid: Unary = primitives.sigmoid
-softplus: Unary = primitives.softplus
-relu: Unary = primitives.relu
-gelu: Unary = primitives.gelu
-silu: Unary = primitives.silu
-maximum: Binary = primitives.maximum
-minimum: Binary = primitives.minimum
 
 
 # --- functions with defaults ---

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from autodiff import floats, modes, primitives
 from autodiff.hints import listed
-from autodiff.primitives import Primitive
+from autodiff.primitives.public import UnaryMethods, method
 
 if TYPE_CHECKING:
     from autodiff.value import Value
@@ -44,23 +44,7 @@ def assigned(x: Any, name: str, advice: str) -> float:
         raise TypeError(f"{which} holds a {kind} in .{name}, expected a float; {advice}") from error
 
 
-def _method(primitive: Primitive) -> Callable[[Any], Value]:
-    """The method that applies a primitive of one operand."""
-
-    def method(self: Any) -> Value:
-        return cast("Value", self.__apply__(primitive, (self,)))
-
-    name = primitive.name
-    method.__name__ = name
-    method.__qualname__ = f"Value.{name}"
-    (x,) = primitive.example()
-    example = f"abs(Value({x}))" if name == "abs" else f"Value({x}).{name}()"
-    summary = str(primitive.__doc__).partition("\n\n>>>")[0]
-    method.__doc__ = f"{summary}\n\n>>> {example}\nValue({primitive(x)!r}, grad=0.0, op={name})"
-    return method
-
-
-class Number:
+class Number(UnaryMethods):
     """A number to Python and numpy; the base class of Value."""
 
     __slots__ = ()
@@ -136,24 +120,11 @@ class Number:
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         return _arrays().of_function(function, args, kwargs)
 
-    # --- the table's functions, under numpy's names, so that np.exp(array_of_values) calls them ---
+    # --- functions under numpy's names, beside those of the table, so that np.fabs(array_of_values) calls them ---
 
-    exp, exp2, expm1 = _method(primitives.exp), _method(primitives.exp2), _method(primitives.expm1)
-    log, log2, log10 = _method(primitives.log), _method(primitives.log2), _method(primitives.log10)
-    log1p, sqrt, cbrt = _method(primitives.log1p), _method(primitives.sqrt), _method(primitives.cbrt)
-    sin, cos, tan = _method(primitives.sin), _method(primitives.cos), _method(primitives.tan)
-    arcsin, arccos, arctan = _method(primitives.arcsin), _method(primitives.arccos), _method(primitives.arctan)
-    sinh, cosh, tanh = _method(primitives.sinh), _method(primitives.cosh), _method(primitives.tanh)
-    arcsinh, arccosh, arctanh = _method(primitives.arcsinh), _method(primitives.arccosh), _method(primitives.arctanh)
-    sign, floor, ceil = _method(primitives.sign), _method(primitives.floor), _method(primitives.ceil)
-    square, reciprocal = _method(primitives.square), _method(primitives.reciprocal)
-    erf, erfc, sigmoid = _method(primitives.erf), _method(primitives.erfc), _method(primitives.sigmoid)
-    softplus, relu = _method(primitives.softplus), _method(primitives.relu)
-    silu, gelu = _method(primitives.silu), _method(primitives.gelu)
-
-    __abs__ = _method(primitives.abs)
-    __floor__ = _method(primitives.floor)
-    __ceil__ = _method(primitives.ceil)
+    __abs__ = method(primitives.abs)
+    __floor__ = method(primitives.floor)
+    __ceil__ = method(primitives.ceil)
 
     def __trunc__(self) -> Value:
         return cast("Value", primitives.where(self < 0.0, self.ceil(), self.floor()))

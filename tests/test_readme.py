@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.readme import README, updated
+from tests.table import README, readme
 
 ROOT = README.parent
 
@@ -28,7 +28,7 @@ def test_examples_print_what_they_say(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_table_of_primitives_is_the_codes() -> None:
-    assert README.read_text(encoding="utf-8") == updated()
+    assert README.read_text(encoding="utf-8") == readme()
 
 
 def test_links_lead_somewhere() -> None:

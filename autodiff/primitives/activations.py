@@ -88,6 +88,7 @@ leaky_relu = Primitive(
     ulps=4,
     scales=True,
     vectorises=True,
+    defaults=(0.01,),
 )
 elu = Primitive(
     "elu",
@@ -100,6 +101,7 @@ elu = Primitive(
     ],
     domain=on((-700.0, 700.0), (0.1, 10.0), kinks=lambda x, alpha: x),
     scales=True,
+    defaults=(1.0,),
 )
 silu = Primitive(
     "silu",

@@ -180,6 +180,7 @@ round: Primitive = Primitive(
     domain=on(REAL, NEVER, kinks=lambda x, digits: to_integer(x - 0.5)),
     ulps=4,
     choosing=(1,),
+    defaults=(0.0,),
 )
 square: Primitive = Primitive(
     "square",

@@ -61,6 +61,7 @@ sum: Primitive = Primitive(
     lambda out, *xs: (1.0,) * len(xs),
     symbol="Σ",
     ulps=32,
+    of_list=True,
     expansion=lambda make, *xs: joined(make, arithmetic.add, *xs),
 )
 mean = Primitive(
@@ -69,6 +70,7 @@ mean = Primitive(
     floats.mean,
     lambda out, *xs: (1.0 / len(xs),) * len(xs),
     ulps=32,
+    of_list=True,
     expansion=lambda make, *xs: make(arithmetic.div, joined(make, arithmetic.add, *xs), float(len(xs))),
 )
 prod = Primitive(
@@ -80,6 +82,7 @@ prod = Primitive(
     domain=on((-10.0, 10.0)),
     ulps=64,
     scales=True,
+    of_list=True,
     expansion=lambda make, *xs: joined(make, arithmetic.mul, *xs),
 )
 dot = Primitive(
@@ -91,6 +94,7 @@ dot = Primitive(
     ulps=32,
     scales=True,
     parity=0,
+    of_list=True,
     expansion=_written_dot,
 )
 norm = Primitive(
@@ -100,6 +104,7 @@ norm = Primitive(
     lambda out, *xs: [over(x, out) for x in xs],
     symbol="‖x‖",
     domain=on(REAL, kinks=math.hypot),
+    of_list=True,
     text=of_list("norm"),
 )
 # The rounding of a difference, up to 100 in the domain, comes back as a relative error of its exponential: 64 ulps.
@@ -110,6 +115,7 @@ logsumexp = Primitive(
     _logsumexp_partials,
     domain=on((-50.0, 50.0)),
     ulps=128,
+    of_list=True,
     text=of_list("logsumexp"),
 )
 # The n results of softmax share one logsumexp, their second operand: n + 1 nodes, not n².
@@ -120,6 +126,7 @@ softmax = Primitive(
     [lambda out, x, total: out, lambda out, x, total: -out],
     domain=on((-50.0, 50.0), (0.0, 50.0)),
     ulps=128,  # as of logsumexp
+    of_list=True,
     expansion=lambda make, x, total: make(exponentials.exp, make(arithmetic.sub, x, total)),
 )
 log_softmax = Primitive(
@@ -130,6 +137,7 @@ log_softmax = Primitive(
     domain=on((-700.0, 700.0)),
     ulps=4,
     vectorises=True,
+    of_list=True,
     expansion=lambda make, x, total: make(arithmetic.sub, x, total),
 )
 max: Primitive = Primitive(
@@ -139,6 +147,7 @@ max: Primitive = Primitive(
     _extreme_partials,
     domain=on(REAL, kinks=gap),
     ulps=4,
+    of_list=True,
     text=of_list("max"),
     latex=command(r"\max"),
 )
@@ -149,6 +158,7 @@ min = Primitive(
     _extreme_partials,
     domain=on(REAL, kinks=gap),
     ulps=4,
+    of_list=True,
     text=of_list("min"),
     latex=command(r"\min"),
 )

@@ -80,6 +80,10 @@ class Primitive:
         vectorises: whether a loop over it becomes vector instructions: it is cheap, and calls nothing.
         python: a template with {} for each operand, shorter in Python than a call, with the same value for all floats.
 
+    How users call it, where that is not name(x, y):
+        of_list: whether its function takes a list: its operands, or the first operands of nodes that share the second.
+        defaults: what the last operands are unless given.
+
     How formulas write it:
         text: its form in Python, which gives its value; name(x, ...) unless given.
         latex: its form in LaTeX; the name as a word, applied, unless given.
@@ -112,6 +116,8 @@ class Primitive:
         involution: bool = False,
         vectorises: bool = False,
         python: str | None = None,
+        of_list: bool = False,
+        defaults: tuple[float, ...] = (),
         text: Form | None = None,
         latex: Form | None = None,
         expansion: Callable[..., Any] | None = None,
@@ -133,6 +139,8 @@ class Primitive:
         self.involution = involution
         self.vectorises = vectorises
         self.python = python
+        self.of_list = of_list
+        self.defaults = defaults
         self.text = text
         self.latex = latex
         self.expansion = expansion

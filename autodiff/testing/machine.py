@@ -23,7 +23,7 @@ from typing import Any, ClassVar, NamedTuple
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
 
-from autodiff import functions
+from autodiff import functions, primitives
 from autodiff.modes import no_grad
 from autodiff.value import Value
 
@@ -57,8 +57,8 @@ def _others(*xs: int) -> tuple[int, ...]:
 OPERATIONS = {
     "neg": Operation(operator.neg, 1, lambda x: -x, lambda x: (-1,)),
     "abs": Operation(abs, 1, abs, lambda x: ((x > 0) - (x < 0),)),
-    "square": Operation(functions.square, 1, lambda x: x * x, lambda x: (2 * x,)),
-    "relu": Operation(functions.relu, 1, lambda x: max(x, 0), lambda x: (int(x > 0),)),
+    "square": Operation(primitives.square, 1, lambda x: x * x, lambda x: (2 * x,)),
+    "relu": Operation(primitives.relu, 1, lambda x: max(x, 0), lambda x: (int(x > 0),)),
     "add": Operation(operator.add, 2, lambda x, y: x + y, lambda x, y: (1, 1)),
     "sub": Operation(operator.sub, 2, lambda x, y: x - y, lambda x, y: (1, -1)),
     "mul": Operation(operator.mul, 2, lambda x, y: x * y, lambda x, y: (y, x)),

@@ -1,0 +1,65 @@
+"""One row, one oracle: a primitive of the table is a function, a method and a line of the documentation by itself.
+
+Each message says what is missing where.
+"""
+
+import difflib
+import doctest
+from pathlib import Path
+
+import pytest
+
+import autodiff
+from autodiff import Value, functions
+from autodiff.primitives import KNOWN, TABLE
+from autodiff.primitives.public import FUNCTIONS, METHODS, UnaryMethods
+from autodiff.testing.mathematics import MATHEMATICS
+from tests.table import ROOT, WRITTEN
+
+
+@pytest.mark.parametrize("name", sorted({*KNOWN, *MATHEMATICS}))
+def test_each_row_has_an_oracle_and_each_oracle_a_row(name: str) -> None:
+    assert name in MATHEMATICS, (
+        f"{name} has no oracle: add its mathematics to MATHEMATICS in autodiff/testing/mathematics.py, "
+        f'"{name}": lambda mp, x: ..., written with the functions of mpmath and not copied from its row'
+    )
+    assert name in KNOWN, (
+        f'{name} has an oracle and no row: add {name} = Primitive("{name}", ...) to a room of autodiff/primitives'
+    )
+
+
+@pytest.mark.parametrize("path", WRITTEN, ids=lambda path: path.name)
+def test_what_is_written_from_the_table_is_up_to_date(path: Path) -> None:
+    there, wanted = path.read_text(encoding="utf-8"), WRITTEN[path]()
+    changes = [line for line in difflib.ndiff(there.splitlines(), wanted.splitlines()) if line[0] in "+-"]
+    assert not changes, "\n".join(
+        [f"{path.relative_to(ROOT)}: run `python -m tests.table --write`, which makes", *changes]
+    )
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_each_row_is_a_function_of_the_library(name: str) -> None:
+    if name == "round":  # Python's own calls it
+        assert name not in dir(autodiff)
+        return
+    assert name in dir(autodiff)
+    assert (name in FUNCTIONS) != hasattr(functions, name), f"{name}: a function of its own in functions.py, or none"
+    assert f"`{name}`" in str(autodiff.__doc__), (
+        f"add `{name}` to the functions in the docstring of autodiff/__init__.py"
+    )
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_example_of_each_method_prints_what_it_says(name: str) -> None:
+    method = getattr(Value, name)
+    assert method.__qualname__ == f"Value.{name}"
+    assert vars(UnaryMethods)[name] is method
+    (example,) = doctest.DocTestFinder().find(method, name, module=False, globs={"Value": Value})
+    assert example.examples
+    assert doctest.DocTestRunner().run(example).failed == 0
+
+
+def test_what_a_function_has_of_defaults_is_what_its_row_says() -> None:
+    for name, entry in TABLE.items():
+        if entry.defaults and name != "round":
+            assert getattr(functions, name).__defaults__ == entry.defaults, name
