@@ -42,7 +42,9 @@ def method(primitive: Primitive) -> Callable[[Any], Any]:
     (x,) = primitive.example()
     example = f"abs(Value({x}))" if name == "abs" else f"Value({x}).{name}()"
     summary = str(primitive.__doc__).partition("\n\n>>>")[0]
-    method.__doc__ = f"{summary}\n\n>>> {example}\nValue({primitive(x)!r}, grad=0.0, op={name})"
+    method.__doc__ = (
+        f"{summary}\n\n>>> from autodiff import Value\n>>> {example}\nValue({primitive(x)!r}, grad=0.0, op={name})"
+    )
     return method
 
 
