@@ -32,6 +32,7 @@ from autodiff.graph import topological_order
 from autodiff.show.explanations.gradients import gradients_of
 from autodiff.show.explanations.paths import Path, count_paths, largest_paths
 from autodiff.show.formulas.formula import operation
+from autodiff.show.formulas.rules import RULES
 from autodiff.show.formulas.terms import Terms, term_of
 from autodiff.show.formulas.writing import number_text, written
 from autodiff.show.words.names import in_latex, names_of
@@ -188,7 +189,7 @@ class Explanation:
                 return ""  # a rule that floats alone can read, or an anomaly that is not ours to report
         if not isinstance(slope, Value):
             return number_text(slope)
-        term, made = term_of(slope, Terms())
+        term, made = term_of(slope, Terms(RULES))
         names = {made[leaf]: number_text(leaf.data) for leaf in made if not leaf.operands}  # 0 in 1 / 0 is a Value
         return written(term, names | {made[leaf]: self._names[x] for x, leaf in stand_ins.items() if leaf in made})
 

@@ -1,8 +1,10 @@
 """Formulas: the expression that a Value was computed from, as text and as LaTeX.
 
     formula   `formula(y)`, and one operation on a line of its own
-    terms     the graph once more, made of terms and lightly simplified
-    writing   from terms to text: parentheses, names for what is used again
+    terms     the graph once more, made of terms
+    rules     how they are simplified, lightly
+    plan      which terms get a name, and which are left out
+    writing   from terms to text and LaTeX, with parentheses where they are needed
 
 How each primitive is written is data, in its row of the table: `Primitive.text`, `latex` and `expansion`.
 """

@@ -1,4 +1,4 @@
-"""`formula`: what a Value was computed from, as mathematics.
+"""`formula`: the expression that a Value was computed from, as mathematics.
 
     >>> from autodiff import Value, gradient, tanh
     >>> x = Value(0.5, "x")
@@ -7,8 +7,8 @@
     >>> print(formula(gradient(x**3 * tanh(x), [x])[0]).latex())
     x^{3} \\cdot \\left(1 - \\tanh\\left(x\\right)^{2}\\right) + 3 \\cdot \\tanh\\left(x\\right) \\cdot x^{2}
 
-It is made in three steps: `terms.py` reads the graph and simplifies it lightly, `writing.py` decides what gets a name
-and what is left out, and fills in the form of each primitive, which stands in its row of the table.
+It is made in three steps: the graph is read as terms, lightly simplified; a plan says which of them get a name, and
+which are left out; and they are written in the form of each primitive, which stands in its row of the table.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,8 +17,10 @@ from reprlib import repr as short
 from typing import Any, Literal, NamedTuple
 
 from autodiff.primitives import TABLE
+from autodiff.show.formulas.plan import Plan, names_for, planned
+from autodiff.show.formulas.rules import RULES
 from autodiff.show.formulas.terms import Term, Terms, term_of
-from autodiff.show.formulas.writing import Plan, Style, names_for, planned, written
+from autodiff.show.formulas.writing import Style, written
 from autodiff.show.words.names import in_latex, names_of
 from autodiff.show.words.numbers import shortened
 from autodiff.value import Value
@@ -28,14 +30,14 @@ _RESERVED = frozenset({*TABLE, "inf", "nan", "pi"})
 
 
 def formula(y: Value, *, leaves: Literal["names", "numbers"] = "names", limit: int | None = LIMIT) -> "Formula":
-    """Return what `y` was computed from as an expression: `str(f)` is text, `f.latex()` LaTeX, which notebooks show.
+    """The expression that `y` was computed from: `str(f)` is text, `f.latex()` LaTeX, which notebooks show.
 
     The text is Python that gives y's value again, its expression what `autodiff.expression.parse` reads: in it names
     are those of `f.names`, functions those of autodiff; inf, nan and pi those of math. Leaves without a label are
     called x1, x2, ... A part that is used again is named, on a line of its own before the expression, where that makes
     the whole shorter: by its label if it has one, else v1, v2, ...
 
-    It is simplified as one would on paper, lightly: `autodiff.show.formulas.terms` has the rules. The value remains,
+    It is simplified as one would on paper, lightly: `autodiff.show.formulas.rules` has the rules. The value remains,
     but for rounding; for `1 - tanh(x)**2`, which stands for tanh's derivative, that may be all the digits when x is
     large.
 
@@ -44,7 +46,7 @@ def formula(y: Value, *, leaves: Literal["names", "numbers"] = "names", limit: i
         leaves: "names", or "numbers" to write leaves without a label as their numbers.
         limit: how many operations are written; `...` stands for the others, which are furthest from y. None for all.
 
-    Raises TypeError if y is no Value, or limit no int, ValueError for other leaves or a limit less than 1.
+    Raises TypeError if y is not a Value, or limit not an int, ValueError for other leaves or a limit less than 1.
 
     >>> from autodiff import Value
     >>> x, y, z = Value(-2.0, "x"), Value(5.0, "y"), Value(-4.0, "z")
@@ -81,12 +83,12 @@ class Formula:
         expression: the text, without the definitions that come before it.
         definitions: the parts that have a name, each with its text, in an order in which they can be computed.
         names: the Value that each name of a leaf stands for.
-        left_out: how many operations `...` stands for.
+        left_out: the number of operations that `...` stands for.
     """
 
     def __init__(self, root: Value, numbers: bool, limit: int | None) -> None:
         values = names_of(root, identifiers=True, reserved=_RESERVED)
-        term, made = term_of(root, Terms())
+        term, made = term_of(root, Terms(RULES))
         labels = {made[value]: name for value, name in values.items() if value.label and made[value].op is not None}
         self._term = term
         self.names: dict[str, Value] = {}
@@ -122,7 +124,7 @@ class Formula:
         return [*named, ("", self._written(self._term, "latex"))]
 
     def latex(self) -> str:
-        r"""Return the formula as LaTeX, without dollar signs; of several lines, in an `aligned` environment.
+        r"""The formula as LaTeX, without dollar signs; several lines stand in an `aligned` environment.
 
         >>> formula(Value(2.0, "alpha") / Value(3.0, "x1")).latex()
         '\\frac{\\alpha}{x_{1}}'
@@ -143,12 +145,12 @@ _MOST_OPERANDS = 8
 
 
 def operation(node: Value, names: Mapping[Value, str], style: Style = "text") -> str:
-    """Return the operation that made a node, of operands by their names: `a * b`."""
+    """The operation that made a node, with operands by their names: `a * b`."""
     return _one_operation(node, [names[x] if isinstance(x, Value) else x for x in node.operands], style)
 
 
 def operation_on_numbers(node: Value, numbers: Iterable[Any]) -> str:
-    """Return the operation that made a node, of numbers with six digits: `2 * (-3)`."""
+    """The operation that made a node, with numbers of six digits: `2 * (-3)`."""
     return _one_operation(node, [shortened(x) for x in numbers], "text")
 
 
@@ -157,6 +159,6 @@ def _one_operation(node: Value, operands: list[str | float], style: Style) -> st
     if len(operands) > _MOST_OPERANDS:
         shown = [x if isinstance(x, str) else shortened(x) for x in (*operands[:3], operands[-1])]
         return f"{node.op.name}({shown[0]}, {shown[1]}, {shown[2]}, ..., {shown[3]})"
-    terms = Terms(simplifying=False)
+    terms = Terms()
     leaves = [terms.variable((i, shortened(x) if type(x) is float else x)) for i, x in enumerate(operands)]
     return written(terms.make(node.op, *leaves), {leaf: str(leaf.key[1]) for leaf in leaves}, style)  # type: ignore[index]

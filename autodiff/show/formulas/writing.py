@@ -1,24 +1,18 @@
-"""From terms to text: parentheses where they are needed, names for what is used again, an end to what is too long.
+"""From terms to text or LaTeX: each operation in its form, with parentheses where they are needed. Nothing recurses.
 
-A term that would be written more than once is named where that saves something, and written once: an expression
-is then never longer than its graph, however often its parts are shared. Nothing recurses.
-
-    >>> from autodiff import primitives
-    >>> from autodiff.show.formulas.terms import Terms
-    >>> terms = Terms()
-    >>> x, y = terms.variable("x"), terms.variable("y")
-    >>> written(terms.make(primitives.mul, terms.make(primitives.add, x, y), 2.0), {x: "x", y: "y"})
-    '2 * (x + y)'
+>>> from autodiff import primitives
+>>> from autodiff.show.formulas.terms import Terms
+>>> terms = Terms()
+>>> x, y = terms.variable("x"), terms.variable("y")
+>>> written(terms.make(primitives.mul, terms.make(primitives.add, x, y), 2.0), {x: "x", y: "y"})
+'(x + y) * 2'
 """
 
 import math
 import re
-from collections import Counter, deque
-from collections.abc import Collection, Mapping, Sequence
-from itertools import count, islice
-from typing import Literal, NamedTuple
+from collections.abc import Collection, Mapping
+from typing import Literal
 
-from autodiff.graph import topological_order
 from autodiff.primitives import Primitive, mul, pow
 from autodiff.primitives.notation import ANY, ATOM, MUL, NEG, POW, Form, command
 from autodiff.show.formulas.terms import Term
@@ -26,74 +20,13 @@ from autodiff.show.words.names import escaped, in_latex
 
 Style = Literal["text", "latex"]
 ELLIPSIS = {"text": "...", "latex": r"\ldots"}
-_WORTH_A_NAME = 6  # operations that a name saves
-
-
-class Plan(NamedTuple):
-    """What to write: the terms to be named, in order, and then the root; only those kept are written out."""
-
-    named: list[Term]
-    root: Term
-    kept: Collection[Term]
-    left_out: int
-
-
-def planned(root: Term, limit: int | None) -> Plan:
-    """Return the plan to write `root` with at most `limit` operations, those nearest to the root."""
-    order: list[Term] = topological_order(root)
-    number = len(order)
-    if limit is not None and number > limit:
-        kept = _nearest(root, limit)
-        order = [term for term in order if term in kept]
-        _drop_bare(order, kept)
-    else:
-        kept = set(order)
-    uses = Counter([x for term in order if term in kept for x in term.operands if x in kept])
-    sizes: dict[Term, int] = {}
-    named: list[Term] = []
-    for term in order:
-        if term not in kept:
-            continue
-        size = 1
-        for x in term.operands:
-            size += sizes.get(x, 0)
-        if size > 1 and size * (uses[term] - 1) >= _WORTH_A_NAME:
-            named.append(term)
-            size = 0
-        sizes[term] = size
-    return Plan(named, root, kept, number - len(kept))
-
-
-def _nearest(root: Term, limit: int) -> set[Term]:
-    """Return the first operations that are met from the root down, level by level."""
-    found: dict[Term, None] = {root: None}
-    waiting = deque([root])
-    while waiting and len(found) < limit:
-        for x in waiting.popleft().operands:
-            if x.op is not None and x not in found:
-                found[x] = None
-                waiting.append(x)
-    return set(islice(found, limit))
-
-
-def _drop_bare(order: Sequence[Term], kept: set[Term]) -> None:
-    """Leave out what would be written as `... + ...`: it says no more than `...`."""
-    for term in order[:-1]:
-        if len(term.operands) > 1 and all(x.op is not None and x not in kept for x in term.operands):
-            kept.discard(term)
-
-
-def names_for(plan: Plan, names: dict[Term, str], labels: Mapping[Term, str], taken: Collection[str]) -> list[str]:
-    """Give each term that is to be named its label, or else v1, v2, ...; return the names, in order."""
-    used = {*taken, *names.values()}
-    numbered = (name for i in count(1) if (name := f"v{i}") not in used)
-    for term in plan.named:
-        names[term] = labels.get(term) or next(numbered)
-    return [names[term] for term in plan.named]
 
 
 def written(term: Term, names: Mapping[Term, str], style: Style = "text", kept: Collection[Term] | None = None) -> str:
-    """Return a term as text or LaTeX. What has a name is written as that, but for the term itself."""
+    """A term as text or LaTeX. Terms that have a name are written as that, but for the term itself.
+
+    Of the others only those `kept` are written out, if that is given.
+    """
     pieces: list[str] = []
     stack: list[tuple[Term | str, int]] = [(term, ANY)]
     while stack:
@@ -124,7 +57,7 @@ def _in_parentheses(text: str, style: Style) -> str:
 def _atom(
     term: Term, names: Mapping[Term, str], style: Style, is_root: bool, kept: Collection[Term] | None
 ) -> str | None:
-    """Return what is written for a number, a name or what is left out; None for an operation."""
+    """The text of a number, a name or a part left out; None for an operation."""
     if term.number is not None:
         return number_text(term.number, style)
     if term in names and not (is_root and term.op is not None):
@@ -133,7 +66,7 @@ def _atom(
 
 
 def binding(text: str) -> int:
-    """Return how tightly a number or a name binds."""
+    """How tightly a number or a name binds."""
     if text.startswith("-"):
         return NEG
     if "^" in text:
@@ -142,7 +75,7 @@ def binding(text: str) -> int:
 
 
 def number_text(number: float, style: Style = "text") -> str:
-    r"""Return a number with all its digits: the shortest text that Python reads as the same.
+    r"""A number with all its digits: the shortest text that Python reads as the same.
 
     >>> number_text(2.0), number_text(0.1), number_text(1e-05, "latex"), number_text(math.log(2.0))
     ('2', '0.1', '10^{-5}', 'log(2)')
@@ -185,19 +118,19 @@ def _form(term: Term, style: Style, names: Mapping[Term, str]) -> Form:
 
 
 def _name(op: Primitive) -> str:
-    """The name of an operation as that of a function: what traces and checkpoints made may bear any other."""
+    """The name of an operation as a function could have it: those made by traces and checkpoints have any."""
     return re.sub(r"\W+", "_", op.name).strip("_") or "f"
 
 
 def _begins_with_letter(term: Term, names: Mapping[Term, str]) -> bool:
-    """Return whether what follows the number is a name, a power of one or a function: 2 x, but 2 times 3 times x."""
+    """Whether a name, or a power of one, follows the number: 2 x, but 2 times 3 times x."""
     second = term.operands[1]
     base = second.operands[0] if second.op is pow and second not in names else second
     return base in names and names[base][:1].isalpha()
 
 
 def _filled(form: Form, term: Term) -> list[tuple[Term | str, int]]:
-    """Return the template taken apart, with the operands in their places."""
+    """The template taken apart, with the operands in their places."""
     if "{...}" in form.template:
         before, after = form.template.split("{...}")
         inside: list[tuple[Term | str, int]] = []
