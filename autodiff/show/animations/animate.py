@@ -9,8 +9,8 @@
     >>> print(animation.captions[1])
     y = x * w = 6, dy = 1: dx += 1 * 2 = 2, dw += 1 * 3 = 3
 
-The steps are those of `backward_steps` and `forward_steps`. `scenes.py` says what is shown at each of them, `stage.py`
-lays the drawing out once for all; from there, `player.py` makes HTML with a slider, `film.py` an SVG that moves.
+The steps are those of `backward_steps` and `forward_steps`. Each becomes a scene, and a stage lays the drawing out once
+for all of them; from there the player makes HTML with a slider, and the film is an SVG that moves.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -55,10 +55,10 @@ def animate(
     """The backward pass from `y`, step by step in a drawing, with a slider and a play button.
 
     Gradients are "not yet" until they become known, and followed by "+ …" while there is more to come. The node whose
-    turn it is, and the edges that it passes its gradient on by, are highlighted: upstream × local gradient = what is
-    added; dashed is what it is added to. No `.grad` is touched. Jupyter shows the animation; `save("y.html")` writes a
-    page that needs nothing else, whose address may name a step, `y.html#step=3`; `save("y.svg")` writes an SVG that
-    plays by itself.
+    turn it is, and the edges that it passes its gradient on by, are highlighted: upstream × local gradient = the amount
+    added. The boxes that it is added to are dashed. No `.grad` is touched. Jupyter shows the animation;
+    `save("y.html")` writes a page that needs nothing else, whose address may name a step, `y.html#step=3`;
+    `save("y.svg")` writes an SVG that plays by itself.
 
     Args:
         y: the end of a graph of at most 200 boxes, constants included.
@@ -106,11 +106,11 @@ class Animation(Drawing):
     and whose `data-playing` is "true" or "false"; `data-ready` is there once the script has run. In it, `data-part` is
     "play", "previous", "next", "slider", "position" (as in "step 2 of 5"), "keys" or "table". Each `data-track` is a
     drawing with its `data-part="caption"`; ids in it are those of `draw(y).svg(prefix)`, its prefix that of its <svg>.
-    What not all scenes show has the first and the last that do in `data-from` and `data-to`, and `data-highlight` if it
-    is an outline: "active" or "changed".
+    An element that not all scenes show has the first and the last that do in `data-from` and `data-to`, and
+    `data-highlight` if it is an outline: "active" or "changed".
 
     Attributes:
-        captions: what is said at each scene, the start and the end included; of two orders, that of the wrong one.
+        captions: the text of each scene, the start and the end included; if two orders are shown, of the wrong one.
 
     >>> page = animate(Value(2.0, "x") ** 2).html("mine")
     >>> '<input type="range" data-part="slider" min="0" max="2"' in page

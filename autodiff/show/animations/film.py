@@ -1,8 +1,8 @@
 """From scenes to a picture that moves by itself: an animated SVG, without a script, for wherever pictures are shown.
 
-Each element of a stage has an animation of its `visibility`, by CSS. Who prefers reduced motion, and what shows no
-animations, sees the end of the pass; the pointer on the picture halts it where it is part of a page. The names of
-animations say all that they do, so that films on one page leave each other alone.
+Each element of a stage has an animation of its `visibility`, by CSS. Readers who prefer reduced motion, and viewers
+without animations, see the end of the pass; the pointer on the picture halts it where it is part of a page. The names
+of animations say all that they do, so that films on one page leave each other alone.
 
     >>> motion(1, 2, scenes=3, seconds=2.0)[0]
     'ad-1-2-of-3-2000ms'

@@ -1,4 +1,4 @@
-"""Scenes: what a drawing shows at each step of a pass, as plain data.
+"""Scenes: each step of a pass as its drawing shows it, in plain data.
 
 A scene has the text of every box's number and of every edge, the colours of boxes, and which elements the step is
 about, all by the ids of the parts. The first scene is before the pass, the last one after it: step k of

@@ -1,8 +1,8 @@
 """A drawing laid out once for all of its scenes: whatever changes is there several times, and shown in turn.
 
 Each text, colour and highlight that some scenes have and others have not is an element of its own, with the first and
-the last of its scenes in `data-from` and `data-to`, and hidden unless it belongs to the last scene: who shows the
-drawing has only to set `visibility`. What shows nothing in turn shows the end of the pass.
+the last of its scenes in `data-from` and `data-to`, and hidden unless it belongs to the last scene: to show a scene one
+has only to set `visibility`. A viewer that does not shows the end of the pass.
 
 Boxes are as wide as their longest text, so that nothing moves.
 """

@@ -2,8 +2,8 @@
 
 A Value is a table of three cells, which Graphviz calls a record: label, data, grad. Its HTML-like labels would look
 the same, but the WebAssembly build has no parser for them. Colours are those of ink on paper, the paper included, so
-that a drawing reads the same wherever it is shown. What a fill says is also said by a shape or a word: leaves are
-rounded, constants dashed, folded boxes have a double line; what is not finite, or zero, or dead, says so.
+that a drawing reads the same wherever it is shown. Fills say nothing that a shape or a word does not say as well:
+leaves are rounded, constants dashed, folded boxes have a double line; numbers not finite, or zero, or dead, say so.
 
     >>> from autodiff import Value
     >>> from autodiff.show.drawings.reader import parts_of

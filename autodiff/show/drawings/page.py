@@ -40,5 +40,5 @@ _SCHEMES: dict[Theme, str] = {"auto": "light dark", "light": "light", "dark": "d
 
 
 def page(svg: str, title: str, theme: Theme = "auto") -> str:
-    """Return a page of HTML that shows an <svg> element."""
+    """A page of HTML that shows an <svg> element."""
     return _PAGE.format(title=escape(printable(title)), svg=svg.strip(), scheme=_SCHEMES[theme])

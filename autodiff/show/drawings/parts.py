@@ -1,8 +1,8 @@
 """The parts of a drawing, as plain data: a computation graph read once, before anything is said of looks.
 
-A box is a number: a Value, a constant operand, or what a large part of the graph was folded into. A mark is the
+A box is a number: a Value, a constant operand, or a large part of the graph that was folded. A mark is the
 operation that made a box. An edge leads from an operand's box to the mark (to the box itself, if it is folded) and
-carries the local gradient. A frame is a module, around what was made in it. Numbers are already text here, so that
+carries the local gradient. A frame is a module, around all that was made in it. Numbers are already text here, so that
 every drawing shows the same digits; a box's tone is their sign and magnitude, as a drawing colours them.
 
 Every part has an id, which says what belongs together: Values are numbered in topological order, and the box of a
@@ -35,7 +35,7 @@ Element = Literal["value", "operation", "result", "operand", "constant", "fold",
 
 
 class Id(NamedTuple):
-    """What an element of a drawing is, and which one. The text of an id is the element's name in Graphviz and in SVG.
+    """The kind of an element, and which one it is. The text of an id is the element's name in Graphviz and in SVG.
 
     Nothing reads the text back: whoever meets one looks it up among those of the parts.
     """
@@ -54,7 +54,7 @@ class Id(NamedTuple):
 class Box(NamedTuple):
     """A number, or many folded into one. A constant has no label and no grad: both are empty.
 
-    The label of a folded box has the lines that say what is in it. `flag` says what is to be noticed: nan, inf, zero.
+    The label of a folded box has the lines that say what is in it. `flag` points out nan, inf and zero.
     """
 
     id: Id
@@ -82,7 +82,7 @@ class Mark(NamedTuple):
 class Edge(NamedTuple):
     """A box as an operand of a mark, with d(result)/d(operand): empty for a constant, to which no gradient flows.
 
-    `contribution` is what the operand's grad gained: upstream x local. `mark` is a box where the operation is folded.
+    `contribution` is the gain of the operand's grad: upstream x local. `mark` is a box where the operation is folded.
     `times` says how many uses an edge to or from a folded box stands for.
     """
 
@@ -106,7 +106,7 @@ class Frame(NamedTuple):
 class Parts(NamedTuple):
     """All of a drawing, in topological order. Edges stand in the order of operands; roots are ids of boxes.
 
-    `note` says how to open what was folded; `ids` has the box of each Value that is drawn as it is; `ran` whether
+    `note` says how to open folded boxes; `ids` has the box of each Value that is drawn as it is; `ran` whether
     there was a `backward()`.
     """
 

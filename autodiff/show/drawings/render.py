@@ -1,7 +1,7 @@
 """From the language of Graphviz to pictures: by the `dot` program, else by Graphviz in WebAssembly, without it.
 
-What is not installed is passed over, and so is what fails, as the WebAssembly build does on graphs too deep for its
-stack. When nothing is left, RenderError says in one line what to do.
+A way that is not installed is passed over, and so is one that fails, as the WebAssembly build does on graphs too deep
+for its stack. When nothing is left, RenderError says in one line what to do.
 """
 
 import math
@@ -36,7 +36,7 @@ class RenderError(RuntimeError):
 
 
 def svg(source: str) -> str:
-    """Return the picture of a graph in the dot language: an <svg> element.
+    """The picture of a graph in the dot language: an <svg> element.
 
     Raises RenderError.
     """
@@ -48,7 +48,7 @@ def svg(source: str) -> str:
 
 
 def png(source: str) -> bytes:
-    """Return the picture of a graph in the dot language as PNG, at 192 dots per inch unless that is too large.
+    """The picture of a graph in the dot language as PNG, at 192 dots per inch unless that is too large.
 
     Raises RenderError.
     """
@@ -60,7 +60,7 @@ def png(source: str) -> bytes:
 
 
 def pdf(source: str) -> bytes:
-    """Return the picture of a graph in the dot language as PDF, whose text is text.
+    """The picture of a graph in the dot language as PDF, whose text is text.
 
     Raises RenderError.
     """
@@ -72,7 +72,7 @@ def pdf(source: str) -> bytes:
 
 
 def _first_of(*ways: Callable[[], Any]) -> Any:
-    """Return the result of the first way that has what it needs, and works."""
+    """The result of the first way whose needs are installed, and which works."""
     failures: list[str] = []
     for way in ways:
         try:
@@ -89,7 +89,7 @@ def _first_of(*ways: Callable[[], Any]) -> Any:
 
 
 def _reason(error: Exception) -> str:
-    """Return an error as one line: its last, which holds the cause of a trap in WebAssembly."""
+    """An error as one line: its last, which holds the cause of a trap in WebAssembly."""
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[-1].strip().rstrip('.')}" if lines else type(error).__name__
 
@@ -108,13 +108,13 @@ def _by_wasm(source: str) -> bytes:
 
 
 def _element(file: bytes) -> str:
-    """Return the <svg> element of a file that Graphviz made, in whichever of our fonts the reader has."""
+    """The <svg> element of a file that Graphviz made, in whichever of our fonts the reader has."""
     drawn = file.decode()
     return drawn[drawn.index("<svg") :].replace(f'font-family="{FONT}"', f'font-family="{FONTS}"')
 
 
 def rasterised(svg: str) -> bytes:
-    """Return an <svg> element as PNG, by resvg. Raises RenderError where it, or every font, is missing."""
+    """An <svg> element as PNG, by resvg. Raises RenderError where it, or every font, is missing."""
     resvg_py = _needed("resvg_py", INSTALL)
     width, height = [float(points) * 96 / 72 for points in re.findall(r'(?:width|height)="([0-9.]+)pt"', svg)[:2]]
     zoom = min(2.0, _LARGEST_SIDE / max(width, height), math.sqrt(_LARGEST_AREA / (width * height)))
@@ -123,7 +123,7 @@ def rasterised(svg: str) -> bytes:
 
 
 def typeset(svg: str) -> bytes:
-    """Return an <svg> element as PDF, by typst. Raises RenderError where it is missing."""
+    """An <svg> element as PDF, by typst. Raises RenderError where it is missing."""
     typst = _needed("typst", INSTALL_PDF)
     document = b'#set page(width: auto, height: auto, margin: 0pt)\n#image(bytes(sys.inputs.svg), format: "svg")'
     fonts = [str(Path(file).parent) for file in _fonts_of_matplotlib()]
@@ -140,7 +140,7 @@ def _needed(module: str, advice: str) -> Any:
 
 @cache
 def _fonts() -> dict[str, Any]:
-    """Return the options that let resvg find a sans-serif font: it would leave the text out without a word.
+    """The options that let resvg find a sans-serif font, without which it would silently leave the text out.
 
     Raises RenderError where there is none, neither on the machine nor in matplotlib.
     """

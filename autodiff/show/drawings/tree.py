@@ -1,7 +1,7 @@
-"""From parts to text: a tree from the root down to what it was made from, one number a line, in aligned columns.
+"""From parts to text: a tree from the root down to the leaves, one number a line, in aligned columns.
 
-A number used more than once is shown once, with what it was made from, and from then on referred to. Indentation ends
-at a depth of 20: what lies deeper begins again at the margin, further below, and is referred to from where it belongs.
+A number used more than once is shown once, with its operands, and from then on referred to. Indentation ends at a depth
+of 20: a deeper part begins again at the margin, further below, and is referred to from where it belongs.
 So the text is as long as the graph, and no wider for a chain of 100,000 nodes than for one of twenty.
 
     >>> from autodiff import Value
@@ -65,7 +65,7 @@ def _flat(box: Box) -> str:
 
 
 class _Entry(NamedTuple):
-    """A box where the walk meets it: what stands before its title, and before the branches to its operands."""
+    """A box where the walk meets it: the branch before its title, and the indent before its operands' branches."""
 
     box: Box
     local_gradient: str = ""
@@ -74,7 +74,7 @@ class _Entry(NamedTuple):
 
 
 def _walk(parts: Parts) -> Iterator[tuple[_Entry, str]]:
-    """Yield each use of a box, depth first, and where it is shown, if not here."""
+    """Yield each use of a box, depth first, and the place where it is shown, if not here."""
     operands = _operands(parts)
     where: dict[Id, str] = {}
     boxes = {box.id: box for box in parts.boxes}

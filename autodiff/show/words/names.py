@@ -22,7 +22,7 @@ from autodiff.value import Value
 
 
 def names_of(root: Value, *, identifiers: bool = False, reserved: Collection[str] = ()) -> dict[Value, str]:
-    """Return a name for each Value that `root` was made from, and for itself, in topological order.
+    """A name for each Value that `root` was made from, and for itself, in topological order.
 
     Args:
         root: the end of the graph.
@@ -70,7 +70,7 @@ def _stem(value: Value, root: Value) -> str:
 
 
 def _unused(stem: str, taken: Collection[str], fresh: dict[str, Iterator[int]]) -> str:
-    """Return a name that nobody has: of the root the stem alone, if it is free, else the stem and a number."""
+    """A name that nobody has: the stem and a number; for the root a letter or a word alone, if one is free."""
     if stem == "y":
         for name in ("y", "f", "out"):
             if name not in taken:
@@ -80,7 +80,7 @@ def _unused(stem: str, taken: Collection[str], fresh: dict[str, Iterator[int]]) 
 
 
 def _identifier(label: str, reserved: Collection[str]) -> str:
-    """Return a label as an identifier of Python, which takes those alike in NFKC for one; empty if nothing is left."""
+    """A label as an identifier of Python, which takes those alike in NFKC for one; empty if nothing is left."""
     name = re.sub(r"_*\W+_*", "_", unicodedata.normalize("NFKC", label)).strip("_")
     if not name:
         return ""
@@ -90,7 +90,7 @@ def _identifier(label: str, reserved: Collection[str]) -> str:
 
 
 def _short(label: str, reserved: Collection[str]) -> str:
-    """Return a label on one line, of printable characters alone, and not a long one."""
+    """A label on one line, of printable characters alone, and not a long one."""
     shown = on_one_line(label).strip()
     return shown if len(shown) <= 40 else f"{shown[:37]}..."
 
@@ -102,7 +102,7 @@ _GREEK = re.compile(
 
 
 def in_latex(name: str) -> str:
-    r"""Return a name as LaTeX writes it.
+    r"""A name as LaTeX writes it.
 
     >>> in_latex("x"), in_latex("x12"), in_latex("beta_1"), in_latex("loss")
     ('x', 'x_{12}', '\\beta_{1}', '\\mathrm{loss}')
@@ -129,5 +129,5 @@ _ESCAPES: dict[str, str] = {character: f"\\{character}" for character in "_%$#&{
 
 
 def escaped(text: str) -> str:
-    r"""Return text for \mathrm{...}, its special characters escaped."""
+    r"""Text for \mathrm{...}, its special characters escaped."""
     return "".join([_ESCAPES.get(character, character) for character in text])

@@ -1,9 +1,10 @@
-"""Colours: a palette for light and dark, in which hue says the sign, depth the magnitude, and every text can be read.
+"""Looks: a font, and a palette for light and dark whose hues say the sign and whose depths say the magnitude.
 
-Blue is positive and orange negative, which no common kind of colour blindness confuses; the number says it, too. The
-deeper, the larger, in steps of the logarithm down from the largest number of the drawing. A colour of the light palette
-stands for one of the dark palette: a drawing in both themes has the light ones in its attributes, and a style sheet
-that exchanges them where dark is preferred, so that what ignores style sheets shows the light drawing.
+Every text can be read. Blue is positive and orange negative, which no common kind of colour blindness confuses; the
+number says it, too. The deeper, the larger, in steps of the logarithm down from the largest number of the drawing. A
+colour of the light palette stands for one of the dark palette: a drawing in both themes has the light ones in its
+attributes, and a style sheet that exchanges them where dark is preferred, so that a viewer that ignores style sheets
+shows the light drawing.
 
     >>> tone(-0.02, largest=3.0), tone(0.0, 3.0), tone(float("nan"), 3.0)
     ('-1', 'zero', 'bad')
@@ -24,7 +25,7 @@ FONTS = f"{FONT},DejaVu Sans,Geneva,sans-serif"
 
 STEPS = (0.5, 1.0, 2.0)  # powers of ten below the largest at which a colour becomes paler
 
-PALETTE: dict[str, tuple[str, str]] = {  # what for: light, dark
+PALETTE: dict[str, tuple[str, str]] = {  # use: light, dark
     "paper": ("#ffffff", "#18181b"),
     "ink": ("#27272a", "#f4f4f5"),
     "line": ("#3f3f46", "#d4d4d8"),
@@ -48,13 +49,13 @@ PALETTE: dict[str, tuple[str, str]] = {  # what for: light, dark
     "negative line": ("#b45309", "#fb923c"),
 }
 FILLS = [name for name in PALETTE if name not in ("ink", "focus") and not name.endswith("line")]
-"""What text is written on."""
+"""The colours that text is written on."""
 
 
 def tone(number: Any, largest: float) -> str:
-    """Return the name of a number's colour: its sign, and from 4 to 1 how near it is to the largest; zero; bad.
+    """The name of a number's colour: its sign, and from 4 to 1 how near it is to the largest; or zero, or bad.
 
-    Bad is what is not finite, or no number at all.
+    Bad is a number that is not finite, or anything that is not a number.
     """
     size = magnitude(number)
     if size is None:
@@ -66,7 +67,7 @@ def tone(number: Any, largest: float) -> str:
 
 
 def magnitude(number: Any) -> float | None:
-    """Return the magnitude of a finite number, None for anything else."""
+    """The magnitude of a finite number, None for anything else."""
     try:
         size = abs(float(number))
     except (TypeError, ValueError, OverflowError):
@@ -75,12 +76,12 @@ def magnitude(number: Any) -> float | None:
 
 
 def colour(name: str, theme: Theme) -> str:
-    """Return a colour of the palette for a theme; of "auto", the light one, which a style sheet exchanges."""
+    """A colour of the palette for a theme; for "auto" the light one, which a style sheet exchanges."""
     return PALETTE[name][theme == "dark"]
 
 
 def style_sheet(root: str, theme: Theme) -> str:
-    """Return the CSS that darkens the drawing whose element has the id `root`, empty unless the theme is "auto"."""
+    """The CSS that darkens the drawing whose element has the id `root`, empty unless the theme is "auto"."""
     if theme != "auto":
         return ""
     rules = [
@@ -92,13 +93,13 @@ def style_sheet(root: str, theme: Theme) -> str:
 
 
 def luminance(colour: str) -> float:
-    """Return the relative luminance of a colour like "#dbeafe", as WCAG 2 defines it: 0 is black, 1 is white."""
+    """The relative luminance of a colour like "#dbeafe", as WCAG 2 defines it: 0 is black, 1 is white."""
     channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     red, green, blue = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 def contrast(one: str, other: str) -> float:
-    """Return the contrast of two colours, from 1 to 21, as WCAG 2 defines it; text needs 4.5."""
+    """The contrast of two colours, from 1 to 21, as WCAG 2 defines it; text needs 4.5."""
     dark, light = sorted([luminance(one), luminance(other)])
     return (light + 0.05) / (dark + 0.05)
