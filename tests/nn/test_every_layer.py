@@ -1,0 +1,104 @@
+"""Laws that every layer of nn obeys; a new one fails here until it has an example."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autodiff as ad
+import nn
+from autodiff.testing import check_grads
+from tests.nn.both_ways import data_of, drawn, flat, scored, with_parameters
+
+ROOT = Path(__file__).parents[2]
+
+
+def of_state(cell: Any, x: Any) -> Any:
+    """The output of a cell at the second of two items, so that a state has been carried over."""
+    return cell(x, cell(x, None)[1])[0]
+
+
+def in_eval(layer: Any, x: Any) -> Any:
+    return layer.eval()(x)
+
+
+def of_row(layer: Any, x: Any) -> Any:
+    return layer(x)
+
+
+# A layer, how it is called, and the shape of a row for it.
+EXAMPLES: dict[str, tuple[nn.Module, Callable[[Any, Any], Any], tuple[int, ...]]] = {
+    "Neuron": (nn.Neuron(3, "gelu", seed=0), of_row, (3,)),
+    "Layer": (nn.Layer(3, 2, "tanh", seed=0), of_row, (3,)),
+    "MLP": (nn.MLP(3, [4, 2], "tanh", seed=0), of_row, (3,)),
+    "Sequential": (nn.Sequential(nn.Layer(3, 2, "linear", seed=0), "softplus"), of_row, (3,)),
+    "Dropout": (nn.Dropout(0.25, seed=0), in_eval, (3,)),
+    "LayerNorm": (nn.LayerNorm(3), of_row, (3,)),
+    "RMSNorm": (nn.RMSNorm(3), of_row, (3,)),
+    "Embedding": (nn.Embedding(3, 2, seed=0), lambda layer, x: [layer(1), x[0] * layer(2)[0]], (1,)),
+    "RNNCell": (nn.RNNCell(3, 2, seed=0), of_state, (3,)),
+    "LSTMCell": (nn.LSTMCell(3, 2, seed=0), of_state, (3,)),
+    "Conv1d": (nn.Conv1d(2, 2, 2, seed=0), of_row, (2, 3)),
+    "Conv2d": (nn.Conv2d(1, 2, 2, padding=1, seed=0), of_row, (1, 2, 2)),
+    "MaxPool2d": (nn.MaxPool2d(2), of_row, (1, 2, 4)),
+    "Flatten": (nn.Flatten(), of_row, (2, 2)),
+    "MultiHeadAttention": (nn.MultiHeadAttention(2, 1, causal=True, seed=0), of_row, (3, 2)),
+}
+CLASSES = {name for name in nn.layers.__all__ if isinstance(getattr(nn, name), type)}
+EVERY = pytest.mark.parametrize("name", sorted(EXAMPLES))
+
+
+def test_every_layer_has_an_example() -> None:
+    missing = CLASSES - EXAMPLES.keys()
+    assert not missing, f"give {', '.join(sorted(missing))} an example in tests/nn/test_every_layer.py"
+
+
+@pytest.mark.parametrize("name", sorted(CLASSES))
+def test_the_readme_and_the_hints_know_every_layer(name: str) -> None:
+    row = re.search(r"^\| layers \|.*$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert row
+    assert f"`{name}`" in row[0], f"name {name} in the row of layers of README.md"
+
+
+def as_a_function(name: str) -> tuple[Callable[..., Any], np.ndarray]:
+    """The score of a layer's outputs as a function of its parameters and a row, and parameters drawn at random."""
+    layer, call, _ = EXAMPLES[name]
+    numbers = np.array([p.data for p in drawn(layer).parameters()])
+    return lambda numbers, x: scored(call(with_parameters(layer, numbers.tolist()), x.tolist())), numbers
+
+
+@EVERY
+def test_gradients_of_a_layer_are_differences(name: str) -> None:
+    f, numbers = as_a_function(name)
+    check_grads(f, (numbers, np.random.default_rng(0).normal(size=EXAMPLES[name][2])), order=1, atol=1e-12)
+
+
+@EVERY
+def test_one_program_of_a_layer_gives_the_eager_numbers_and_gradients(name: str) -> None:
+    f, numbers = as_a_function(name)
+    rows = np.random.default_rng(1).normal(size=(3, *EXAMPLES[name][2]))
+    eager = ad.value_and_grad(f, argnums=(0, 1))
+    compiled = ad.compile(eager, rows=(1,), backend="python")
+    scores, (of_numbers, of_rows) = compiled(numbers, rows)
+    for i, row in enumerate(rows):
+        score, (expected, expected_of_row) = eager(numbers, row)
+        np.testing.assert_allclose(scores[i], score, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(of_numbers[i], expected, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(of_rows[i], expected_of_row, rtol=0, atol=1e-12)
+    assert compiled.stats().paths == 1
+
+
+@EVERY
+def test_a_layer_is_made_again_from_its_configuration(name: str) -> None:
+    layer, call, shape = EXAMPLES[name]
+    if name == "Sequential":
+        pytest.skip("its steps are modules, which JSON does not hold; saving has a test of it")
+    other = type(layer)(**json.loads(json.dumps(layer.config())))
+    other.load_state_dict(layer.state_dict())
+    x = np.random.default_rng(1).normal(size=shape).tolist()
+    assert repr(other) == repr(layer)
+    assert flat(data_of(call(other, x))) == flat(data_of(call(layer, x)))
