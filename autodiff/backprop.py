@@ -66,7 +66,7 @@ def _check_share(node: Any, operand: Any, local: float, adjoints: dict[Any, floa
         raise FloatingPointError(
             f"the gradient of {operand!r} became {gradient} in the backward pass through {node.op.name}: "
             f"upstream {0.0 + adjoints[node]} times local gradient {local}\n"
-            f"  {modes.made_from(node.op, node.data, node.operands)}\n"
+            f"  {modes.described(node.op, node.data, node.operands)}\n"
             f"  at {node.source or 'an unknown line; run the forward pass inside detect_anomaly(), too'}"
         )
 

@@ -100,6 +100,12 @@ def now() -> Mode | None:
     return _mode_of([entry for entry in left if entry[0].runs()])
 
 
+def reading() -> Reading | None:
+    """The reading under way, None outside."""
+    mode = now()
+    return None if mode is None else mode.reading
+
+
 def _mode_of(blocks: list[tuple[Block, dict[str, Any]]]) -> Mode | None:
     """The mode that the blocks add up to, the innermost last."""
     changes: dict[str, Any] = {}
@@ -143,45 +149,13 @@ class Context(Scope):
         return cast(_F, inside(self, f))
 
 
+# --- for the engine itself ---
+
+
 def recording() -> AbstractContextManager[None]:
     """A context in which operations are recorded, even inside `no_grad()`."""
     mode = now()
     return nullcontext() if mode is None or mode.recording else Context(recording=True)
-
-
-# The leaves made since each `logging_leaves()` around began, a list for each.
-_logs: ContextVar[tuple[tuple[Block, list[Any]], ...]] = ContextVar("autodiff leaves", default=())
-
-
-def log_leaves(leaves: Iterable[Any]) -> None:
-    """Put new leaves on the list of each `logging_leaves()` around."""
-    for block, log in _logs.get():
-        if block.is_over():
-            unlog(block)
-        else:
-            log.extend(leaves)
-
-
-def log(block: Block) -> list[Any]:
-    """A list that new leaves are put on while the block runs."""
-    made = list[Any]()
-    _logs.set((*_logs.get(), (block, made)))
-    return made
-
-
-def unlog(block: Block) -> None:
-    """Let go of the list of the block."""
-    _logs.set(tuple([entry for entry in _logs.get() if entry[0] is not block]))
-
-
-class logging_leaves(Scope):  # noqa: N801
-    """A context that lists the leaves made in it: what else a graph made there depends on was there before."""
-
-    def begin(self, block: Block) -> list[Any]:
-        return log(block)
-
-    def end(self, block: Block) -> None:
-        unlog(block)
 
 
 def plainly() -> Context:
@@ -194,10 +168,7 @@ def on_numbers_alone() -> Context:
     return Context(recording=False, checking=False, sourcing=False, reading=None)
 
 
-def reading() -> Reading | None:
-    """The reading under way, None outside."""
-    mode = now()
-    return None if mode is None else mode.reading
+# --- for everyone ---
 
 
 @overload
@@ -272,7 +243,44 @@ def _context(f: Callable[..., Any] | None, **changes: bool) -> Any:
     return context if f is None else context(f)
 
 
-def made_from(primitive: Any, data: float, operands: tuple[Any, ...]) -> str:
+def described(primitive: Any, data: float, operands: tuple[Any, ...]) -> str:
     """The result of an operation and its operands, in one line."""
     shown = [repr(x) for x in operands[:8]] + ["..."] * (len(operands) > 8)
     return f"{primitive.name} made {data} from {', '.join(shown)}"
+
+
+# --- leaves: what else a graph depends on was there before it ---
+
+# A list for each `logging_leaves()` around: the leaves made since it began.
+_logs: ContextVar[tuple[tuple[Block, list[Any]], ...]] = ContextVar("autodiff leaves", default=())
+
+
+def log_leaves(leaves: Iterable[Any]) -> None:
+    """Put new leaves on the list of each `logging_leaves()` around."""
+    for block, log in _logs.get():
+        if block.is_over():
+            unlog(block)
+        else:
+            log.extend(leaves)
+
+
+def log(block: Block) -> list[Any]:
+    """A list that new leaves are put on while the block runs."""
+    made = list[Any]()
+    _logs.set((*_logs.get(), (block, made)))
+    return made
+
+
+def unlog(block: Block) -> None:
+    """Let go of the list of the block."""
+    _logs.set(tuple([entry for entry in _logs.get() if entry[0] is not block]))
+
+
+class logging_leaves(Scope):  # noqa: N801
+    """A context that lists the leaves made in it."""
+
+    def begin(self, block: Block) -> list[Any]:
+        return log(block)
+
+    def end(self, block: Block) -> None:
+        unlog(block)

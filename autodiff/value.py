@@ -153,7 +153,7 @@ class Value(Number, metaclass=Listed):
             numbers = [data_of(x) if isinstance(x, Value) else x for x in operands]
         data = primitive.evaluate(*numbers)
         if mode is not None and mode.checking and data - data != 0.0:
-            raise FloatingPointError(f"{modes.made_from(primitive, data, operands)}\n  at {user_source()}")
+            raise FloatingPointError(f"{modes.described(primitive, data, operands)}\n  at {user_source()}")
         if mode is not None and not mode.recording:
             return result_leaf(data)
         return node_of(data, primitive, operands, local_gradients_at(primitive, data, operands, numbers, Value))
