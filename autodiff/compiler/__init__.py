@@ -1,7 +1,36 @@
 """compile: ordinary scalar code over Values, run as fast as numerical code written by hand.
 
-A function is traced once (`tracing`) into a program of flat arrays (`program`, `opcodes`), which passes make smaller
-(`passes`) and a backend runs (`python_backend`, `numba_backend`). What users call is in `compiled`.
+A function becomes a program of flat arrays, and the rooms stand in the order of a program's life:
+
+    compiled        `compile`, and the methods of a compiled function
+    calls           arguments into numbers and a key of their structure; numbers into results
+    versions        the programs of a function, for each structure and each way through its choices: which a call runs
+    trace           f is called once on placeholders, and its operations are noted
+    program         the instructions in flat arrays, and the Builder that writes them
+    passes          smaller programs that give the same bits, a page each; `passes.order` is the list
+    nests           instructions that came from loops become loops again
+    backends        what is asked of whatever runs a program, and those that do: numba's machine code, plain Python
+    machine         how numba makes machine code, and keeps it on disk
+    rows, prepared  calls with many rows; calls that are repeated on the same arrays
+
+Why is a compiled function slow? Ask it, by `print(f.stats())`, `print(f.listing())` and `print(f.listing(nests=True))`:
+
+    "run by python"                        numba is missing, or f calls a primitive of a user's own: `backends.choice`
+    `paths` grows from call to call        a length, text, function or model is new at each: `calls.arguments`
+    `paths` grows up to 64                 an `if` on a Value; `where` would be one program: `versions.dispatch`
+    `tracing` is long                      f itself, called once for each path: `trace.tracing`
+    hardly fewer instructions than nodes   `passes.order` says how many each pass left; then the page of the pass
+    as many nests as instructions          the slots of operands do not advance by constant steps: `nests.reroll`
+    few nests, but a long run              the loops themselves: `backends.kernels`
+    `first_run` is long in each process    machine code is not found on disk: `machine.caching`
+    short runs, but long calls             arguments are taken apart at each: `prepare` the call, or `calls.arguments`
+
+    >>> double = compile(lambda xs: [x + x for x in xs], backend="python")
+    >>> double([1.0, 2.0]), double([1.0, 2.0, 3.0])  # two structures, two programs
+    ([2.0, 4.0], [2.0, 4.0, 6.0])
+    >>> print(double.stats())  # doctest: +ELLIPSIS
+    5 operations traced in ... s; of them 5 after 'fold constants', 5 after ..., 5 after 'drop dead code' in ... s
+    5 instructions, 10 slots, ... bytes, 2 programs; run by python, first in ... s
 """
 
 from autodiff.compiler.compiled import Compiled, compile

@@ -18,8 +18,7 @@
     v13 = div 1.0 v12
     outputs v13
 
-The function is called once for each structure of arguments, on Values that stand for whatever numbers will be given.
-What it does to them is a program (`program`), which is made smaller (`passes`) and handed to a backend.
+Here is what users call; the package says which room does what.
 """
 
 from collections.abc import Callable, Sequence
@@ -49,44 +48,46 @@ def compile(
     backend: str = "auto",
     threads: int = 1,
 ) -> Any:
-    """Return f compiled: a function that takes and gives floats and arrays where f takes and gives Values.
+    """f compiled: a function that takes and returns floats and arrays where f takes and returns Values.
 
-    At the first call for each structure of the arguments f is called once, on Values that stand for the numbers; what
-    it does to them is run from then on, without f. So f does the same to any numbers, but for its choices: `where`
-    selects at every run, and an `if` on a Value is checked at every run, and another way through f traced when it goes
-    the other way. Leaf Values that f closes over, such as the parameters of a model, are read at every run; a node that
-    f closes over is computed anew from its leaves, unless its `.data` was assigned: then that is read. Plain numbers
-    that f closes over, the `.data` and `.grad` that it reads of a Value outside, what it draws at random, and which
-    Value a name or an attribute stands for, are what they were. It composes with transforms: `compile(grad(f))`.
+    Args:
+        f: the function. Leave it out to use `compile` as a decorator with options.
+        rows: the positions, counted from 0, of the arguments that have many rows, where f is written for one.
+        reduce: "mean" or "sum" over the rows, taken in the same pass; None stacks the results.
+        backend: "numba", the fast one; "python", which needs nothing; "auto", numba if it is installed.
+        threads: the number of threads that share the rows. Results are the same to the last bit for any number.
+
+    At the first call for each structure of the arguments f is called once, on Values that stand for the numbers. What
+    it does to them becomes a program, which runs from then on, without f. So f must do the same to any numbers, but for
+    its choices: `where` selects at every run; an `if` on a Value is checked at every run, and where it goes the other
+    way, that way through f is traced, too. Leaf Values that f closes over, such as the parameters of a model, are read
+    at every run. A node that f closes over is computed anew from its leaves, unless its `.data` was assigned: then that
+    is read. All else stays as it was at the first call: plain numbers that f closes over, the `.data` and `.grad` that
+    it reads of a Value outside, its random numbers, and the Values that names and attributes stand for.
+
+    It composes with transforms: write `compile(grad(f))`. A compiled function that is given Values calls f itself, and
+    so can be differentiated, to any order, drawn and explained like f: `grad(compile(f))` is grad(f), and as slow. No
+    derivative is compiled for it: a program would have to give those in all inputs and of every order, whether asked
+    for or not.
 
     While f is traced, `isinstance(x, Value)` holds for its numbers as it does for Values; `type(x) is Value` does not.
-
-    A compiled function that is given Values calls f itself, and so can be differentiated, to any order, drawn and
-    explained like f: `grad(compile(f))` is grad(f), and as slow. No derivative is compiled for it: a program would have
-    to give those in all inputs and of every order, whether asked for or not. For speed write `compile(grad(f))`.
 
     In a class it is a method, which has `backward`, `prepare`, `listing` and `stats`, too; the object is argument 0. A
     deep copy of an object that holds `compile(self.loss)` runs and trains the copy.
 
-    Args:
-        f: the function; leave it out to decorate with options.
-        rows: positions of arguments, counted from 0, with many rows: f is called for one row. An array has rows along
-            its first axis, a list is a list of rows, and of a tuple or dict each member has them. Results are stacked,
-            in arrays where rows come in arrays, in lists where they come in lists. A number becomes as many; an array,
-            and a list of numbers, arrays or lists that are alike, gets an axis for the rows before its own; of a
-            tuple, a dict and any other list each member is stacked.
-        reduce: "mean" or "sum" of what f gives over the rows, taken in the same pass; None stacks it.
-        backend: "numba", the fast one; "python", which needs nothing; "auto", numba if it is installed.
-        threads: how many threads share the rows. Results are the same to the last bit for any number.
-
-    Arguments are numbers and lists, tuples, dicts, dataclasses and arrays of numbers, by position or keyword. Of other
-    objects, such as settings, the attributes are read at every call: f is given one of their class in which the real
+    Arguments are numbers and lists, tuples, dicts, dataclasses and arrays of numbers, by position or keyword. The
+    attributes of other objects, such as settings, are read at every call: f gets one of their class in which the real
     numbers are traced; another whole number or text makes another program. An object that holds Values, such as a
     model, is handed over as it is, and so is anything else, such as a bool or a function: it has programs of its own,
     which equal texts, ranges, frozensets and Paths share. The programs for the 256 structures and things used last are
     kept: a lambda made anew for each call is traced at each.
 
-    Raises TypeError or ValueError for options or arguments that are none of this; TracingError, a TypeError, where f
+    With rows, an array has them along its first axis, a list is a list of rows, and each member of a tuple or dict has
+    them. Results are stacked, in arrays where rows come in arrays, in lists where they come in lists. A number becomes
+    as many; an array, and a list of numbers, arrays or lists that are alike, gets an axis for the rows before its own;
+    of a tuple, a dict and any other list each member is stacked.
+
+    Raises TypeError or ValueError for options or arguments that are none of these; TracingError, a TypeError, where f
     looks at a number (`x.data`, float(x), an index), assigns to a Value, or calls backward().
 
     >>> from autodiff import value_and_grad
@@ -138,9 +139,9 @@ class Compiled(Bindable):
         return version.build(total)
 
     def backward(self, *args: Any, **kwargs: Any) -> Any:
-        """Return what f gives, one number, and add its derivatives to the grad of the leaf Values that f closes over.
+        """The result of f, one number, whose derivatives are added to the grad of the leaf Values that f closes over.
 
-        That is what `f(*args).backward()` adds, in one run. With rows it is that of their mean or sum.
+        It adds the same as `f(*args).backward()`, in one run. With rows, the result is their mean or sum.
 
         >>> from autodiff import Value
         >>> w = Value(3.0)
@@ -171,8 +172,9 @@ class Compiled(Bindable):
         return total
 
     def prepare(self, *args: Any, **kwargs: Any) -> Prepared:
-        """Return a call with these arguments that can be repeated: it reads arrays as they then are, and keeps its
-        results in arrays that are filled anew. One thread may use it at a time.
+        """A call with these arguments that can be repeated, by one thread at a time.
+
+        It reads the arrays as they are by then, and fills its results, which are arrays, anew.
 
         >>> import numpy as np
         >>> x = np.array([3.0, 4.0])
@@ -198,7 +200,7 @@ class Compiled(Bindable):
             return None
 
     def _eagerly(self, args: tuple[Any, ...], kwargs: dict[str, Any], lowering: bool = True) -> Any:
-        """Return what f itself gives: Values of Values; of plain numbers, inside detect_anomaly(), plain numbers."""
+        """The result of f itself: Values for Values; for plain numbers, as inside detect_anomaly(), plain numbers."""
         if self.f is None:
             raise RuntimeError(f"{self.name} was pickled, so it takes plain numbers only; compile the function again")
         result = eagerly(self.f, self.options, lift(args), lift(kwargs))
@@ -216,10 +218,10 @@ class Compiled(Bindable):
         return versions
 
     def listing(self, limit: int | None = 200, nests: bool = False) -> str:
-        """Return the programs as text, an instruction a line, no more than `limit` of each; None for all of them.
+        """The programs as text, an instruction a line, at most `limit` of each; None for all of them.
 
-        With nests, that of the loops that numba's backend makes of the instructions. Raises RuntimeError before the
-        first call.
+        With nests, the loops that the numba backend makes of the instructions. Raises RuntimeError before the first
+        call.
 
         >>> double = compile(lambda xs: [x + x for x in xs])
         >>> double([1.0, 2.0, 3.0])
@@ -234,7 +236,7 @@ class Compiled(Bindable):
         return "\n\n".join([version.listing(limit, nests) for version in self._versions()])
 
     def stats(self) -> Stats:
-        """Return what compiling took and made so far. Raises RuntimeError before the first call."""
+        """The time that compiling took, and the size of what it made. Raises RuntimeError before the first call."""
         return Stats.of(self._versions(), self.options.backend)
 
     def __repr__(self) -> str:
@@ -245,7 +247,7 @@ class Compiled(Bindable):
         return self
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Compiled":
-        """Return a function of the copies of what f is a method of, or closes over; itself where there is none."""
+        """A function of the copies of the objects that f is bound to, or closes over; itself where there are none."""
         if self.f is None or (f := copied(self.f, memo)) is self.f:
             return self
         return Compiled(f, self.options)

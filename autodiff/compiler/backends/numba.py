@@ -36,7 +36,7 @@ def _plain(numbers: Any) -> Array:
 
 
 def _chunks(count: int, lanes: int) -> tuple[int, int]:
-    """Return how many blocks of rows are summed by themselves, and how often: by the number of rows alone."""
+    """How many blocks of rows are summed by themselves, and how often: by the number of rows alone."""
     blocks = -(-count // lanes)
     per_chunk = max(1, -(-blocks // _MOST_CHUNKS))
     return per_chunk, -(-blocks // per_chunk)
@@ -44,7 +44,7 @@ def _chunks(count: int, lanes: int) -> tuple[int, int]:
 
 @cache
 def _workers(count: int, process: int) -> ThreadPoolExecutor:
-    """Return as many threads of this process, which stay: to start them takes as long as some hundred rows."""
+    """As many threads of this process, which stay: to start them takes as long as some hundred rows."""
     return ThreadPoolExecutor(count, thread_name_prefix="autodiff")
 
 
@@ -189,7 +189,7 @@ class NumbaBackend:
         self._pool.append(state)
 
     def _reduced(self, parts: Array, count: int) -> Array:
-        """Return the sums or means of the outputs, from those of each chunk, added in their order."""
+        """The sums or means of the outputs, from those of each chunk, added in their order."""
         with np.errstate(all="ignore"):  # as in scalar arithmetic
             total = parts[0]
             same = total[self._same] * (count if self.reduction == "sum" else 1) if len(self._same) else None

@@ -104,9 +104,9 @@ def _functions(program: Program) -> list[Callable[[list[float]], None]]:
 
 
 def _texts(program: Program) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the text of each function, with the names it refers to.
+    """The text of each function, with the names it refers to.
 
-    A function keeps what it makes in local variables, and puts into the list of slots what others need.
+    A function keeps its results in local variables, and puts into the list of slots those that others need.
     """
     first, instructions = program.first, list(program.instructions())
     made_in = [i // _STATEMENTS for i in range(len(instructions))]

@@ -28,7 +28,7 @@ class HoldsValuesError(Exception):
 
 
 class Arguments(NamedTuple):
-    """What a call was given.
+    """The arguments of a call, taken apart.
 
     Attributes:
         key: how the numbers stand together, and what else there is.
@@ -55,8 +55,8 @@ class Arguments(NamedTuple):
     ) -> "Arguments":
         """The arguments of a call, of which those at the positions `rows` have rows.
 
-        Raises HoldsValuesError for Values, TypeError and ValueError for what is no number, has no rows, or rows of
-        different lengths or forms.
+        Raises HoldsValuesError for Values; TypeError and ValueError for anything that is not a number or has no rows,
+        and for rows of different lengths or forms.
         """
         parts: Parts = []
         matrix, found = None, Parts()
@@ -81,7 +81,7 @@ class Arguments(NamedTuple):
 
 
 def joined(parts: Parts) -> Any:
-    """Return the numbers of all parts: a float64 array if one of them is an array, else a list."""
+    """The numbers of all parts: a float64 array if one of them is an array, else a list."""
     if len(parts) == 1:
         (part,) = parts
         return part if type(part) is list or part.ndim == 1 else part.ravel()
@@ -106,7 +106,7 @@ def _text(place: _Place) -> str:
 
 
 def _take(x: Any, parts: Parts, place: _Place) -> Hashable:
-    """Append the numbers in x to the parts; return their key."""
+    """The key of x, whose numbers are appended to the parts."""
     kind = type(x)
     if kind is float:
         parts.append([x])
@@ -136,7 +136,7 @@ def _take(x: Any, parts: Parts, place: _Place) -> Hashable:
 
 
 def _key_of_dict(x: dict[Any, Any]) -> tuple[Hashable, ...]:
-    """Return the key of a dict but for what it holds; 1 and True are equal, and other keys."""
+    """The key of a dict, without its values; 1 and True are equal, but different keys."""
     factory = (Same(x.default_factory),) if isinstance(x, defaultdict) else ()
     return type(x), *map(type, x), *x, None, *factory
 
@@ -157,7 +157,7 @@ def _key_of_static(x: Any, parts: Parts, place: _Place) -> Hashable:
 
 
 def is_static(x: Any) -> bool:
-    """Return whether x is no number: f is handed it as it is, and others are not it, though they may equal it."""
+    """Whether x is not a number: f is handed it as it is, and another thing is another, even if it is equal."""
     kind = type(x)
     return kind is bool or isinstance(x, (complex, str, bytes)) or not hasattr(kind, "__float__")
 
@@ -180,7 +180,7 @@ def _check_hashable(x: Any, place: _Place) -> None:
 
 
 def _float_array(x: Any, place: _Place) -> Any:
-    """Return the array as float64, in C order; those of integers and of objects that are numbers are converted."""
+    """The array as float64, in C order; integers, and objects that are numbers, are converted."""
     numpy = sys.modules["numpy"]
     check_array(x, _text(place))
     x = numpy.asarray(x)
@@ -207,7 +207,7 @@ class _Rows:
         self.counted = ""
 
     def take(self, x: Any, place: _Place) -> Hashable:
-        """Append the rows in x; return the key of one of them."""
+        """The key of one row of x, whose rows are appended to the columns."""
         native = _native.get(type(x))
         if native is not None and x.dtype is native and x.ndim and x.flags.c_contiguous:
             count = len(x)
@@ -268,7 +268,7 @@ class _Rows:
             )
 
     def matrix(self) -> Any:
-        """Return the numbers of all rows, side by side."""
+        """The numbers of all rows, side by side."""
         columns = [x if type(x) is list or x.ndim == 2 else x.reshape(len(x), -1) for x in self.columns]
         if len(columns) == 1:
             return columns[0]
@@ -281,7 +281,7 @@ class _Rows:
 
 
 def replaced(x: Any, make: Callable[[float], Any], twins: bool = True) -> Any:
-    """Return x with what `make` gives in the place of each number, in the order in which they are taken.
+    """x with `make(number)` in place of each number, in the order in which they are taken.
 
     So it is in a twin of an object that has one; without twins, objects are as they are.
     """
@@ -304,12 +304,12 @@ def replaced(x: Any, make: Callable[[float], Any], twins: bool = True) -> Any:
 
 
 def lift(x: Any) -> Any:
-    """Return x with Values in the place of numbers."""
+    """x with Values in place of numbers."""
     return replaced(x, Value, twins=False)
 
 
 def row_of(x: Any, i: int) -> Any:
-    """Return row i of an argument that has rows."""
+    """Row i of an argument that has rows."""
     if is_array(x) or isinstance(x, list):
         return x[i]
     form, parts = cast(Opened, opened(x))
@@ -317,7 +317,7 @@ def row_of(x: Any, i: int) -> Any:
 
 
 def count_rows(with_rows: Sequence[Any]) -> int:
-    """Return how many rows these arguments have, which may hold Values; raise ValueError for none or unequal ones."""
+    """The number of rows of these arguments, which may hold Values; raises ValueError for none or unequal ones."""
     counts = {n for x in with_rows for n in _counts(x)}
     if len(counts) != 1 or 0 in counts:
         raise ValueError(f"rows: expected arguments with equally many rows, at least one, got {sorted(counts)}")
@@ -335,11 +335,11 @@ def _counts(x: Any) -> Iterator[int]:
 
 
 def same_containers(before: Any, after: Any) -> bool:
-    """Return whether everything that `flatten_values` found before is still in its place."""
+    """Whether everything that `flatten_values` found before is still in its place."""
     (items, structure), (others, form) = before, after
     return bool(structure == form and all(x is y for x, y in zip(items, others, strict=True)))
 
 
 def holds_values(x: Any) -> bool:
-    """Return whether there is a Value in x."""
+    """Whether there is a Value in x."""
     return any(isinstance(item, Value) for item in flatten_values(x)[0])

@@ -1,4 +1,4 @@
-"""What a compiled function does with Values: it calls the function itself, for each row where there are rows."""
+"""Compiled functions given Values: the function itself is called, for each row where there are rows."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -18,7 +18,7 @@ def is_eager() -> bool:
 
 
 def eagerly(f: Callable[..., Any], options: Options, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Return what f gives; of rows, stacked or reduced as the options say."""
+    """The result of f; with rows, stacked or reduced as the options say."""
     rows = options.rows
     if not rows:
         return f(*args, **kwargs)
@@ -34,13 +34,13 @@ def eagerly(f: Callable[..., Any], options: Options, args: tuple[Any, ...], kwar
 
 
 def added(results: Sequence[Any]) -> Any:
-    """Return the sum of results of one form; of what is no number, the first."""
+    """The sum of results of one form; where they hold something that is not a number, the first one's."""
     structure, columns = _columns(results)
     return structure.build([column[0] if _is_other(column[0]) else sum(column[1:], column[0]) for column in columns])
 
 
 def lowered(result: Any) -> Any:
-    """Return the result with floats in the place of Values, but for those that a trace under way makes something of."""
+    """The result with floats in place of Values, but for those that depend on a trace under way."""
     items, structure = flatten_values(with_open_arrays(result))
     reading = modes.reading()
     return structure.build(
@@ -49,7 +49,7 @@ def lowered(result: Any) -> Any:
 
 
 def one_structure(structures: Sequence[Structure]) -> Structure:
-    """Return the structure that all of them are; raise TypeError if they differ."""
+    """The one structure that all of them have; raises TypeError if they differ."""
     for other in structures[1:]:
         if other != structures[0]:
             raise TypeError(
@@ -59,7 +59,7 @@ def one_structure(structures: Sequence[Structure]) -> Structure:
 
 
 def _stacked(results: Sequence[Any]) -> Any:
-    """Return results of one form as one of that form, as `Results.stack` arranges them; arrays are of objects."""
+    """Results of one form as one of that form, arranged as `Results.stack` does; arrays are of objects."""
     structure, columns = _columns(results)
     numbers = {i for i, column in enumerate(columns) if type(column[0]) is bool or not _is_other(column[0])}
     items = [column if i in numbers else column[0] for i, column in enumerate(columns)]
@@ -67,7 +67,7 @@ def _stacked(results: Sequence[Any]) -> Any:
 
 
 def _columns(results: Sequence[Any]) -> tuple[Structure, list[list[Any]]]:
-    """Return the form of the results, and for each number in it a list with that of each result."""
+    """The form of the results, and for each number in it the list of all results' numbers."""
     flat = [flatten_values(result) for result in results]
     structure = one_structure([structure for _, structure in flat])
     return structure, [list(column) for column in zip(*[items for items, _ in flat], strict=True)]

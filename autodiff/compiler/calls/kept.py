@@ -1,4 +1,4 @@
-"""What a traced function keeps of its program: where the numbers are, as users would call it.
+"""Numbers of a program that f kept: the place where each is, as users would call it.
 
     >>> class Cell:
     ...     def step(self, x):
@@ -28,7 +28,7 @@ _FURTHEST = 6  # containers around a number
 
 
 def where_kept(owner: Owner, results: Results, f: Callable[..., Any]) -> str:
-    """Return where a number of the program is, after its trace: an attribute, a global, a cache, or the result of f."""
+    """The place of a number of the program after its trace: an attribute, a global, a cache, or the result of f."""
     kept = [x for x in gc.get_objects() if issubclass(type(x), Tracer) and x.owner is owner]  # no dead proxy
     seen = {id(kept), id(results), *map(id, results), id(sys._getframe())}
     for child in (other for _, other in results.others):
@@ -42,7 +42,7 @@ def where_kept(owner: Owner, results: Results, f: Callable[..., Any]) -> str:
 
 
 def holds(container: Any, x: Any) -> bool:
-    """Return whether x can be reached from a container within a few steps."""
+    """Whether x can be reached from a container within a few steps."""
     reached, seen = [container], {id(container)}
     for _ in range(_FURTHEST):
         reached = [y for y in gc.get_referents(*reached) if id(y) not in seen and not isinstance(y, (type, ModuleType))]
@@ -55,7 +55,7 @@ def holds(container: Any, x: Any) -> bool:
 
 
 def _holder(child: Any, seen: set[int], f: Callable[..., Any], steps: int) -> str | None:
-    """Return the name of what holds `child`, or of what holds its container; None where none is known."""
+    """The name of the holder of `child`, or of the holder of its container; None where none is known."""
     seen.add(id(child))
     referrers = [x for x in gc.get_referrers(child) if id(x) not in seen and not isinstance(x, (FrameType, Tracer))]
     seen.add(id(referrers))
@@ -71,7 +71,7 @@ def _holder(child: Any, seen: set[int], f: Callable[..., Any], steps: int) -> st
 
 
 def _named(holder: Any, child: Any, f: Callable[..., Any]) -> str | None:
-    """Return what users call the place of `child` in what holds it, if that is no mere container."""
+    """The user's name for the place of `child` in its holder; None if that is a mere container."""
     if isinstance(holder, _lru_cache_wrapper):
         code = holder.__wrapped__.__code__
         return f"functools.cache of {holder.__qualname__}, at {code.co_filename}:{code.co_firstlineno}"
@@ -89,7 +89,7 @@ def _named(holder: Any, child: Any, f: Callable[..., Any]) -> str | None:
 
 
 def _named_in_dict(holder: dict[Any, Any], child: Any, f: Callable[..., Any]) -> str | None:
-    """Return the same of a dict, where it is that of a module, a class or an object."""
+    """The same for a dict, where it is that of a module, a class or an object."""
     name: Any = next((key for key, value in holder.items() if value is child), None)
     for x in gc.get_referrers(holder):
         if isinstance(x, ModuleType) and vars(x) is holder:
@@ -102,7 +102,7 @@ def _named_in_dict(holder: dict[Any, Any], child: Any, f: Callable[..., Any]) ->
 
 
 def _variables(f: Any) -> Iterator[tuple[str, CellType]]:
-    """Yield the variables that f, and the functions that it closes over, close over."""
+    """The variables that f, and the functions that it closes over, close over."""
     pending, seen = [f], set[int]()
     while pending:
         inner = pending.pop()
@@ -119,7 +119,7 @@ def _variables(f: Any) -> Iterator[tuple[str, CellType]]:
 
 
 def _line(f: Any, holder: Any, name: str) -> str:
-    """Return where a name is assigned, or used, in f or in the methods of the holder; "" if that is not seen."""
+    """The line where a name is assigned, or used, in f or in the methods of the holder; "" if that is not seen."""
     functions = [getattr(f, "__func__", f), *[part for _, cell in _variables(f) for part in _contents(cell)]]
     if holder is not None:
         kind = holder if isinstance(holder, type) else type(holder)
@@ -141,7 +141,7 @@ def _contents(cell: CellType) -> list[Any]:
 
 
 def _first_line(code: CodeType, name: str, operations: tuple[str, ...]) -> int | None:
-    """Return the first line of the code, or of code in it, that does this to the name."""
+    """The first line of the code, or of code in it, that does this to the name."""
     line = code.co_firstlineno
     for instruction in dis.get_instructions(code):
         if instruction.starts_line is not None and instruction.positions is not None:

@@ -1,4 +1,4 @@
-"""Methods: a compiled function in a class, bound to an object; and what a copy of that object makes of it.
+"""Methods: a compiled function in a class, bound to an object; and the methods of a copy of that object.
 
 >>> from autodiff import Value, compile
 >>> class Line:
@@ -25,29 +25,29 @@ class Bindable:
 
 
 class Method:
-    """A compiled function bound to an object, its first argument; what there is to know is that of the function."""
+    """A compiled function bound to an object, its first argument; listing and stats are the function's."""
 
     def __init__(self, function: Any, instance: Any) -> None:
         self.__func__, self.__self__, self.__doc__ = function, instance, function.__doc__
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Return what the function gives for the object and these arguments."""
+        """The result of the function for the object and these arguments."""
         return self.__func__(self.__self__, *args, **kwargs)
 
     def backward(self, *args: Any, **kwargs: Any) -> Any:
-        """Return the same, one number, and add its derivatives to the grad of leaves, as `Compiled.backward` does."""
+        """The result, one number, whose derivatives are added to the grad of leaves, as `Compiled.backward` does."""
         return self.__func__.backward(self.__self__, *args, **kwargs)
 
     def prepare(self, *args: Any, **kwargs: Any) -> Any:
-        """Return a call with the object and these arguments that can be repeated, as `Compiled.prepare` does."""
+        """A call with the object and these arguments that can be repeated, as `Compiled.prepare` makes it."""
         return self.__func__.prepare(self.__self__, *args, **kwargs)
 
     def listing(self, limit: int | None = 200, nests: bool = False) -> str:
-        """Return the programs as text, those for other objects of the class among them."""
+        """The programs as text, including those for other objects of the class."""
         return str(self.__func__.listing(limit, nests))
 
     def stats(self) -> Any:
-        """Return what compiling took and made so far, for all objects of the class."""
+        """The figures of `Compiled.stats`, for all objects of the class."""
         return self.__func__.stats()
 
     def __getattr__(self, name: str) -> Any:
@@ -77,7 +77,7 @@ class Method:
 
 
 def copied(f: Any, memo: dict[int, Any]) -> Any:
-    """Return f as it is in a deep copy: of the copied objects where it is a method, or closes over some; else f itself.
+    """f as it is in a deep copy: of the copied objects where it is a method, or closes over some; else f itself.
 
     Python's own deepcopy takes a method's object along, but no function's: a loss that was made of `model.loss` by
     `value_and_grad`, or a lambda that holds the model, would go on with the original. What is not being copied, and is
@@ -125,7 +125,7 @@ def _copied_cell(cell: CellType, memo: dict[int, Any]) -> CellType:
 
 
 def _rebound(x: Any, memo: dict[int, Any]) -> Any:
-    """Return what a function's variable holds in the copy."""
+    """The content of a function's variable in the copy."""
     if isinstance(x, FunctionType):
         return _copied_function(x, memo)
     if isinstance(x, (MethodType, Method, Bindable)):

@@ -1,8 +1,8 @@
 """Objects among the arguments, such as settings or a model: their numbers are read at every call.
 
-An object whose class is plain Python, and in which there is no Value, is as good as a dict of its attributes: f is
-given a twin, of the same class, in which the real numbers are traced. Whole numbers, texts and the rest shape the code
-rather; they belong to the key, so that a change of one makes another program:
+An object of a plain Python class that holds no Value is as good as a dict of its attributes: f gets a twin, of the
+same class, in which the real numbers are traced. Whole numbers, texts and the rest shape the code; they belong to the
+key, so that a change of one makes another program:
 
     >>> from types import FunctionType, MethodDescriptorType, MethodType, SimpleNamespace, WrapperDescriptorType
     >>> from autodiff import compile
@@ -17,10 +17,10 @@ rather; they belong to the key, so that a change of one makes another program:
     >>> f(8.0, settings), f.stats().paths
     (2.0, 2)
 
-An object that holds Values, such as a model, is given as it is, since its Values are leaves: which they are, and the
-plain numbers and texts on it and on the objects in it, under what names and in which order, belong to the key. So a
-change of any makes another program, and each call takes a look at all of them; a model that f closes over costs
-nothing, and is what it was.
+An object that holds Values, such as a model, is passed as it is, since its Values are leaves. Their identities, and the
+plain numbers and texts on it and on the objects in it, with their names and their order, belong to the key. So a change
+of any makes another program, and each call looks at all of them; a model that f closes over costs nothing, and stays
+what it was.
 """
 
 from array import array
@@ -45,7 +45,7 @@ _COLLECTIONS = (set, frozenset, deque, array, bytearray)  # beside lists, tuples
 
 
 class Same:
-    """A key that equals only one of the same object."""
+    """A key that equals only another of the same object."""
 
     def __init__(self, it: Any) -> None:
         self.it = it
@@ -58,7 +58,7 @@ class Same:
 
 
 def by_value(x: Any) -> Hashable | None:
-    """Return a key that equal things share, for those of which nothing but their value counts; None for others.
+    """A key that equal things share, for those whose value is all that counts; None for others.
 
     Two of other classes may be equal, and hold different Values.
     """
@@ -79,8 +79,10 @@ def by_value(x: Any) -> Hashable | None:
 
 
 def is_plain(kind: Any) -> bool:
-    """Return whether objects of a class are no more than their attributes: a class written in Python, made by object's
-    own __new__, that says nothing of how it is copied, and frees nothing.
+    """Whether objects of a class are no more than their attributes.
+
+    The class is written in Python, its objects are made by object's own __new__, and it says nothing of how they are
+    copied or freed.
     """
     return _is_plain(kind)
 
@@ -97,7 +99,7 @@ _HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE: classes written in Python have it, and so
 
 
 def _is_python(kind: Any) -> bool:
-    """Return whether a class, and those that it is derived from, are written in Python."""
+    """Whether a class, and those that it is derived from, are written in Python."""
     bases = kind.__mro__[:-1]
     return bool(bases) and all(base.__flags__ & _HEAP and not _has_methods_in_c(base) for base in bases)
 
@@ -108,7 +110,7 @@ def _has_methods_in_c(kind: Any) -> bool:
 
 
 def has_twin(x: Any) -> bool:
-    """Return whether f is given a twin of an object: of a plain one with real numbers, and no Value, in it.
+    """Whether f is given a twin of an object: of a plain one with real numbers, and no Value, in it.
 
     Another may be a mark, known by its identity; a dataclass and a namespace are what they hold.
     """
@@ -126,7 +128,7 @@ def _has_real_numbers(x: Any) -> bool:
 
 
 def changed(before: dict[str, Any], twin: Any) -> bool:
-    """Return whether f assigned an attribute of a twin, which had these; what a cached_property keeps is none."""
+    """Whether f assigned an attribute of a twin, which had these; a value kept by a cached_property does not count."""
     after = attributes_of(twin)
     return not before.keys() <= after.keys() or any(
         x is not before[name] if name in before else not isinstance(getattr(type(twin), name, None), cached_property)
@@ -135,7 +137,7 @@ def changed(before: dict[str, Any], twin: Any) -> bool:
 
 
 def is_looked_at(x: Any) -> bool:
-    """Return whether there is an object in x whose attributes are read at every call."""
+    """Whether there is an object in x whose attributes are read at every call."""
     if isinstance(x, Value) or is_array(x):
         return False
     box = opened(x)
@@ -145,7 +147,7 @@ def is_looked_at(x: Any) -> bool:
 
 
 def _is_free_of_values(x: Any, around: frozenset[int]) -> bool:
-    """Return whether there is no Value in x, and no way from x back to what holds it, as a method of that would be."""
+    """Whether there is no Value in x, and no way from x back to its holder, such as a method of the holder."""
     if isinstance(x, Value):
         return False
     if id(x) in around:
@@ -161,7 +163,7 @@ def _is_free_of_values(x: Any, around: frozenset[int]) -> bool:
 
 
 def _bound(x: Any) -> list[Any]:
-    """Return what a function, a method or a partial brings along."""
+    """The objects that a function, a method or a partial brings along."""
     if isinstance(x, MethodType):
         return [x.__self__, x.__func__]
     if isinstance(x, partial):
@@ -176,7 +178,7 @@ def _bound(x: Any) -> list[Any]:
 
 
 def key_of_twin(x: Any, parts: list[Any]) -> Hashable:
-    """Append the real numbers in x to the parts; return the key of the rest."""
+    """The key of x but for its real numbers, which are appended to the parts."""
     if _is_traced(x):
         parts.append([floats.as_float(x)])
         return float
@@ -197,7 +199,7 @@ def key_of_twin(x: Any, parts: list[Any]) -> Hashable:
 
 
 def twin(x: Any, make: Callable[[float], Any]) -> Any:
-    """Return x with what `make` gives in the place of each real number, in the order of `key_of_twin`."""
+    """x with `make(number)` in place of each real number, in the order of `key_of_twin`."""
     if _is_traced(x):
         return make(floats.as_float(x))
     if is_array(x):
@@ -217,7 +219,7 @@ def twin(x: Any, make: Callable[[float], Any]) -> Any:
 
 
 def _is_traced(x: Any) -> bool:
-    """Return whether x is a real number; whole ones shape the code: they count, and index."""
+    """Whether x is a real number; whole ones shape the code: they count, and index."""
     kind = type(x)
     if kind is float:
         return True
@@ -236,9 +238,9 @@ def _attributes(x: Any) -> tuple[Form, list[Any]] | None:
 
 
 class State:
-    """What an object is made of, as a key: its numbers and texts, and those of what is in it, and its Values.
+    """The contents of an object, as a key: its Values, its numbers and texts, and those of the objects in it.
 
-    With what they are called, and how they stand together; of what is known by its identity alone, which it is.
+    Names and arrangement belong to it; of an object that is known by its identity alone, the identity.
     """
 
     def __init__(self, x: Any) -> None:
@@ -251,7 +253,7 @@ class State:
         self._hash = hash(self._parts)
 
     def is_up_to_date(self) -> bool:
-        """Return whether everything that is held is what it was: mostly no more than looks at addresses."""
+        """Whether everything that is held is what it was: mostly no more than looks at addresses."""
         return all(_same(holder, before) for holder, before in self._held)
 
     def _walk(self, x: Any, seen: dict[int, int]) -> Iterator[Hashable]:
@@ -298,7 +300,7 @@ class State:
 
 
 def _holder(x: Any, kind: Any) -> Any:
-    """Return the container or object that holds what x is made of; None where that is not known."""
+    """The container or object that holds the contents of x; None where that is not known."""
     if isinstance(x, (list, tuple, dict, *_COLLECTIONS)) or is_array(x):
         return x
     if not _has_state(kind):
@@ -307,7 +309,7 @@ def _holder(x: Any, kind: Any) -> Any:
 
 
 def _inside(holder: Any) -> tuple[list[Any], list[Any]]:
-    """Return the keys of a dict, or the names of attributes, and what is held."""
+    """The keys of a dict, or the names of attributes, and the things held."""
     if isinstance(holder, (list, tuple, *_COLLECTIONS)):
         return [], list(holder)
     if is_array(holder):
@@ -332,13 +334,13 @@ _MOST_STATES = 64
 
 
 def known_state(x: Any) -> State | None:
-    """Return the state of an object that is what it was at the last call; None for others, and where it has a twin."""
+    """The state of an object that has not changed since the last call; None for others, and where it has a twin."""
     reference, state = _states.get(id(x), (None, None))
     return state if state is not None and reference() is x and state.is_up_to_date() else None
 
 
 def state_of(x: Any) -> State | None:
-    """Return the state of an object of a class that is written in Python; None for anything else."""
+    """The state of an object of a class that is written in Python; None for anything else."""
     kind: Any = type(x)
     if not _has_state(kind):
         return None
@@ -357,6 +359,6 @@ def state_of(x: Any) -> State | None:
 
 @lru_cache(maxsize=1024)
 def _has_state(kind: Any) -> bool:
-    """Return whether a class is written in Python, and its objects are no functions, classes or parts of ours."""
+    """Whether a class is written in Python, and its objects are not functions, classes or parts of ours."""
     is_ours = kind.__module__.partition(".")[0] == "autodiff" or issubclass(kind, type)
     return kind is SimpleNamespace or (_is_python(kind) and not is_ours)

@@ -9,7 +9,7 @@ REDUCTIONS = (None, "mean", "sum")
 
 
 class Options(NamedTuple):
-    """What `compile` was asked for.
+    """The options of `compile`, checked.
 
     >>> Options.checked(rows=1, reduce="mean", backend="auto", threads=1)
     Options(rows=(1,), reduce='mean', backend='auto', threads=1)
@@ -22,7 +22,7 @@ class Options(NamedTuple):
 
     @classmethod
     def checked(cls, rows: Any, reduce: Any, backend: Any, threads: Any) -> "Options":
-        """Return the options. Raises TypeError, ValueError or ImportError for what is none."""
+        """The options. Raises TypeError, ValueError or ImportError for anything else."""
         positions = (rows,) if isinstance(rows, int) else rows
         if isinstance(positions, (str, dict)) or not hasattr(type(positions), "__iter__"):
             raise TypeError(f"rows are positions of arguments, such as (1, 2), got {rows!r}")

@@ -1,4 +1,4 @@
-"""Results: what f gave while it was traced, rebuilt around the numbers of each run.
+"""Results: the result of f, as it was traced, rebuilt around the numbers of each run.
 
     >>> from autodiff.compiler.trace.tracing import Trace
     >>> trace = Trace()
@@ -8,7 +8,7 @@
     >>> results.build([9.0])
     {'y': 9.0, 'name': 'square'}
 
-What is no number is given as it is.
+Whatever is not a number is returned as it is.
 """
 
 import sys
@@ -30,8 +30,8 @@ class Results(NamedTuple):
         structure: how its items stand together.
         numbers: the indices of the items that a run computes, constants among them.
         conditions: those of the numbers that are bools.
-        others: the items that are no numbers of the program, by index; f's own, as they are.
-        outputs: the numbers, as f gave them.
+        others: the items that are not numbers of the program, by index; f's own, as they are.
+        outputs: the numbers, as f returned them.
     """
 
     structure: Structure
@@ -42,7 +42,7 @@ class Results(NamedTuple):
 
     @classmethod
     def of(cls, result: Any, options: Options) -> "Results":
-        """Return the form of a result. Of many rows every number is computed; of one, integers and bools stay."""
+        """The form of a result. With many rows every number is computed; without, integers and bools stay."""
         items, structure = flatten_values(with_open_arrays(result, bool(options.rows)))
         numbers, conditions, others, outputs = list[int](), list[int](), list[Any](), list[Any]()
         for i, item in enumerate(items):
@@ -57,11 +57,11 @@ class Results(NamedTuple):
         return cls(structure, tuple(numbers), frozenset(conditions), tuple(others), tuple(outputs))
 
     def without_outputs(self) -> "Results":
-        """Return the form alone: what is kept, and pickled."""
+        """The form alone, which is kept and pickled."""
         return self._replace(outputs=())
 
     def is_like(self, other: "Results") -> bool:
-        """Return whether both have one form, so that their rows can stand in one result."""
+        """Whether both have one form, so that their rows can stand in one result."""
         return self[:3] == other[:3] and all(
             i == j and (x is y or (type(x) is type(y) is str and x == y))
             for (i, x), (j, y) in zip(self.others, other.others, strict=True)
@@ -75,11 +75,11 @@ class Results(NamedTuple):
         return f"{self.structure} ({', '.join(shown)})" if others or bools else str(self.structure)
 
     def build(self, outputs: Any) -> Any:
-        """Return the result around the outputs of a run: a list, or an array of one dimension."""
+        """The result around the outputs of a run: a list, or an array of one dimension."""
         return self.structure.build(self._items(outputs if type(outputs) is list else outputs.tolist()))
 
     def stack(self, outputs: Any, in_arrays: bool) -> Any:
-        """Return the result around outputs that have rows: each number is an array, or a list, of as many.
+        """The result around outputs that have rows: each number is an array, or a list, of as many.
 
         A list of what is alike has an axis for the rows before its own, as an array has.
         """
@@ -110,7 +110,7 @@ class Results(NamedTuple):
 
 
 def with_open_arrays(result: Any, has_rows: bool = False) -> Any:
-    """Return the result with objects in its arrays of floats: they are numbers like others, and new at every run.
+    """The result with objects in its arrays of floats: they are numbers like others, and new at every run.
 
     A whole number in an array with Values or floats, such as `np.append(x, 1)` makes, is a float as they are.
     """
@@ -146,7 +146,7 @@ def _bools(column: Any) -> Any:
 
 
 def builder(structure: Structure, start: int = 0) -> Callable[[Any], Any]:
-    """Return a function that puts the numbers of an array in their places: arrays as views of it, others as floats."""
+    """A function that puts the numbers of an array in their places: arrays as views of it, others as floats."""
     stop = start + structure.size
     if structure.kind == "number":
         return lambda outputs: outputs.item(start)
@@ -167,7 +167,7 @@ def builder(structure: Structure, start: int = 0) -> Callable[[Any], Any]:
 
 
 def even_shape(structure: Structure) -> tuple[int, ...] | None:
-    """Return the shape of a list of numbers, arrays or lists that are all alike: it has rows as an array has.
+    """The shape of a list of numbers, arrays or lists that are all alike: it has rows as an array has.
 
     >>> from autodiff.structures.structure import flatten
     >>> [even_shape(flatten(x)[1]) for x in ([[1.0, 2.0], [3.0, 4.0]], [[1.0], [2.0, 3.0]], (1.0, 2.0))]
@@ -185,7 +185,7 @@ def even_shape(structure: Structure) -> tuple[int, ...] | None:
 def stacked(
     structure: Structure, items: list[Any], numbers: Collection[int], count: int, in_arrays: bool, start: int = 0
 ) -> Any:
-    """Return the result of many rows around its items: those that are `numbers` have a column, a list or an array."""
+    """The result of many rows around its items: those that are `numbers` have a column, a list or an array."""
     stop = start + structure.size
     if structure.kind == "number":
         return items[start]
@@ -204,7 +204,7 @@ def stacked(
 
 
 def _views(structure: Structure, outputs: Any, start: int) -> Any:
-    """Return the same as views of a matrix of outputs."""
+    """The same, as views of a matrix of outputs."""
     if structure.kind == "number":
         return outputs[:, start]
     if (shape := even_shape(structure)) is not None:
@@ -217,7 +217,7 @@ def _views(structure: Structure, outputs: Any, start: int) -> Any:
 
 
 def _rows_of_columns(columns: list[Any], count: int, shape: tuple[int, ...]) -> Any:
-    """Return an array with an axis for the rows before those of the shape."""
+    """An array with an axis for the rows before those of the shape."""
     numpy = sys.modules["numpy"]
     if not columns:  # an array without a number
         return numpy.empty((count, *shape))

@@ -23,7 +23,7 @@ from autodiff.primitives import KNOWN, Primitive
 
 
 def is_nothing(x: float) -> bool:
-    """Return whether an adjoint of a program says that nothing was passed on: whether it is -0.0."""
+    """Whether an adjoint of a program says that nothing was passed on: whether it is -0.0."""
     return x == 0.0 and math.copysign(1.0, x) < 0.0
 
 

@@ -1,4 +1,4 @@
-"""A program: what a function does to numbers, as flat arrays in single-assignment order.
+"""A program: a function of numbers as flat arrays of instructions, in single-assignment order.
 
 Numbers live in slots: first the inputs, then the constants, then one for the result of each instruction. An instruction
 is an opcode and the slots of its operands, all earlier than its own. There are no Python objects in it, beside the
@@ -80,32 +80,32 @@ class Program(NamedTuple):
 
     @property
     def slots(self) -> int:
-        """How many slots there are."""
+        """The number of slots."""
         return self.first + len(self.codes)
 
     @property
     def bytes(self) -> int:
-        """How much memory the arrays take."""
+        """The memory that the arrays take."""
         arrays = (self.constants, self.codes, self.starts, self.operands, self.outputs, self.guards)
         return sum(len(part) * part.itemsize for part in arrays)
 
     def primitive(self, code: int) -> Primitive:
-        """Return what an opcode stands for."""
+        """The primitive that an opcode stands for."""
         return OPCODES[code] if code < len(OPCODES) else self.primitives[code - len(OPCODES)]
 
     def instructions(self) -> Iterator[Instruction]:
-        """Yield (opcode, slots of the operands) for each instruction, in order."""
+        """The (opcode, slots of the operands) of each instruction, in order."""
         operands, starts = self.operands.tolist(), self.starts.tolist()
         for code, start, stop in zip(self.codes, starts, starts[1:], strict=False):
             yield code, tuple(operands[start:stop])
 
     def evaluate(self, numbers: Sequence[float]) -> list[float]:
-        """Return the outputs for the numbers of the inputs, one instruction at a time: what a program means."""
+        """The outputs for the numbers of the inputs, one instruction at a time: the meaning of a program."""
         slots = self.evaluate_slots(numbers)
         return [slots[slot] for slot in self.outputs]
 
     def evaluate_slots(self, numbers: Sequence[float]) -> list[float]:
-        """Return the numbers in all slots."""
+        """The numbers in all slots."""
         slots = [*numbers, *self.constants]
         for code, operands in self.instructions():
             slots.append(self.primitive(code).evaluate(*[slots[x] for x in operands]))
@@ -117,14 +117,14 @@ class Program(NamedTuple):
         return saved.reduced(self)
 
     def varying_slots(self) -> bytearray:
-        """Return for each slot whether it differs from row to row: whether it is made from an input that does."""
+        """For each slot whether it differs from row to row: whether it is made from an input that does."""
         varying = bytearray(self.varying) + bytearray(len(self.constants))
         for _, operands in self.instructions():
             varying.append(any(varying[x] for x in operands))
         return varying
 
     def listing(self, limit: int | None = None) -> str:
-        """Return the program as text, an instruction a line; with a limit, no more than that many of them."""
+        """The program as text, an instruction a line, at most as many as the limit."""
         names = [f"x{i}" for i in range(self.inputs)] + list(map(repr, self.constants))
         lines = [f"inputs  {_some([f'x{i}' for i in range(self.inputs)])}"]
         shown = len(self.codes) if limit is None else limit

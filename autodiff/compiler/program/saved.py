@@ -1,7 +1,7 @@
 """Programs in pickles: operations by their names, a format and a digest, and all of it checked before it runs.
 
 An opcode is a position in the table of primitives, which grows; a pickle has names. Machine code runs a program without
-a look at its slots: what comes from outside is looked at here, once.
+a look at its slots: a program from outside is looked at here, once.
 
     >>> import pickle
     >>> program = Program.of(inputs=1, constants=[3.0], instructions=[("mul", (0, 1)), ("exp", (2,))], outputs=[3])
@@ -23,7 +23,7 @@ _AGAIN = "call compile again on the function, and pickle that"
 
 
 def reduced(program: Program) -> tuple[Any, ...]:
-    """Return a program as a pickle has it: opcodes count the names of its operations, then the primitives of users."""
+    """A program as a pickle has it: opcodes count the names of its operations, then the primitives of users."""
     used = sorted({code for code in program.codes if code < len(OPCODES)})
     names = tuple(OPCODES[code].name for code in used)
     place = {code: i for i, code in enumerate(used)}
@@ -34,7 +34,7 @@ def reduced(program: Program) -> tuple[Any, ...]:
 
 
 def restored(kept: int, digest: bytes, names: tuple[str, ...], *fields: Any) -> Program:
-    """Return the program that `reduced` took apart.
+    """The program that `reduced` took apart.
 
     Raises UnpicklingError where the pickle is of another format, is damaged, or has an operation that is not known.
     """
@@ -60,7 +60,7 @@ def restored(kept: int, digest: bytes, names: tuple[str, ...], *fields: Any) -> 
 
 
 def seal_of(options: Any, versions: Any) -> tuple[int, bytes]:
-    """Return the format, and a digest of how a compiled function runs its programs; each has a digest of its own."""
+    """The format, and a digest of how a compiled function runs its programs; each has a digest of its own."""
     forms = [
         [
             (
@@ -90,7 +90,7 @@ def check_seal(seal: Any, options: Any, versions: Any) -> None:
 
 
 def _digest(names: tuple[str, ...], program: Program) -> bytes:
-    """Return a number of 32 bytes for all that a program does, whatever the machine that it was made on."""
+    """A number of 32 bytes for all that a program does, whatever the machine that it was made on."""
     known = hashlib.sha256(repr((FORMAT, names, [primitive.name for primitive in program.primitives])).encode())
     known.update(repr((program.inputs, program.varying, program.expected)).encode())
     for part in (program.constants, program.codes, program.starts, program.operands, program.outputs, program.guards):
@@ -102,7 +102,7 @@ def _digest(names: tuple[str, ...], program: Program) -> bytes:
 
 
 def _fault(program: Program) -> str | None:
-    """Return what a backend would stumble over, if there is anything."""
+    """The fault that a backend would stumble over; None if there is none."""
     if len(program.varying) != program.inputs or len(program.expected) != len(program.guards):
         return f"with {program.inputs} inputs and {len(program.guards)} guards, and bytes for others"
     starts = program.starts

@@ -1,4 +1,4 @@
-"""Figures: what compiling took and made."""
+"""Figures: the time that compiling took, and the size of what it made."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -8,19 +8,21 @@ from autodiff.compiler.versions.version import Version
 
 
 class Stats(NamedTuple):
-    """What compiling took and made, over all paths of a function.
+    """The time that compiling took, and the size of what it made, over all versions of a function.
+
+    The package's docstring says which room to look into for each figure that is too large.
 
     Attributes:
-        backend: "numba" or "python": what runs the programs.
-        paths: how many programs there are.
+        backend: "numba" or "python", which runs the programs.
+        paths: how many programs there are: one for each structure of arguments, and each way through the choices of f.
         nodes: how many operations were traced.
         passes: how many instructions there were after each pass.
         instructions: how many there are now.
-        slots: how many numbers a run holds.
-        bytes: what the programs take.
-        tracing: seconds.
-        optimising: seconds.
-        first_run: seconds, of what the backend makes of the programs and the first run.
+        slots: how many numbers a run holds in memory.
+        bytes: the memory of the programs.
+        tracing: seconds in f, called on placeholders.
+        optimising: seconds in the passes.
+        first_run: seconds that the backend took for making the programs ready and for their first runs.
     """
 
     backend: str
