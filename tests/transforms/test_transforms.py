@@ -722,6 +722,15 @@ def test_a_rule_that_leaves_the_graph_is_named() -> None:
         ad.grad(ad.grad(bad))(0.0)
 
 
+def test_a_rule_that_leaves_the_real_line_on_a_constant_gives_nan() -> None:
+    rules = [lambda out, x, c: c**0.5, lambda out, x, c: x]  # a complex number of the float -4.0, nan of a Value
+    scaled = ad.primitive("scaled", evaluate=lambda x, c: x * abs(c), partials=rules)
+    x = Value(3.0)
+    y = scaled(x, -4.0)
+    assert math.isnan(y.local_gradients[0])
+    assert math.isnan(ad.gradient(y, x).data)
+
+
 # --- errors ---
 
 ERRORS: list[tuple[Callable[[], Any], type[Exception], str]] = [

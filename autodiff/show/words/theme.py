@@ -48,7 +48,6 @@ PALETTE: dict[str, tuple[str, str]] = {  # use: light, dark
     "positive line": ("#1d4ed8", "#60a5fa"),
     "negative line": ("#b45309", "#fb923c"),
 }
-FILLS = [name for name in PALETTE if name not in ("ink", "focus") and not name.endswith("line")]
 """The colours that text is written on."""
 
 
