@@ -21,7 +21,7 @@ from autodiff.show.words.numbers import shortened
 from autodiff.show.words.theme import PALETTE, contrast
 from autodiff.testing import Program, programs
 from tests.examples import neuron
-from tests.show.test_show import circuit, needs_png, needs_svg, no_program, no_renderer  # noqa: F401
+from tests.show.pictures import circuit, needs_png, needs_svg
 from tests.show.test_steps import doubled_twice
 
 SVG = "{http://www.w3.org/2000/svg}"

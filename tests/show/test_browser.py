@@ -13,7 +13,7 @@ from tests import notebooks
 from tests.examples import neuron
 from tests.show import browser as browsers
 from tests.show.browser import DRAWINGS, Browser, Scheme, shown
-from tests.show.test_show import needs_svg
+from tests.show.pictures import needs_svg
 
 pytestmark = needs_svg
 

@@ -8,7 +8,6 @@ from hypothesis import given
 import autodiff as ad
 from autodiff import Value, backward_steps, forward_steps
 from autodiff.graph import topological_order
-from autodiff.show.words.tables import Table, elided
 from autodiff.testing import Program, programs
 from tests import examples
 
@@ -185,24 +184,6 @@ def test_wrong_input_is_refused_with_what_to_do() -> None:
         backward_steps(Value(1.0), "1")  # type: ignore[arg-type]
 
 
-# --- tables ---
-
-
-def test_tables_keep_lines_and_columns_whatever_a_cell_says() -> None:
-    table = Table("c", ("a", "b"), [("線\nx", "1"), ("é", "22"), ("x" * 5_000, "3")], numbers={1})
-    lines = table.text().splitlines()
-    assert len(lines) == 5
-    assert lines[2].startswith("線 x ")
-    assert len(lines[4]) < 2_100
-    assert elided([(str(i),) for i in range(10)], 4, "rows") == [
-        ("0",),
-        ("1",),
-        ("2",),
-        ("... 6 rows left out",),
-        ("9",),
-    ]
-
-
 def test_a_gradient_that_is_nan_in_both_orders_is_not_called_wrong() -> None:
     x = Value(0.0, "x")
     text = str(ad.backward_steps(ad.sqrt(x * x)))
@@ -216,9 +197,3 @@ def test_of_many_steps_a_hundred_are_shown_the_first_and_the_last() -> None:
     lines = str(forward_steps(x)).splitlines()
     numbers = [int(line.split()[0]) for line in lines[2:] if line.split()[0].isdecimal()]
     assert numbers == [*range(1, 76), *range(226, 251)]
-
-
-def test_an_emoji_made_of_several_takes_no_place_for_what_joins_them() -> None:
-    family = "\N{MAN}\N{ZERO WIDTH JOINER}\N{WOMAN}"
-    table = Table("", ("a", "b"), [(family, "1"), ("wide", "2")], numbers=set())
-    assert table.text() == f"a     b\n{family}  1\nwide  2"
