@@ -55,8 +55,18 @@ from autodiff.primitives import Domain, Primitive
 from autodiff.primitives.public import *
 from autodiff.primitives.public import abs as abs
 from autodiff.primitives.public import pow as pow
-from autodiff.transforms.segments import checkpoint, preaccumulate
-from autodiff.transforms.transforms import grad, gradient, hessian, hvp, jacobian, jvp, value_and_grad, vjp
+from autodiff.transforms import (
+    checkpoint,
+    grad,
+    gradient,
+    hessian,
+    hvp,
+    jacobian,
+    jvp,
+    preaccumulate,
+    value_and_grad,
+    vjp,
+)
 from autodiff.value import Value
 
 fast.bind()

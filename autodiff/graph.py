@@ -34,10 +34,10 @@ FORGOTTEN = _Forgotten()
 
 
 def topological_order(*roots: Any, without: AbstractSet[Any] = frozenset()) -> list[Any]:
-    """Return the interior nodes that `roots` were made from, and themselves, each after all of its operands.
+    """The interior nodes that `roots` were made from, and themselves, each after all of its operands.
 
-    Leaves are left out: nothing comes before them, and `leaves` lists them; so are nodes in `without`, and what leads
-    nowhere else. Cost: linear in nodes and edges.
+    Leaves are left out: nothing comes before them, and `leaves` lists them; so are nodes in `without`, and those that
+    lead nowhere else. Cost: linear in nodes and edges.
 
     A node goes on the stack twice: first to be entered, then, under a None, to be placed, once everything it was made
     from has been. Placing nodes as they are met, and walking back in that order, would be wrong: in `b = a * a;
@@ -47,7 +47,7 @@ def topological_order(*roots: Any, without: AbstractSet[Any] = frozenset()) -> l
 
 
 def extended_order(roots: Sequence[Any], entered: set[Any]) -> list[Any]:
-    """Return the same for what is not in `entered` yet, and add it to that.
+    """The same for nodes that are not in `entered` yet, which it adds to that set.
 
     Called for one root after the other, it costs as much as one order of all.
     """
@@ -69,7 +69,7 @@ def extended_order(roots: Sequence[Any], entered: set[Any]) -> list[Any]:
 
 
 def leaves(*roots: Any) -> list[Any]:
-    """Return the leaves that `roots` were made from (a root may be one), each once, in the order of first use."""
+    """The leaves that `roots` were made from (a root may be one), each once, in the order of first use."""
     found: dict[Any, None] = {root: None for root in roots if not root.operands}
     for node in topological_order(*roots):
         for operand in node.operands:

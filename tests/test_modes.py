@@ -18,7 +18,7 @@ import autodiff as ad
 from autodiff import Value, modes, sources
 from autodiff.backprop import one_pass_at_a_time
 from autodiff.system import blocks, inside
-from autodiff.transforms import transforms
+from autodiff.transforms import runs
 from tests.examples import line_here
 
 
@@ -240,7 +240,7 @@ def test_a_reading_is_asked_for_each_thing_done_with_values(case: tuple[Callable
 
 MODES = {"no_grad": ad.no_grad, "detect_anomaly": ad.detect_anomaly, "record_source": ad.record_source}
 every_mode = pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
-OURS = {(Path(module.__file__).as_posix()) for module in (modes, blocks, inside, sources, transforms)}
+OURS = {(Path(module.__file__).as_posix()) for module in (modes, blocks, inside, sources, runs)}
 
 
 def is_plain() -> bool:

@@ -22,7 +22,7 @@ from autodiff import floats
 from autodiff.structures.structure import Structure, flatten, is_array
 from autodiff.testing.differences import FlatFunction, data_of, differences, rounding_error
 from autodiff.testing.verdicts import UNDERFLOW, Derivative, Outcome, Verdict, judged
-from autodiff.transforms.transforms import jacobian, jvp
+from autodiff.transforms import jacobian, jvp
 from autodiff.value import Value
 
 # The rounding bound takes a unit in the last place for each node; elementary functions may take a few of them.

@@ -30,7 +30,7 @@ from autodiff.value import Value, node_of, result_leaf
 
 
 def preaccumulate(f: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function that gives what f gives, each number of it as one node.
+    """f as a segment: a function with the same results, each number of them one node.
 
     The node's operands are the Values among the arguments (alone or in lists, tuples, dicts and arrays), and what f
     closes over; its local gradients are f's derivatives in them. The graph in between is freed. Containers with Values
@@ -53,7 +53,7 @@ def preaccumulate(f: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function that gives what f gives, each number of it as one node that keeps the inputs alone.
+    """f as a segment that keeps its inputs alone: a function with the same results, each number of them one node.
 
     The backward pass evaluates f again, from the numbers it had, and sweeps over that graph: one evaluation for all
     outputs, and a few walks for each over what it was made from, as when it is recorded; with many outputs these are
@@ -90,7 +90,7 @@ def _as_segments(f: Callable[..., Any], keeping: bool) -> Callable[..., Any]:
 
 
 class _Traced(NamedTuple):
-    """One number that f gave, recorded on nodes of our own.
+    """One number of the result, recorded on nodes of our own.
 
     Attributes:
         output: the number.
@@ -131,9 +131,9 @@ class _Segment:
         self.kept: dict[int, dict[int, float]] = {}  # slopes of the last evaluation that nobody has asked for yet
 
     def outputs(self, keeping: bool) -> Any:
-        """Return what f gives, with a node of the segment for each number that was made from the operands.
+        """The result of f, with a node of the segment for each number that was made from the operands.
 
-        What f hands out otherwise, by a generator or an attribute, is made from the operands in the plain way.
+        Values that f hands out otherwise, by a generator or an attribute, are made from the operands in the plain way.
         """
         results, structure, traced = self.traced([x * 1.0 for x in self.operands])
         self.made = {i: (one.output.data, self._data_around(one)) for i, one in traced.items()}
@@ -147,7 +147,7 @@ class _Segment:
         return structure.build(results)
 
     def traced(self, nodes: Sequence[Value]) -> tuple[list[Any], Structure, dict[int, _Traced]]:
-        """Return what f gives on these nodes in the place of the operands, and how each number was made from them."""
+        """The result of f on these nodes in the place of the operands, and how each number was made from them."""
         with modes.logging_leaves() as log:
             results, structure = flatten_values(self._called(nodes))
         ours, stops = {*log, *nodes}, set(nodes)
@@ -173,7 +173,7 @@ class _Segment:
         return self.f(*opened, **{key: x.it if isinstance(x, _Whole) else x for key, x in kwargs.items()})
 
     def row(self, i: int) -> dict[int, float]:
-        """Return the slopes of output i, from another evaluation unless one of its siblings caused it."""
+        """The slopes of output i, from another evaluation unless one of its siblings caused it."""
         row = self.kept.pop(i, None)
         if row is None:
             with modes.recording():
@@ -197,7 +197,7 @@ class _Segment:
             raise RuntimeError(f"what {self.name} closes over has changed since it was evaluated; {_ADVICE}")
 
     def _primitive(self, name: str, i: int, reached: list[int]) -> Primitive:
-        """Return the operation that gives output i; its rule evaluates f again, on any kind of number."""
+        """The operation that makes output i; its rule evaluates f again, on any kind of number."""
         count = len(self.places)
         ours = [j for j in reached if j < count]
 
@@ -236,7 +236,7 @@ class _Segment:
     def _are_same(
         self, around: Sequence[Any], again: Sequence[Any], nodes: Sequence[Value], i: int, reached: list[int]
     ) -> bool:
-        """Return whether another evaluation met the Values that the first one closed over.
+        """Whether another evaluation met the Values that the first one closed over.
 
         Those that f makes itself, from what it closes over, are others each time.
         """
@@ -290,7 +290,7 @@ class _Recomputed(Sequence[float]):
 
 
 def _around(order: list[Any], made: set[Any], ours: set[Any]) -> list[Any]:
-    """Return the nodes that were not made from ours, but that such nodes were made from, unless they are constants."""
+    """The nodes that were not made from ours, but that such nodes were made from, unless they are constants."""
     theirs = from_elsewhere(order, ours)
     found: dict[Any, None] = {}
     for node in order:

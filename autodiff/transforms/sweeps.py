@@ -1,7 +1,7 @@
-"""Sweeps over a recorded graph: derivatives as Values that can be differentiated again.
+"""Sweeps whose derivatives are Values: of a recorded graph, and graphs themselves, to be differentiated again.
 
 `backward()` multiplies the floats on the edges. Here the rules of the table are read once more, with the Values of the
-graph itself, so that what comes out is a graph, too: that is all there is to derivatives of any order.
+graph, and the chain rule multiplies and adds Values: that is all there is to derivatives of any order.
 
     >>> x = Value(3.0)
     >>> slope, = gradient(x ** 3, [x])
@@ -9,8 +9,7 @@ graph itself, so that what comes out is a graph, too: that is all there is to de
     >>> slope.data, curvature.data
     (27.0, 18.0)
 
-A sweep may also read the floats on the edges; then it gives floats, and no `.grad` is touched either. Source: Griewank
-and Walther, Evaluating Derivatives, 2008, chapter 3.
+No `.grad` is touched. Source: Griewank and Walther, Evaluating Derivatives, 2008, chapter 3.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +24,7 @@ from autodiff.value import Value, result_leaf
 
 
 def gradient(output: Value, inputs: Any) -> Any:
-    """Return d(output)/d(input) for each of the inputs, as Values that can be differentiated again.
+    """d(output)/d(input) for each of the inputs, as Values that can be differentiated again.
 
     `inputs` is a Value or a structure of Values (lists, tuples, dicts, numpy arrays), leaves or nodes inside the graph;
     the result has its form. An input that the output does not depend on has the derivative 0. No `.grad` is touched.
@@ -58,7 +57,7 @@ def gradient(output: Value, inputs: Any) -> Any:
 
 
 class OfValues(Arithmetic):
-    """Products and sums of Values and floats, which leave out of the graph of a derivative what is 1 or nothing."""
+    """Products and sums of Values and floats; a factor of 1 adds no node to the graph of a derivative."""
 
     def product(self, adjoint: Any, local: Any) -> Any:
         if type(local) is float and local == 1.0:

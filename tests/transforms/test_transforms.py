@@ -324,11 +324,11 @@ def test_a_pullback_goes_by_the_mode_it_is_called_in() -> None:
 
 def test_a_sweep_does_not_go_beyond_the_values_it_was_given(monkeypatch: pytest.MonkeyPatch) -> None:
     """Or an unrolled optimiser would walk all steps before at each step."""
-    from autodiff.transforms import transforms
+    from autodiff.transforms import runs
 
     sizes = []
-    ordered = transforms.topological_order
-    monkeypatch.setattr(transforms, "topological_order", lambda *a, **k: sizes.append(len(o := ordered(*a, **k))) or o)
+    ordered = runs.topological_order
+    monkeypatch.setattr(runs, "topological_order", lambda *a, **k: sizes.append(len(o := ordered(*a, **k))) or o)
     x, w = Value(0.5), Value(0.1)
     y = x
     for _ in range(50):
@@ -481,10 +481,10 @@ def test_a_long_trajectory_does_not_cost_the_square_of_its_length(monkeypatch: p
 
         return counted
 
-    from autodiff.transforms import transforms
+    from autodiff.transforms import runs
 
-    monkeypatch.setattr(transforms, "forward", counting(transforms.forward))
-    monkeypatch.setattr(transforms, "accumulate", counting(transforms.accumulate))
+    monkeypatch.setattr(runs, "forward", counting(runs.forward))
+    monkeypatch.setattr(runs, "accumulate", counting(runs.accumulate))
 
     def trajectory(v: Any) -> Any:
         x, points = v[0], []
@@ -500,16 +500,16 @@ def test_a_long_trajectory_does_not_cost_the_square_of_its_length(monkeypatch: p
 @pytest.mark.parametrize("backwards", [False, True])
 def test_a_hessian_leaves_out_what_is_settled(monkeypatch: pytest.MonkeyPatch, backwards: bool) -> None:
     """Of a chain of steps a third of the nodes, in whichever order its parameters are given."""
-    from autodiff.transforms import transforms
+    from autodiff.transforms import runs
 
     visited = []
-    accumulate = transforms.accumulate
+    accumulate = runs.accumulate
 
     def counted(order: Any, seeds: Any) -> None:
         visited.append(len(order))
         accumulate(order, seeds)
 
-    monkeypatch.setattr(transforms, "accumulate", counted)
+    monkeypatch.setattr(runs, "accumulate", counted)
 
     def chain(weights: Any) -> Any:
         x = 0.5
@@ -527,10 +527,10 @@ def test_a_hessian_leaves_out_what_is_settled(monkeypatch: pytest.MonkeyPatch, b
 
 
 def test_a_sparse_hessian_visits_little_more_than_its_entries(monkeypatch: pytest.MonkeyPatch) -> None:
-    from autodiff.transforms import transforms
+    from autodiff.transforms import runs
 
     visited = []
-    monkeypatch.setattr(transforms, "accumulate", lambda order, seeds: visited.append(len(order)))
+    monkeypatch.setattr(runs, "accumulate", lambda order, seeds: visited.append(len(order)))
     ad.hessian(lambda v: ad.sum([a * a * b for a, b in zip(v, v[1:] + v[:1], strict=True)]))([0.1] * 200)
     assert 0 < sum(visited) < 200 * 10
 
