@@ -15,7 +15,7 @@ from itertools import accumulate
 from typing import Any, NamedTuple
 
 from autodiff import Value, record_source
-from nn import table
+from nn import tables
 from nn.modules.contents import children, dotted, is_module, walk
 from nn.modules.module import Module
 
@@ -52,7 +52,7 @@ class Summary:
 
     def __repr__(self) -> str:
         """Show the table, without columns for what there is none of."""
-        return table.text([_HEADER, *[(*row[:2], *[f"{n:,}" if n else "" for n in row[2:]]) for row in self.rows]])
+        return tables.text([_HEADER, *[(*row[:2], *[f"{n:,}" if n else "" for n in row[2:]]) for row in self.rows]])
 
 
 def tree(

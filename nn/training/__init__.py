@@ -1,7 +1,7 @@
 """Training: what a model goes through from its first numbers to a file."""
 
+from nn.training.callbacks import Event, checkpoint, each_batch, early_stopping
 from nn.training.diagnosis.diagnose import diagnose
-from nn.training.events import Event, checkpoint, each_batch, early_stopping
 from nn.training.fit import fit
 from nn.training.history import History
 from nn.training.plots import plot_boundary, plot_confusion

@@ -17,7 +17,7 @@ from nn.training.batches.evaluation import Evaluation
 from nn.training.batches.shards import Shards
 from nn.training.batches.steps import Steps
 from nn.training.batches.task import Task
-from nn.training.events import Callback
+from nn.training.callbacks import Callback
 from nn.training.history import History
 from nn.training.loop import Descent, Loop
 from nn.training.progress import Progress

@@ -14,7 +14,7 @@ from itertools import pairwise
 from math import isfinite
 from typing import Any
 
-from nn import table
+from nn import tables
 from nn.optional import optional
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -122,7 +122,7 @@ class History(dict[str, list[float]]):
                 sizes = [f"{x:.4g}" for x in (column[0], column[-1], min(column), max(column))]
                 rows.append((name, *sizes, sparkline(column)))
         ending = f"; {self.stopped}" if self.stopped else ""
-        return table.html(rows, f"{self._count()}, {'compiled' if self.compiled else 'eager'}{ending}")
+        return tables.html(rows, f"{self._count()}, {'compiled' if self.compiled else 'eager'}{ending}")
 
     def _count(self) -> str:
         return f"{self.epochs} epoch{'s' * (self.epochs != 1)}"

@@ -15,7 +15,7 @@ from nn.training.batches.evaluation import Evaluation
 from nn.training.batches.substitution import leaves_of
 from nn.training.batches.sums import Sums
 from nn.training.batches.task import Task
-from nn.training.events import Callback, Event, figure_of
+from nn.training.callbacks import Callback, Event, figure_of
 from nn.training.history import History
 from nn.training.interrupts import Interrupts
 from nn.training.progress import Progress

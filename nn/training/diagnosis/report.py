@@ -10,7 +10,7 @@ from html import escape
 from math import ceil, floor, inf, isfinite, log10, nan
 from typing import Any, NamedTuple
 
-from nn import table
+from nn import tables
 from nn.optional import optional
 
 
@@ -106,11 +106,11 @@ class Diagnosis:
         return [sizes, shares]
 
     def __repr__(self) -> str:
-        return "\n".join([table.text(self._rows()), *(f"! {flag}" for flag in self.flags)])
+        return "\n".join([tables.text(self._rows()), *(f"! {flag}" for flag in self.flags)])
 
     def _repr_html_(self) -> str:
         flags = "".join(f"<li>{escape(flag)}</li>" for flag in self.flags)
-        return f"{table.html(self._rows(), 'layers in the order of their calls')}<ul>{flags}</ul>"
+        return f"{tables.html(self._rows(), 'layers in the order of their calls')}<ul>{flags}</ul>"
 
     def _rows(self) -> list[tuple[str, ...]]:
         rows: list[tuple[str, ...]] = [_HEADER]
