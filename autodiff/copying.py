@@ -232,7 +232,7 @@ _OURS = {
     "op",
     "operands",
     "source",
-}  # a model is no part of a graph
+}  # a model is not a part of a graph
 
 
 @lru_cache

@@ -1,7 +1,7 @@
 """Expressions in text: `parse("tanh(w*x + b)")` returns the function of Values, or of numbers, that it stands for.
 
-The text is read by `ast` and never run: what is no name, number, operator or function of the table is refused, with its
-position and what to write instead. An expression is kept as a list of steps for a machine with a stack, so neither
+The text is read by `ast` and never run: what is not a name, number, operator or function of the table is refused, with
+its position and what to write instead. An expression is kept as a list of steps for a machine with a stack, so neither
 reading nor evaluating one recurses, and numbers are floats from the start: `9**9**9` is inf, at once.
 
     >>> from autodiff import Value
@@ -164,7 +164,7 @@ def parse(text: str) -> Expression:
     What `autodiff.formula` writes is read, but for primitives of your own.
 
     Raises ExpressionError, a ValueError, with the position of what is not among these, for a text longer than 2,000
-    characters, and for one nested too deeply; TypeError if it is no string.
+    characters, and for one nested too deeply; TypeError if it is not a string.
 
     >>> parse("where(x > 0, log(x), 0)")(x=0.0)
     0.0

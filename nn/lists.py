@@ -9,7 +9,7 @@ from typing import Any
 
 
 def is_list(x: Any) -> bool:
-    """Whether x holds numbers, as a list, tuple or array, and is no single one."""
+    """Whether x holds numbers, as a list, tuple or array, and is not a single one."""
     return isinstance(x, (list, tuple)) or getattr(x, "ndim", 0) > 0
 
 

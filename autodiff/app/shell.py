@@ -49,7 +49,7 @@ def calculate(
         drawing: where to save the graph: .svg, .png, .pdf, .html or .dot.
 
     The status is 0, or 1 where backward() and differences disagree. Where differences cannot tell, mpmath does if it is
-    installed; what nobody can tell is said, and is no disagreement. Raises UsageError and ExpressionError.
+    installed; what nobody can tell is said, and is not a disagreement. Raises UsageError and ExpressionError.
     """
     f = parse(text)
     point = _point(f, assignments)

@@ -180,7 +180,7 @@ def by_numpy(function: Any, *args: Any, **kwargs: Any) -> Any:
 
 
 def _call(ufunc: Any, method: str, inputs: Sequence[Any], kwargs: dict[str, Any]) -> Any:
-    with np.errstate(all="ignore"):  # a comparison of nan is no reason to warn
+    with np.errstate(all="ignore"):  # a comparison of nan is not a reason to warn
         return getattr(ufunc, method)(*inputs, **kwargs)
 
 

@@ -119,15 +119,15 @@ NUMBER = Structure("number")
 def flatten(whole: Any, name: str = "the argument") -> tuple[list[Any], Structure]:
     """The numbers in `whole`, floats and Values, and how they stand together.
 
-    Raises TypeError, with its place, for anything that is no number; a bool is none: nothing can be differentiated in
-    it.
+    Raises TypeError, with its place, for anything that is not a number; a bool is none: nothing can be differentiated
+    in it.
     """
     numbers: list[Any] = []
     return numbers, _take_apart(whole, name, numbers, checked_number)
 
 
 def flatten_values(whole: Any) -> tuple[list[Any], Structure]:
-    """The same for a structure in which anything may stand: what is no container is taken as it is.
+    """The same for a structure in which anything may stand: what is not a container is taken as it is.
 
     Arrays are, unless they hold objects.
     """

@@ -44,7 +44,7 @@ def complex_step(
             `{"swish": lambda x, beta: x / (1 + cmath.exp(-beta * x))}`.
 
     Raises TypeError for a primitive that has no complex function; ValueError where there is no derivative, at kinks and
-    poles, and where a value is no real number; ValueError for a step that is not positive.
+    poles, and where a value is not a real number; ValueError for a step that is not positive.
     """
     if not 0.0 < step < math.inf:
         raise ValueError(f"step is a small positive number, got {step!r}; 1e-200 suits most graphs")

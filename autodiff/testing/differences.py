@@ -38,7 +38,8 @@ def finite_differences(f: Callable[..., Any], args: tuple[Any, ...], argnums: in
 
     Cost: some 15 to 30 evaluations of f for each number where f is smooth, about 100 where it is not.
 
-    Raises TypeError for args that are no tuple and for what is no number; IndexError for argnums out of range.
+    Raises TypeError for args that are no tuple and for anything that is not a number; IndexError for argnums out of
+    range.
 
     Source: see `richardson`.
 
@@ -133,7 +134,7 @@ def rounding_error(root: Any) -> float:
 
     Each node is off by a unit in its last place, or, where terms cancel inside it (sum, dot, logsumexp), in that of the
     terms, or by the smallest float, where it underflowed; the root by that times its derivative in the node. Of a
-    number that is no Value it is 0; inf where a derivative on the way overflows.
+    number that is not a Value it is 0; inf where a derivative on the way overflows.
 
     Source: Linnainmaa, Taylor expansion of the accumulated rounding error, 1976.
 

@@ -45,7 +45,7 @@ def mpmath_value(output: Value, digits: int = 50, oracles: Mapping[str, Callable
         oracles: for primitives of your own, by name: the value, from mpmath numbers, written with the functions of
             mpmath, `{"swish": lambda x, beta: x / (1 + mpmath.exp(-beta * x))}`.
 
-    Raises TypeError for a primitive that has no oracle; ValueError where a value is no real number; ArithmeticError
+    Raises TypeError for a primitive that has no oracle; ValueError where a value is not a real number; ArithmeticError
     where no number of digits tried is enough.
 
     >>> from autodiff import Value, log1p
@@ -99,8 +99,8 @@ def mpmath_gradient(
         digits: how many significant digits are right.
         oracles: for primitives of your own, as in `mpmath_value`.
 
-    Raises TypeError for a primitive that has no oracle; ValueError where a value is no real number, and at kinks, jumps
-    and poles, where there is no derivative.
+    Raises TypeError for a primitive that has no oracle; ValueError where a value is not a real number, and at kinks,
+    jumps and poles, where there is no derivative.
 
     Cost: four or more values of what is made from an input, with some 500 digits, for each input.
 

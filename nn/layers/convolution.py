@@ -2,7 +2,7 @@
 
 A row is a nested list or an array, channels first: (channels, length) or (channels, height, width). A filter of a
 convolution is one neuron, whose inputs are the numbers that a window shows of all channels; each window gives one of
-its outputs, three nodes however large the window is. In the padding stands the constant 0, which is no node.
+its outputs, three nodes however large the window is. In the padding stands the constant 0, which is not a node.
 
 >>> from nn import Layer, Sequential
 >>> model = Sequential(Conv2d(1, 4, 3), "relu", MaxPool2d(2), Flatten(), Layer(4 * 3 * 3, 10, "linear"))

@@ -45,7 +45,7 @@ class Embedding(Configured):
     def __call__(self, index: Any) -> list[Any]:
         """The vector of an index; of a list of them, a list of vectors, nested as they are.
 
-        Raises ValueError for what is no whole number from 0 to count - 1.
+        Raises ValueError for anything that is not a whole number from 0 to count - 1.
         """
         if is_list(index):
             return [self(i) for i in index]

@@ -110,7 +110,7 @@ class LSTMCell(Configured):
     ) -> tuple[list[Any], tuple[list[Any], list[Any]]]:
         """(h, (h, c)): the outputs and the next state. The state to start with, None, is zeros.
 
-        Raises ValueError if the item, h or c has the wrong width, ValueError or TypeError if the state is no pair.
+        Raises ValueError if the item, h or c has the wrong width, ValueError or TypeError if the state is not a pair.
         """
         h, c = [[0.0] * self.hidden] * 2 if state is None else state
         z, c = _joined(self, x, h), inputs_of("LSTMCell's c", c, self.hidden)

@@ -28,7 +28,7 @@ class Sequential(Configured):
             applied to each number; and other functions, which get the list as a whole, such as `autodiff.softmax`.
         layers: the same as a list.
 
-    Raises TypeError for what is no step, ValueError for none at all, or an activation that is unknown.
+    Raises TypeError for anything that is not a step, ValueError for none at all, or an activation that is unknown.
 
     >>> from nn import Layer
     >>> Sequential(Layer(2, 8, "linear"), "relu", Layer(8, 1, "linear"))

@@ -22,8 +22,8 @@ def cross_entropy(logits: Any, targets: Any, *, label_smoothing: float = 0.0, re
         label_smoothing: from 0 to 1, this share of each target is spread evenly over all classes.
         reduction: "mean" over rows, "sum", or "none", a list of one loss for each row.
 
-    Raises ValueError for no logits, for an index that is no class, probabilities that are too few, too many, negative,
-    or do not sum to 1, more or fewer targets than rows, or another label_smoothing.
+    Raises ValueError for no logits, for an index that is not a class, probabilities that are too few, too many,
+    negative, or do not sum to 1, more or fewer targets than rows, or another label_smoothing.
     Source of label smoothing: Szegedy et al., Rethinking the Inception architecture for computer vision, CVPR 2016.
 
     >>> cross_entropy([1000.0, 0.0], 1), cross_entropy([1000.0, 0.0], [0, 1])
@@ -58,7 +58,7 @@ def nll(log_probabilities: Any, targets: Any, *, reduction: Reduction = "mean") 
         targets: a class from 0; for many rows, a list of classes.
         reduction: as in cross_entropy, which takes the logits themselves.
 
-    Raises ValueError for no outputs, for an index that is no class, or more or fewer targets than rows.
+    Raises ValueError for no outputs, for an index that is not a class, or more or fewer targets than rows.
 
     >>> nll(autodiff.log_softmax([1000.0, 0.0]), 1)
     1000.0
@@ -80,7 +80,7 @@ def multiclass_hinge(outputs: Any, targets: Any, *, reduction: Reduction = "mean
         targets: a class from 0; for many rows, a list of classes.
         reduction: as in cross_entropy.
 
-    Raises ValueError for no outputs, for an index that is no class, or more or fewer targets than rows.
+    Raises ValueError for no outputs, for an index that is not a class, or more or fewer targets than rows.
     Source: Weston and Watkins, Support vector machines for multi-class pattern recognition, ESANN 1999.
 
     >>> multiclass_hinge([2.0, 1.5, 0.0], 0)

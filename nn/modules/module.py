@@ -156,7 +156,7 @@ class Module:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Set the numbers of parameters and buffers by name. Nothing changes unless every entry fits.
 
-        Raises KeyError for missing or unexpected names, TypeError for an entry that is no number, ValueError where a
+        Raises KeyError for missing or unexpected names, TypeError for an entry that is not a number, ValueError where a
         buffer holds an integer and the entry is none.
 
         >>> from nn import Neuron
@@ -213,7 +213,7 @@ class Module:
 
         What differs in training looks at it, as Dropout does. It is True until it is set.
 
-        Raises TypeError if the mode is no bool.
+        Raises TypeError if the mode is not a bool.
 
         >>> from nn import MLP
         >>> model = MLP(2, [1], seed=0)

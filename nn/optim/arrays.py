@@ -66,7 +66,7 @@ def _parts(rows: Any, array: Any) -> list[tuple[Any, Any]]:
 
 
 def check_arrays(numbers: Any, slopes: Any, count: int) -> None:
-    """Raise ImportError without numpy, and TypeError or ValueError for what is no array of so many float64."""
+    """Raise ImportError without numpy, and TypeError or ValueError for anything but an array of so many float64."""
     numpy = optional("numpy", "on_arrays")
     for name, array in (("numbers", numbers), ("slopes", slopes)):
         if not isinstance(array, numpy.ndarray) or array.dtype != numpy.float64:

@@ -58,8 +58,8 @@ class Optimizer(ABC):
             of options that differ, such as `{"params": model.head.parameters(), "lr": 0.01}`.
         options: the options, for all groups that do not have their own.
 
-    Raises TypeError for a parameter that is no leaf Value, ValueError for no parameters, one in two groups, and options
-    that are unknown or out of range. A parameter given twice counts once.
+    Raises TypeError for a parameter that is not a leaf Value, ValueError for no parameters, one in two groups, and
+    options that are unknown or out of range. A parameter given twice counts once.
 
     >>> from nn.optim import SGD
     >>> x, y = Value(1.0), Value(1.0)
@@ -248,8 +248,9 @@ class Optimizer(ABC):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Set options and state, as `state_dict` gave them. Nothing changes unless all of it fits.
 
-        Raises TypeError for what is no state or holds something else than numbers, KeyError for missing or unexpected
-        entries, ValueError for the state of another kind of optimiser, of other groups, or an option out of range.
+        Raises TypeError for anything that is not a state or holds something else than numbers, KeyError for missing or
+        unexpected entries, ValueError for the state of another kind of optimiser, of other groups, or an option out of
+        range.
 
         >>> from nn.optim import Adam
         >>> adam = Adam([Value(3.0)])

@@ -50,7 +50,7 @@ def checked(name: str, given: Any) -> Any:
 
 
 def number(name: str, given: Any) -> float:
-    """The number as a float. Raises TypeError, which names it, for what is no number."""
+    """The number as a float. Raises TypeError, which names it, for anything that is not a number."""
     try:
         return given if type(given) is float else Value(given).data
     except TypeError as error:

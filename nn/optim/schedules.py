@@ -132,7 +132,7 @@ class ReduceOnPlateau:
 
     What it remembers is in its attributes: `vars(schedule).update(saved)` puts back what `dict(vars(schedule))` gave.
 
-    Raises TypeError for what is no number, ValueError out of range.
+    Raises TypeError for anything that is not a number, ValueError out of range.
 
     >>> schedule = ReduceOnPlateau(1.0, factor=0.5, patience=1)
     >>> for loss in (3.0, 2.0, 2.0, 2.0):

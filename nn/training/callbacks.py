@@ -82,7 +82,7 @@ def early_stopping(
         mode: "min", smaller is better, or "max".
         restore: whether the model gets the numbers of its best epoch back, at the last epoch, early or not.
 
-    Raises TypeError for a monitor that is no name, ValueError for another mode, or patience below 1.
+    Raises TypeError for a monitor that is not a name, ValueError for another mode, or patience below 1.
 
     >>> enough = early_stopping("val_accuracy", mode="max", patience=3)
     """

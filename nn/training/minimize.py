@@ -62,8 +62,8 @@ def minimize(
         compile: "auto", where the loss can be compiled; True insists, False never does.
         settings: further arguments of scipy's, such as bounds, constraints, callback.
 
-    Raises ImportError without scipy, TypeError where the loss is no function of the model alone, TracingError where it
-    cannot be compiled and compile is True, and what scipy raises.
+    Raises ImportError without scipy, TypeError where the loss is not a function of the model alone, TracingError where
+    it cannot be compiled and compile is True, and what scipy raises.
 
     Source: Nocedal and Wright, Numerical Optimization, 2006, chapters 4, 6 and 7.
 

@@ -25,7 +25,8 @@ def predict(model: Any, X: Any, *, compile: bool | str = "auto") -> Any:
             axes after the rows'.
         compile: "auto", for 16 rows or more and where it can be; True, and an error says why it cannot; False, eagerly.
 
-    Raises TypeError or ValueError for what is no table of finite numbers, ValueError for outputs that differ in shape.
+    Raises TypeError or ValueError for anything that is not a table of finite numbers, ValueError for outputs that
+    differ in shape.
 
     >>> import nn
     >>> predict(nn.MLP(2, [4, 3], seed=0), [[0.0, 1.0], [1.0, 1.0]]).shape

@@ -39,8 +39,8 @@ class Data:
             y: a target for each: numbers, or lists of them, or labels that are texts; None without targets.
             classes: the labels there are, in order; those in y, sorted, unless given.
 
-        Raises TypeError for what is no table of numbers, ValueError for no rows, numbers of rows that differ, numbers
-        that are not finite, or a label that is none of the classes.
+        Raises TypeError for anything that is not a table of numbers, ValueError for no rows, numbers of rows that
+        differ, numbers that are not finite, or a label that is none of the classes.
         """
         rows, as_lists, labels = _table("X", X), isinstance(X, (list, tuple)), _labels(y)
         if not len(rows[0]):

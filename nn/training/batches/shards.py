@@ -47,7 +47,7 @@ class Shards:
         count: into how many parts, at least 1; as many as the executor has workers unless given.
         executor: None, to do it here.
 
-    Raises ValueError for another count, TypeError for what is no executor.
+    Raises ValueError for another count, TypeError for anything that is not an executor.
     """
 
     def __init__(self, steps: Steps, counts: Any, count: int | None, executor: Executor | None) -> None:
