@@ -1,0 +1,119 @@
+"""Backends: each is a module and a line of the table; a bound call gives what the plain one gives."""
+
+import struct
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autodiff import compile, value_and_grad
+from autodiff.compiler.backends import choice
+from autodiff.compiler.backends.choice import Entry
+from autodiff.compiler.program.program import Program
+from autodiff.testing import programs
+
+np = pytest.importorskip("numpy")
+BACKENDS = [name for name in choice.BACKENDS if choice.missing(name) is None]
+
+
+class Meaning:
+    """The slowest backend there is: what a program means, `Program.evaluate`."""
+
+    def __init__(self, program: Program, reduction: str | None, threads: int) -> None:
+        self.program, self.reduction = program, reduction
+        self.effects: dict[str, int] = {}
+
+    def run(self, numbers: Any) -> tuple[list[float], bool]:
+        slots = self.program.evaluate_slots([*map(float, numbers)])
+        guards = zip(self.program.guards, self.program.expected, strict=True)
+        return [slots[x] for x in self.program.outputs], all((slots[x] != 0.0) == bool(wanted) for x, wanted in guards)
+
+    def run_rows(self, shared: Any, rows: Any) -> tuple[Any, list[bool]]:
+        results, holding = [], []
+        for row in rows:
+            narrow, wide = iter(shared), iter(row)
+            outputs, holds = self.run([next(wide if varies else narrow) for varies in self.program.varying])
+            results.append(outputs)
+            holding.append(holds)
+        if self.reduction is None:
+            return results, holding
+        totals = [sum(column) for column in zip(*results, strict=True)]
+        return [x / len(rows) if self.reduction == "mean" else x for x in totals], holding
+
+    def bound(self, shared: Any, rows: Any = None) -> tuple[Callable[[], object], Any]:
+        def results() -> Any:
+            return self.run(shared)[0] if rows is None else self.run_rows(shared, rows)[0]
+
+        out = np.array(results(), float)
+
+        def call() -> bool:
+            out[...] = results()
+            return rows is not None or self.run(shared)[1]
+
+        return call, out
+
+    def listing(self, limit: int | None) -> str:
+        return "nests of its own"
+
+
+def test_a_new_backend_is_a_module_and_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(choice.BACKENDS, "meaning", Entry(__name__, "Meaning"))
+
+    def f(w: Any, x: Any) -> Any:
+        return w * x * x if x > 0 else w - x
+
+    whole, rows = compile(f, backend="meaning"), np.array([3.0, -2.0])
+    assert (whole(2.0, 3.0), whole(2.0, -3.0)) == (18.0, 5.0)
+    assert compile(f, rows=1, backend="meaning")(2.0, rows).tolist() == [18.0, 4.0]
+    step = compile(value_and_grad(f), rows=1, reduce="mean", backend="meaning")
+    assert step(2.0, rows) == (11.0, 5.0)
+    square = compile(lambda x: x[0] * x[1], rows=0, reduce="sum", backend="meaning")
+    pairs = np.array([[1.0, 2.0], [3.0, 4.0]])
+    prepared = square.prepare(pairs)
+    pairs[0] = 5.0, 6.0
+    prepared()
+    assert float(prepared.results) == square(pairs) == 42.0
+    assert (whole.stats().backend, whole.listing(nests=True).split("\n")[0]) == ("meaning", "nests of its own")
+    with pytest.raises(ValueError, match="backend is 'auto', 'numba', 'python' or 'meaning', got 'fast'"):
+        compile(f, backend="fast")
+
+
+def bits(x: Any) -> list[bytes]:
+    """The numbers in lists, tuples and arrays, to the last bit."""
+    if isinstance(x, (list, tuple)) or getattr(x, "ndim", 0):
+        return [y for child in x for y in bits(child)]
+    return [b"nan" if x != x else struct.pack("d", x)]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@given(program=programs(max_steps=12), data=st.data())
+def test_arrays_lists_and_prepared_calls_give_the_same_bits(backend: str, program: Any, data: st.DataObject) -> None:
+    f = value_and_grad(lambda xs: program(*xs))
+    leaves = np.array(program.leaves)
+    compiled = compile(f, backend=backend)
+    place = leaves.copy()
+    prepared = compiled.prepare(place)
+    compiled(leaves)  # from now on an array goes straight to the program
+    for scale in data.draw(st.lists(st.sampled_from([1.0, -1.0, 0.5, 0.0, -0.0]), max_size=3)):
+        x = scale * leaves
+        expected = compiled(x.tolist())
+        place[...] = x
+        prepared()
+        assert bits(compiled(x)) == bits(prepared.results) == bits(expected)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("reduce", [None, "sum", "mean"])
+@pytest.mark.parametrize("backend", BACKENDS)
+@given(program=programs(max_steps=12), count=st.sampled_from([1, 2, 40]))
+def test_prepared_calls_of_rows_give_the_bits_of_calls(
+    backend: str, reduce: str | None, threads: int, program: Any, count: int
+) -> None:
+    compiled = compile(lambda xs: program(*xs), rows=0, reduce=reduce, backend=backend, threads=threads)
+    rows = np.array([program.leaves] * count)
+    prepared = compiled.prepare(rows)
+    rows *= np.linspace(0.5, 1.5, count)[:, None]
+    prepared()
+    assert bits(prepared.results) == bits(compiled(rows))
