@@ -113,8 +113,8 @@ def test_imports_run_one_way(path: Path) -> None:
 MOST_LINES, MOST_BODY_LINES, MOST_IN_A_FOLDER, MOST_AT_THE_TOP, MOST_RETURN_WHAT = 400, 40, 12, 24, 5
 
 # What is over a limit still, and to be mended by taking it apart.
-LONG_MODULES = {"loops.py"}
-LONG_FUNCTIONS = {"looped", "emitted", "_sum_entry", "sum_nest"}
+LONG_MODULES = set[str]()
+LONG_FUNCTIONS = set[str]()
 RETURN_WHATS_LEFT = 22
 
 Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef

@@ -25,7 +25,6 @@ np = pytest.importorskip("numpy")
 pytest.importorskip("numba")
 
 from autodiff.compiler.backends.numba import NumbaBackend  # noqa: E402
-from autodiff.compiler.nests import loops as layout  # noqa: E402
 from autodiff.compiler.nests import reroll  # noqa: E402
 from autodiff.compiler.nests.schema import Header  # noqa: E402
 
@@ -364,17 +363,17 @@ def test_an_operation_may_have_any_number_of_operands():
 
 def test_the_table_of_a_long_sum_is_written_in_linear_time(monkeypatch):
     """160,000 products in runs of eight: 0.004 s. A look ahead over all of them at each run took 19 s."""
-    count, taken, emitted = 160_000, [], layout.emitted
+    count, taken, tabled = 160_000, [], reroll.tabled
 
     def timed(*args):
         begin = time.process_time()
-        result = emitted(*args)
+        result = tabled(*args)
         taken.append(time.process_time() - begin)
         return result
 
     products = [x for at in range(0, count - 8, 8) for k in range(8) for x in (at + k, count + (7 * at + k) % count)]
     NumbaBackend(Program.of(2, [], [("add", (0, 1))], [2]))  # loads the machine code
-    monkeypatch.setattr(layout, "emitted", timed)
+    monkeypatch.setattr(reroll, "tabled", timed)
     NumbaBackend(Program.of(2 * count, [-0.0], [("products", (2 * count, *products))], [2 * count + 1]))
     assert max(taken) < 1.0
 
@@ -384,7 +383,7 @@ def test_the_table_of_a_long_sum_is_written_in_linear_time(monkeypatch):
     [("MOST_ADDRESSES", "numbers in memory"), ("_MOST_INSTRUCTIONS", "3 operations; .* takes fewer than 3")],
 )
 def test_a_program_too_large_for_its_table_is_refused(monkeypatch, limit, message):
-    monkeypatch.setattr(reroll if limit.startswith("_") else layout, limit, 3)
+    monkeypatch.setattr(reroll, limit, 3)
     with pytest.raises(ValueError, match=f'needs .*{message}.*: compile smaller parts of it, or use backend="python"'):
         NumbaBackend(Program.of(1, [], [("neg", (0,)), ("exp", (1,)), ("sin", (2,))], [3]))
 

@@ -13,17 +13,29 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autodiff.compiler.nests import loops as layout
+from autodiff.compiler.nests.instructions import (
+    COMMON,
+    PRODUCT,
+    PRODUCTS,
+    STRONG_PRODUCT,
+    STRONG_PRODUCTS,
+    Instructions,
+)
+from autodiff.compiler.nests.loops import looped
 from autodiff.compiler.nests.schema import MOST_OPCODES, Header, Nests
+from autodiff.compiler.nests.slots import analysed, placed
+from autodiff.compiler.nests.table import tabled
 from autodiff.compiler.program.opcodes import CODE, OPCODES
 from autodiff.compiler.program.program import Builder, Program
 
 Array = Any
-_TOTALS = {"products": 1, "strong_products": 2, "mul": 3, "strong_mul": 4}  # if they are one product a row
+# What an output may be that is added up over the rows: one product a row.
+_TOTALS = {"products": PRODUCTS, "strong_products": STRONG_PRODUCTS, "mul": PRODUCT, "strong_mul": STRONG_PRODUCT}
 _CODES_OF_TOTALS = {CODE[name] for name in _TOTALS}
-_SUMS = {**_TOTALS, "add": 5, "sub": 5, "div": 5}
+_KINDS = {**_TOTALS, "add": COMMON, "sub": COMMON, "div": COMMON}
 _CHOOSING = [sum(1 << i for i in primitive.choosing) for primitive in OPCODES]  # a bit for each operand
 _MOST_BYTES = 256 * 2**20  # of lanes; beyond it they are made narrower
+MOST_ADDRESSES = 2**31  # numbers in a block of memory: what the words of a table can hold
 _MOST_INSTRUCTIONS = 2**28  # `_laid_out` sorts by levels of 28 bits
 _ALIGNED = 8  # numbers in a line of the cache
 assert len(OPCODES) <= MOST_OPCODES
@@ -87,7 +99,7 @@ def _flattened(program: Program, reduce: bool) -> _Flat:
     level = np.zeros(program.slots, np.int64)
     lane[: len(varying)] = varying
     choosing, strong = np.array(_CHOOSING), CODE["strong_products"]
-    layout.analysed(codes, starts, operands, program.first, choosing, strong, lane, level, tainted, watched)
+    analysed(codes, starts, operands, program.first, choosing, strong, lane, level, tainted, watched)
     phase = lane[program.first :].astype(np.int64)
     if reduce:
         phase[_is_total(program, operands) & (phase == 1) & (_by_code(_TOTALS)[codes] > 0)] = 2
@@ -106,8 +118,8 @@ def _memory(flat: _Flat, lanes: int) -> _Memory:
         lanes //= 2
     one = inputs + len(flat.constants) - 1
     room_at = _aligned(lanes_at + wide * lanes)
-    _check_size("numbers in memory", room_at, layout.MOST_ADDRESSES)
-    _check_size("operands of one operation", int(np.max(np.diff(flat.starts), initial=0)), layout.MOST_ADDRESSES)
+    _check_size("numbers in memory", room_at, MOST_ADDRESSES)
+    _check_size("operands of one operation", int(np.max(np.diff(flat.starts), initial=0)), MOST_ADDRESSES)
     _check_size("operations", len(flat.codes), _MOST_INSTRUCTIONS)
     return _Memory(inputs, one, totals_at, totals, lanes_at, lanes, room_at)
 
@@ -129,7 +141,7 @@ def _laid_out(flat: _Flat, memory: _Memory, extra: Array) -> _Layout:
     """Return the nests of instructions sorted by level, by class, and by what else is given."""
     codes, starts, operands, phase = flat.codes, flat.starts, flat.operands, flat.phase
     count, first, lanes_at, lanes, one = len(codes), flat.first, memory.lanes_at, memory.lanes, memory.one
-    sums = _by_code(_SUMS)
+    kinds = _by_code(_KINDS)
     classes = np.where(codes == CODE["strong_products"], CODE["products"], codes)
     key = (phase << 60) | (np.where(phase == 2, 0, flat.level[first:]) << 32) | (classes << 16) | extra
     order = np.argsort(key, kind="stable")
@@ -137,10 +149,9 @@ def _laid_out(flat: _Flat, memory: _Memory, extra: Array) -> _Layout:
 
     places = _first_places(flat, memory)
     free = np.array([one + 1, lanes_at + lanes * int(flat.varying.sum()), memory.totals_at])
-    longest = int(np.max(np.diff(starts), initial=1))
 
     def place(of: Array) -> None:
-        layout.placed(codes, starts, operands, order, of, phase, places, free, lanes_at, lanes)
+        placed(codes, starts, operands, order, of, phase, places, free, lanes_at, lanes)
 
     until = np.searchsorted(groups, count - memory.totals)
     place(groups[: until + 1])
@@ -156,13 +167,11 @@ def _laid_out(flat: _Flat, memory: _Memory, extra: Array) -> _Layout:
     gathered = np.repeat(starts[:-1][order] - new_starts[:-1], lengths) + np.arange(new_starts[-1])
     addresses = places[operands[gathered]]
     begins, counts, nests = np.empty(count, np.int64), np.empty(count, np.int64), np.empty((count, 3), np.int64)
-    arrays = (codes[order], new_starts, addresses, groups, places[first + order], phase[order], sums)
-    code_at, starts_at, address_at, groups_at, outs_at, phase_at, sums_at = [x.ctypes.data for x in arrays]
-    found = layout.looped(code_at, starts_at, address_at, groups_at, len(groups) - 1, lanes_at, begins, counts, nests)
-    table, entries, shared_end, lanes_end, room = layout.emitted(
-        code_at, starts_at, address_at, outs_at, phase_at, nests[:found], sums_at, lanes_at, lanes, one, begins,
-        np.empty(3 * longest, np.int64),
-    )  # fmt: skip
+    arrays = (codes[order], new_starts, addresses, places[first + order], phase[order], kinds)
+    codes_at, starts_at, operands_at, outs_at, phases_at, kinds_at = [x.ctypes.data for x in arrays]
+    instructions = Instructions(codes_at, starts_at, operands_at, outs_at, phases_at, kinds_at, lanes_at, lanes, one)
+    found = looped(instructions, groups.ctypes.data, len(groups) - 1, begins, counts, nests)
+    table, entries, shared_end, lanes_end, room = tabled(instructions, nests[:found], begins)
     return _Layout(table, begins[:entries], shared_end, lanes_end, room, places)
 
 

@@ -5,7 +5,7 @@ part holds the numbers shared by all rows, the second lanes: for each slot the n
 To the interpreter a lane is one more innermost loop.
 """
 
-from autodiff.compiler.backends.kernels.sums import plus_strongly
+from autodiff.compiler.backends.kernels.runs import plus_strongly
 from autodiff.compiler.machine.vectors import call, entry, get, integer, kernel, number, part, put, put_byte
 from autodiff.compiler.nests.encoding import copies_at, guard_at, loops_at, out_at, place_at, turned, watched_at
 from autodiff.compiler.nests.schema import (

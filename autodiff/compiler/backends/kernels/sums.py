@@ -1,349 +1,115 @@
-"""Sums of products over affine slots, eight numbers at a time: where nearly all the time of a program goes.
+"""Nests of sums: each output begins with its start, and run after run is added to it, by the loop for its form."""
 
-A run adds `v[a + i*a0 + k*ak] * v[b + i*b0 + k*bk]`, over k, to `v[o + i]`. How it loops depends on its steps: outputs
-side by side are updated as vectors that stay in registers over all k, others eight at a time; where the numbers of b
-stand side by side in k only, and are used for many rows of outputs, they are transposed first.
-
-Each output is added up in the order of its terms, and products are rounded before they are added, so that sums have the
-bits that eager code gives them, overflow and all. A fused multiply-add makes another number of x*x - y*y, and finite
-ones where a product overflows.
-"""
-
-from autodiff.compiler.machine.vectors import (
-    WIDTH,
-    apart,
-    entry,
-    first,
-    get,
-    integer,
-    kernel,
-    load,
-    load_some,
-    muladd,
-    put,
-    splat,
-    store,
-    store_some,
+from autodiff.compiler.backends.kernels.runs import (
+    begin,
+    both,
+    carefully,
+    dots,
+    listed,
+    listed_carefully,
+    pack,
+    pairs_of_rows,
+    spread,
+    update,
 )
-from autodiff.compiler.nests.schema import BOTH, PACK, RUN, SPREAD, UPDATE
-from autodiff.compiler.program.opcodes import is_nothing
-
-
-@kernel
-def update(
-    p: int, rows: int, n: int, o: int, o1: int, a: int, a1: int, ak: int, b: int, b1: int, bk: int, length: int
-) -> None:
-    """Add v[a + k*ak] * v[b + i + k*bk] to v[o + i] for i < n, for each row: registers of outputs over all k."""
-    apart()
-    for _ in range(rows):
-        i = 0
-        while i + 4 * WIDTH <= n:
-            x0, x1 = load(p, o + i), load(p, o + i + WIDTH)
-            x2, x3 = load(p, o + i + 2 * WIDTH), load(p, o + i + 3 * WIDTH)
-            at, bt = a, b + i
-            for _ in range(length):
-                w = splat(get(p, at))
-                x0, x1 = muladd(w, load(p, bt), x0), muladd(w, load(p, bt + WIDTH), x1)
-                x2, x3 = muladd(w, load(p, bt + 2 * WIDTH), x2), muladd(w, load(p, bt + 3 * WIDTH), x3)
-                at += ak
-                bt += bk
-            store(p, o + i, x0)
-            store(p, o + i + WIDTH, x1)
-            store(p, o + i + 2 * WIDTH, x2)
-            store(p, o + i + 3 * WIDTH, x3)
-            i += 4 * WIDTH
-        if i + 2 * WIDTH <= n:
-            x0, x1 = load(p, o + i), load(p, o + i + WIDTH)
-            at, bt = a, b + i
-            for _ in range(length):
-                w = splat(get(p, at))
-                x0, x1 = muladd(w, load(p, bt), x0), muladd(w, load(p, bt + WIDTH), x1)
-                at += ak
-                bt += bk
-            store(p, o + i, x0)
-            store(p, o + i + WIDTH, x1)
-            i += 2 * WIDTH
-        while i < n:
-            which = first(n - i)
-            x0 = load_some(p, o + i, which)
-            at, bt = a, b + i
-            for _ in range(length):
-                x0 = muladd(splat(get(p, at)), load_some(p, bt, which), x0)
-                at += ak
-                bt += bk
-            store_some(p, o + i, x0, which)
-            i += WIDTH
-        o, a, b = o + o1, a + a1, b + b1
-
-
-@kernel
-def pairs_of_rows(
-    p: int, rows: int, n: int, o: int, o1: int, a: int, a1: int, ak: int, b: int, bk: int, length: int
-) -> int:
-    """Update two rows at a time with the same v[b + i + k*bk], of which half as many are loaded; return how many rows.
-
-    n is a multiple of four vectors. For 32 rows of 32 lanes, 64 long, that is 1.3 times as fast as row by row.
-    """
-    apart()
-    done = 0
-    while done + 2 <= rows:
-        i = 0
-        while i < n:
-            x0, x1 = load(p, o + i), load(p, o + i + WIDTH)
-            x2, x3 = load(p, o + i + 2 * WIDTH), load(p, o + i + 3 * WIDTH)
-            y0, y1 = load(p, o + o1 + i), load(p, o + o1 + i + WIDTH)
-            y2, y3 = load(p, o + o1 + i + 2 * WIDTH), load(p, o + o1 + i + 3 * WIDTH)
-            at, bt = a, b + i
-            for _ in range(length):
-                w, u = splat(get(p, at)), splat(get(p, at + a1))
-                z0, z1, z2, z3 = load(p, bt), load(p, bt + WIDTH), load(p, bt + 2 * WIDTH), load(p, bt + 3 * WIDTH)
-                x0, x1, x2, x3 = muladd(w, z0, x0), muladd(w, z1, x1), muladd(w, z2, x2), muladd(w, z3, x3)
-                y0, y1, y2, y3 = muladd(u, z0, y0), muladd(u, z1, y1), muladd(u, z2, y2), muladd(u, z3, y3)
-                at += ak
-                bt += bk
-            store(p, o + i, x0)
-            store(p, o + i + WIDTH, x1)
-            store(p, o + i + 2 * WIDTH, x2)
-            store(p, o + i + 3 * WIDTH, x3)
-            store(p, o + o1 + i, y0)
-            store(p, o + o1 + i + WIDTH, y1)
-            store(p, o + o1 + i + 2 * WIDTH, y2)
-            store(p, o + o1 + i + 3 * WIDTH, y3)
-            i += 4 * WIDTH
-        o, a = o + 2 * o1, a + 2 * a1
-        done += 2
-    return done
-
-
-@kernel
-def both(
-    p: int, rows: int, n: int, o: int, o1: int, a: int, a1: int, ak: int, b: int, b1: int, bk: int, length: int
-) -> None:
-    """Add v[a + i + k*ak] * v[b + i + k*bk] to v[o + i] for i < n, for each row."""
-    apart()
-    for _ in range(rows):
-        i = 0
-        while i + 2 * WIDTH <= n:
-            x0, x1 = load(p, o + i), load(p, o + i + WIDTH)
-            at, bt = a + i, b + i
-            for _ in range(length):
-                x0, x1 = muladd(load(p, at), load(p, bt), x0), muladd(load(p, at + WIDTH), load(p, bt + WIDTH), x1)
-                at += ak
-                bt += bk
-            store(p, o + i, x0)
-            store(p, o + i + WIDTH, x1)
-            i += 2 * WIDTH
-        while i < n:
-            which = first(n - i)
-            x0 = load_some(p, o + i, which)
-            at, bt = a + i, b + i
-            for _ in range(length):
-                x0 = muladd(load_some(p, at, which), load_some(p, bt, which), x0)
-                at += ak
-                bt += bk
-            store_some(p, o + i, x0, which)
-            i += WIDTH
-        o, a, b = o + o1, a + a1, b + b1
-
-
-@kernel
-def dots(p: int, n: int, o: int, a: int, a0: int, ak: int, b: int, b0: int, bk: int, length: int) -> None:
-    """Add v[a + i*a0 + k*ak] * v[b + i*b0 + k*bk] to v[o + i], for i < n.
-
-    A sum in order waits four cycles for each addition: eight of them go on side by side.
-    """
-    apart()
-    i = 0
-    while i + 8 <= n:
-        x0, x1, x2, x3 = get(p, o + i), get(p, o + i + 1), get(p, o + i + 2), get(p, o + i + 3)
-        x4, x5, x6, x7 = get(p, o + i + 4), get(p, o + i + 5), get(p, o + i + 6), get(p, o + i + 7)
-        at, bt = a + i * a0, b + i * b0
-        for _ in range(length):
-            x0 += get(p, at) * get(p, bt)
-            x1 += get(p, at + a0) * get(p, bt + b0)
-            x2 += get(p, at + 2 * a0) * get(p, bt + 2 * b0)
-            x3 += get(p, at + 3 * a0) * get(p, bt + 3 * b0)
-            x4 += get(p, at + 4 * a0) * get(p, bt + 4 * b0)
-            x5 += get(p, at + 5 * a0) * get(p, bt + 5 * b0)
-            x6 += get(p, at + 6 * a0) * get(p, bt + 6 * b0)
-            x7 += get(p, at + 7 * a0) * get(p, bt + 7 * b0)
-            at += ak
-            bt += bk
-        put(p, o + i, x0)
-        put(p, o + i + 1, x1)
-        put(p, o + i + 2, x2)
-        put(p, o + i + 3, x3)
-        put(p, o + i + 4, x4)
-        put(p, o + i + 5, x5)
-        put(p, o + i + 6, x6)
-        put(p, o + i + 7, x7)
-        i += 8
-    while i < n:
-        x = get(p, o + i)
-        for k in range(length):
-            x += get(p, a + i * a0 + k * ak) * get(p, b + i * b0 + k * bk)
-        put(p, o + i, x)
-        i += 1
-
-
-@kernel
-def carefully(
-    p: int, n: int, o: int, a: int, a0: int, ak: int, b: int, b0: int, bk: int, length: int, swapped: int
-) -> None:
-    """Add strong products to v[o + i], whose first factor is that of a, or if swapped that of b."""
-    apart()
-    for i in range(n):
-        x = get(p, o + i)
-        for k in range(length):
-            y, z = get(p, a + i * a0 + k * ak), get(p, b + i * b0 + k * bk)
-            x = plus_strongly(x, z, y) if swapped else plus_strongly(x, y, z)
-        put(p, o + i, x)
-
-
-@kernel
-def plus_strongly(total: float, x: float, y: float) -> float:
-    """Return total and the next pair of a strong sum."""
-    if x == 1.0:
-        return total + y
-    return total if is_nothing(x) else total + x * y + 0.0  # computed, so never -0.0
-
-
-@kernel
-def listed(p: int, t: int, q: int, n: int, o: int, a: int, a0: int, b: int, b0: int, length: int, form: int) -> None:
-    """Add v[a + x + i*a0] * v[b + y + i*b0] to v[o + i] for the pairs of addresses x, y that the table has at q."""
-    apart()
-    i = 0
-    while form == UPDATE and i + 2 * WIDTH <= n:
-        x0, x1 = load(p, o + i), load(p, o + i + WIDTH)
-        for k in range(length):
-            w, at = splat(get(p, a + entry(t, q + 2 * k))), b + entry(t, q + 2 * k + 1) + i
-            x0, x1 = muladd(w, load(p, at), x0), muladd(w, load(p, at + WIDTH), x1)
-        store(p, o + i, x0)
-        store(p, o + i + WIDTH, x1)
-        i += 2 * WIDTH
-    while form == UPDATE and i < n:
-        which = first(n - i)
-        x0 = load_some(p, o + i, which)
-        for k in range(length):
-            w, at = splat(get(p, a + entry(t, q + 2 * k))), b + entry(t, q + 2 * k + 1) + i
-            x0 = muladd(w, load_some(p, at, which), x0)
-        store_some(p, o + i, x0, which)
-        i += WIDTH
-    while form == BOTH and i < n:
-        which = first(n - i)
-        x0 = load_some(p, o + i, which)
-        for k in range(length):
-            at, bt = a + entry(t, q + 2 * k) + i, b + entry(t, q + 2 * k + 1) + i
-            x0 = muladd(load_some(p, at, which), load_some(p, bt, which), x0)
-        store_some(p, o + i, x0, which)
-        i += WIDTH
-    while i < n:
-        x, at, bt = get(p, o + i), a + i * a0, b + i * b0
-        for k in range(length):
-            x += get(p, at + entry(t, q + 2 * k)) * get(p, bt + entry(t, q + 2 * k + 1))
-        put(p, o + i, x)
-        i += 1
-
-
-@kernel
-def _listed_carefully(
-    p: int, t: int, q: int, n: int, o: int, a: int, a0: int, b: int, b0: int, length: int, swapped: int
-) -> None:
-    for k in range(length):
-        x, y = entry(t, q + 2 * k), entry(t, q + 2 * k + 1)
-        carefully(p, n, o, a + x, a0, integer(0), b + y, b0, integer(0), integer(1), swapped)
-
-
-@kernel
-def _pack(p: int, room: int, n: int, b: int, b0: int, length: int, bk: int) -> None:
-    """Put v[b + i*b0 + k*bk] into v[room + k*n + i]."""
-    apart()
-    for i in range(n):
-        for k in range(length):
-            put(p, room + k * n + i, get(p, b + i * b0 + k * bk))
-
-
-@kernel
-def _start(p: int, n: int, o: int, start: int, step: int, nothing: float) -> None:
-    """Put the starts into v[o + i]. Plain products could make -0.0 of a 0 that was computed: then `nothing` is 0.0."""
-    apart()
-    x = get(p, start) + nothing
-    if step == 0:
-        for i in range(n):
-            put(p, o + i, x)
-    else:
-        for i in range(n):
-            put(p, o + i, get(p, start + i * step) + nothing)
-
-
-@kernel
-def _spread(p: int, n: int, o: int, a: int, ak: int, b: int, bk: int, length: int) -> None:
-    """Add v[a + k*ak] * v[b + k*bk] to v[o + i], for i < n: the same products to all."""
-    apart()
-    for k in range(length):
-        x = get(p, a + k * ak) * get(p, b + k * bk)
-        for i in range(n):
-            put(p, o + i, get(p, o + i) + x)
+from autodiff.compiler.machine.vectors import WIDTH, apart, entry, kernel, part
+from autodiff.compiler.nests.encoding import loops_at, out_at, place_at, run_at, turned
+from autodiff.compiler.nests.schema import (
+    ACTIVE_LANES,
+    BOTH,
+    FIRST_RUN,
+    LOOPS,
+    NO_START,
+    OUT,
+    PACK,
+    PAIR,
+    RUN,
+    RUNS,
+    SPREAD,
+    START,
+    STRONG,
+    UPDATE,
+    Affine,
+    Loops,
+    Run,
+)
 
 
 @kernel
 def sum_nest(p: int, t: int, pc: int, room: int, active: int, careful: int) -> int:
     """Run the nest of sums at `pc` of the table at t, and return where the next one begins.
 
-    A run of length 0 is as long as there are active lanes. A start below 0 is what the outputs hold.
+    `active` is the number of rows in the block. Strong sums are taken for plain ones unless `careful` is set.
     """
     apart()
-    strong = entry(t, pc + 1)
-    n2, n1, n0 = entry(t, pc + 2), entry(t, pc + 3), entry(t, pc + 4)
-    o, o2, o1 = entry(t, pc + 5), entry(t, pc + 6), entry(t, pc + 7)
-    s, s2, s1, s0 = entry(t, pc + 8), entry(t, pc + 9), entry(t, pc + 10), entry(t, pc + 11)
-    runs = entry(t, pc + 12)
-    pc += 13
-    nothing = 0.0 if strong != 0 and careful == 0 else -0.0
-    if s >= 0:
-        for i2 in range(n2):
-            for i1 in range(n1):
-                _start(p, n0, o + i2 * o2 + i1 * o1, s + i2 * s2 + i1 * s1, s0, nothing)
+    strong, checked = entry(t, pc + STRONG) != 0, entry(t, pc + STRONG) != 0 and careful != 0
+    loops, out, runs = loops_at(t, pc + LOOPS), out_at(t, pc + OUT), entry(t, pc + RUNS)
+    if entry(t, pc + START) != NO_START:
+        start = place_at(t, pc + START)
+        for h in range(loops.h):
+            for j in range(loops.j):
+                nothing = 0.0 if strong and not checked else -0.0
+                begin(p, loops.i, turned(out, h, j), turned(start, h, j), start.i, nothing)
+    pc += FIRST_RUN
     for _ in range(runs):
-        form, length = entry(t, pc), entry(t, pc + 1)
-        a, a2, a1, a0, ak = (
-            entry(t, pc + 2), entry(t, pc + 3), entry(t, pc + 4), entry(t, pc + 5), entry(t, pc + 6)
-        )  # fmt: skip
-        b, b2, b1, b0, bk = (
-            entry(t, pc + 7), entry(t, pc + 8), entry(t, pc + 9), entry(t, pc + 10), entry(t, pc + 11)
-        )  # fmt: skip
+        run = run_at(t, pc)
         pc += RUN
-        is_listed, swapped, form = form >> 5, (form >> 4) & 1, form & 15
-        if length == 0:
-            length = active
-        checked = strong != 0 and careful != 0
-        if form == PACK and not checked:
-            _pack(p, room, n0, b, b0, length, bk)
-            b, b2, b1, b0, bk, form = room, 0, 0, 1, n0, UPDATE
-        for i2 in range(n2):
-            to, at, bt = o + i2 * o2, a + i2 * a2, b + i2 * b2
-            if form == UPDATE and not is_listed and not checked:
-                done = 0
-                if b1 == 0 and n0 % (4 * WIDTH) == 0:
-                    done = pairs_of_rows(p, n1, n0, to, o1, at, a1, ak, bt, bk, length)
-                to, at = to + done * o1, at + done * a1
-                update(p, n1 - done, n0, to, o1, at, a1, ak, bt, b1, bk, length)
-                continue
-            if form == BOTH and not is_listed and not checked:
-                both(p, n1, n0, to, o1, at, a1, ak, bt, b1, bk, length)
-                continue
-            for _ in range(n1):
-                if is_listed and checked:
-                    _listed_carefully(p, t, pc, n0, to, at, a0, bt, b0, length, swapped)
-                elif is_listed:
-                    listed(p, t, pc, n0, to, at, a0, bt, b0, length, form)
-                elif checked:
-                    carefully(p, n0, to, at, a0, ak, bt, b0, bk, length, swapped)
-                elif form == SPREAD:
-                    _spread(p, n0, to, at, ak, bt, bk, length)
-                else:
-                    dots(p, n0, to, at, a0, ak, bt, b0, bk, length)
-                to, at, bt = to + o1, at + a1, bt + b1
-        if is_listed:
-            pc += 2 * length
+        length = active if run.length == ACTIVE_LANES else run.length
+        if checked:
+            _add_carefully(p, t, pc, loops, out, run, length)
+        elif run.listed:
+            _add_listed(p, t, pc, loops, out, run, length)
+        else:
+            _add(p, room, loops, out, run, length)
+        if run.listed:
+            pc += PAIR * length
     return pc
+
+
+@part
+def _add(p: int, room: int, loops: Loops, out: Affine, run: Run, length: int) -> None:
+    """Add a run to the outputs."""
+    n, form, a, b = loops.i, run.form, run.a, run.b
+    if form == PACK:
+        pack(p, room, n, b.at, b.i, length, b.k)
+        form, b = UPDATE, Affine(room, 0, 0, 1, n)
+    for h in range(loops.h):
+        to, at, bt = turned(out, h, 0), turned(a, h, 0), turned(b, h, 0)
+        if form == UPDATE:
+            done = 0
+            if b.j == 0 and n % (4 * WIDTH) == 0:
+                done = pairs_of_rows(p, loops.j, n, to, out.j, at, a.j, a.k, bt, b.k, length)
+            to, at = to + done * out.j, at + done * a.j
+            update(p, loops.j - done, n, to, out.j, at, a.j, a.k, bt, b.j, b.k, length)
+        elif form == BOTH:
+            both(p, loops.j, n, to, out.j, at, a.j, a.k, bt, b.j, b.k, length)
+        else:
+            for _ in range(loops.j):
+                if form == SPREAD:
+                    spread(p, n, to, at, a.k, bt, b.k, length)
+                else:
+                    dots(p, n, to, at, a.i, a.k, bt, b.i, b.k, length)
+                to, at, bt = to + out.j, at + a.j, bt + b.j
+
+
+@part
+def _add_listed(p: int, t: int, q: int, loops: Loops, out: Affine, run: Run, length: int) -> None:
+    """Add a run whose pairs are listed at q."""
+    a, b = run.a, run.b
+    for h in range(loops.h):
+        for j in range(loops.j):
+            to, at, bt = turned(out, h, j), turned(a, h, j), turned(b, h, j)
+            listed(p, t, q, loops.i, to, at, a.i, bt, b.i, length, run.form)
+
+
+@part
+def _add_carefully(p: int, t: int, q: int, loops: Loops, out: Affine, run: Run, length: int) -> None:
+    """Add a run of strong products."""
+    n, a, b, swapped = loops.i, run.a, run.b, run.swapped
+    for h in range(loops.h):
+        for j in range(loops.j):
+            to, at, bt = turned(out, h, j), turned(a, h, j), turned(b, h, j)
+            if run.listed:
+                listed_carefully(p, t, q, n, to, at, a.i, bt, b.i, length, swapped)
+            else:
+                carefully(p, n, to, at, a.i, a.k, bt, b.i, b.k, length, swapped)

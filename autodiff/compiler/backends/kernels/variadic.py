@@ -3,7 +3,7 @@
 import math
 from math import inf
 
-from autodiff.compiler.backends.kernels.sums import plus_strongly
+from autodiff.compiler.backends.kernels.runs import plus_strongly
 from autodiff.compiler.machine.vectors import apart, entry, exact_product_error, get, integer, kernel, put
 from autodiff.compiler.program.opcodes import CODE, OPCODES
 
