@@ -41,7 +41,7 @@ def test_each_row_is_a_function_of_the_library(name: str) -> None:
     if name == "round":  # Python's own calls it
         assert name not in dir(autodiff)
         return
-    assert name in dir(autodiff)
+    assert name in dir(autodiff), "run `python -m tests.table --write`"
     assert (name in FUNCTIONS) != hasattr(functions, name), f"{name}: a function of its own in functions.py, or none"
     assert f"`{name}`" in str(autodiff.__doc__), (
         f"add `{name}` to the functions in the docstring of autodiff/__init__.py"

@@ -1,13 +1,15 @@
 """The functions of `floats` in machine code: what the table's own `evaluate` calls; no formula is written twice.
 
 Elementary functions are those of the C library, which the `math` module calls too, and which have IEEE 754's answers
-where `math` raises. Functions of `floats` that raise nothing are compiled as they stand; four are written out here.
-Importing this module makes numba know them all.
+where `math` raises. The other functions of `floats` are compiled as they stand, but for a few that are written out
+here. Importing this module makes numba know them all.
 """
 
 import math
 from collections.abc import Callable
+from inspect import CO_VARARGS
 from math import copysign, nan
+from types import FunctionType
 from typing import Any
 
 from numba import types
@@ -41,18 +43,6 @@ _UNARY = {
     "ceil": "ceil",
     "cbrt": "cbrt",
 }  # fmt: skip; what is missing is `math`'s own, which numba knows
-_PURE = (
-    floats.sign,
-    floats.maximum,
-    floats.minimum,
-    floats.sech,
-    floats.arcsin_slope,
-    floats.cosine,
-    floats.sigmoid,
-    floats.softplus,
-    floats.gelu,
-    is_nothing,
-)
 
 
 def library(symbol: str, arity: int) -> Any:
@@ -153,13 +143,26 @@ LIBRARY: dict[Any, Any] = {getattr(floats, name): library(symbol, 1) for name, s
 LIBRARY[floats.power] = _pow
 """The functions of `floats` that the C library has as they are."""
 
-for _name, _symbol in _UNARY.items():
-    _know(getattr(floats, _name), _calling(library(_symbol, 1)), 1)
-for _function in _PURE:
-    _know(_function, _function, _function.__code__.co_argcount)
-_know(floats.sqrt, lambda x: math.sqrt(x), 1)  # one instruction, in a third of the library's time
-_know(floats.divide, lambda x, y: x / y, 2)
-_know(floats.power, lambda x, y: _pow(x, y), 2)
-_know(floats.modulo, _modulo, 2)
-_know(floats.floor_divide, _floor_divide, 2)
+_WRITTEN: dict[Any, Callable[..., float]] = {
+    **{getattr(floats, name): _calling(library(symbol, 1)) for name, symbol in _UNARY.items()},
+    floats.sqrt: lambda x: math.sqrt(x),  # one instruction, in a third of the library's time
+    floats.divide: lambda x, y: x / y,
+    floats.power: lambda x, y: _pow(x, y),
+    floats.modulo: _modulo,
+    floats.floor_divide: _floor_divide,
+    is_nothing: is_nothing,
+}
+
+
+def _of_floats() -> list[FunctionType]:
+    """The functions of `floats` from one or two floats to a float, but for those of the `math` module."""
+    found = [f for f in vars(floats).values() if isinstance(f, FunctionType) and f.__module__ == floats.__name__]
+    return [f for f in found if set(f.__annotations__.values()) == {float} and not f.__code__.co_flags & CO_VARARGS]
+
+
+for _function in {**dict.fromkeys(_of_floats()), **_WRITTEN}.keys() - {floats.round}:
+    if _function not in _WRITTEN and _function.__closure__ is not None:
+        raise NotImplementedError(f"{_function} catches what math raises: write here what it is in machine code")
+    _machine: Any = _WRITTEN.get(_function, _function)
+    _know(_function, _machine, _machine.__code__.co_argcount)
 overload(floats.round, strict=False)(lambda x, digits=0.0: _round)
