@@ -14,7 +14,7 @@ and slower. `import autodiff` binds them.
     True
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
 from operator import mul
 from typing import Any
@@ -24,10 +24,11 @@ from autodiff.backprop import mend_grads, one_pass_at_a_time
 from autodiff.chain import NOTHING, reached, recorded
 from autodiff.graph import FORGOTTEN, leaves, topological_order
 from autodiff.number import compared
+from autodiff.primitives.on_floats import local_gradients_at
 from autodiff.value import Value, operate
 
 _new = object.__new__
-_PLAIN = frozenset((float, int, bool))  # isinstance(x, Value) takes twice as long for these, below Python 3.12
+_PLAIN_NUMBERS = frozenset((float, int, bool))  # isinstance(x, Value) takes twice as long for these, below Python 3.12
 
 
 # --- nodes ---
@@ -46,18 +47,6 @@ def _made(data: float, op: Any, operands: tuple[Any, ...], local_gradients: Any)
 
 
 _plain_leaf = value.result_leaf
-
-
-def node_of(data: float, op: Any, operands: tuple[Any, ...], local_gradients: Any) -> Value:
-    """A node, with its source inside `record_source()`."""
-    node = _new(Value) if modes.current() is None else Value.__new__(Value)
-    node.data = data
-    node.grad = 0.0
-    node.op = op
-    node.operands = operands
-    node.local_gradients = local_gradients
-    node._label = ""
-    return node
 
 
 def result_leaf(data: float) -> Value:
@@ -80,6 +69,19 @@ def leaves_of(numbers: Iterable[float]) -> list[Value]:
 
 
 # --- methods of Value ---
+
+_plain_apply = Value.__apply__
+_ALL_FLOATS = {float}
+
+
+def apply(cls: type[Value], primitive: Any, operands: tuple[Any, ...]) -> Value:
+    """A node, recorded through the table."""
+    if modes.current() is None:
+        numbers = [x.data if type(x) is Value else x for x in operands]
+        if set(map(type, numbers)) == _ALL_FLOATS:
+            data = primitive.evaluate(*numbers)
+            return _made(data, primitive, operands, local_gradients_at(primitive, data, operands, numbers, Value))
+    return _plain_apply(primitive, operands)
 
 
 def _zero(zero: float, operand: Any) -> float:
@@ -178,42 +180,42 @@ class Methods:
     def __eq__(self, other: object) -> Any:
         if modes.current() is None:
             x, y = self.data, other.data if type(other) is Value else other
-            if type(x) is float and type(y) in _PLAIN:
+            if type(x) is float and type(y) in _PLAIN_NUMBERS:
                 return x == y
         return compared("==", self, other)
 
     def __ne__(self, other: object) -> Any:
         if modes.current() is None:
             x, y = self.data, other.data if type(other) is Value else other
-            if type(x) is float and type(y) in _PLAIN:
+            if type(x) is float and type(y) in _PLAIN_NUMBERS:
                 return x != y
         return compared("!=", self, other)
 
     def __lt__(self, other: Any) -> Any:
         if modes.current() is None:
             x, y = self.data, other.data if type(other) is Value else other
-            if type(x) is float and type(y) in _PLAIN:
+            if type(x) is float and type(y) in _PLAIN_NUMBERS:
                 return x < y
         return compared("<", self, other)
 
     def __le__(self, other: Any) -> Any:
         if modes.current() is None:
             x, y = self.data, other.data if type(other) is Value else other
-            if type(x) is float and type(y) in _PLAIN:
+            if type(x) is float and type(y) in _PLAIN_NUMBERS:
                 return x <= y
         return compared("<=", self, other)
 
     def __gt__(self, other: Any) -> Any:
         if modes.current() is None:
             x, y = self.data, other.data if type(other) is Value else other
-            if type(x) is float and type(y) in _PLAIN:
+            if type(x) is float and type(y) in _PLAIN_NUMBERS:
                 return x > y
         return compared(">", self, other)
 
     def __ge__(self, other: Any) -> Any:
         if modes.current() is None:
             x, y = self.data, other.data if type(other) is Value else other
-            if type(x) is float and type(y) in _PLAIN:
+            if type(x) is float and type(y) in _PLAIN_NUMBERS:
                 return x >= y
         return compared(">=", self, other)
 
@@ -321,14 +323,14 @@ def sound_order(root: Any) -> list[Any]:
 
 # --- the door ---
 
-_PATHS: list[tuple[Any, str, Callable[..., Any]]] = [
+_PATHS: list[tuple[Any, str, Any]] = [
     *[(Value, name, method) for name, method in vars(Methods).items() if callable(method) and name != "__hash__"],
-    (value, "node_of", node_of),
+    (Value, "__apply__", classmethod(apply)),
     (value, "result_leaf", result_leaf),
     (backprop, "add_gradients", add_gradients),
     (backprop, "sound_order", sound_order),
 ]
-_STAND_FOR = [(owner, name, getattr(owner, name)) for owner, name, _ in _PATHS]
+_PLAIN_ONES = [(owner, name, vars(owner).get(name)) for owner, name, _ in _PATHS]  # None for one that is inherited
 
 
 def bind() -> None:
@@ -339,5 +341,8 @@ def bind() -> None:
 
 def unbind() -> None:
     """Put the plain ones back."""
-    for owner, name, plain in _STAND_FOR:
-        setattr(owner, name, plain)
+    for owner, name, plain in _PLAIN_ONES:
+        if plain is not None:
+            setattr(owner, name, plain)
+        elif name in vars(owner):
+            delattr(owner, name)

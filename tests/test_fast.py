@@ -1,6 +1,7 @@
 """The hot paths: each is the plain one to the last bit, whatever it is given."""
 
 import math
+import operator
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from decimal import Decimal
@@ -17,6 +18,7 @@ import autodiff as ad
 from autodiff import Value, backprop, fast, primitives, value
 from autodiff.chain import NOTHING
 from autodiff.graph import FORGOTTEN, leaves, topological_order
+from autodiff.primitives import TABLE, Primitive
 from autodiff.testing import programs
 from tests.test_chain import Node, bits, graphs
 
@@ -61,7 +63,8 @@ MODES: dict[str, Callable[[], Any]] = {
     "detect_anomaly": ad.detect_anomaly,
     "record_source": ad.record_source,
 }
-OPERATORS = [name for owner, name, _ in fast._PATHS if owner is Value]
+ARITHMETIC = [operator.add, operator.sub, operator.mul, operator.truediv]
+OPERATORS = [name for owner, name, _ in fast._PATHS if owner is Value and name != "__apply__"]
 
 
 def told(make: Callable[[], Any]) -> Any:
@@ -88,6 +91,24 @@ def test_there_are_fast_paths_for_the_hot_operators_and_all_comparisons() -> Non
         assert "fast" not in backprop.add_gradients.__module__
 
 
+def test_the_hot_operations_do_not_go_through_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    def table(*_: Any) -> None:
+        raise AssertionError("through the table")
+
+    monkeypatch.setattr(Value, "__apply__", table)
+    x, y = Value(3.0), Value(2.0)
+    for operate in ARITHMETIC:
+        for operands in ((x, y), (x, 2.0), (x, 2), (3.0, y), (3, y)):
+            assert operate(*operands).data == operate(3.0, 2.0)
+    assert (-x).data == -3.0
+    assert (x**y).data == (x**2.0).data == (x**2).data == 9.0
+    for w, v in (([x, y], [y, x]), ([x, y], [2.0, 3.0]), ([3.0, 2.0], [y, x])):
+        assert ad.dot(w, v).data == 12.0
+    for operate in (lambda: x % 2.0, lambda: 3.0**y, lambda: ad.dot([x, 2.0], [y, 3.0]), x.exp):
+        with pytest.raises(AssertionError, match="through the table"):
+            operate()
+
+
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("name", OPERATORS)
 @given(left=NUMBERS, right=NUMBERS | st.sampled_from(OTHERS), data=st.data())
@@ -104,6 +125,24 @@ def test_a_fast_method_is_the_plain_one(name: str, mode: str, left: float, right
     def call() -> Any:
         with MODES[mode]():
             return getattr(x, name)(*arguments)
+
+    quick = told(call)
+    with unbound():
+        assert told(call) == quick
+
+
+@pytest.mark.parametrize("mode", MODES)
+@given(st.sampled_from([*TABLE.values()]), st.data())
+def test_what_is_recorded_through_the_table_fast_is_recorded_alike(
+    mode: str, primitive: Primitive, data: st.DataObject
+) -> None:
+    kinds = NUMBERS.map(Value) | NUMBERS | NUMBERS.map(Labelled) | st.sampled_from(OTHERS[:-3])
+    arity = primitive.arity or 2 * data.draw(st.integers(1, 3))
+    operands = (Value(data.draw(NUMBERS)), *data.draw(st.lists(kinds, min_size=arity - 1, max_size=arity - 1)))
+
+    def call() -> Any:
+        with MODES[mode]():
+            return Value.__apply__(primitive, operands)
 
     quick = told(call)
     with unbound():

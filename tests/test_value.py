@@ -481,24 +481,6 @@ def test_an_operator_with_what_is_no_number_is_pythons_own_error(operate: Any) -
             operate(*operands)
 
 
-def test_the_hot_operations_do_not_go_through_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
-    def table(*_: Any) -> None:
-        raise AssertionError("through the table")
-
-    monkeypatch.setattr(Value, "__apply__", table)
-    x, y = Value(3.0), Value(2.0)
-    for operate in OPERATORS[:4]:
-        for operands in ((x, y), (x, 2.0), (x, 2), (3.0, y), (3, y)):
-            assert operate(*operands).data == operate(3.0, 2.0)
-    assert (-x).data == -3.0
-    assert (x**y).data == (x**2.0).data == (x**2).data == 9.0
-    for w, v in (([x, y], [y, x]), ([x, y], [2.0, 3.0]), ([3.0, 2.0], [y, x])):
-        assert ad.dot(w, v).data == 12.0
-    for operate in (lambda: x % 2.0, lambda: 3.0**y, lambda: ad.dot([x, 2.0], [y, 3.0]), x.exp):
-        with pytest.raises(AssertionError, match="through the table"):
-            operate()
-
-
 def test_a_sum_of_products_keeps_the_sign_of_zero() -> None:
     assert repr(ad.dot([Value(-0.0)], [Value(1.0)]).data) == "-0.0"
     assert repr(ad.dot([Value(-0.0)], [1.0]).data) == "-0.0"
