@@ -30,7 +30,7 @@ from weakref import ref
 
 from autodiff.backprop import grad_of
 from autodiff.graph import extended_order
-from autodiff.modes import log_leaves
+from autodiff.modes import new_leaves
 from autodiff.number import data_of
 
 _new = object.__new__
@@ -73,7 +73,7 @@ def _twin(node: Any, operands: tuple[Any, ...]) -> Any:
     twin = _blank(*_state(node))
     twin.op, twin.operands, twin.local_gradients = node.op, operands, node.local_gradients
     if not operands:
-        log_leaves((twin,))
+        new_leaves.put((twin,))
     return twin
 
 
@@ -186,7 +186,7 @@ _Record = tuple[_State, Any, tuple[Any, ...], tuple[float, ...]]
 def _restored_leaf(operands: tuple[()], *state: Any) -> Any:
     leaf = _blank(*state)
     leaf.operands = operands
-    log_leaves((leaf,))
+    new_leaves.put((leaf,))
     return leaf
 
 

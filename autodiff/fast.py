@@ -55,7 +55,7 @@ def result_leaf(data: float) -> Value:
     if mode is not None and mode.sourcing:
         return _plain_leaf(data)
     leaf = _made(data, None, FORGOTTEN, ())
-    modes.log_leaves((leaf,))
+    modes.new_leaves.put((leaf,))
     return leaf
 
 
@@ -64,7 +64,7 @@ def leaves_of(numbers: Iterable[float]) -> list[Value]:
     if modes.current() is not None and modes.now() is not None:
         return [Value(x) for x in numbers]
     made = [_made(x, None, (), ()) for x in numbers]
-    modes.log_leaves(made)
+    modes.new_leaves.put(made)
     return made
 
 

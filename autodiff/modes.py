@@ -16,7 +16,7 @@ asked; a trace of `compile` is one.
     True
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar, cast, overload
@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar, c
 from autodiff.chain import Arithmetic
 from autodiff.system.blocks import Block, Scope
 from autodiff.system.inside import inside
+from autodiff.system.logs import Logs
 
 if TYPE_CHECKING:
     from autodiff.primitives import Primitive
@@ -81,6 +82,9 @@ class Mode(NamedTuple):
 
 _mode: ContextVar[Mode | None] = ContextVar("autodiff mode", default=None)
 current = _mode.get  # in the hottest code: None is no mode, anything else is for `now` to read
+
+
+new_leaves = Logs("leaves")  # inside of a block; what else a graph made there depends on was there before
 
 
 def now() -> Mode | None:
@@ -247,40 +251,3 @@ def described(primitive: Any, data: float, operands: tuple[Any, ...]) -> str:
     """The result of an operation and its operands, in one line."""
     shown = [repr(x) for x in operands[:8]] + ["..."] * (len(operands) > 8)
     return f"{primitive.name} made {data} from {', '.join(shown)}"
-
-
-# --- leaves: what else a graph depends on was there before it ---
-
-# A list for each `logging_leaves()` around: the leaves made since it began.
-_logs: ContextVar[tuple[tuple[Block, list[Any]], ...]] = ContextVar("autodiff leaves", default=())
-
-
-def log_leaves(leaves: Iterable[Any]) -> None:
-    """Put new leaves on the list of each `logging_leaves()` around."""
-    for block, log in _logs.get():
-        if block.is_over():
-            unlog(block)
-        else:
-            log.extend(leaves)
-
-
-def log(block: Block) -> list[Any]:
-    """A list that new leaves are put on while the block runs."""
-    made = list[Any]()
-    _logs.set((*_logs.get(), (block, made)))
-    return made
-
-
-def unlog(block: Block) -> None:
-    """Let go of the list of the block."""
-    _logs.set(tuple([entry for entry in _logs.get() if entry[0] is not block]))
-
-
-class logging_leaves(Scope):  # noqa: N801
-    """A context that lists the leaves made in it."""
-
-    def begin(self, block: Block) -> list[Any]:
-        return log(block)
-
-    def end(self, block: Block) -> None:
-        unlog(block)

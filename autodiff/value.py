@@ -97,7 +97,7 @@ class Value(Number, metaclass=Listed):
         self.grad, self.op = 0.0, None
         self.operands = self.local_gradients = ()
         self.label = label
-        modes.log_leaves((self,))
+        modes.new_leaves.put((self,))
 
     __new__.__wrapped__ = __init__  # type: ignore[attr-defined]  # whose signature help() shows
 

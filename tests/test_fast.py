@@ -266,9 +266,9 @@ def test_nodes_and_leaves_are_made_alike(mode: str) -> None:
 
 
 def test_leaves_that_are_made_fast_are_logged_as_others_are() -> None:
-    from autodiff.modes import logging_leaves
+    from autodiff.modes import new_leaves
 
-    with logging_leaves() as log:
+    with new_leaves as log:
         made = [*fast.leaves_of([1.0, 2.0]), fast.result_leaf(3.0)]
     assert log == made
     assert math.isclose(sum(leaf.data for leaf in made), 6.0)

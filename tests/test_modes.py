@@ -17,7 +17,7 @@ import pytest
 import autodiff as ad
 from autodiff import Value, modes, sources
 from autodiff.backprop import one_pass_at_a_time
-from autodiff.system import blocks, inside
+from autodiff.system import blocks, inside, logs
 from autodiff.transforms import runs
 from tests.examples import line_here
 
@@ -240,7 +240,7 @@ def test_a_reading_is_asked_for_each_thing_done_with_values(case: tuple[Callable
 
 MODES = {"no_grad": ad.no_grad, "detect_anomaly": ad.detect_anomaly, "record_source": ad.record_source}
 every_mode = pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
-OURS = {(Path(module.__file__).as_posix()) for module in (modes, blocks, inside, sources, runs)}
+OURS = {(Path(module.__file__).as_posix()) for module in (modes, blocks, inside, logs, sources, runs)}
 
 
 def is_plain() -> bool:
@@ -283,7 +283,7 @@ def in_a_block(context: Any) -> None:
 
 
 def in_nested_blocks(context: Any) -> None:
-    with context, ad.detect_anomaly(), modes.logging_leaves() as log:
+    with context, ad.detect_anomaly(), modes.new_leaves as log:
         Value(1.0)
         with context:
             assert log
@@ -314,7 +314,7 @@ def test_an_interrupt_anywhere_ends_the_mode_with_its_block(mode: Any, event: st
     for count in range(1, 20_000):
         error = interrupted_at(count, event, lambda: use(context))
         assert is_plain(), count
-        assert modes._logs.get() == ()
+        assert modes.new_leaves.blocks() == []
         if error is None:
             assert count > 5
             return
@@ -336,10 +336,10 @@ def test_an_interrupt_anywhere_in_a_transform_leaves_the_mode_around_it(call: Ca
             error = interrupted_at(count, "line", call)
             assert ad.tanh(Value(1.0)).op is None
         assert is_plain()
-        assert modes._logs.get() == ()
+        assert modes.new_leaves.blocks() == []
         error = interrupted_at(count, "line", call) and error
         assert is_plain()
-        assert modes._logs.get() == ()
+        assert modes.new_leaves.blocks() == []
         if error is None:
             assert count > 50
             return

@@ -162,7 +162,7 @@ class Recording(Scope):
         self.run.detaching = mode is not None and not mode.recording  # called inside no_grad()
         if self.run.detaching:
             modes.change(block, recording=True)
-        self.run.logs.append(modes.log(block))
+        self.run.logs.append(modes.new_leaves.begin(block))
         if self.first is not None:
             try:
                 self.first()
@@ -172,7 +172,7 @@ class Recording(Scope):
         return self.run
 
     def end(self, block: Block) -> None:
-        modes.unlog(block)
+        modes.new_leaves.end(block)
         modes.restore(block)
 
 

@@ -148,7 +148,7 @@ class _Segment:
 
     def traced(self, nodes: Sequence[Value]) -> tuple[list[Any], Structure, dict[int, _Traced]]:
         """The result of f on these nodes in the place of the operands, and how each number was made from them."""
-        with modes.logging_leaves() as log:
+        with modes.new_leaves as log:
             results, structure = flatten_values(self._called(nodes))
         ours, stops = {*log, *nodes}, set(nodes)
         traced = {}

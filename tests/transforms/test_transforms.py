@@ -349,13 +349,13 @@ def test_leaves_alone_are_remembered_inside_a_transform() -> None:
     """Not the nodes made inside detect_anomaly or record_source, which would keep a whole graph alive."""
     from autodiff import modes
 
-    with modes.logging_leaves() as log, ad.record_source():
+    with modes.new_leaves as log, ad.record_source():
         x = Value(2.0)
         y = x * x + 1.0
         with ad.detect_anomaly():
             ad.exp(y)
     assert log == [x]
-    with modes.logging_leaves() as log, ad.no_grad():
+    with modes.new_leaves as log, ad.no_grad():
         y = x * x
     assert [leaf is y for leaf in log] == [True]
 
@@ -691,7 +691,7 @@ def test_a_context_left_by_an_exception_leaves_nothing_behind() -> None:
     with pytest.raises(KeyError), ad.no_grad():
         ad.grad(raising)(1.0)
     assert modes.current() is None
-    assert modes._logs.get() == ()
+    assert modes.new_leaves.blocks() == []
     assert threading.active_count() >= 1
 
 

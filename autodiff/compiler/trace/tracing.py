@@ -112,11 +112,11 @@ class Trace(Scope):
     def begin(self, block: Block) -> Self:
         assignments.watch(block)
         modes.change(block, recording=True, checking=False, sourcing=False, reading=self)
-        self._log = modes.log(block)
+        self._log = modes.new_leaves.begin(block)
         return self
 
     def end(self, block: Block) -> None:
-        modes.unlog(block)
+        modes.new_leaves.end(block)
         modes.restore(block)
         assignments.unwatch(block)
 
