@@ -20,9 +20,7 @@ gets its own.
 
 import copyreg
 import threading
-from bisect import bisect_right
 from collections.abc import Sequence
-from copy import deepcopy
 from functools import lru_cache
 from operator import getitem
 from typing import Any
@@ -49,6 +47,8 @@ def clone(node: Any, operands: tuple[Any, ...]) -> Any:
 
 def deep_copy(root: Any, memo: dict[int, Any]) -> Any:
     """A copy of the root on copies of all it was made from, but for what `memo` has already."""
+    from copy import deepcopy  # loaded by whoever called
+
     ours: list[Any] = []
 
     def twin_of(node: Any, operands: tuple[Any, ...]) -> Any:
@@ -116,6 +116,8 @@ class _Parts:
 
     def place(self, node: Any) -> tuple["_Part", int]:
         """The part that the node is in, and its index there."""
+        from bisect import bisect_right  # takes a third of a millisecond, and only pickles need it
+
         if node not in self.numbers:
             order = extended_order([node], self.entered)
             self.starts.append(len(self.numbers))

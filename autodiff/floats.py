@@ -11,7 +11,6 @@ here knows of gradients.
 
 import builtins
 import math
-import numbers
 from collections.abc import Callable, Sized
 from math import copysign, inf, nan
 from operator import mul
@@ -44,6 +43,8 @@ def as_float(x: Any) -> float:
     kind = type(x)
     if kind is float or kind is int or kind is bool:  # nearly every number; the checks below cost ten times as much
         return float(x)
+    import numbers  # takes a third of a millisecond, and only rare kinds of numbers need it
+
     if isinstance(x, numbers.Complex) and not isinstance(x, numbers.Real):
         raise TypeError(
             f"expected a real number, got {kind.__name__} {x!r}; use its real and imaginary parts as two numbers"
