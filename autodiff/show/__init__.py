@@ -2,14 +2,14 @@
 
 The wings stand one above the other, and import only what is below them:
 
-    animations   the steps of a pass in its drawing
-    drawings     graphs and models as pictures, pages and text
-    explanations the chain rule at work: paths, steps, what-ifs
-    folding      which nodes of a large graph become one box
-    formulas     graphs as mathematics
-    words        numbers, text, names, tables and colours
+    animations     the steps of a pass in its drawing
+    drawings       graphs and models as pictures, pages and text
+    explanations   the chain rule at work: paths, steps, what-ifs
+    folding        which nodes of a large graph become one box
+    formulas       graphs as mathematics
+    words          numbers, text, names, tables and colours
 
-Drawings do not know explanations, nor these them.
+Drawings and explanations do not know each other.
 
     >>> from autodiff import Value, draw
     >>> x, y = Value(3.0, "x"), Value(2.0, "y")

@@ -40,7 +40,7 @@ WAIT = 30  # seconds until what does not happen is a failure
 
 
 def missing() -> str | None:
-    """Return what is not installed, None if a browser can be started."""
+    """The missing requirement, None if a browser can be started."""
     if find_spec("selenium") is None:
         return "needs selenium: pip install 'scalar-autodiff[browser]'"
     for program, found in (("chromium", _chromium()), ("chromedriver", shutil.which("chromedriver"))):
@@ -89,17 +89,17 @@ class Browser:
         self.driver.get(path.resolve().as_uri())
 
     def run(self, script: str, *arguments: Any) -> Any:
-        """Return what a script returns."""
+        """The result of a script."""
         return self.driver.execute_script(script, *arguments)
 
     def until(self, script: str, *arguments: Any) -> Any:
-        """Return what a script returns as soon as that is true; raises TimeoutException if it never is."""
+        """The result of a script as soon as that is true; raises TimeoutException if it never is."""
         from selenium.webdriver.support.ui import WebDriverWait
 
         return WebDriverWait(self.driver, WAIT, poll_frequency=0.02).until(lambda _: self.run(script, *arguments))
 
     def words(self) -> list[dict[str, Any]]:
-        """Return each text of each picture as it is shown.
+        """Each text of each picture as it is shown.
 
         `text` what is written; `contrast` the least against what is behind it; `hidden` why it is not seen, if so;
         `picture`, `box`: by how many pixels it sticks out of them; `size` of its letters; `rect` left, top, right,
@@ -109,12 +109,12 @@ class Browser:
         return found
 
     def width_beyond(self) -> int:
-        """Return by how many pixels the page is wider than its window: it would scroll sideways."""
+        """By how many pixels the page is wider than its window: it would scroll sideways."""
         beyond: int = self.run("const e = document.documentElement; return e.scrollWidth - e.clientWidth")
         return beyond
 
     def violations(self) -> list[str]:
-        """Return what axe-core finds wrong with the page for those who cannot see it, point or tell colours."""
+        """The findings of axe-core: barriers for readers who cannot see the page, point or tell colours."""
         self.run(axe() or "")
         script = "const done = arguments[0]; axe.run(document).then(r => done(r.violations), e => done(String(e)))"
         found = self.driver.execute_async_script(script)
@@ -122,7 +122,7 @@ class Browser:
         return [f"{rule['id']}: {rule['help']}: {node['html'][:200]}" for rule in found for node in rule["nodes"]]
 
     def screenshot(self) -> bytes:
-        """Return the first picture of the page as PNG, all of it."""
+        """The first picture of the page as PNG, all of it."""
         box = "const r = document.querySelector('svg').getBoundingClientRect();"
         clip = self.run(f"{box} return {{x: r.x + scrollX, y: r.y + scrollY, width: r.width, height: r.height}}")
         options = {"format": "png", "captureBeyondViewport": True, "clip": clip | {"scale": 1}}
@@ -131,7 +131,7 @@ class Browser:
 
 @cache
 def axe() -> str | None:
-    """Return axe-core's script, from whichever package has it, the newest first; None where there is none."""
+    """axe-core's script, from whichever package has it, the newest first; None where there is none."""
     for package in ("axe_playwright_python", "axe_core_python"):
         if find_spec(package) is not None:
             return files(package).joinpath("axe.min.js").read_text(encoding="utf-8")
@@ -269,7 +269,7 @@ SCALE = 16  # pixels of a drawing to one of those compared: a wide drawing has s
 
 
 def difference(shown: bytes, stored: bytes) -> float:
-    """Return how much two screenshots differ in what a glance takes in: layout and colours, not the shape of letters.
+    """How much two screenshots differ at a glance: in layout and colours, not the shape of letters.
 
     Both are scaled to the same small size and blurred, so that each pixel is the mean of a region as large as two or
     three words. The result is the mean absolute difference in the region where it is largest, from 0 to 255.
@@ -284,7 +284,7 @@ def difference(shown: bytes, stored: bytes) -> float:
 
 
 def shown(browser: Browser, drawing: Drawing, scheme: Scheme, directory: Path) -> bytes:
-    """Return a drawing's page as a screenshot."""
+    """A drawing's page as a screenshot."""
     browser.open(drawing.save(directory / "drawing.html"), 1100, scheme)
     return browser.screenshot()
 

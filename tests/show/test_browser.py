@@ -348,13 +348,13 @@ def test_exported_notebook_fits_the_window_and_shows_its_drawings(
 
 
 def film_of(y: Value, directory: Path, **options: Any) -> tuple[Path, list[str]]:
-    """Return the page of an animation, and what it says at each step."""
+    """The page of an animation, and its caption at each step."""
     animation = animate(y, **options)
     return animation.save(directory / "x.html"), animation.captions
 
 
 def now(browser: Browser) -> tuple[int, str]:
-    """Return the step that is shown, and its caption."""
+    """The step that is shown, and its caption."""
     step, caption = browser.run(
         """
         const [root] = document.querySelectorAll("[data-animation]");
@@ -365,7 +365,7 @@ def now(browser: Browser) -> tuple[int, str]:
 
 
 def painted(browser: Browser) -> list[dict[str, Any]]:
-    """Return the words that are shown at this step; those of the others are in the picture, too, but not painted."""
+    """The words that are shown at this step; those of the others are in the picture, too, but not painted."""
     return [word for word in browser.words() if word["hidden"] != "not painted"]
 
 

@@ -11,7 +11,7 @@ from tests.show.pictures import HOSTILE, RENDERERS, every_renderer, groups, need
 
 
 def lines_as_written(label: str) -> list[str]:
-    """Return the lines that a drawing shows of a label, as far as it shows it: every character stands for itself."""
+    """The lines that a drawing shows of a label, as far as it shows it: every character stands for itself."""
     return [line for line in clipped(label).replace("\xa0", " ").split("\n") if line.strip(" ")]
 
 

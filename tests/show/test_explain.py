@@ -15,7 +15,7 @@ from tests.examples import circuit, micrograds
 
 
 def all_paths(y: Value, x: Value) -> list[list[int]]:
-    """Return every path as the places of operands, by recursion: the definition."""
+    """Every path as the places of operands, by recursion: the definition."""
     if y is x:
         return [[]]
     return [

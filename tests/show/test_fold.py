@@ -273,7 +273,7 @@ def test_what_draw_does_not_know_is_refused(name: str, given: object, message: s
 
 @st.composite
 def graphs(draw: st.DrawFn) -> list[Value]:
-    """Return roots of a random graph with shared nodes and constants."""
+    """Roots of a random graph with shared nodes and constants."""
     made = [Value(float(i)) for i in range(draw(st.integers(1, 4)))]
     for _ in range(draw(st.integers(1, 60))):
         left = draw(st.sampled_from(made[-5:]))

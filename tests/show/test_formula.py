@@ -19,7 +19,7 @@ def xyz() -> tuple[Value, Value, Value]:
 
 
 def evaluated(f: Formula) -> float:
-    """Return what Python makes of the text, with autodiff's functions."""
+    """The value of the text in Python, with autodiff's functions."""
     functions = {name: getattr(ad, name, primitive) for name, primitive in TABLE.items()}
     scope: dict[str, Any] = {**functions, "inf": math.inf, "nan": math.nan, "pi": math.pi, **f.names}
     with ad.no_grad():

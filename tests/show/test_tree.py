@@ -81,7 +81,7 @@ def test_text_of_2000_nodes_takes_less_than_a_second() -> None:
 
 @st.composite
 def graphs(draw: st.DrawFn) -> Value:
-    """Return the root of a random graph with shared nodes and constants."""
+    """The root of a random graph with shared nodes and constants."""
     values: list[Value] = [Value(1.0, draw(st.sampled_from(["", "x", "y"]))) for _ in range(draw(st.integers(1, 3)))]
     for _ in range(draw(st.integers(0, 40))):
         left = draw(st.sampled_from(values[-4:]))

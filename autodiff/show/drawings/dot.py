@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple
 
 from graphviz import Digraph, nohtml  # type: ignore[import-untyped]
 
-from autodiff.show.drawings.parts import Box, Edge, Frame, Id, Kind, Parts
+from autodiff.show.drawings.parts import Box, Edge, Frame, Id, Kind, Mark, Parts
 from autodiff.show.words.text import clipped, printable
 from autodiff.show.words.theme import FONT, Theme, colour
 
@@ -47,20 +47,15 @@ def digraph(parts: Parts, looks: Looks) -> Digraph:
     frames: dict[Id | None, Digraph] = {None: made}
     frames |= {frame.id: _cluster(frame, looks.theme) for frame in parts.frames}
     for box in parts.boxes:
-        frames[box.frame].node(str(box.id), nohtml(_label(box, looks)), **_look(box, looks.theme))
+        frames[box.frame].node(str(box.id), **_box(box, looks))
     for mark in parts.marks:
-        fill = {**OPERATION, "height": "0.4", "width": "0.4", "fillcolor": colour("operation", looks.theme)}
-        text = _escaped(f"{mark.symbol}\n{mark.flag}" if mark.flag else mark.symbol)
-        name = str(mark.id)
-        frames[mark.frame].node(name, nohtml(text), id=name, **{"class": "operation"}, **fill)
+        frames[mark.frame].node(str(mark.id), **_mark(mark, looks))
     for frame in reversed(parts.frames):  # inner before outer: a frame is copied into the one around it
         frames[frame.parent].subgraph(frames[frame.id])
     for mark in parts.marks:
         made.edge(str(mark.id), str(mark.result), id=str(mark.result.sibling("result")))
     for edge in parts.edges:
-        dashes = {"style": "dashed"} if edge.local_gradient in ("0", "-0") else {}
-        label = nohtml(_escaped(_edge_label(edge, looks)))
-        made.edge(str(edge.operand), str(edge.mark), label=label, id=str(edge.id), **dashes)
+        made.edge(str(edge.operand), str(edge.mark), **_edge(edge, looks))
     return made
 
 
@@ -85,10 +80,25 @@ def _cluster(frame: Frame, theme: Theme) -> Digraph:
     )
 
 
-def _look(box: Box, theme: Theme) -> dict[str, str]:
-    fill = box.tone or box.kind
-    focus = {"color": colour("focus", theme), "penwidth": "3"} if box.focus else {}
-    return {**SHAPES[box.kind], "fillcolor": colour(fill, theme), "id": str(box.id), "class": box.kind} | focus
+# --- boxes, marks and edges: their attributes in Graphviz ---
+
+
+def _box(box: Box, looks: Looks) -> dict[str, str]:
+    fill = colour(box.tone or box.kind, looks.theme)
+    focus = {"color": colour("focus", looks.theme), "penwidth": "3"} if box.focus else {}
+    label = nohtml(_label(box, looks))
+    return {"label": label, **SHAPES[box.kind], "fillcolor": fill, "id": str(box.id), "class": box.kind, **focus}
+
+
+def _mark(mark: Mark, looks: Looks) -> dict[str, str]:
+    fill = {**OPERATION, "height": "0.4", "width": "0.4", "fillcolor": colour("operation", looks.theme)}
+    label = nohtml(_escaped(f"{mark.symbol}\n{mark.flag}" if mark.flag else mark.symbol))
+    return {"label": label, "id": str(mark.id), "class": "operation", **fill}
+
+
+def _edge(edge: Edge, looks: Looks) -> dict[str, str]:
+    dashes = {"style": "dashed"} if edge.local_gradient in ("0", "-0") else {}
+    return {"label": nohtml(_escaped(_edge_label(edge, looks))), "id": str(edge.id), **dashes}
 
 
 def _label(box: Box, looks: Looks) -> str:

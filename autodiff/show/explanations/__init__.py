@@ -2,6 +2,7 @@
 
     explain      `explain(y, x)`: a derivative as a sum over paths
     paths        how many paths there are, and the largest
+    symbols      a local gradient in symbols
     forward      `forward_steps(y)`: the forward pass, one operation at a time
     backward     `backward_steps(y)`: the backward pass, in topological order or, wrongly, depth first
     steps        sequences of steps, which print as tables

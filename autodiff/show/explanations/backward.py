@@ -102,10 +102,10 @@ class BackwardSteps(Steps[BackwardStep]):
 
 
 def backward_steps(y: Value, gradient: float = 1.0, *, order: Order = "topological") -> BackwardSteps:
-    """The steps of `y.backward(gradient)`, one for each node, from y back: `step.node`, `.upstream`,
-    `.local_gradients`, `.contributions`.
+    """The steps of `y.backward(gradient)`, one for each node, from y back.
 
-    The steps are a sequence, on which `len`, indices and `reversed` work, and print as a table. No `.grad` is touched.
+    A step has `.node`, `.upstream`, `.local_gradients`, `.contributions` and `.totals`. The steps are a sequence, on
+    which `len`, indices and `reversed` work, and print as a table. No `.grad` is touched.
 
     In topological order each node's turn comes when everything made from it has passed on its share. `steps.gradients`
     are then, to the last bit, the amounts that `backward()` adds to leaves with a grad of 0.0: an upstream of zero
@@ -186,7 +186,7 @@ class _Telling:
     def depth_first(self) -> None:
         """The wrong pass: it goes on to each operand at once, with whatever that has received so far.
 
-        The recursion is written out as a stack: a node, its upstream at this visit, and the shares it has still to
+        The recursion is written out as a stack: a node, its upstream at this visit, and the shares it still has to
         give.
         """
         if visits_depth_first(self.y) > MOST_VISITS:

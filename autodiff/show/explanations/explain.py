@@ -27,18 +27,15 @@ from pathlib import PurePath
 from reprlib import repr as short
 from typing import Any
 
-from autodiff import modes
 from autodiff.graph import topological_order
 from autodiff.show.explanations.gradients import gradients_of
 from autodiff.show.explanations.paths import Path, count_paths, largest_paths
+from autodiff.show.explanations.symbols import slope_in_symbols
 from autodiff.show.formulas.formula import operation
-from autodiff.show.formulas.rules import RULES
-from autodiff.show.formulas.terms import Terms, term_of
-from autodiff.show.formulas.writing import number_text, written
+from autodiff.show.formulas.writing import number_text
 from autodiff.show.words.names import in_latex, names_of
 from autodiff.show.words.numbers import shortened
 from autodiff.show.words.tables import Row, Table
-from autodiff.transforms.sweeps import rules_read
 from autodiff.value import Value
 
 LIMIT = 10
@@ -166,32 +163,10 @@ class Explanation:
         rows: list[Row] = []
         for node, operand, local in shown:
             made = f"{self._names[node]} = {operation(node, self._names)}"
-            row = [self._quotient(node, operand), made, self._rule(node, operand, local), shortened(local)]
-            rows.append((*row, _source(node)) if sourced else tuple(row))
+            rule = slope_in_symbols(node, operand, local, self._names)
+            row = (self._quotient(node, operand), made, rule, shortened(local))
+            rows.append((*row, _source(node)) if sourced else row)
         return ("local gradient", "of", "is", "here", *(["source"] if sourced else [])), rows
-
-    def _rule(self, node: Value, operand: Value, local: float) -> str:
-        """A local gradient in symbols: the rule of the primitive, read with leaves in the place of operands."""
-        assert node.op is not None
-        if len(node.operands) > 4:
-            return ""
-        place = next(
-            i
-            for i, (x, slope) in enumerate(zip(node.operands, node.local_gradients, strict=True))
-            if x is operand and (slope == local or slope != slope)
-        )
-        stand_ins = {x: Value(x.data) for x in node.operands if isinstance(x, Value)}
-        with modes.recording():
-            try:
-                out = node.op(*[stand_ins[x] if isinstance(x, Value) else x for x in node.operands])
-                slope = rules_read(out, [i == place for i in range(len(node.operands))])[place]
-            except (TypeError, FloatingPointError):
-                return ""  # a rule that floats alone can read, or an anomaly that is not ours to report
-        if not isinstance(slope, Value):
-            return number_text(slope)
-        term, made = term_of(slope, Terms(RULES))
-        names = {made[leaf]: number_text(leaf.data) for leaf in made if not leaf.operands}  # 0 in 1 / 0 is a Value
-        return written(term, names | {made[leaf]: self._names[x] for x, leaf in stand_ins.items() if leaf in made})
 
     # --- LaTeX ---
 

@@ -59,10 +59,11 @@ class ForwardSteps(Steps[ForwardStep]):
 
 
 def forward_steps(y: Value) -> ForwardSteps:
-    """The operations that `y` was made by, each after those that made its operands: `step.node`, `.operands`, `.data`.
+    """The operations that `y` was made by, each after those that made its operands.
 
-    The steps are a sequence, on which `len`, indices and `reversed` work, and print as a table. Numbers are those of
-    this moment; nothing is computed again. Raises TypeError if y is not a Value.
+    A step has `.node`, `.operands` and `.data`. The steps are a sequence, on which `len`, indices and `reversed` work,
+    and print as a table. Numbers are those of this moment; nothing is computed again. Raises TypeError if y is not a
+    Value.
 
     >>> x = Value(3.0, "x")
     >>> forward_steps(x * x + 1)

@@ -46,7 +46,7 @@ class WhatIf:
         before: its number.
         value: the number it would have.
         numbers: the new number of each Value that was given one or computed again.
-        changes: those that differ from what was, in topological order.
+        changes: those that differ from the present numbers, in topological order.
     """
 
     def __init__(self, y: Value, given: Mapping[Value, float], shows_gradients: bool = False) -> None:
