@@ -1,0 +1,96 @@
+"""Prepared calls: repeated on the same arrays, with results in arrays that stay."""
+
+import numpy as np
+import pytest
+
+import autodiff
+from autodiff import compile, value_and_grad
+from tests.compiler.cases import Settings
+
+
+def test_a_prepared_call_reads_its_objects_again(backend: str) -> None:
+    settings, x = Settings(2.0), np.array([1.0])
+    call = compile(lambda x, s: x[0] * s.rate, backend=backend).prepare(x, settings)
+    settings.rate = 5.0
+    call()
+    assert float(call.results) == 5.0
+
+
+def test_a_prepared_call_reads_and_fills_arrays(backend: str) -> None:
+    x, scale = np.array([1.0, 2.0]), np.array(3.0)
+    call = compile(value_and_grad(lambda x, s: (x * x).sum() * s), backend=backend).prepare(x, scale)
+    value, slope = call.results
+    assert (float(value), slope.tolist()) == (15.0, [6.0, 12.0])
+    x[:], scale[...] = [3.0, 4.0], 1.0
+    assert call() is None
+    assert (float(value), slope.tolist()) == (25.0, [6.0, 8.0])
+
+
+def test_a_prepared_call_runs_f_itself_inside_detect_anomaly(backend: str) -> None:
+    x = np.array([1.0, 4.0])
+    call = compile(lambda x: autodiff.sqrt(x[0]) * autodiff.sqrt(x[1]), backend=backend).prepare(x)
+    with autodiff.detect_anomaly():
+        other = compile(lambda x: x[0] * 2.0, backend=backend).prepare(x)
+        call()
+        other()
+        assert (float(call.results), float(other.results)) == (2.0, 2.0)
+        x[0] = -1.0
+        with pytest.raises(FloatingPointError, match="sqrt made nan"):
+            call()
+    x[0] = 9.0
+    call()
+    other()
+    assert (float(call.results), float(other.results)) == (6.0, 18.0)
+
+
+def test_a_prepared_call_sees_what_lists_and_dicts_hold_by_then(backend: str) -> None:
+    p, numbers = {"w": np.array([1.0, 2.0])}, [1.0, 2.0]
+    rows = np.array([[1.0, 1.0], [2.0, 0.0]])
+    call = compile(lambda p, x: p["w"] @ x, rows=1, reduce="sum", backend=backend).prepare(p, rows)
+    assert float(call.results) == 5.0
+    p["w"][0] = 2.0
+    rows[1] = 0.0
+    call()
+    assert float(call.results) == 4.0
+    p["w"] = np.array([5.0, 5.0])
+    call()
+    assert float(call.results) == 10.0
+    total = compile(lambda x: x[0] + x[1], backend=backend).prepare(numbers)
+    numbers[0] = 5.0
+    total()
+    assert float(total.results) == 7.0
+
+
+def test_a_prepared_call_takes_the_other_path_when_it_must(backend: str) -> None:
+    x = np.array([1.0])
+    call = compile(lambda x: x[0] * 2.0 if x[0] > 0 else x[0], backend=backend).prepare(x)
+    x[0] = -3.0
+    call()
+    assert float(call.results) == -3.0
+    rows = np.array([1.0, 2.0])
+    total = compile(lambda x: x * x, rows=0, reduce="sum", backend=backend).prepare(rows)
+    rows[:] = 3.0
+    total()
+    assert float(total.results) == 18.0
+
+
+def test_a_prepared_call_of_rows_takes_the_other_path_when_it_must(backend: str) -> None:
+    """The rows that it was prepared with all went one way: its guards are looked at all the same."""
+    for reduce, expected in ((None, [1.0, 2.0]), ("sum", 3.0)):
+        x = np.array([3.0, 4.0])
+        call = compile(lambda x: x if x > 0.0 else -x, rows=0, reduce=reduce, backend=backend).prepare(x)
+        x[:] = -1.0, 2.0
+        call()
+        np.testing.assert_array_equal(call.results, expected)
+
+
+def test_a_prepared_call_reads_rows_that_are_lists_of_arrays(backend: str) -> None:
+    rows = [{"x": np.array([1.0, 2.0])}, {"x": np.array([3.0, 4.0])}]
+    for reduce, expected in ((None, [12.0, 7.0]), ("sum", 19.0)):
+        rows[0]["x"][0] = 1.0
+        call = compile(lambda row: row["x"].sum(), rows=0, reduce=reduce, backend=backend).prepare(rows)
+        rows[0]["x"][0] = 10.0
+        call()
+        np.testing.assert_array_equal(call.results, expected)
+    empty = compile(lambda row, w: [*row, w], rows=0, backend=backend).prepare([[], []], 2.0)
+    assert empty.results == [[2.0], [2.0]]

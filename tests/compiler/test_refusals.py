@@ -1,0 +1,272 @@
+"""What cannot be part of a program is an error, which says where, and what to write instead."""
+
+import functools
+import gc
+import math
+import operator
+import pickle
+import sys
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autodiff import Value, compile, grad, vjp, where
+from autodiff.compiler import TracingError
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def _assigns(x: Any, w: Value) -> Any:
+    w.data = 5.0
+    return w * x
+
+
+def _clears(x: Any, w: Value) -> Any:
+    w.grad = 0.0
+    return w * x
+
+
+REFUSED: dict[str, tuple[Callable[[Any, Value], Any], str]] = {
+    "data": (lambda x, w: x.data * 2, "x.data leaves the graph"),
+    "grad": (lambda x, w: x.grad * 2, "x.grad leaves the graph"),
+    "float": (lambda x, w: math.sin(x), r"float\(x\) leaves the graph"),
+    "int": (lambda x, w: int(x), r"int\(x\) leaves the graph"),
+    "index": (lambda x, w: [1, 2, 3][x], "index or a length"),
+    "range": (lambda x, w: sum(x for _ in range(x)), "index or a length"),
+    "format": (lambda x, w: f"{x:.2f}", "leaves the graph"),
+    "backward": (lambda x, w: (x * w).backward(), r"backward\(\) inside a compiled function"),
+    "backward of a leaf": (lambda x, w: w.backward(), r"backward\(\) inside a compiled function"),
+    "assigned data": (_assigns, "x.data was assigned"),
+    "assigned grad": (_clears, "x.grad was assigned"),
+    "assigned tracer": (lambda x, w: setattr(x, "data", 1.0), "x.data was assigned"),
+    "pickle": (lambda x, w: pickle.dumps(x), "leaves the graph"),
+    "tilde": (lambda x, w: where(~(x > 0), x, w), "opposite comparison"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_would_be_stale_is_refused_with_its_line(name: str) -> None:
+    f, message = REFUSED[name]
+    w = Value(3.0)
+    with pytest.raises(TracingError, match=message) as error:
+        compile(lambda x: f(x, w), backend="python")(1.0)
+    assert f"{Path(__file__).name}:" in str(error.value)
+    assert (w.data, w.grad) == (3.0, 0.0)
+    w.data = 4.0  # outside, Values are as ever
+    assert w.data == 4.0
+
+
+def _doubled_in_place(xs: Any) -> Any:
+    xs[0] = xs[0] * 2
+    return xs[0]
+
+
+@pytest.mark.parametrize("f", [_doubled_in_place, lambda xs: xs.append(1.0), lambda xs: xs.sort(key=lambda x: -x)])
+def test_changing_an_argument_is_refused(f: Any) -> None:
+    with pytest.raises(TracingError, match="changed a list, dict, array or object that it was given"):
+        compile(f, backend="python")([1.0, 2.0])
+    assert compile(lambda xs: _doubled_in_place(list(xs)), backend="python")([1.0, 2.0]) == 2.0
+
+
+class _Box:
+    def __init__(self, x: Any) -> None:
+        self.x = x
+
+
+class _Slotted:
+    __slots__ = ("h",)
+
+
+class _Recurrent:
+    count: Any = 0.0
+
+    def __init__(self) -> None:
+        self.h: Any = 0.0
+        self.log: list[Any] = []
+        self.cell = _Slotted()
+
+    def step(self, x: Any) -> Any:
+        y = self.h * 0.5 + x
+        self.h = y  # assigned h
+        return y
+
+    def logs(self, x: Any) -> Any:
+        self.log.append({"h": x * 2})  # used log
+        return x
+
+    def counts(self, x: Any) -> Any:
+        _Recurrent.count = x * 2  # assigned count
+        return x
+
+    def deeper(self, x: Any) -> Any:
+        self.cell.h = x * 2  # assigned h of the cell
+        return x
+
+
+_state: dict[str, Any] = {}
+
+
+_last: Any = 0.0
+
+
+def _remembers(x: Any) -> Any:
+    _state["sum"] = _state.get("sum", 0.0) + x  # used _state
+    return _state["sum"] * 1.0
+
+
+def _replaces(x: Any) -> Any:
+    global _last
+    _last = x * 2  # assigned _last
+    return x
+
+
+@functools.cache  # the cache
+def _cached(x: Any) -> Any:
+    return x * 2
+
+
+def _running() -> Callable[[Any], Any]:
+    total: Any = 0.0
+
+    def f(x: Any) -> Any:
+        nonlocal total
+        total = total + x  # assigned total
+        return total * 1.0
+
+    return f
+
+
+KEPT: dict[str, tuple[Callable[[], Callable[[Any], Any]], str, str]] = {
+    "an attribute": (lambda: _Recurrent().step, "the attribute 'h' of a _Recurrent, assigned", "assigned h"),
+    "a list in one": (lambda: _Recurrent().logs, "the attribute 'log' of a _Recurrent, used", "used log"),
+    "a class's": (lambda: _Recurrent().counts, "'count' of the class _Recurrent, assigned", "assigned count"),
+    "a slot": (lambda: _Recurrent().deeper, "the attribute 'h' of a _Slotted", ""),
+    "a transform": (lambda: grad(_Recurrent().step), "the attribute 'h' of a _Recurrent, assigned", "assigned h"),
+    "a global dict": (lambda: _remembers, "the global '_state' of ", "used _state"),
+    "a global": (lambda: _replaces, "the global '_last' of ", "assigned _last"),
+    "a cache": (lambda: lambda x: _cached(x), "functools.cache of _cached", "the cache"),
+    "a variable": (_running, "the variable 'total' around the function, assigned", "assigned total"),
+    "a generator": (lambda: lambda x: (x * i for i in range(3)), "its result, in a generator", ""),
+    "a set": (lambda: lambda x: {x * 2}, "its result, in a set", ""),
+    "an object": (lambda: lambda x: _Box(x * 2), "its result, in a _Box", ""),
+    "a pullback": (lambda: lambda x: vjp(lambda y: y * y, x)[1], "its result, in a function", ""),
+}
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_numbers_of_the_program_that_stay_outside_are_refused_with_their_place(name: str) -> None:
+    make, place, comment = KEPT[name]
+    f = make()
+    _state.clear()
+    _cached.cache_clear()
+    with pytest.raises(TracingError, match=f"keeps a number of its program in .*{place}") as error:
+        compile(f, backend="python")(1.0)
+    _Recurrent.count = 0.0
+    if comment:
+        line = int(str(error.value).partition(f"{Path(__file__).name}:")[2].partition(";")[0])
+        assert comment in Path(__file__).read_text().splitlines()[line - 1]
+
+
+def test_numbers_in_cycles_of_garbage_are_not_kept() -> None:
+    def f(x: Any) -> Any:
+        box = _Box(x * 2)
+        box.me = box  # type: ignore[attr-defined]
+        return x * 3
+
+    assert compile(f, backend="python")(1.0) == 3.0
+
+
+def test_a_number_kept_outside_is_of_no_use_after_the_trace() -> None:
+    kept: list[Any] = []
+
+    def f(x: Any) -> Any:
+        kept.append(x * 2)
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        compile(f, backend="python")(1.0)
+    uses = [lambda x: x + 1.0, lambda x: Value(1.0) * x, lambda x: x.exp(), lambda x: x.data, lambda x: x > 0, bool]
+    for use in uses:
+        with pytest.raises(TracingError, match="after its trace"):
+            use(kept[0])
+    for use in (lambda x: x + kept[0], lambda x: kept[0].exp(), lambda x: kept[0] > x, lambda x: kept[0]):
+        with pytest.raises(TracingError, match="at another call"):
+            compile(use, backend="python")(1.0)
+
+
+def test_an_error_in_f_leaves_everything_as_it_was() -> None:
+    def f(x: Any) -> Any:
+        raise KeyError("mine")
+
+    compiled = compile(f, backend="python")
+    for _ in range(2):
+        with pytest.raises(KeyError, match="mine"):
+            compiled(1.0)
+    x = Value(2.0)
+    (x * x).backward()
+    assert (x.grad, "__setattr__" in vars(Value)) == (4.0, False)
+
+
+def test_an_interrupt_anywhere_leaves_nothing_behind() -> None:
+    """Raises in every line that a trace goes through, one after the other."""
+    source = (ROOT / "autodiff").as_posix()
+
+    def interrupted(at: int) -> bool:
+        count = 0
+
+        def tracer(frame: Any, event: str, arg: Any) -> Any:
+            nonlocal count
+            if not frame.f_code.co_filename.startswith(source):
+                return None
+            if event == "line":
+                count += 1
+                if count == at:
+                    raise KeyboardInterrupt
+            return tracer
+
+        f = compile(lambda x: x * 2.0 if x > 0 else x, backend="python")
+        sys.settrace(tracer)
+        try:
+            f(1.0)
+        except KeyboardInterrupt:
+            return True
+        finally:
+            sys.settrace(None)
+        return False
+
+    at = 1
+    while interrupted(at):
+        at += 7
+        x = Value(2.0)
+        y = x * 3.0
+        assert type(y) is Value
+        y.backward()
+        assert x.grad == 3.0
+    assert at > 300
+    gc.collect()  # what was interrupted may be in cycles
+    assert compile(lambda x: x * 2.0, backend="python")(1.0) == 2.0
+    assert "__setattr__" not in vars(Value)
+
+
+def test_what_keeps_a_number_is_named_while_weak_proxies_of_the_dead_are_about() -> None:
+    class Cell:
+        def step(self, x: Any) -> Any:
+            self.state = x * 2.0
+            return self.state
+
+    proxy = weakref.proxy(Cell())
+    gc.collect()
+    with pytest.raises(TracingError, match="the attribute 'state' of a Cell"):
+        compile(Cell().step)(1.0)
+    with pytest.raises(ReferenceError):
+        proxy.step(1.0)
+
+
+def test_a_trace_is_let_go() -> None:
+    f = compile(lambda x: functools.reduce(operator.add, [x * float(i) for i in range(2000)]), backend="python")
+    f(1.0)
+    gc.collect()
+    assert sum(type(x).__name__ == "Tracer" for x in gc.get_objects()) < 10
