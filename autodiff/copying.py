@@ -1,12 +1,12 @@
 """Copies and pickles of graphs, flat: Python's own way would recurse once per node.
 
-Nodes are known here by their attributes alone. What is copied or pickled at once, in whatever holds it, keeps all its
-sharing, and each node is stored once.
+Nodes are known here by their attributes alone. One copy or pickle, of whatever holds them, keeps all sharing, and each
+node is stored once.
 
-A pickler asks each root for itself, in any order, and does not tell what it has stored. So it gets graphs in parts:
-a `_Part` is what a root was made from and no earlier part has. The `_Parts` of one pickler are kept by its memo, and
-are gone when it is; a pickler that does not know them is another one, inside of the first or after it, and
-gets its own.
+A pickler asks each root for itself, in any order, and does not tell what it has stored. So it gets graphs in parts: a
+`_Part` holds the nodes that a root was made from and that no earlier part has. The `_Parts` of one pickler are kept by
+its memo, and are gone when it is; a pickler that does not know them is another one, inside of the first or after it,
+and gets its own.
 
     >>> import pickle
     >>> from autodiff import Value

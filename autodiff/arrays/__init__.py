@@ -1,6 +1,6 @@
 """Arrays of Values: numpy's functions on them are autodiff's, element by element.
 
-numpy broadcasts over arrays of objects, but what it does to each object is fixed in C: `np.maximum`, `np.clip` and
+numpy broadcasts over arrays of objects, but its treatment of each object is fixed in C: `np.maximum`, `np.clip` and
 `np.sign` compare, which chooses one of two equal numbers, and which `compile` can only note as a guard for each
 element; `np.isnan` and `np.logaddexp` refuse objects. A `ValueArray` is a numpy array of objects that has numpy hand
 such functions over (`__array_ufunc__`, `__array_function__`), so that they have the derivatives of `autodiff.maximum`,
@@ -14,10 +14,10 @@ such functions over (`__array_ufunc__`, `__array_function__`), so that they have
     >>> compile(grad(f))(np.array([3.0, 0.5]))
     array([7., 1.])
 
-The arrays that transforms and `compile` give to f are such, and so is what numpy makes of them and of single Values:
-only `np.array` and `np.asarray` make one of numpy's own, with numpy's own rules; `autodiff.array` makes it one of ours
-again. While f is traced, what a comparison gives holds conditions: they select in `np.where`, are combined by & | ~,
-and become guards where they select elements, as in `x[x > 0]`.
+The arrays that transforms and `compile` give to f are ValueArrays, and so are the results of numpy on them and on
+single Values; only `np.array` and `np.asarray` make one of numpy's own, with numpy's own rules; `autodiff.array` makes
+it one of ours again. While f is traced, comparisons give arrays of conditions: they select in `np.where`, are combined
+by & | ~, and become guards where they select elements, as in `x[x > 0]`.
 
 Elements are known here by their attributes alone: this stands below Value, whose numpy protocol leads here.
 """

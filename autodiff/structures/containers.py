@@ -1,7 +1,7 @@
 """Containers: lists, tuples, dicts and dataclasses, opened, and made again around other things.
 
-What f is given in the place of a container is of its class: a named tuple, an OrderedDict, a defaultdict with its
-factory, a dict whose items are attributes, a dataclass with its methods.
+A container that is made again has the class of the old one: it is a named tuple, an OrderedDict, a defaultdict with
+its factory, a dict whose items are attributes, a dataclass with its methods.
 
     >>> from collections import defaultdict
     >>> box = opened(defaultdict(float, {"w": 1.0, "b": 2.0}))
@@ -16,12 +16,12 @@ from typing import Any, Generic, NamedTuple, cast
 
 
 class Form(NamedTuple):
-    """What a container is but for what it holds.
+    """The kind of a container, without its contents.
 
     Attributes:
         kind: its class.
         keys: of a dict; the names of the attributes of a dataclass.
-        factory: what a defaultdict fills in.
+        factory: of a defaultdict.
     """
 
     kind: Any
@@ -30,7 +30,7 @@ class Form(NamedTuple):
 
 
 class Opened(NamedTuple):
-    """A container's form, and what it holds, in order."""
+    """The form of a container, and its parts in order."""
 
     form: Form
     parts: list[Any]
@@ -53,7 +53,7 @@ def opened(x: Any) -> Opened | None:
 def holding(form: Form, parts: Sequence[Any]) -> Any:
     """A container of that form around these parts.
 
-    Raises TypeError for a class that cannot be made of what it holds alone.
+    Raises TypeError for a class whose constructor needs more than the parts.
     """
     kind, keys = form.kind, cast(tuple[Any, ...], form.keys)
     if kind is list or kind is tuple:
@@ -96,7 +96,7 @@ def _holds(made: Any, items: Any) -> bool:
 def is_record(kind: Any) -> bool:
     """Whether a class is a dataclass, and so are those that it is derived from.
 
-    One derived from another class, such as a model, may be more than what it holds.
+    One derived from another class, such as a model, may be more than its attributes.
     """
     return _is_record(kind)
 

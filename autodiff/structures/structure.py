@@ -1,6 +1,6 @@
 """Structures of numbers: nested lists, tuples, dicts and numpy arrays, taken apart and put together again.
 
-What people call one argument is often many numbers. `flatten` lists them, with a `Structure` that remembers how they
+An argument is often many numbers. `flatten` lists them, with a `Structure` that remembers how they
 stood together; `Structure.build` puts others in their places:
 
     >>> numbers, structure = flatten({"w": [1.0, 2.0], "b": 3.0})
@@ -29,7 +29,7 @@ class Structure(NamedTuple):
     Attributes:
         kind: the class of a container, "array", or "number", a single one.
         keys: of a dict; the names of the attributes of a dataclass.
-        children: what a container holds, in order.
+        children: the structures of the parts of a container, in order.
         shape: of an array.
         size: how many numbers there are.
         factory: of a defaultdict.
@@ -127,9 +127,9 @@ def flatten(whole: Any, name: str = "the argument") -> tuple[list[Any], Structur
 
 
 def flatten_values(whole: Any) -> tuple[list[Any], Structure]:
-    """The same for a structure in which anything may stand: what is not a container is taken as it is.
+    """The same for a structure of anything: whatever is not a container is taken as it is.
 
-    Arrays are, unless they hold objects.
+    So are arrays, unless they hold objects.
     """
     items: list[Any] = []
     return items, _take_apart(whole, "", items, lambda item, name: item)
@@ -209,7 +209,7 @@ def ordered_as(whole: Any, structure: Structure) -> Any:
 
 
 def _take_apart(whole: Any, name: str, numbers: list[Any], number: Callable[[Any, str], Any]) -> Structure:
-    """Append what `number` makes of each number to the list; return the structure."""
+    """Append `number(x, place)` of each number x to the list; return the structure."""
     kind: Any = type(whole)
     if isinstance(whole, (list, tuple)):
         if set(map(type, whole)) <= _PLAIN:
@@ -243,7 +243,7 @@ def _size(children: Sequence[Structure]) -> int:
 
 
 def check_array(whole: Any, name: str) -> None:
-    """Raise TypeError for an array of something else than real numbers or objects."""
+    """Raise TypeError for an array of anything but real numbers or objects."""
     floats.check_kind_of_array(whole, f" at {name}")
     if whole.dtype.kind not in "iufO":
         raise TypeError(f"expected numbers, got an array of {whole.dtype} at {name}; {_advice(whole.dtype.kind)}")
