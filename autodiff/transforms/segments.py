@@ -108,6 +108,10 @@ class _Traced(NamedTuple):
 class SegmentPrimitive(Primitive):
     """The operation that a segment is recorded as: of one call, on the numbers of that call."""
 
+    def __init__(self, name: str, formula: str, evaluate: Callable[..., float], partials: Callable[..., Any]) -> None:
+        super().__init__(name, formula, evaluate, partials)
+        del self.__doc__  # the class has one; a page of its own would be a tenth of what a checkpoint keeps
+
 
 class _Whole:
     """An argument without Values: handed to f as it is."""
