@@ -133,3 +133,16 @@ def test_without_a_folder_to_write_to_all_is_compiled(
 def test_machine_code_is_named_by_its_sources(run: Callable[[], list[int]], tmp_path: Path) -> None:
     run()
     assert all(caching.fingerprint() in path.name for path in files(tmp_path))
+
+
+def test_all_modules_that_are_compiled_are_among_the_sources() -> None:
+    from numba.core.dispatcher import Dispatcher
+
+    for page in ("flatten_sums", "fold_products", "shorten_sums"):
+        importlib.import_module(f"autodiff.compiler.passes.{page}")
+    importlib.import_module("autodiff.compiler.backends.numba")
+    functions = [x for module in list(sys.modules.values()) for x in vars(module).values() if isinstance(x, Dispatcher)]
+    package = Path(caching.__file__).parents[2]
+    ours = {path for x in functions if (path := Path(x.py_func.__code__.co_filename)).is_relative_to(package)}
+    assert len(ours) > 10
+    assert ours <= set(caching._SOURCES)

@@ -26,7 +26,7 @@ pytest.importorskip("numba")
 
 from autodiff.compiler.backends.numba import NumbaBackend  # noqa: E402
 from autodiff.compiler.nests import reroll  # noqa: E402
-from autodiff.compiler.nests.schema import Header  # noqa: E402
+from autodiff.compiler.nests.schema import MOST_OPCODES, Header  # noqa: E402
 
 SPECIAL = [nan, inf, -inf, 0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 2.5, 1e308, -1e308, 5e-324, -5e-324, 3.0, -7.25, 0.1]
 FAST = [primitive for primitive in OPCODES if primitive.name != "detach"]
@@ -351,6 +351,10 @@ def test_concurrent_runs_of_one_runner_are_right():
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda x: backend.run(np.array([x]))[0][0], numbers))
     assert found == [program.evaluate([x])[0] for x in numbers]
+
+
+def test_opcodes_fit_into_the_head_of_an_instruction():
+    assert len(OPCODES) <= MOST_OPCODES
 
 
 def test_an_operation_may_have_any_number_of_operands():

@@ -32,7 +32,7 @@ _SOURCES = (
 
 @cache
 def fingerprint() -> str:
-    """Return a name for the sources as they are, and for numba's version."""
+    """A name for the sources as they are, and for numba's version."""
     text = numba.__version__ + "".join(path.read_text("utf-8") for path in _SOURCES)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -50,7 +50,7 @@ class _Files:
         return hashlib.sha256(f"{self.name} {key!r}".encode() + text).digest()
 
     def load(self, key: Any) -> Any:
-        """Return what was saved under this key; None if nothing was, or something has happened to it since."""
+        """The data saved under this key; None if there is none, or something has happened to it since."""
         try:
             kept = self._path(key).read_bytes()
         except FileNotFoundError:
@@ -82,7 +82,7 @@ class _Cache(FunctionCache):
         self._cache_file: Any = _Files(self.cache_path, self._impl.filename_base)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """Return the machine code for a signature; None where it has to be compiled."""
+        """The machine code for a signature; None where it has to be compiled."""
         try:
             return super().load_overload(sig, target_context)  # type: ignore[no-untyped-call]
         except Exception:  # such as a folder in the file's place, or a library that numba cannot link
@@ -106,12 +106,12 @@ def _named(function: Any) -> Any:
 
 
 def cached(function: _F) -> _F:
-    """Return the function as machine code that Python can call, from the cache or compiled at the first call."""
+    """Make machine code that Python can call, from the cache or compiled at the first call."""
     return cast(_F, _with_cache(numba.njit(_named(function)), function))
 
 
 def compiled(function: Any, signature: Any) -> Any:
-    """Return the function as machine code that Python can call with these kinds of arguments, with no lock held."""
+    """Make machine code that Python can call with these kinds of arguments, with no lock held."""
     made = _with_cache(numba.njit(error_model="numpy", nogil=True)(_named(function)), function)
     made.compile(signature)
     made.disable_compile()
@@ -119,7 +119,7 @@ def compiled(function: Any, signature: Any) -> Any:
 
 
 def c_function(function: Any, signature: Any) -> Any:
-    """Return the function as machine code that has an `address`, for as long as it is kept."""
+    """Make machine code that has an `address`, for as long as it is kept."""
     sides = signature.args, signature.return_type
     made = _with_cache(CFunc(_named(function), sides, {}, {"error_model": "numpy"}), function)
     made.compile()

@@ -1,4 +1,4 @@
-"""Memory by address, and eight doubles at once: what the kernels are written in.
+"""Memory by address, and eight doubles at once: the language of kernels.
 
 Numbers live in one block of memory, given by its address; `get` and `put` leave out the wrap-around and bounds that
 an array's index brings. A vector of eight doubles is a register of AVX-512, or two of AVX: LLVM splits it.
@@ -20,13 +20,13 @@ _EIGHT, _MASK = ir.VectorType(_DOUBLE, WIDTH), ir.VectorType(ir.IntType(1), WIDT
 
 
 def kernel(function: _F) -> _F:
-    """Return the function as machine code for other kernels to call; Python cannot."""
+    """Make machine code for other kernels to call; Python cannot."""
     options: dict[str, Any] = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
     return cast(_F, njit(**options)(function))
 
 
 def part(function: _F) -> _F:
-    """Return the function as part of the only kernel that calls it: a kernel of its own would be compiled twice."""
+    """Make the function a part of the only kernel that calls it: a kernel of its own would be compiled twice."""
     return cast(_F, njit(error_model="numpy", inline="always")(function))
 
 
@@ -55,7 +55,7 @@ class _MaskModel(_Model):  # type: ignore[misc]
 
 
 def _operation(signature: Any, emit: Any, arity: int) -> Any:
-    """Return an intrinsic of that many arguments, whose instructions `emit(builder, *arguments)` writes."""
+    """An intrinsic of that many arguments, whose instructions `emit(builder, *arguments)` writes."""
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         result = emit(builder, *arguments)

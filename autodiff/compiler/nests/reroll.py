@@ -13,36 +13,26 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autodiff.compiler.nests.instructions import (
-    COMMON,
-    PRODUCT,
-    PRODUCTS,
-    STRONG_PRODUCT,
-    STRONG_PRODUCTS,
-    Instructions,
-)
+from autodiff.compiler.nests.instructions import COMMON, IN_LANES, TOTAL, Instructions
 from autodiff.compiler.nests.loops import looped
-from autodiff.compiler.nests.schema import MOST_OPCODES, Header, Nests
+from autodiff.compiler.nests.schema import Copies, Header, Nests
 from autodiff.compiler.nests.slots import analysed, placed
 from autodiff.compiler.nests.table import tabled
+from autodiff.compiler.nests.totals import PRODUCT_KINDS, are_totals, with_totals
 from autodiff.compiler.program.opcodes import CODE, OPCODES
-from autodiff.compiler.program.program import Builder, Program
+from autodiff.compiler.program.program import Program
 
 Array = Any
-# What an output may be that is added up over the rows: one product a row.
-_TOTALS = {"products": PRODUCTS, "strong_products": STRONG_PRODUCTS, "mul": PRODUCT, "strong_mul": STRONG_PRODUCT}
-_CODES_OF_TOTALS = {CODE[name] for name in _TOTALS}
-_KINDS = {**_TOTALS, "add": COMMON, "sub": COMMON, "div": COMMON}
+_KINDS = {**PRODUCT_KINDS, "add": COMMON, "sub": COMMON, "div": COMMON}
 _CHOOSING = [sum(1 << i for i in primitive.choosing) for primitive in OPCODES]  # a bit for each operand
 _MOST_BYTES = 256 * 2**20  # of lanes; beyond it they are made narrower
 MOST_ADDRESSES = 2**31  # numbers in a block of memory: what the words of a table can hold
-_MOST_INSTRUCTIONS = 2**28  # `_laid_out` sorts by levels of 28 bits
+_MOST_INSTRUCTIONS = 2**28  # `_candidate` sorts by levels of 28 bits
 _ALIGNED = 8  # numbers in a line of the cache
-assert len(OPCODES) <= MOST_OPCODES
 
 
-class _Flat(NamedTuple):
-    """A program as arrays, and what is known of its slots and instructions."""
+class _Analysis(NamedTuple):
+    """A program as arrays, and what is known about its slots and instructions."""
 
     codes: Array
     starts: Array
@@ -52,7 +42,7 @@ class _Flat(NamedTuple):
     lane: Array
     level: Array
     watched: Array
-    phase: Array  # of each instruction: 0 shared, 1 in lanes, 2 a total over lanes
+    phase: Array  # of each instruction: SHARED, IN_LANES or TOTAL
     first: int
 
 
@@ -68,7 +58,7 @@ class _Memory(NamedTuple):
     room_at: int
 
 
-class _Layout(NamedTuple):
+class _Candidate(NamedTuple):
     """Nests of one order of the instructions."""
 
     table: Array
@@ -80,18 +70,18 @@ class _Layout(NamedTuple):
 
 
 def reroll(program: Program, reduce: bool = False, lanes: int = 32) -> Nests:
-    """Return the nests of a program; with `reduce` its outputs are added up over the rows."""
+    """The nests of a program; with `reduce` its outputs are added up over the rows."""
     if reduce:
-        program = _with_totals(program)
-    flat = _flattened(program, reduce)
-    memory = _memory(flat, lanes)
+        program = with_totals(program)
+    known = _analysed(program, reduce)
+    memory = _memory(known, lanes)
     # Sums of different lengths may come from one loop or from several; the shorter table tells.
-    lengths = np.diff(flat.starts)
-    layouts = [_laid_out(flat, memory, extra) for extra in (np.zeros_like(lengths), np.minimum(lengths, 0xFFFF))]
-    return _assembled(program, flat, memory, min(layouts, key=lambda layout: len(layout.table)))
+    lengths = np.diff(known.starts)
+    candidates = [_candidate(known, memory, extra) for extra in (np.zeros_like(lengths), np.minimum(lengths, 0xFFFF))]
+    return _assembled(program, known, memory, min(candidates, key=lambda candidate: len(candidate.table)))
 
 
-def _flattened(program: Program, reduce: bool) -> _Flat:
+def _analysed(program: Program, reduce: bool) -> _Analysis:
     codes = np.frombuffer(program.codes, np.uint16).astype(np.int64) if program.codes else np.zeros(0, np.int64)
     starts, operands = np.array(program.starts, np.int64), np.array(program.operands, np.int64)
     varying = np.frombuffer(program.varying, np.uint8)
@@ -102,25 +92,25 @@ def _flattened(program: Program, reduce: bool) -> _Flat:
     analysed(codes, starts, operands, program.first, choosing, strong, lane, level, tainted, watched)
     phase = lane[program.first :].astype(np.int64)
     if reduce:
-        phase[_is_total(program, operands) & (phase == 1) & (_by_code(_TOTALS)[codes] > 0)] = 2
+        phase[are_totals(program, operands) & (phase == IN_LANES) & (_by_code(PRODUCT_KINDS)[codes] > 0)] = TOTAL
     constants = [*program.constants, -0.0, 0.0, 1.0]
-    return _Flat(codes, starts, operands, varying, constants, lane, level, watched, phase, program.first)
+    return _Analysis(codes, starts, operands, varying, constants, lane, level, watched, phase, program.first)
 
 
-def _memory(flat: _Flat, lanes: int) -> _Memory:
-    wide_inputs = int(flat.varying.sum())
-    inputs = len(flat.varying) - wide_inputs
-    shared_results, wide_results, totals = np.bincount(flat.phase, minlength=3).tolist()
-    totals_at = inputs + len(flat.constants) + shared_results
+def _memory(known: _Analysis, lanes: int) -> _Memory:
+    wide_inputs = int(known.varying.sum())
+    inputs = len(known.varying) - wide_inputs
+    shared_results, wide_results, totals = np.bincount(known.phase, minlength=3).tolist()
+    totals_at = inputs + len(known.constants) + shared_results
     lanes_at = _aligned(totals_at + 2 * totals)
     wide = wide_inputs + wide_results
     while lanes > _ALIGNED and wide * lanes * 8 > _MOST_BYTES:
         lanes //= 2
-    one = inputs + len(flat.constants) - 1
+    one = inputs + len(known.constants) - 1
     room_at = _aligned(lanes_at + wide * lanes)
     _check_size("numbers in memory", room_at, MOST_ADDRESSES)
-    _check_size("operands of one operation", int(np.max(np.diff(flat.starts), initial=0)), MOST_ADDRESSES)
-    _check_size("operations", len(flat.codes), _MOST_INSTRUCTIONS)
+    _check_size("operands of one operation", int(np.max(np.diff(known.starts), initial=0)), MOST_ADDRESSES)
+    _check_size("operations", len(known.codes), _MOST_INSTRUCTIONS)
     return _Memory(inputs, one, totals_at, totals, lanes_at, lanes, room_at)
 
 
@@ -137,18 +127,18 @@ def _aligned(address: int) -> int:
     return -(-address // _ALIGNED) * _ALIGNED
 
 
-def _laid_out(flat: _Flat, memory: _Memory, extra: Array) -> _Layout:
-    """Return the nests of instructions sorted by level, by class, and by what else is given."""
-    codes, starts, operands, phase = flat.codes, flat.starts, flat.operands, flat.phase
-    count, first, lanes_at, lanes, one = len(codes), flat.first, memory.lanes_at, memory.lanes, memory.one
+def _candidate(known: _Analysis, memory: _Memory, extra: Array) -> _Candidate:
+    """The nests of instructions sorted by level, by class, and by an `extra` number of each."""
+    codes, starts, operands, phase = known.codes, known.starts, known.operands, known.phase
+    count, first, lanes_at, lanes, one = len(codes), known.first, memory.lanes_at, memory.lanes, memory.one
     kinds = _by_code(_KINDS)
     classes = np.where(codes == CODE["strong_products"], CODE["products"], codes)
-    key = (phase << 60) | (np.where(phase == 2, 0, flat.level[first:]) << 32) | (classes << 16) | extra
+    key = (phase << 60) | (np.where(phase == TOTAL, 0, known.level[first:]) << 32) | (classes << 16) | extra
     order = np.argsort(key, kind="stable")
     groups = np.append(np.flatnonzero(np.diff(key[order], prepend=-1)), count)
 
-    places = _first_places(flat, memory)
-    free = np.array([one + 1, lanes_at + lanes * int(flat.varying.sum()), memory.totals_at])
+    places = _first_places(known, memory)
+    free = np.array([one + 1, lanes_at + lanes * int(known.varying.sum()), memory.totals_at])
 
     def place(of: Array) -> None:
         placed(codes, starts, operands, order, of, phase, places, free, lanes_at, lanes)
@@ -172,16 +162,16 @@ def _laid_out(flat: _Flat, memory: _Memory, extra: Array) -> _Layout:
     instructions = Instructions(codes_at, starts_at, operands_at, outs_at, phases_at, kinds_at, lanes_at, lanes, one)
     found = looped(instructions, groups.ctypes.data, len(groups) - 1, begins, counts, nests)
     table, entries, shared_end, lanes_end, room = tabled(instructions, nests[:found], begins)
-    return _Layout(table, begins[:entries], shared_end, lanes_end, room, places)
+    return _Candidate(table, begins[:entries], shared_end, lanes_end, room, places)
 
 
-def _first_places(flat: _Flat, memory: _Memory) -> Array:
-    """Return the addresses of all slots, inputs and constants filled in; 0, -0 and 1 at their standard ones."""
-    varying, first = flat.varying, flat.first
-    places = np.zeros(first + len(flat.codes), np.int64)
+def _first_places(known: _Analysis, memory: _Memory) -> Array:
+    """The addresses of all slots, those of inputs and constants filled in; 0, -0 and 1 at their standard ones."""
+    varying, first = known.varying, known.first
+    places = np.zeros(first + len(known.codes), np.int64)
     places[: len(varying)][varying == 0] = np.arange(memory.inputs)
     places[: len(varying)][varying == 1] = memory.lanes_at + memory.lanes * np.arange(int(varying.sum()))
-    bits = np.array(flat.constants).view(np.int64)
+    bits = np.array(known.constants).view(np.int64)
     at = memory.inputs + np.arange(len(bits))
     for i in (-3, -2, -1):
         at[bits == bits[i]] = at[i]
@@ -189,38 +179,38 @@ def _first_places(flat: _Flat, memory: _Memory) -> Array:
     return places
 
 
-def _assembled(program: Program, flat: _Flat, memory: _Memory, chosen: _Layout) -> Nests:
+def _assembled(program: Program, known: _Analysis, memory: _Memory, chosen: _Candidate) -> Nests:
     places = chosen.places
     outputs, guards = np.array(program.outputs, np.int64), np.array(program.guards, np.int64)
     totals_at, totals, one = memory.totals_at, memory.totals, memory.one
-    total = np.flatnonzero(flat.phase == 2)
-    strong = flat.codes[total] == CODE["strong_mul"]
-    starts, given = np.empty(totals), np.flatnonzero(np.diff(flat.starts)[total] == 3)
-    starts[places[flat.first + total] - totals_at] = np.where(strong, 0.0, -0.0)
-    of_product = flat.operands[flat.starts[total[given]]] - len(flat.varying)
-    starts[places[flat.first + total[given]] - totals_at] = np.array(flat.constants)[of_product]
+    total = np.flatnonzero(known.phase == TOTAL)
+    strong = known.codes[total] == CODE["strong_mul"]
+    starts, given = np.empty(totals), np.flatnonzero(np.diff(known.starts)[total] == 3)
+    starts[places[known.first + total] - totals_at] = np.where(strong, 0.0, -0.0)
+    of_product = known.operands[known.starts[total[given]]] - len(known.varying)
+    starts[places[known.first + total[given]] - totals_at] = np.array(known.constants)[of_product]
     numbers = np.zeros(memory.room_at + chosen.room + _ALIGNED)
-    numbers[memory.inputs : one + 1] = flat.constants
+    numbers[memory.inputs : one + 1] = known.constants
     numbers[totals_at + totals : totals_at + 2 * totals] = starts
 
-    is_lane = flat.lane == 1
-    is_lane[flat.first + total] = False
-    shared = flat.lane[outputs] == 0
-    output_table, output_runs = _affine(places[outputs], is_lane[outputs])
-    guard_table = np.stack([places[guards], is_lane[guards], np.frombuffer(program.expected, np.uint8)], 1)
-    watched = np.flatnonzero(flat.watched)
-    watched_table = np.stack([places[watched], is_lane[watched]], 1)
-    parts = [chosen.table, output_table, guard_table.ravel(), watched_table.ravel()]
+    is_lane = known.lane == 1
+    is_lane[known.first + total] = False
+    shared = known.lane[outputs] == 0
+    copies = _copies(places[outputs], is_lane[outputs])
+    guard_words = np.stack([places[guards], is_lane[guards], np.frombuffer(program.expected, np.uint8)], 1)
+    watched = np.flatnonzero(known.watched)
+    watched_words = np.stack([places[watched], is_lane[watched]], 1)
+    parts = [chosen.table, np.array(copies, np.int64).ravel(), guard_words.ravel(), watched_words.ravel()]
     ends = np.cumsum([len(part) for part in parts]).tolist()
     header = {
         Header.SHARED_END: chosen.shared_end, Header.LANES_END: chosen.lanes_end,
-        Header.INPUTS: memory.inputs, Header.VARYING: int(flat.varying.sum()),
+        Header.INPUTS: memory.inputs, Header.VARYING: int(known.varying.sum()),
         Header.LANES_AT: memory.lanes_at, Header.LANES: memory.lanes,
-        Header.OUTPUTS: ends[0], Header.OUTPUT_RUNS: output_runs, Header.OUTPUT_WIDTH: len(outputs),
+        Header.OUTPUTS: ends[0], Header.OUTPUT_RUNS: len(copies), Header.OUTPUT_WIDTH: len(outputs),
         Header.GUARDS: ends[1], Header.GUARD_COUNT: len(guards),
         Header.WATCHED: ends[2], Header.WATCHED_COUNT: len(watched),
         Header.TOTALS: totals_at, Header.TOTAL_COUNT: totals, Header.TOTAL_STARTS: totals_at + totals,
-        Header.STRONG: int(CODE["strong_products"] in flat.codes or bool(np.any(strong))), Header.ROOM: memory.room_at,
+        Header.STRONG: int(CODE["strong_products"] in known.codes or bool(np.any(strong))), Header.ROOM: memory.room_at,
     }  # fmt: skip
     return Nests(np.concatenate(parts).astype(np.int32), numbers, header, chosen.entries, places, shared)
 
@@ -232,52 +222,9 @@ def _by_code(numbers: dict[str, int]) -> Array:
     return table
 
 
-def _among(slots: Array, count: int) -> Array:
-    found = np.zeros(count, bool)
-    found[slots] = True
-    return found
-
-
-def _is_total(program: Program, operands: Array) -> Array:
-    """Return of each instruction whether it is an output and nothing else."""
-    used = _among(operands, program.slots) | _among(np.array(program.guards, np.int64), program.slots)
-    return (_among(np.array(program.outputs, np.int64), program.slots) & ~used)[program.first :]
-
-
-def _with_totals(program: Program) -> Program:
-    """Return the program with each output that varies from row to row as a product, of 1 and what it was if need be.
-
-    A sum is one term of the total, as if in parentheses: over the rows its own terms could cancel or overflow.
-    """
-    varying = program.varying_slots()
-    used = bytearray(program.slots)
-    for x in (*program.operands, *program.guards):
-        used[x] = 1
-    build, place, products = Builder.like(program), list[int](), set[int]()
-    place += [*range(program.inputs), *map(build.constant, program.constants)]
-    for slot, (code, operands) in enumerate(program.instructions(), program.first):
-        place.append(build.add(code, [place[x] for x in operands]))
-        if not used[slot] and _is_product(program, code, operands):
-            products.add(slot)
-    totals = {
-        x: build.add(CODE["mul"], [build.constant(1.0), place[x]]) if varying[x] and x not in products else place[x]
-        for x in program.outputs
-    }
-    return build.program([totals[x] for x in program.outputs], [place[x] for x in program.guards], program.expected)
-
-
-def _is_product(program: Program, code: int, operands: tuple[int, ...]) -> bool:
-    """Return whether an instruction is one product, or 0 + x * y, whose zero a total may begin with."""
-    if code not in _CODES_OF_TOTALS or len(operands) == 2:
-        return code in _CODES_OF_TOTALS
-    start = operands[0] - program.inputs
-    return len(operands) == 3 and 0 <= start < len(program.constants) and program.constants[start] == 0.0
-
-
-def _affine(places: Array, lane: Array) -> tuple[Array, int]:
-    """Return runs (address, step, length, whether of lanes) that give these places in order, and how many."""
-    runs: list[int] = []
-    count, i, n = 0, 0, len(places)
+def _copies(places: Array, lane: Array) -> list[Copies]:
+    """Runs of outputs in step that give these places in order."""
+    found, i, n = list[Copies](), 0, len(places)
     steps = np.diff(places)
     same = np.flatnonzero((np.diff(steps) != 0) | (lane[2:] != lane[:-2])) if n > 2 else np.zeros(0, int)
     breaks = [*same.tolist(), max(n - 2, 0)]
@@ -286,7 +233,6 @@ def _affine(places: Array, lane: Array) -> tuple[Array, int]:
         while breaks[at] < i and at < len(breaks) - 1:
             at += 1
         length = min(breaks[at] + 2 - i, n - i) if i + 1 < n and lane[i] == lane[i + 1] else 1
-        runs += int(places[i]), int(steps[i]) if length > 1 else 1, length, int(lane[i])
+        found.append(Copies(int(places[i]), int(steps[i]) if length > 1 else 1, length, int(lane[i])))
         i += length
-        count += 1
-    return np.array(runs, np.int64), count
+    return found

@@ -16,11 +16,10 @@ def analysed(
     codes: Array, starts: Array, operands: Array, first: int, choosing: Array, strong: int, lane: Array, level: Array,
     tainted: Array, watched: Array,
 ) -> None:  # fmt: skip
-    """Fill in of each slot whether it is a lane, its level, and whether a nan that it holds must be looked for.
+    """Fill in for each slot whether it is a lane, its level, and whether a nan that it holds must be looked for.
 
     Levels of lanes count from the shared numbers. A nan from a strong sum of plain products may be wrong, and what is
-    made from one is `tainted`. An operand that chooses may swallow one: `choosing` has a bit for each operand. Arrays
-    are made by the caller, since machine code that makes them takes long to compile.
+    made from one is `tainted`. An operand that chooses may swallow one: `choosing` has a bit for each operand.
     """
     for i in range(len(codes)):
         out, deepest = first + i, 0

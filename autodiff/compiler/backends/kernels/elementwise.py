@@ -21,7 +21,7 @@ _KNOWN: dict[Any, Any] = {operator.abs: abs}  # what numba calls them
 
 
 def _evaluated(primitive: Primitive, arity: int) -> Any:
-    """Return the primitive as a function that kernels can call."""
+    """The primitive as a function that kernels can call."""
     function: Any = primitive.evaluate
     if function in LIBRARY:
         return LIBRARY[function]
@@ -35,7 +35,7 @@ def _evaluated(primitive: Primitive, arity: int) -> Any:
 
 @kernel
 def _in_step(p: int, n: int, a: int, step: int, room: int) -> int:
-    """Return where these numbers stand side by side: in their place, or copied to `room`."""
+    """Where these numbers stand side by side: in their place, or copied to `room`."""
     if step == 1 or n == 1:
         return a
     if step == 0:
@@ -49,7 +49,7 @@ def _in_step(p: int, n: int, a: int, step: int, room: int) -> int:
 
 
 def _looping(arity: int) -> Any:
-    """Return the function `(code, p, room, n, o, a, sa, ...)` that loops over a primitive, and gives 0.
+    """The function `(code, p, room, n, o, a, sa, ...)` that loops over a primitive, and returns 0.
 
     For a vectorised loop operands out of step are copied first: loops for each combination of steps would be a little
     faster, but take four times as long to compile.

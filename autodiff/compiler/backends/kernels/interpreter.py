@@ -165,7 +165,7 @@ def _write(h: int, p: int, lane: int, out: int) -> bool:
 
 @kernel
 def _is_watched_nan(h: int, p: int, active: int) -> bool:
-    """Return whether a nan that might not reach the outputs is among the numbers watched."""
+    """Whether a nan that might not reach the outputs is among the numbers watched."""
     t, q = number(h, Header.TABLE), number(h, Header.WATCHED)
     for i in range(number(h, Header.WATCHED_COUNT)):
         watched = watched_at(t, q + WATCHED * i)

@@ -1,4 +1,4 @@
-"""The functions of `floats` in machine code: what the table's own `evaluate` calls; no formula is written twice.
+"""The functions of `floats`, which the table's own `evaluate` calls, in machine code; no formula is written twice.
 
 Elementary functions are those of the C library, which the `math` module calls too, and which have IEEE 754's answers
 where `math` raises. The other functions of `floats` are compiled as they stand, but for a few that are written out
@@ -46,7 +46,7 @@ _UNARY = {
 
 
 def library(symbol: str, arity: int) -> Any:
-    """Return a function of the C library, to be called from compiled code."""
+    """A function of the C library, to be called from compiled code."""
     return types.ExternalFunction(symbol, _X(*[_X] * arity))
 
 
@@ -57,7 +57,7 @@ _trunc: _Unary = library("trunc", 1)
 
 
 def _modulo(x: float, y: float) -> float:
-    """Return x % y as Python has it: the remainder of C, moved to the sign of y."""
+    """x % y as Python has it: the remainder of C, moved to the sign of y."""
     rest = _fmod(x, y)
     if rest == 0.0:
         return copysign(0.0, y)
@@ -65,7 +65,7 @@ def _modulo(x: float, y: float) -> float:
 
 
 def _floor_divide(x: float, y: float) -> float:
-    """Return x // y as Python has it: from the remainder, so that it is exact."""
+    """x // y as Python has it: from the remainder, so that it is exact."""
     if y == 0.0:
         return x / y
     rest = _fmod(x, y)
@@ -81,7 +81,7 @@ def _floor_divide(x: float, y: float) -> float:
 
 
 def _round(x: float, digits: float) -> float:
-    """Return x rounded to that many decimal digits, as its exact decimal expansion demands, halves to even.
+    """x rounded to that many decimal digits, as its exact decimal expansion demands, halves to even.
 
     The product with a power of ten, exact up to 10^22, is taken with its rounding error, which decides near halves.
     """
@@ -113,7 +113,7 @@ def _round(x: float, digits: float) -> float:
 
 @kernel
 def _nearest(scaled: float, error: float) -> float:
-    """Return the integer nearest to scaled + error, halves to even; of the error only the sign is used."""
+    """The integer nearest to scaled + error, halves to even; of the error only the sign is used."""
     whole = _rint(scaled)
     gap = scaled - whole
     if gap == 0.5 and error > 0.0:

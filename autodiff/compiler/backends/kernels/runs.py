@@ -202,7 +202,7 @@ def carefully(
 
 @kernel
 def plus_strongly(total: float, x: float, y: float) -> float:
-    """Return total and the next pair of a strong sum."""
+    """The total and the next pair of a strong sum."""
     if x == 1.0:
         return total + y
     return total if is_nothing(x) else total + x * y + 0.0  # computed, so never -0.0

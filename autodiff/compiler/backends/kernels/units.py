@@ -15,7 +15,7 @@ from autodiff.compiler.machine.caching import c_function, compiled
 
 
 class Units(NamedTuple):
-    """What programs are run by: addresses of loops, and the interpreter."""
+    """The machine code that runs programs: addresses of loops, and the interpreter."""
 
     unary: int
     binary: int
@@ -27,7 +27,7 @@ class Units(NamedTuple):
 
 @cache
 def units() -> Units:
-    """Return the units, from numba's cache or compiled now."""
+    """The units, from the cache or compiled now."""
     signature = int64(int64, float64[::1], float64[::1])
     return Units(
         _address(_unary, 7),

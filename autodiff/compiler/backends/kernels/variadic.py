@@ -5,6 +5,7 @@ from math import inf
 
 from autodiff.compiler.backends.kernels.runs import plus_strongly
 from autodiff.compiler.machine.vectors import apart, entry, exact_product_error, get, integer, kernel, put
+from autodiff.compiler.nests.schema import OPERAND
 from autodiff.compiler.program.opcodes import CODE, OPCODES
 
 _PROD, _NORM, _LOGSUMEXP, _MAX, _MIN = (CODE[name] for name in ("prod", "norm", "logsumexp", "max", "min"))
@@ -20,17 +21,17 @@ if (
 
 @kernel
 def _operand(p: int, t: int, q: int, j: int, width: int, i2: int, i1: int, i0: int) -> float:
-    """Return operand j: the table at q has its slot, and if it is 4 wide its steps along the three loops."""
+    """Operand j: the table at q has its address alone, or, `OPERAND` words wide, its place in the three loops."""
     q += j * width
     slot = entry(t, q)
-    if width == 4:
+    if width == OPERAND:
         slot += i2 * entry(t, q + 1) + i1 * entry(t, q + 2) + i0 * entry(t, q + 3)
     return get(p, slot)
 
 
 @kernel
 def variadic_of(code: int, p: int, t: int, q: int, count: int, width: int, i2: int, i1: int, i0: int) -> float:
-    """Return what an operation makes of `count` operands, listed at q."""
+    """The result of an operation on `count` operands, listed at q."""
     apart()
     x = _operand(p, t, q, integer(0), width, i2, i1, i0)
     if code in (_PRODUCTS, _STRONG_PRODUCTS):
@@ -76,7 +77,7 @@ def variadic(
 
 @kernel
 def _norm(p: int, t: int, q: int, count: int, width: int, i2: int, i1: int, i0: int) -> float:
-    """Return the root of the sum of squares, scaled by a power of two, which rounds nothing and cannot overflow."""
+    """The root of the sum of squares, scaled by a power of two, which rounds nothing and cannot overflow."""
     apart()
     largest, broken = 0.0, False
     for j in range(count):
