@@ -25,11 +25,12 @@ class Logs(Scope):
     """
 
     def __init__(self, name: str) -> None:
-        self._logs: ContextVar[tuple[tuple[Block, list[Any]], ...]] = ContextVar(f"autodiff {name}", default=())
+        logs: ContextVar[tuple[tuple[Block, list[Any]], ...]] = ContextVar(f"autodiff {name}", default=())
+        self._logs, self._set = logs.get, logs.set  # bound once: `put` is called for every leaf
 
     def put(self, objects: Iterable[Any]) -> None:
         """Put the objects on the log of each block around."""
-        for block, log in self._logs.get():
+        for block, log in self._logs():
             if block.is_over():
                 self.end(block)
             else:
@@ -37,14 +38,14 @@ class Logs(Scope):
 
     def blocks(self) -> list[Block]:
         """The blocks that have a log."""
-        return [block for block, _ in self._logs.get()]
+        return [block for block, _ in self._logs()]
 
     def begin(self, block: Block) -> list[Any]:
         """The log of the block, from now on."""
         log = list[Any]()
-        self._logs.set((*self._logs.get(), (block, log)))
+        self._set((*self._logs(), (block, log)))
         return log
 
     def end(self, block: Block) -> None:
         """Let go of the log of the block."""
-        self._logs.set(tuple([entry for entry in self._logs.get() if entry[0] is not block]))
+        self._set(tuple([entry for entry in self._logs() if entry[0] is not block]))
