@@ -134,3 +134,12 @@ def test_a_root_that_another_root_was_made_from_is_referred_to() -> None:
     lines = [line.split() for line in draw([z, y]).text().splitlines()[1:]]
     assert [line[0] for line in lines if line[0] not in ("├─", "│", "└─")] == ["z", "y"]
     assert lines[-1][:1] + lines[-1][-2:] == ["y", "shown", "above"]
+
+
+def test_folded_boxes_that_are_called_alike_are_numbered_whatever_their_gradients() -> None:
+    one, other = [(Value(x) * 2.0).sin().exp() for x in (1.0, 2.0)]
+    root = one.tanh() + other.sqrt()
+    root.backward()
+    lines = draw(root, collapse="always", depth=1, max_nodes=8).text().splitlines()
+    folded = [line.split("─ ")[1].split("  ")[0] for line in lines if line.endswith("folded")]
+    assert folded == [f"mul → sin → exp, 1 parameter, 3 operations #{number}" for number in (3, 5)]

@@ -106,7 +106,8 @@ def _label(box: Box, looks: Looks) -> str:
     if box.kind == "constant":
         return _escaped(clipped(box.data))
     if box.kind == "fold":
-        return _escaped("\n".join([clipped(line) for line in box.label.split("\n")] + [box.flag] * bool(box.flag)))
+        lines = [*map(clipped, box.label.split("\n")), f"|grad| {box.grad}", *[box.flag] * bool(box.flag)]
+        return _escaped("\n".join(lines))
     rows = [(name, getattr(box, name)) for name in ("data", "grad") if name in looks.show]
     cells = [_escaped_cell(text) for text in (clipped(box.label), box.flag) if text]
     if rows:

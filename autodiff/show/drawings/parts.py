@@ -54,7 +54,8 @@ class Id(NamedTuple):
 class Box(NamedTuple):
     """A number, or many folded into one. A constant has no label and no grad: both are empty.
 
-    The label of a folded box has the lines that say what is in it. `flag` points out nan, inf and zero.
+    The label of a folded box has the lines that say what is in it; its grad is the norm of theirs. `flag` points out
+    nan, inf and zero.
     """
 
     id: Id

@@ -143,12 +143,10 @@ class _Reader:
             (self.folding.inputs(group), "input"),
             (operations, "operation"),
         ]
-        lines = [group.title, *[counted(number, noun) for number, noun in counts if number]]
+        lines = [group.title] * bool(group.title) + [counted(number, noun) for number, noun in counts if number]
         norm = _norm([size for node in measured if (size := theme.magnitude(node.grad)) is not None])
         grad = f"{norm:.2g}" if self.ran or norm else NOT_YET
-        lines.append(f"|grad| {grad}")
-        label = "\n".join([line for line in lines if line])
-        return Box(box, "fold", label, "", grad, "", self._troubles(group), self._frame(group.modules))
+        return Box(box, "fold", "\n".join(lines), "", grad, "", self._troubles(group), self._frame(group.modules))
 
     def _troubles(self, group: Group) -> str:
         """How many nodes of a group are not finite, and how many of its ReLUs are dead."""

@@ -38,7 +38,7 @@ def box_title(box: Box, numbers: tuple[str, ...] = ("data", "grad")) -> str:
         return f"constant {box.data}"
     label = at_most(1_000, box.label)
     if box.kind == "fold":
-        return f"folded: {', '.join(label.splitlines())}{_noticed(box)}"
+        return f"folded: {', '.join(label.splitlines())}, |grad| {box.grad}{_noticed(box)}"
     kind = "leaf" if box.kind == "leaf" else "value"
     said = ", ".join([f"{name} {getattr(box, name)}" for name in numbers])
     return f"{kind} {label}".rstrip(" ") + f": {said}{_noticed(box)}" * bool(said)

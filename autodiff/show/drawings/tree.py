@@ -57,8 +57,8 @@ def _rows(parts: Parts) -> Iterator[Row]:
 
 
 def _flat(box: Box) -> str:
-    """The label, on one line for a folded box, whose grad has a column of its own."""
-    return ", ".join(box.label.split("\n")[:-1]) if box.kind == "fold" else box.label
+    """The label, on one line for a folded box."""
+    return ", ".join(box.label.split("\n")) if box.kind == "fold" else box.label
 
 
 # --- the walk ---
