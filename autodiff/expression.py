@@ -77,13 +77,13 @@ class Function(NamedTuple):
 def _functions() -> Iterator[tuple[str, Function]]:
     for name, entry in primitives.TABLE.items():
         call = getattr(functions, name, entry)
-        if entry.of_list:
-            lists = 2 if entry.parity == 0 else 1
+        if entry.facts.of_list:
+            lists = 2 if entry.facts.parity == 0 else 1
             yield name, Function(call, lists, lists, LIST, NUMBER if entry.arity is None else LIST)
         elif name == "round":
             yield name, Function(lambda x, digits=0.0: primitives.round(x, digits), 1, 2)
         elif entry.arity is not None:
-            yield name, Function(call, entry.arity - len(entry.defaults), entry.arity)
+            yield name, Function(call, entry.arity - len(entry.facts.defaults), entry.arity)
 
 
 FUNCTIONS: Mapping[str, Function] = MappingProxyType(dict(_functions()))

@@ -57,5 +57,5 @@ def test_each_row_of_one_number_is_a_method(name: str) -> None:
 
 def test_what_a_function_has_of_defaults_is_what_its_row_says() -> None:
     for name, entry in TABLE.items():
-        if entry.defaults and name != "round":
-            assert getattr(functions, name).__defaults__ == entry.defaults, name
+        if entry.facts.defaults and name != "round":
+            assert getattr(functions, name).__defaults__ == entry.facts.defaults, name

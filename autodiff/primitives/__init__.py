@@ -36,10 +36,10 @@ KNOWN: dict[str, Primitive] = {
 }
 """Every primitive that graphs hold, but for the user's own, by its name: room by room, in the order of the rows."""
 
-TABLE: dict[str, Primitive] = {name: entry for name, entry in KNOWN.items() if not entry.for_rules}
+TABLE: dict[str, Primitive] = {name: entry for name, entry in KNOWN.items() if not entry.facts.for_rules}
 """Every primitive that is a function of the library, by its name."""
 
-SLOPES: dict[str, Primitive] = {name: entry for name, entry in KNOWN.items() if entry.for_rules}
+SLOPES: dict[str, Primitive] = {name: entry for name, entry in KNOWN.items() if entry.facts.for_rules}
 """Local gradients whose own derivatives, of what they are made of, would cancel: rules call them, and users do not."""
 
 

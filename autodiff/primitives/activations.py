@@ -6,8 +6,8 @@ from typing import Any
 from autodiff import floats
 from autodiff.chain import NOTHING
 from autodiff.primitives import choices, exponentials, hyperbolic
-from autodiff.primitives.notation import command
-from autodiff.primitives.primitive import REAL, Primitive, on
+from autodiff.primitives.notation import Notation, command
+from autodiff.primitives.primitive import REAL, Facts, Primitive, on
 from autodiff.primitives.rules import choose, is_constant_zero, nan_or_nothing, scaled
 
 _TWO_OVER_ROOT_PI = 2.0 / math.sqrt(math.pi)
@@ -47,7 +47,7 @@ sigmoid: Primitive = Primitive(
     [lambda out, x: _sigmoid_slope(x)],
     symbol="σ",
     domain=on((-700.0, 700.0)),
-    latex=command(r"\sigma"),
+    notation=Notation(latex=command(r"\sigma")),
 )
 
 
@@ -73,7 +73,7 @@ relu = Primitive(
     [lambda out, x: _relu_slope(x)],
     domain=on(REAL, kinks=lambda x: x),
     ulps=4,
-    vectorises=True,
+    facts=Facts(vectorises=True),
 )
 leaky_relu = Primitive(
     "leaky_relu",
@@ -87,8 +87,7 @@ leaky_relu = Primitive(
     domain=on(REAL, (0.0, 1.0), kinks=lambda x, slope: x),
     ulps=4,
     scales=True,
-    vectorises=True,
-    defaults=(0.01,),
+    facts=Facts(vectorises=True, defaults=(0.01,)),
 )
 elu = Primitive(
     "elu",
@@ -101,7 +100,7 @@ elu = Primitive(
     ],
     domain=on((-700.0, 700.0), (0.1, 10.0), kinks=lambda x, alpha: x),
     scales=True,
-    defaults=(1.0,),
+    facts=Facts(defaults=(1.0,)),
 )
 silu = Primitive(
     "silu",

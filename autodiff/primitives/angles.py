@@ -5,19 +5,23 @@ import math
 from autodiff import floats
 from autodiff.chain import NOTHING
 from autodiff.primitives import arithmetic, exponentials
-from autodiff.primitives.notation import ATOM, Form, command
-from autodiff.primitives.primitive import REAL, Primitive, on
+from autodiff.primitives.notation import ATOM, Form, Notation, command
+from autodiff.primitives.primitive import REAL, Facts, Primitive, on
 from autodiff.primitives.rules import choose, over, squared
 
-sin: Primitive = Primitive("sin", "sin x", floats.sin, [lambda out, x: cos(x)], latex=command(r"\sin"))
-cos: Primitive = Primitive("cos", "cos x", floats.cos, [lambda out, x: -sin(x)], latex=command(r"\cos"))
+sin: Primitive = Primitive(
+    "sin", "sin x", floats.sin, [lambda out, x: cos(x)], notation=Notation(latex=command(r"\sin"))
+)
+cos: Primitive = Primitive(
+    "cos", "cos x", floats.cos, [lambda out, x: -sin(x)], notation=Notation(latex=command(r"\cos"))
+)
 tan = Primitive(
     "tan",
     "tan x",
     floats.tan,
     [lambda out, x: 1.0 + out * out],
     domain=on(REAL, kinks=math.cos),
-    latex=command(r"\tan"),
+    notation=Notation(latex=command(r"\tan")),
 )
 arcsin = Primitive(
     "arcsin",
@@ -25,7 +29,7 @@ arcsin = Primitive(
     floats.arcsin,
     [lambda out, x: arcsin_slope(x)],
     domain=on((-0.999, 0.999)),
-    latex=command(r"\arcsin"),
+    notation=Notation(latex=command(r"\arcsin")),
 )
 arccos = Primitive(
     "arccos",
@@ -33,10 +37,14 @@ arccos = Primitive(
     floats.arccos,
     [lambda out, x: -arcsin_slope(x)],
     domain=on((-0.999, 0.999)),
-    latex=command(r"\arccos"),
+    notation=Notation(latex=command(r"\arccos")),
 )
 arctan = Primitive(
-    "arctan", "arctan x", floats.arctan, [lambda out, x: squared(cosine(1.0, x))], latex=command(r"\arctan")
+    "arctan",
+    "arctan x",
+    floats.arctan,
+    [lambda out, x: squared(cosine(1.0, x))],
+    notation=Notation(latex=command(r"\arctan")),
 )
 arctan2 = Primitive(
     "arctan2",
@@ -44,7 +52,7 @@ arctan2 = Primitive(
     floats.arctan2,
     [lambda out, y, x: over(cosine(x, y), hypot(x, y)), lambda out, y, x: over(-cosine(y, x), hypot(x, y))],
     domain=on(REAL, REAL, kinks=lambda y, x: y if x <= 0.0 else math.hypot(x, y)),
-    latex=command(r"\operatorname{atan2}"),
+    notation=Notation(latex=command(r"\operatorname{atan2}")),
 )
 # The zero vector has no direction: its derivative is 0, of every order, in hypot, norm and arctan2 alike. So is then
 # the second derivative of norm(x) ** 2, by the chain rule 2 (n'² + n n''), although that of the square itself is 2: no
@@ -58,7 +66,7 @@ hypot: Primitive = Primitive(
         lambda out, x, y: choose(out == 0.0, NOTHING, cosine(y, x)),
     ],
     domain=on(REAL, REAL, kinks=math.hypot),
-    latex=Form(r"\sqrt{{}^{2} + {}^{2}}", ATOM, (ATOM, ATOM)),
+    notation=Notation(latex=Form(r"\sqrt{{}^{2} + {}^{2}}", ATOM, (ATOM, ATOM))),
 )
 
 # --- for rules alone ---
@@ -70,9 +78,11 @@ arcsin_slope: Primitive = Primitive(
     floats.arcsin_slope,
     [lambda out, x: x * out * out * out],
     domain=on((-0.999, 0.999)),
-    for_rules=True,
-    expansion=lambda make, x: make(
-        arithmetic.div, 1.0, make(exponentials.sqrt, make(arithmetic.sub, 1.0, make(arithmetic.pow, x, 2.0)))
+    facts=Facts(for_rules=True),
+    notation=Notation(
+        expansion=lambda make, x: make(
+            arithmetic.div, 1.0, make(exponentials.sqrt, make(arithmetic.sub, 1.0, make(arithmetic.pow, x, 2.0)))
+        )
     ),
 )
 # Of the zero vector it is 0, as are its derivatives.
@@ -85,6 +95,6 @@ cosine: Primitive = Primitive(
         lambda out, x, y: over(-out * cosine(y, x), hypot(x, y)),
     ],
     domain=on(REAL, REAL, kinks=math.hypot),
-    for_rules=True,
-    expansion=lambda make, x, y: make(arithmetic.div, x, make(hypot, x, y)),
+    facts=Facts(for_rules=True),
+    notation=Notation(expansion=lambda make, x, y: make(arithmetic.div, x, make(hypot, x, y))),
 )

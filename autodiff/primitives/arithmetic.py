@@ -6,8 +6,8 @@ from typing import Any
 from autodiff import floats
 from autodiff.chain import NOTHING
 from autodiff.primitives import exponentials
-from autodiff.primitives.notation import ADD, ANY, ATOM, MOD, MUL, NEG, POW, Form
-from autodiff.primitives.primitive import NEVER, REAL, Primitive, on
+from autodiff.primitives.notation import ADD, ANY, ATOM, MOD, MUL, NEG, POW, Form, Notation
+from autodiff.primitives.primitive import NEVER, REAL, Facts, Primitive, on
 from autodiff.primitives.rules import choose, scaled, to_integer
 
 
@@ -38,12 +38,8 @@ add: Primitive = Primitive(
     [lambda out, x, y: 1.0, lambda out, x, y: 1.0],
     symbol="+",
     ulps=4,
-    commutes=True,
-    unit=(-0.0, -0.0),
-    vectorises=True,
-    python="{} + {}",
-    text=Form("{} + {}", ADD, (NEG, ADD)),
-    latex=Form("{} + {}", ADD, (NEG, ADD)),
+    facts=Facts(commutes=True, unit=(-0.0, -0.0), vectorises=True, python="{} + {}"),
+    notation=Notation(text=Form("{} + {}", ADD, (NEG, ADD)), latex=Form("{} + {}", ADD, (NEG, ADD))),
 )
 sub: Primitive = Primitive(
     "sub",
@@ -52,11 +48,8 @@ sub: Primitive = Primitive(
     [lambda out, x, y: 1.0, lambda out, x, y: -1.0],
     symbol="−",
     ulps=4,
-    unit=(None, 0.0),
-    vectorises=True,
-    python="{} - {}",
-    text=Form("{} - {}", ADD, (NEG, MOD)),
-    latex=Form("{} - {}", ADD, (NEG, MOD)),
+    facts=Facts(unit=(None, 0.0), vectorises=True, python="{} - {}"),
+    notation=Notation(text=Form("{} - {}", ADD, (NEG, MOD)), latex=Form("{} - {}", ADD, (NEG, MOD))),
 )
 mul: Primitive = Primitive(
     "mul",
@@ -66,12 +59,8 @@ mul: Primitive = Primitive(
     symbol="×",
     ulps=4,
     scales=True,
-    commutes=True,
-    unit=(1.0, 1.0),
-    vectorises=True,
-    python="{} * {}",
-    text=Form("{} * {}", MUL, (MUL, MUL)),
-    latex=Form(r"{} \cdot {}", MUL, (MUL, MUL)),
+    facts=Facts(commutes=True, unit=(1.0, 1.0), vectorises=True, python="{} * {}"),
+    notation=Notation(text=Form("{} * {}", MUL, (MUL, MUL)), latex=Form(r"{} \cdot {}", MUL, (MUL, MUL))),
 )
 div: Primitive = Primitive(
     "div",
@@ -82,10 +71,8 @@ div: Primitive = Primitive(
     domain=on(REAL, REAL, kinks=lambda x, y: y),
     ulps=4,
     scales=True,
-    unit=(None, 1.0),
-    vectorises=True,
-    text=Form("{} / {}", MUL, (MUL, POW)),
-    latex=Form(r"\frac{{}}{{}}", POW),
+    facts=Facts(unit=(None, 1.0), vectorises=True),
+    notation=Notation(text=Form("{} / {}", MUL, (MUL, POW)), latex=Form(r"\frac{{}}{{}}", POW)),
 )
 neg = Primitive(
     "neg",
@@ -94,11 +81,8 @@ neg = Primitive(
     [lambda out, x: -1.0],
     symbol="−",
     ulps=4,
-    involution=True,
-    vectorises=True,
-    python="-{}",
-    text=Form("-{}", NEG, (MUL,)),
-    latex=Form("-{}", NEG, (MUL,)),
+    facts=Facts(involution=True, vectorises=True, python="-{}"),
+    notation=Notation(text=Form("-{}", NEG, (MUL,)), latex=Form("-{}", NEG, (MUL,))),
 )
 pow: Primitive = Primitive(
     "pow",
@@ -108,10 +92,9 @@ pow: Primitive = Primitive(
     symbol="xʸ",
     domain=on((1e-3, 1e3), (-20.0, 20.0)),
     scales=True,
-    unit=(None, 1.0),
     ulps=128,  # y - 1 may round, by half an ulp of 20; ln x, up to 7, times that is a relative error of 110 ulps
-    text=Form("{}**{}", POW, (ATOM, ATOM)),
-    latex=Form("{}^{{}}", POW, (ATOM, ANY)),
+    facts=Facts(unit=(None, 1.0)),
+    notation=Notation(text=Form("{}**{}", POW, (ATOM, ATOM)), latex=Form("{}^{{}}", POW, (ATOM, ANY))),
 )
 mod = Primitive(
     "mod",
@@ -121,8 +104,7 @@ mod = Primitive(
     symbol="mod",
     domain=on((-1e3, 1e3), (0.1, 1e3), kinks=lambda x, y: to_integer(x / y)),
     ulps=4,
-    text=Form("{} % {}", MOD, (POW, POW)),
-    latex=Form(r"{} \;\mathrm{mod}\; {}", MOD, (POW, POW)),
+    notation=Notation(text=Form("{} % {}", MOD, (POW, POW)), latex=Form(r"{} \;\mathrm{mod}\; {}", MOD, (POW, POW))),
 )
 floordiv = Primitive(
     "floordiv",
@@ -132,8 +114,7 @@ floordiv = Primitive(
     symbol="//",
     domain=on((-1e3, 1e3), (0.1, 1e3), kinks=lambda x, y: to_integer(x / y)),
     ulps=4,
-    text=Form("{} // {}", MOD, (POW, POW)),
-    latex=Form(r"\left\lfloor \frac{{}}{{}} \right\rfloor"),
+    notation=Notation(text=Form("{} // {}", MOD, (POW, POW)), latex=Form(r"\left\lfloor \frac{{}}{{}} \right\rfloor")),
 )
 abs = Primitive(
     "abs",
@@ -142,8 +123,8 @@ abs = Primitive(
     [lambda out, x: choose(x == 0.0, NOTHING, sign(x))],
     domain=on(REAL, kinks=lambda x: x),
     ulps=4,
-    vectorises=True,
-    latex=Form(r"\left|{}\right|"),
+    facts=Facts(vectorises=True),
+    notation=Notation(latex=Form(r"\left|{}\right|")),
 )
 sign: Primitive = Primitive(
     "sign",
@@ -152,7 +133,7 @@ sign: Primitive = Primitive(
     [lambda out, x: NOTHING],
     domain=on(REAL, kinks=lambda x: x),
     ulps=4,
-    vectorises=True,
+    facts=Facts(vectorises=True),
 )
 floor = Primitive(
     "floor",
@@ -161,7 +142,7 @@ floor = Primitive(
     [lambda out, x: NOTHING],
     domain=on(REAL, kinks=to_integer),
     ulps=4,
-    latex=Form(r"\left\lfloor {} \right\rfloor"),
+    notation=Notation(latex=Form(r"\left\lfloor {} \right\rfloor")),
 )
 ceil = Primitive(
     "ceil",
@@ -170,7 +151,7 @@ ceil = Primitive(
     [lambda out, x: NOTHING],
     domain=on(REAL, kinks=to_integer),
     ulps=4,
-    latex=Form(r"\left\lceil {} \right\rceil"),
+    notation=Notation(latex=Form(r"\left\lceil {} \right\rceil")),
 )
 round: Primitive = Primitive(
     "round",
@@ -179,8 +160,7 @@ round: Primitive = Primitive(
     [lambda out, x, digits: NOTHING, lambda out, x, digits: NOTHING],
     domain=on(REAL, NEVER, kinks=lambda x, digits: to_integer(x - 0.5)),
     ulps=4,
-    choosing=(1,),
-    defaults=(0.0,),
+    facts=Facts(choosing=(1,), defaults=(0.0,)),
 )
 square: Primitive = Primitive(
     "square",
@@ -189,8 +169,8 @@ square: Primitive = Primitive(
     [lambda out, x: 2.0 * x],
     symbol="x²",
     ulps=4,
-    vectorises=True,
-    expansion=lambda make, x: make(pow, x, 2.0),
+    facts=Facts(vectorises=True),
+    notation=Notation(expansion=lambda make, x: make(pow, x, 2.0)),
 )
 reciprocal = Primitive(
     "reciprocal",
@@ -200,6 +180,6 @@ reciprocal = Primitive(
     symbol="1/x",
     domain=on(REAL, kinks=lambda x: x),
     ulps=4,
-    vectorises=True,
-    expansion=lambda make, x: make(div, 1.0, x),
+    facts=Facts(vectorises=True),
+    notation=Notation(expansion=lambda make, x: make(div, 1.0, x)),
 )

@@ -4,8 +4,8 @@ from typing import Any
 
 from autodiff import floats
 from autodiff.chain import NOTHING
-from autodiff.primitives.notation import command
-from autodiff.primitives.primitive import REAL, Primitive, on
+from autodiff.primitives.notation import Notation, command
+from autodiff.primitives.primitive import REAL, Facts, Primitive, on
 from autodiff.primitives.rules import choose, gap, nan_or_nothing
 
 # What was not chosen has the local gradient NOTHING. A nan is always chosen, and the derivative in it is nan.
@@ -23,8 +23,8 @@ maximum: Primitive = Primitive(
     [lambda out, x, y: _taken(x > y, x == y, x), lambda out, x, y: _taken(y > x, x == y, y)],
     domain=on(REAL, REAL, kinks=lambda x, y: x - y),
     ulps=4,
-    vectorises=True,
-    latex=command(r"\max"),
+    facts=Facts(vectorises=True),
+    notation=Notation(latex=command(r"\max")),
 )
 minimum = Primitive(
     "minimum",
@@ -33,8 +33,8 @@ minimum = Primitive(
     [lambda out, x, y: _taken(x < y, x == y, x), lambda out, x, y: _taken(y < x, x == y, y)],
     domain=on(REAL, REAL, kinks=lambda x, y: x - y),
     ulps=4,
-    vectorises=True,
-    latex=command(r"\min"),
+    facts=Facts(vectorises=True),
+    notation=Notation(latex=command(r"\min")),
 )
 clip = Primitive(
     "clip",
@@ -59,7 +59,5 @@ where: Primitive = Primitive(
     ],
     domain=on((0.0, 1.0), REAL, REAL, kinks=lambda condition, x, y: condition),
     ulps=4,
-    choosing=(0,),
-    vectorises=True,
-    python="{1} if {0} else {2}",
+    facts=Facts(choosing=(0,), vectorises=True, python="{1} if {0} else {2}"),
 )

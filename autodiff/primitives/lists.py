@@ -9,8 +9,8 @@ from typing import Any
 from autodiff import floats
 from autodiff.chain import NOTHING
 from autodiff.primitives import arithmetic, exponentials
-from autodiff.primitives.notation import command, joined, of_list
-from autodiff.primitives.primitive import REAL, Primitive, on
+from autodiff.primitives.notation import Notation, command, joined, of_list
+from autodiff.primitives.primitive import REAL, Facts, Primitive, on
 from autodiff.primitives.rules import choose, gap, guarded, is_constant_zero, nan_or_nothing, over
 
 
@@ -61,8 +61,8 @@ sum: Primitive = Primitive(
     lambda out, *xs: (1.0,) * len(xs),
     symbol="Σ",
     ulps=32,
-    of_list=True,
-    expansion=lambda make, *xs: joined(make, arithmetic.add, *xs),
+    facts=Facts(of_list=True),
+    notation=Notation(expansion=lambda make, *xs: joined(make, arithmetic.add, *xs)),
 )
 mean = Primitive(
     "mean",
@@ -70,8 +70,10 @@ mean = Primitive(
     floats.mean,
     lambda out, *xs: (1.0 / len(xs),) * len(xs),
     ulps=32,
-    of_list=True,
-    expansion=lambda make, *xs: make(arithmetic.div, joined(make, arithmetic.add, *xs), float(len(xs))),
+    facts=Facts(of_list=True),
+    notation=Notation(
+        expansion=lambda make, *xs: make(arithmetic.div, joined(make, arithmetic.add, *xs), float(len(xs)))
+    ),
 )
 prod = Primitive(
     "prod",
@@ -82,8 +84,8 @@ prod = Primitive(
     domain=on((-10.0, 10.0)),
     ulps=64,
     scales=True,
-    of_list=True,
-    expansion=lambda make, *xs: joined(make, arithmetic.mul, *xs),
+    facts=Facts(of_list=True),
+    notation=Notation(expansion=lambda make, *xs: joined(make, arithmetic.mul, *xs)),
 )
 dot = Primitive(
     "dot",
@@ -93,9 +95,8 @@ dot = Primitive(
     symbol="·",
     ulps=32,
     scales=True,
-    parity=0,
-    of_list=True,
-    expansion=_written_dot,
+    facts=Facts(parity=0, of_list=True),
+    notation=Notation(expansion=_written_dot),
 )
 norm = Primitive(
     "norm",
@@ -104,8 +105,8 @@ norm = Primitive(
     lambda out, *xs: [over(x, out) for x in xs],
     symbol="‖x‖",
     domain=on(REAL, kinks=math.hypot),
-    of_list=True,
-    text=of_list("norm"),
+    facts=Facts(of_list=True),
+    notation=Notation(text=of_list("norm")),
 )
 # The rounding of a difference, up to 100 in the domain, comes back as a relative error of its exponential: 64 ulps.
 logsumexp = Primitive(
@@ -115,8 +116,8 @@ logsumexp = Primitive(
     _logsumexp_partials,
     domain=on((-50.0, 50.0)),
     ulps=128,
-    of_list=True,
-    text=of_list("logsumexp"),
+    facts=Facts(of_list=True),
+    notation=Notation(text=of_list("logsumexp")),
 )
 # The n results of softmax share one logsumexp, their second operand: n + 1 nodes, not n².
 softmax = Primitive(
@@ -126,8 +127,8 @@ softmax = Primitive(
     [lambda out, x, total: out, lambda out, x, total: -out],
     domain=on((-50.0, 50.0), (0.0, 50.0)),
     ulps=128,  # as of logsumexp
-    of_list=True,
-    expansion=lambda make, x, total: make(exponentials.exp, make(arithmetic.sub, x, total)),
+    facts=Facts(of_list=True),
+    notation=Notation(expansion=lambda make, x, total: make(exponentials.exp, make(arithmetic.sub, x, total))),
 )
 log_softmax = Primitive(
     "log_softmax",
@@ -136,9 +137,8 @@ log_softmax = Primitive(
     [lambda out, x, total: 1.0, lambda out, x, total: -1.0],
     domain=on((-700.0, 700.0)),
     ulps=4,
-    vectorises=True,
-    of_list=True,
-    expansion=lambda make, x, total: make(arithmetic.sub, x, total),
+    facts=Facts(vectorises=True, of_list=True),
+    notation=Notation(expansion=lambda make, x, total: make(arithmetic.sub, x, total)),
 )
 max: Primitive = Primitive(
     "max",
@@ -147,9 +147,8 @@ max: Primitive = Primitive(
     _extreme_partials,
     domain=on(REAL, kinks=gap),
     ulps=4,
-    of_list=True,
-    text=of_list("max"),
-    latex=command(r"\max"),
+    facts=Facts(of_list=True),
+    notation=Notation(text=of_list("max"), latex=command(r"\max")),
 )
 min = Primitive(
     "min",
@@ -158,7 +157,6 @@ min = Primitive(
     _extreme_partials,
     domain=on(REAL, kinks=gap),
     ulps=4,
-    of_list=True,
-    text=of_list("min"),
-    latex=command(r"\min"),
+    facts=Facts(of_list=True),
+    notation=Notation(text=of_list("min"), latex=command(r"\min")),
 )

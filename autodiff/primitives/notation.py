@@ -4,9 +4,9 @@ A form is a template, with {} for each operand, how tightly the whole binds, and
 binds less gets parentheses. A form of any number of operands has {...} in their place, with commas.
 
     >>> from autodiff.primitives import log, mul
-    >>> mul.text
+    >>> mul.notation.text
     Form(template='{} * {}', binds=4, needs=(4, 4))
-    >>> log.latex.template
+    >>> log.notation.latex.template
     '\\\\ln\\\\left({...}\\\\right)'
 
 A primitive that is others in disguise has an expansion instead: what to write in its place.
@@ -24,6 +24,24 @@ class Form(NamedTuple):
     template: str
     binds: int = ATOM
     needs: tuple[int, ...] = ()
+
+
+class Notation(NamedTuple):
+    """How formulas write a primitive.
+
+    Attributes:
+        text: its form in Python, which gives its value; None for name(x, ...).
+        latex: its form in LaTeX; None for the name as a word, applied.
+        expansion: for others in disguise, what is written in its place: a function of `make(primitive, *operands)` and
+            the operands.
+    """
+
+    text: Form | None = None
+    latex: Form | None = None
+    expansion: Callable[..., Any] | None = None
+
+
+AS_A_CALL = Notation()
 
 
 def command(name: str) -> Form:

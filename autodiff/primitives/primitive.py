@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from autodiff import floats
-from autodiff.primitives.notation import Form
+from autodiff.primitives.notation import AS_A_CALL, Notation
 
 Rule = Callable[..., Any]
 
@@ -45,6 +45,37 @@ def on(*intervals: tuple[float, float], kinks: Callable[..., float] | None = Non
     return Domain(intervals, kinks)
 
 
+class Facts(NamedTuple):
+    """What is known of a primitive beside its mathematics; each is true of every primitive unless its row says more.
+
+    Attributes:
+        for_rules: whether it only stands in rules, and so in gradients: it is not a function of the library.
+        choosing: the indices of the operands that only choose: they have no derivative, and a nan in one may not show
+            in the value. In any other a nan gives nan, unless no number in its place would change the value.
+        parity: 0 or 1 where only an even or odd number of operands makes sense, None for any number.
+        commutes: whether two operands may be swapped, to the last bit.
+        unit: what on the left and on the right hands the other operand on, to the last bit.
+        involution: whether it undoes itself, to the last bit.
+        vectorises: whether a loop over it becomes vector instructions: it is cheap, and calls nothing.
+        python: a template with {} for each operand, shorter in Python than a call, with the same value for all floats.
+        of_list: whether its function takes a list: its operands, or the first operands of nodes that share the second.
+        defaults: what the last operands of its function are unless given.
+    """
+
+    for_rules: bool = False
+    choosing: tuple[int, ...] = ()
+    parity: int | None = None
+    commutes: bool = False
+    unit: tuple[float | None, float | None] = (None, None)
+    involution: bool = False
+    vectorises: bool = False
+    python: str | None = None
+    of_list: bool = False
+    defaults: tuple[float, ...] = ()
+
+
+PLAIN = Facts()  # one for all that have no other: a checkpointed loop makes many primitives
+
 _LISTS = frozenset((list, tuple))
 
 
@@ -68,27 +99,8 @@ class Primitive:
             third derivatives keep it too, wherever they are smooth, beside what an ulp of the operands makes of them.
         scales: whether an operand that is the constant 0 can make a local gradient the constant 0, as in 0 * x: a
             structural zero, NOTHING.
-        for_rules: whether it only stands in rules, and so in gradients: it is no function of the library.
-
-    What programs and oracles make use of, unless left out:
-        choosing: the indices of the operands that only choose: they have no derivative, and a nan in one may not show
-            in the value. In any other a nan gives nan, unless no number in its place would change the value.
-        parity: 0 or 1 where only an even or odd number of operands makes sense, None for any number.
-        commutes: whether operands may be swapped, to the last bit.
-        unit: what on the left and on the right hands the other operand on, to the last bit.
-        involution: whether it undoes itself, to the last bit.
-        vectorises: whether a loop over it becomes vector instructions: it is cheap, and calls nothing.
-        python: a template with {} for each operand, shorter in Python than a call, with the same value for all floats.
-
-    How users call it, where that is not name(x, y):
-        of_list: whether its function takes a list: its operands, or the first operands of nodes that share the second.
-        defaults: what the last operands are unless given.
-
-    How formulas write it:
-        text: its form in Python, which gives its value; name(x, ...) unless given.
-        latex: its form in LaTeX; the name as a word, applied, unless given.
-        expansion: what is written in its place, for others in disguise: a function of `make(primitive, *operands)` and
-            the operands.
+        facts: what programs, oracles and the parser of expressions make use of.
+        notation: how formulas write it.
 
     `autodiff.primitive` makes one of your own.
 
@@ -108,19 +120,8 @@ class Primitive:
         domain: Domain | None = None,
         ulps: int = 16,
         scales: bool = False,
-        for_rules: bool = False,
-        choosing: tuple[int, ...] = (),
-        parity: int | None = None,
-        commutes: bool = False,
-        unit: tuple[float | None, float | None] = (None, None),
-        involution: bool = False,
-        vectorises: bool = False,
-        python: str | None = None,
-        of_list: bool = False,
-        defaults: tuple[float, ...] = (),
-        text: Form | None = None,
-        latex: Form | None = None,
-        expansion: Callable[..., Any] | None = None,
+        facts: Facts = PLAIN,
+        notation: Notation = AS_A_CALL,
     ) -> None:
         self.name = self.__name__ = name
         self.formula = formula
@@ -131,19 +132,8 @@ class Primitive:
         self.domain = domain or Domain()
         self.ulps = ulps
         self.scales = scales
-        self.for_rules = for_rules
-        self.choosing = choosing
-        self.parity = parity
-        self.commutes = commutes
-        self.unit = unit
-        self.involution = involution
-        self.vectorises = vectorises
-        self.python = python
-        self.of_list = of_list
-        self.defaults = defaults
-        self.text = text
-        self.latex = latex
-        self.expansion = expansion
+        self.facts = facts
+        self.notation = notation
         self.__module__ = __package__
         self.__doc__ = f"Return {formula}.\n\nSmooth on {self.domain}, where the error is at most {ulps} ulps."
 
@@ -171,7 +161,7 @@ class Primitive:
         """
         if self.arity is not None:
             return count == self.arity
-        return count > 0 and (self.parity is None or count % 2 == self.parity)
+        return count > 0 and self.facts.parity in (None, count % 2)
 
     def example(self) -> tuple[float, ...]:
         """Return operands from the domain, round numbers: what the example in the documentation is made of.

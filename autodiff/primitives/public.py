@@ -16,7 +16,9 @@ from typing import Any
 from autodiff.primitives import TABLE, Primitive
 
 FUNCTIONS = {
-    name: entry for name, entry in TABLE.items() if entry.arity in (1, 2) and not (entry.of_list or entry.defaults)
+    name: entry
+    for name, entry in TABLE.items()
+    if entry.arity in (1, 2) and not (entry.facts.of_list or entry.facts.defaults)
 }
 """The primitives that are functions as they stand."""
 

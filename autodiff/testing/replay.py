@@ -54,7 +54,7 @@ class Replay:
         for i, x in enumerate(node.operands):
             if not isinstance(x, Value):
                 numbers.append(self._number(x))
-            elif i in node.op.choosing:  # it has no derivative, by convention 0
+            elif i in node.op.facts.choosing:  # it has no derivative, by convention 0
                 numbers.append(self.numbers[x])
             else:
                 numbers.append(changed[x] if x in changed else self.numbers[x])

@@ -286,7 +286,7 @@ def _wishes(primitives: Sequence[Primitive], constants: Sequence[float]) -> st.S
         operands: st.SearchStrategy[tuple[int | float, ...]]
         if primitive.arity is not None:
             operands = st.tuples(*[operand] * primitive.arity)
-        elif primitive.parity == 0:
+        elif primitive.facts.parity == 0:
             pairs = st.lists(st.tuples(operand, operand), min_size=1, max_size=3)
             operands = pairs.map(lambda pairs: tuple(chain(*zip(*pairs, strict=True))))
         else:

@@ -97,5 +97,5 @@ def planted(primitive: Primitive, index: int, mistake: Callable[[list[Any]], Any
         partials,
         domain=primitive.domain,
         ulps=primitive.ulps,
-        choosing=primitive.choosing,
+        facts=primitive.facts,
     )

@@ -93,7 +93,7 @@ def check_differences(primitive: Primitive, operands: Sequence[float]) -> None:
     """Hold the local gradients against differences of values."""
     local_gradients = node_of(primitive, operands).local_gradients
     for index in some(operands):
-        if index not in primitive.choosing:
+        if index not in primitive.facts.choosing:
             slope, tolerance = difference(primitive, operands, index)
             assert abs(local_gradients[index] - slope) <= tolerance, (
                 f"the local gradient {index} of {primitive.name}{operands} is {local_gradients[index]}, "
@@ -715,7 +715,7 @@ def test_a_planted_mistake_is_caught_by_differences(primitive: Primitive, data: 
     """Wherever it is larger than what differences of floats can be trusted with."""
     operands = data.draw(points(primitive, margin=1e-3, max_operands=4))
     _, mistaken, index = draw_mistake(data, primitive, operands, finest=1e-3)
-    assume(index not in primitive.choosing)
+    assume(index not in primitive.facts.choosing)
     right, wrong = (node_of(p, operands).local_gradients[index] for p in (primitive, mistaken))
     assume(abs(wrong - right) > 3.0 * difference(primitive, operands, index)[1])
     with pytest.raises(AssertionError, match="differences give"):

@@ -24,7 +24,7 @@ def bits(x: float) -> bytes:
 
 
 def those_that(fact: str, *, are: bool = True) -> pytest.MarkDecorator:
-    rows = [p for p in OPCODES if (getattr(p, fact) not in (None, False, (), (None, None))) is are]
+    rows = [p for p in OPCODES if (getattr(p.facts, fact) not in (None, False, (), (None, None))) is are]
     return pytest.mark.parametrize("primitive", rows, ids=lambda p: p.name)
 
 
@@ -48,7 +48,7 @@ def test_operands_that_commute_may_be_swapped(primitive: Primitive, x: float, y:
 @those_that("unit")
 @given(x=NUMBERS)
 def test_a_unit_hands_the_other_operand_on(primitive: Primitive, x: float) -> None:
-    left, right = primitive.unit
+    left, right = primitive.facts.unit
     if left is not None:
         assert bits(primitive.evaluate(left, x)) == bits(x)
     if right is not None:
@@ -65,17 +65,17 @@ def test_an_involution_undoes_itself(primitive: Primitive, x: float) -> None:
 @given(data=st.data())
 def test_what_python_writes_is_the_value(primitive: Primitive, data: st.DataObject) -> None:
     assert primitive.arity
-    assert primitive.python
+    assert primitive.facts.python
     numbers = data.draw(st.tuples(*[NUMBERS] * primitive.arity))
     scope = {"is_nothing": lambda x: x == 0.0 and math.copysign(1.0, x) < 0.0}
-    made = eval(primitive.python.format("x", "y", "z"), scope, dict(zip("xyz", numbers, strict=False)))
+    made = eval(primitive.facts.python.format("x", "y", "z"), scope, dict(zip("xyz", numbers, strict=False)))
     assert bits(made) == bits(primitive.evaluate(*numbers))
 
 
 @EACH
 def test_only_an_operand_that_chooses_may_hide_a_nan(primitive: Primitive) -> None:
-    count = primitive.arity or (3 if primitive.parity == 1 else 2)
-    for i in set(range(count)) - set(primitive.choosing):
+    count = primitive.arity or (3 if primitive.facts.parity == 1 else 2)
+    for i in set(range(count)) - set(primitive.facts.choosing):
         for others in product(SPECIAL, repeat=count - 1):
             made = {bits(primitive.evaluate(*others[:i], x, *others[i:])) for x in (NAN, *SPECIAL, 3.0)}
             assert bits(primitive.evaluate(*others[:i], NAN, *others[i:])) == b"nan" or len(made) == 1, (i, others)
@@ -85,7 +85,7 @@ def test_only_an_operand_that_chooses_may_hide_a_nan(primitive: Primitive) -> No
 def test_an_operand_that_chooses_has_no_derivative(primitive: Primitive) -> None:
     operands = primitive.example()
     local_gradients = primitive.local_gradients(primitive.evaluate(*operands), *operands)
-    assert all(local_gradients[i] is primitives.rules.NOTHING for i in primitive.choosing)
+    assert all(local_gradients[i] is primitives.rules.NOTHING for i in primitive.facts.choosing)
 
 
 @EACH

@@ -152,9 +152,10 @@ def test_a_primitive_of_ones_own_is_a_call_even_where_it_bears_a_name_of_the_tab
 
 def test_every_primitive_has_its_notation_and_it_fits() -> None:
     for name, primitive in KNOWN.items():
-        forms = [form for form in (primitive.text, primitive.latex) if form is not None]
-        assert not forms or primitive.expansion is None, name
-        assert primitive.text or primitive.expansion or (primitive.arity and not primitive.for_rules), name
+        text, latex, expansion = primitive.notation
+        forms = [form for form in (text, latex) if form is not None]
+        assert not forms or expansion is None, name
+        assert text or expansion or (primitive.arity and not primitive.facts.for_rules), name
         for form in forms:
             places = form.template.count("{}")
             assert places == primitive.arity or (places == 0 and "{...}" in form.template), name

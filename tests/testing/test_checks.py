@@ -78,8 +78,8 @@ def mistaken(primitive: Primitive, mistake: Mistake, index: int) -> Primitive:
         local[index] = mistake(primitive, out, operands, local, index)
         return local
 
-    scales, choosing = primitive.scales, primitive.choosing
-    return Primitive(primitive.name, primitive.formula, primitive.evaluate, partials, scales=scales, choosing=choosing)
+    scales, facts = primitive.scales, primitive.facts
+    return Primitive(primitive.name, primitive.formula, primitive.evaluate, partials, scales=scales, facts=facts)
 
 
 # In every domain and away from kinks by 0.1, and no two of them alike in any rule.
@@ -109,7 +109,7 @@ def chosen_points(primitive: Primitive) -> list[tuple[float, ...]]:
 
 def of_free_operands(primitive: Primitive, operands: Sequence[float]) -> tuple[Callable[..., Any], tuple[float, ...]]:
     """Return the primitive as a function of the operands that have a derivative, and these."""
-    held = [i in primitive.choosing for i in range(len(operands))]
+    held = [i in primitive.facts.choosing for i in range(len(operands))]
 
     def f(*free: Any) -> Any:
         rest = iter(free)
@@ -143,7 +143,7 @@ def test_a_right_primitive_passes(primitive: Primitive) -> None:
 def test_a_mistake_that_changes_a_derivative_is_found(primitive: Primitive, name: str) -> None:
     for operands in chosen_points(primitive)[:2]:
         for index in range(len(operands)):
-            if index not in primitive.choosing and changes(primitive, MISTAKES[name], operands, index):
+            if index not in primitive.facts.choosing and changes(primitive, MISTAKES[name], operands, index):
                 f, free = of_free_operands(mistaken(primitive, MISTAKES[name], index), operands)
                 with pytest.raises(AssertionError, match=r"of order 1 of f (is|are) (wrong|not shown)") as failure:
                     check_grads(f, free, order=1)
@@ -162,7 +162,7 @@ def second_derivative_changes(primitive: Primitive, mistake: Mistake, operands: 
         return [leaf.grad for leaf in leaves], rounding_error(local)
 
     (right, noise), (wrong, _) = slopes(primitive), slopes(mistaken(primitive, mistake, index))
-    free = [i for i in range(len(operands)) if i not in primitive.choosing]
+    free = [i for i in range(len(operands)) if i not in primitive.facts.choosing]
     return any(abs(right[i] - wrong[i]) > 1e-5 * abs(right[i]) + 100.0 * noise for i in free)
 
 

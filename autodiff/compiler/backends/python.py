@@ -137,12 +137,12 @@ def _text(program: Program, start: int, part: list[Instruction], exported: bytea
     for slot, (code, operands) in enumerate(part, start):
         places = [operand(x) for x in operands]
         primitive = program.primitive(code)
-        if primitive.python is None:
+        if primitive.facts.python is None:
             name = primitive.name if code < len(CODE) else f"own_{code - len(CODE)}"  # a user's may bear any name
             names[name] = primitive.evaluate
             text = f"{name}({', '.join(places)})"
         else:
-            text = primitive.python.format(*places)
+            text = primitive.facts.python.format(*places)
         lines.append(f"    v{slot} = {text}")
     lines += [f"    v[{slot}] = v{slot}" for slot in range(start, start + len(part)) if exported[slot]]
     return "\n".join(lines), names

@@ -24,7 +24,7 @@ from autodiff.compiler.program.program import Program
 
 Array = Any
 _KINDS = {**PRODUCT_KINDS, "add": COMMON, "sub": COMMON, "div": COMMON}
-_CHOOSING = [sum(1 << i for i in primitive.choosing) for primitive in OPCODES]  # a bit for each operand
+_CHOOSING = [sum(1 << i for i in primitive.facts.choosing) for primitive in OPCODES]  # a bit for each operand
 _MOST_BYTES = 256 * 2**20  # of lanes; beyond it they are made narrower
 MOST_ADDRESSES = 2**31  # numbers in a block of memory: what the words of a table can hold
 _MOST_INSTRUCTIONS = 2**28  # `_candidate` sorts by levels of 28 bits

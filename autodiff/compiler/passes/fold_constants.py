@@ -42,7 +42,7 @@ def fold_constants(program: Program) -> Program:
             slot = build.constant(primitive.evaluate(*[build.number(x) for x in operands]))
         if slot is None:
             slot = build.add(code, operands)
-            if primitive.involution:
+            if primitive.facts.involution:
                 undone[primitive, slot] = operands[0]
         place.append(slot)
     return build.program([place[x] for x in program.outputs], [place[x] for x in program.guards], program.expected)
@@ -51,7 +51,7 @@ def fold_constants(program: Program) -> Program:
 def _simplified(build: Builder, primitive: Primitive, x: list[int], undone: _Undone) -> int | None:
     """The slot that an operation merely hands on, to the last bit, or None."""
     if len(x) == 2:
-        left, right = primitive.unit
+        left, right = primitive.facts.unit
         if right is not None and x[1] < 0 and _same(build.number(x[1]), right):
             return x[0]
         if left is not None and x[0] < 0 and _same(build.number(x[0]), left):
@@ -63,7 +63,7 @@ def _simplified(build: Builder, primitive: Primitive, x: list[int], undone: _Und
             return x[1]
     elif primitive is detach:
         return x[0]
-    elif primitive.involution:
+    elif primitive.facts.involution:
         return undone.get((primitive, x[0]))
     return None
 

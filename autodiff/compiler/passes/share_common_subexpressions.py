@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from autodiff.compiler.program.opcodes import OPCODES
 from autodiff.compiler.program.program import Builder, Program
 
-_COMMUTATIVE = {code for code, primitive in enumerate(OPCODES) if primitive.commutes}
+_COMMUTATIVE = {code for code, primitive in enumerate(OPCODES) if primitive.facts.commutes}
 
 
 def share_common_subexpressions(program: Program) -> Program:

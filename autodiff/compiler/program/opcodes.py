@@ -20,6 +20,7 @@ from typing import Any
 from autodiff import primitives
 from autodiff.chain import NOTHING
 from autodiff.primitives import KNOWN, Primitive
+from autodiff.primitives.primitive import Facts
 
 
 def is_nothing(x: float) -> bool:
@@ -57,10 +58,7 @@ def _comparison(name: str, symbol: str, evaluate: Any, commutes: bool) -> Primit
         [lambda out, x, y: NOTHING, lambda out, x, y: NOTHING],
         symbol=symbol,
         ulps=0,
-        commutes=commutes,
-        choosing=(0, 1),
-        vectorises=True,
-        python=f"1.0 if {{}} {symbol} {{}} else 0.0",
+        facts=Facts(commutes=commutes, choosing=(0, 1), vectorises=True, python=f"1.0 if {{}} {symbol} {{}} else 0.0"),
     )
 
 
@@ -69,7 +67,9 @@ less_equal = _comparison("less_equal", "<=", lambda x, y: 1.0 if x <= y else 0.0
 equal = _comparison("equal", "==", lambda x, y: 1.0 if x == y else 0.0, commutes=True)
 not_equal = _comparison("not_equal", "!=", lambda x, y: 1.0 if x != y else 0.0, commutes=True)
 
-detach = Primitive("detach", "x, without its gradient", lambda x: x, [lambda out, x: NOTHING], ulps=0, python="{}")
+detach = Primitive(
+    "detach", "x, without its gradient", lambda x: x, [lambda out, x: NOTHING], ulps=0, facts=Facts(python="{}")
+)
 
 # Whether an adjoint is nothing: 1.0 for -0.0.
 nothing = Primitive(
@@ -78,7 +78,7 @@ nothing = Primitive(
     lambda x: 1.0 if is_nothing(x) else 0.0,
     [lambda out, x: NOTHING],
     ulps=0,
-    choosing=(0,),
+    facts=Facts(choosing=(0,)),
 )
 
 # The chain rule's product of an adjoint x, which may be nothing, with a local gradient y.
@@ -91,19 +91,18 @@ strong_mul = Primitive(
         lambda out, x, y: primitives.where(nothing(x), NOTHING, x),
     ],
     symbol="×",
-    vectorises=True,
-    python="-0.0 if is_nothing({0}) else 0.0 + {0} * {1}",
+    facts=Facts(vectorises=True, python="-0.0 if is_nothing({0}) else 0.0 + {0} * {1}"),
 )
 
 # What chains of additions are made into; no trace holds them, so nothing differentiates them.
-products = Primitive("products", "start + x₁ y₁ + x₂ y₂ + ...", _products, _no_rule, symbol="Σ×", parity=1)
+products = Primitive("products", "start + x₁ y₁ + x₂ y₂ + ...", _products, _no_rule, symbol="Σ×", facts=Facts(parity=1))
 # A factor x of 1 stands for an adjoint y that is added as it is.
 strong_products = Primitive(
     "strong_products",
     "start + x₁ y₁ + x₂ y₂ + ..., strong products but where x is 1",
     _strong_products,
     _no_rule,
-    parity=1,
+    facts=Facts(parity=1),
 )
 
 OPCODES: tuple[Primitive, ...] = (

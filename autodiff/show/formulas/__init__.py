@@ -6,7 +6,7 @@
     plan      which terms get a name, and which are left out
     writing   from terms to text and LaTeX, with parentheses where they are needed
 
-How each primitive is written is data, in its row of the table: `Primitive.text`, `latex` and `expansion`.
+How each primitive is written is data, in its row of the table: `Primitive.notation`.
 """
 
 from autodiff.show.formulas.formula import formula

@@ -67,8 +67,8 @@ class Terms:
     def make(self, op: Primitive, *operands: Term | float) -> Term:
         """The term of op(*operands), expanded and simplified; a float is an operand, too."""
         terms = tuple([x if isinstance(x, Term) else self.number(x) for x in operands])
-        if op.expansion is not None:
-            expanded: Term = op.expansion(self.make, *terms)
+        if op.notation.expansion is not None:
+            expanded: Term = op.notation.expansion(self.make, *terms)
             return expanded
         if op in self._rules:
             simplified = self._rules[op](self, *terms)

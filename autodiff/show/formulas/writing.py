@@ -111,10 +111,10 @@ def _form(term: Term, style: Style, names: Mapping[Term, str]) -> Form:
     assert term.op is not None
     op = term.op
     if style == "text":
-        return op.text or Form(f"{_name(op)}({{...}})")
+        return op.notation.text or Form(f"{_name(op)}({{...}})")
     if op is mul and term.operands[0].number is not None and _begins_with_letter(term, names):
-        return mul.latex._replace(template=r"{} \, {}")  # type: ignore[union-attr]
-    return op.latex or command(f"\\operatorname{{{escaped(_name(op))}}}")
+        return mul.notation.latex._replace(template=r"{} \, {}")  # type: ignore[union-attr]
+    return op.notation.latex or command(f"\\operatorname{{{escaped(_name(op))}}}")
 
 
 def _name(op: Primitive) -> str:

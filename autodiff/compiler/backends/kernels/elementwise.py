@@ -55,7 +55,7 @@ def _looping(arity: int) -> Any:
     faster, but take four times as long to compile.
     """
     table = [(code, primitive) for code, primitive in enumerate(OPCODES) if primitive.arity == arity]
-    cheap = [code for code, primitive in table if primitive.vectorises]
+    cheap = [code for code, primitive in table if primitive.facts.vectorises]
     scope: dict[str, Any] = {f"f{code}": _evaluated(primitive, arity) for code, primitive in table}
     scope |= {"get": get, "put": put, "in_step": _in_step, "nan": math.nan}
     names = "abc"[:arity]
