@@ -163,7 +163,7 @@ def test_passes_for_loops_change_no_bit(program, data):
 
 @settings(max_examples=150, deadline=None)
 @given(flat_programs(), st.data())
-def test_runner_equals_evaluate(program, data):
+def test_a_run_equals_evaluate(program, data):
     numbers = [data.draw(NUMBERS) for _ in range(program.inputs)]
     if not well_scaled(program, numbers):
         return
@@ -342,7 +342,7 @@ def test_the_same_bits_for_any_split_of_rows():
     assert len(set(reduced)) == 1
 
 
-def test_concurrent_runs_of_one_runner_are_right():
+def test_concurrent_runs_of_one_program_are_right():
     from concurrent.futures import ThreadPoolExecutor
 
     program = Program.of(1, [], [("sin" if i % 2 else "square", (i,)) for i in range(500)], [500])

@@ -25,8 +25,13 @@ def drop_dead_code(program: Program) -> Program:
     place = [*range(program.inputs)]
     for slot, number in enumerate(program.constants, program.inputs):
         place.append(build.constant(number) if alive[slot] else dead)
-    for slot, (code, old) in enumerate(program.instructions(), program.first):
-        place.append(build.add(code, [place[x] for x in old]) if alive[slot] else dead)
+    for is_alive, (code, old) in zip(alive[program.first :], program.instructions(), strict=True):
+        if not is_alive:
+            place.append(dead)
+        elif len(old) == 2:  # nearly every one
+            place.append(build.add(code, (place[old[0]], place[old[1]])))
+        else:
+            place.append(build.add(code, [place[x] for x in old]))
     return build.program([place[x] for x in program.outputs], [place[x] for x in program.guards], program.expected)
 
 

@@ -204,16 +204,16 @@ class Builder:
         """The program with its final slots: inputs, then constants, then instructions."""
         inputs, count = self.inputs, len(self._numbers)
         constants = range(inputs + count - 1, inputs - 1, -1)  # below 0, they count from the end
-        final = [*range(inputs), *range(inputs + count, self._next + count), *constants]
+        final = [*range(inputs), *range(inputs + count, self._next + count), *constants].__getitem__
         return Program(
             inputs,
             self.varying,
             self._numbers,
             array("H", self._codes),
             array("q", self._starts),
-            array("i", [final[x] for x in self._operands]),
-            array("i", [final[x] for x in outputs]),
-            array("i", [final[x] for x in guards]),
+            array("i", list(map(final, self._operands))),
+            array("i", list(map(final, outputs))),
+            array("i", list(map(final, guards))),
             expected,
             tuple(self._primitives),
         )

@@ -42,9 +42,10 @@ class _Writer:
 
     def add(self, node: Any) -> int:
         """The slot of the instruction that computes a node."""
-        slot_of = self.slot_of
-        operands = [x.index if type(x) is Tracer or type(x) is Condition else slot_of(x) for x in _operands(node)]
-        return self.build.add(self.build.code_of(node.op), operands)
+        slot_of, build = self.slot_of, self.build
+        given = node.hidden_operands if type(node) is Condition else node.operands
+        operands = [x.index if type(x) is Tracer or type(x) is Condition else slot_of(x) for x in given]
+        return build.add(build.code_of(node.op), operands)
 
     def slot_of(self, x: Any) -> int:
         """The slot of a tracer, a Value from outside or a constant."""
