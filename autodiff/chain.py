@@ -168,7 +168,7 @@ def reverse(
     product, add, nothing = arithmetic.product, arithmetic.sum, NOTHING
     for node in reversed(order):
         upstream = adjoints.get(node, nothing)
-        if upstream is nothing or (among is not None and node not in among):
+        if upstream is nothing:
             continue
         for operand, local in zip(node.operands, local_gradients(node, among), strict=True):
             if type(operand) is not float and local is not nothing and (among is None or operand in among):

@@ -49,14 +49,18 @@ def _made(data: float, op: Any, operands: tuple[Any, ...], local_gradients: Any)
 _plain_leaf = value.result_leaf
 
 
-def result_leaf(data: float) -> Value:
+def _leaf(data: float) -> Value:
     """A leaf that holds a result, in a third of the time that `Value(data)` takes."""
-    mode = modes.now()
-    if mode is not None and mode.sourcing:
-        return _plain_leaf(data)
     leaf = _made(data, None, FORGOTTEN, ())
     modes.new_leaves.put((leaf,))
     return leaf
+
+
+def result_leaf(data: float) -> Value:
+    mode = modes.now()
+    if mode is not None and mode.sourcing:
+        return _plain_leaf(data)
+    return _leaf(data)
 
 
 def leaves_of(numbers: Iterable[float]) -> list[Value]:
@@ -75,13 +79,31 @@ _ALL_FLOATS = {float}
 
 
 def apply(cls: type[Value], primitive: Any, operands: tuple[Any, ...]) -> Value:
-    """A node, recorded through the table."""
-    if modes.current() is None:
+    """A node, recorded through the table, or inside `no_grad()` a leaf."""
+    mode = modes.current()
+    if mode is not None and mode.reading is None:
+        mode = modes.now()
+    if mode is None or not (mode.recording or mode.checking or mode.sourcing or mode.reading):
         numbers = [x.data if type(x) is Value else x for x in operands]
         if set(map(type, numbers)) == _ALL_FLOATS:
             data = primitive.evaluate(*numbers)
+            if mode is not None:
+                return _leaf(data)
             return _made(data, primitive, operands, local_gradients_at(primitive, data, operands, numbers, Value))
     return _plain_apply(primitive, operands)
+
+
+_ORDINARY = frozenset((Value, float))
+
+
+def _operate(primitive: Any, left: Any, right: Any) -> Any:
+    """What an operator does where a mode is ambient, or an operand is not an ordinary one."""
+    if type(left) in _ORDINARY and type(right) in _ORDINARY:
+        return Value.__apply__(primitive, (left, right))
+    return operate(primitive, left, right)
+
+
+_plain_init = Value.__init__
 
 
 def _zero(zero: float, operand: Any) -> float:
@@ -95,13 +117,24 @@ class Methods:
     data: Any
     __apply__: Any
 
+    def __init__(self: Any, data: Any, label: str = "") -> None:
+        if type(self) is Value and type(data) is float and type(label) is str:
+            self.data = data
+            self.grad = 0.0
+            self.op = None
+            self.operands = self.local_gradients = ()
+            self._label = label
+            modes.new_leaves.put((self,))
+        else:
+            _plain_init(self, data, label)
+
     def __add__(self, other: Any) -> Any:
         if type(other) is int:
             other = float(other)
         x, y = self.data, other.data if type(other) is Value else other
         if type(x) is float and type(y) is float and modes.current() is None:
             return _made(x + y, primitives.add, (self, other), (1.0, 1.0))
-        return operate(primitives.add, self, other)
+        return _operate(primitives.add, self, other)
 
     def __sub__(self, other: Any) -> Any:
         if type(other) is int:
@@ -109,7 +142,7 @@ class Methods:
         x, y = self.data, other.data if type(other) is Value else other
         if type(x) is float and type(y) is float and modes.current() is None:
             return _made(x - y, primitives.sub, (self, other), (1.0, -1.0))
-        return operate(primitives.sub, self, other)
+        return _operate(primitives.sub, self, other)
 
     def __mul__(self, other: Any) -> Any:
         if type(other) is int:
@@ -117,7 +150,7 @@ class Methods:
         x, y = self.data, other.data if type(other) is Value else other
         if type(x) is float and type(y) is float and modes.current() is None:
             return _made(x * y, primitives.mul, (self, other), (y or _zero(y, other), x))
-        return operate(primitives.mul, self, other)
+        return _operate(primitives.mul, self, other)
 
     def __truediv__(self, other: Any) -> Any:
         if type(other) is int:
@@ -126,7 +159,7 @@ class Methods:
         if type(x) is float and type(y) is float and y and modes.current() is None:
             data = x / y
             return _made(data, primitives.div, (self, other), (1.0 / y or _zero(1.0 / y, other), -data / y))
-        return operate(primitives.div, self, other)
+        return _operate(primitives.div, self, other)
 
     def __pow__(self, other: Any) -> Any:
         if type(other) is int:
@@ -136,7 +169,7 @@ class Methods:
             data = floats.power(x, y)
             slope = y * floats.power(x, y - 1.0)
             return _made(data, primitives.pow, (self, other), (slope, data * floats.log(x)))
-        return operate(primitives.pow, self, other)
+        return _operate(primitives.pow, self, other)
 
     def __neg__(self) -> Any:
         x = self.data
@@ -150,7 +183,7 @@ class Methods:
         x, y = other, self.data
         if type(x) is float and type(y) is float and modes.current() is None:
             return _made(x + y, primitives.add, (other, self), (1.0, 1.0))
-        return operate(primitives.add, other, self)
+        return _operate(primitives.add, other, self)
 
     def __rsub__(self, other: Any) -> Any:
         if type(other) is int:
@@ -158,7 +191,7 @@ class Methods:
         x, y = other, self.data
         if type(x) is float and type(y) is float and modes.current() is None:
             return _made(x - y, primitives.sub, (other, self), (1.0, -1.0))
-        return operate(primitives.sub, other, self)
+        return _operate(primitives.sub, other, self)
 
     def __rmul__(self, other: Any) -> Any:
         if type(other) is int:
@@ -166,7 +199,7 @@ class Methods:
         x, y = other, self.data
         if type(x) is float and type(y) is float and modes.current() is None:
             return _made(x * y, primitives.mul, (other, self), (y, x or NOTHING))
-        return operate(primitives.mul, other, self)
+        return _operate(primitives.mul, other, self)
 
     def __rtruediv__(self, other: Any) -> Any:
         if type(other) is int:
@@ -175,7 +208,7 @@ class Methods:
         if type(x) is float and type(y) is float and y and modes.current() is None:
             data = x / y
             return _made(data, primitives.div, (other, self), (1.0 / y, -data / y if x else NOTHING))
-        return operate(primitives.div, other, self)
+        return _operate(primitives.div, other, self)
 
     def __eq__(self, other: object) -> Any:
         if modes.current() is None:

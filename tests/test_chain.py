@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from autodiff import Value, dot, floats, primitives, sin
 from autodiff.backprop import accumulate
-from autodiff.chain import FLOATS, NOTHING, forward, passed_on, reached, recorded, reverse
+from autodiff.chain import FLOATS, NOTHING, Arithmetic, forward, passed_on, reached, recorded, reverse
 from autodiff.graph import leaves, topological_order
 
 
@@ -81,6 +81,22 @@ def test_both_sweeps_are_the_sum_over_all_paths(nodes: list[Node]) -> None:
         assert FLOATS.results(adjoints, [x]) == FLOATS.results(forward(order, {x: 1.0}), [root]) == [sum(products)]
         assert (x in adjoints) == (x in reached(order, [root])) == bool(products)
         assert (root in forward(order, {x: 1.0})) == bool(products)
+
+
+class Strict(Arithmetic):
+    """Products that are asked for what was taken alone."""
+
+    def product(self, adjoint: float, local: float) -> float:
+        assert adjoint is not NOTHING
+        assert local is not NOTHING
+        return adjoint * local
+
+
+@given(graphs(WHOLE))
+def test_nothing_is_not_multiplied(nodes: list[Node]) -> None:
+    order = topological_order(nodes[-1])
+    assert reverse(order, {nodes[-1]: 1.0}, arithmetic=Strict()) == reverse(order, {nodes[-1]: 1.0})
+    assert forward(order, {nodes[0]: 1.0}, arithmetic=Strict()) == forward(order, {nodes[0]: 1.0})
 
 
 @given(graphs(WHOLE), st.data())

@@ -64,7 +64,7 @@ MODES: dict[str, Callable[[], Any]] = {
     "record_source": ad.record_source,
 }
 ARITHMETIC = [operator.add, operator.sub, operator.mul, operator.truediv]
-OPERATORS = [name for owner, name, _ in fast._PATHS if owner is Value and name != "__apply__"]
+OPERATORS = [name for owner, name, _ in fast._PATHS if owner is Value and name not in ("__apply__", "__init__")]
 
 
 def told(make: Callable[[], Any]) -> Any:
@@ -263,6 +263,30 @@ def test_nodes_and_leaves_are_made_alike(mode: str) -> None:
         assert [told(lambda leaf=leaf: leaf) for leaf in fast.leaves_of([1.0, nan])] == [
             told(lambda number=number: Value(number)) for number in (1.0, nan)
         ]
+
+
+class Described(Value):
+    """A Value that changes its label."""
+
+    @property
+    def label(self) -> str:
+        return f"the {self._label}"
+
+    @label.setter
+    def label(self, label: str) -> None:
+        self._label = label.upper()
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("kind", [Value, Labelled, Described])
+@pytest.mark.parametrize("number", [*FLOATS, *OTHERS, Value(1.0)], ids=lambda x: f"{type(x).__name__} {x!s:.8}")
+def test_a_leaf_is_made_alike(kind: type[Value], number: Any, mode: str) -> None:
+    calls = [lambda label=label: kind(number, label) for label in ("", "x", None, ("x",), np.str_("x"))]
+    calls += [lambda: kind(number), lambda: kind(data=number, label="y")]
+    with MODES[mode]():
+        quick = [told(call) for call in calls]
+        with unbound():
+            assert [told(call) for call in calls] == quick
 
 
 def test_leaves_that_are_made_fast_are_logged_as_others_are() -> None:
