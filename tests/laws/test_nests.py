@@ -12,14 +12,14 @@ from itertools import chain
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 import autodiff
 from autodiff import Value, compile, value_and_grad
 from autodiff.compiler.backends.python import PythonBackend
 from autodiff.compiler.nests import meaning
-from autodiff.compiler.nests.schema import Header, Nests
+from autodiff.compiler.nests.schema import BOTH, DOT, PACK, SPREAD, UPDATE, Elementwise, Flat, Header, Nests, Sum
 from autodiff.compiler.program.program import Program
 from autodiff.testing import LoopProgram, loop_programs, programs
 from autodiff.testing.loops import WHOLE
@@ -98,9 +98,38 @@ def ragged(draw: st.DrawFn) -> Program:
         slots += count
         instructions += [("relu", [slots - 1 - i]) for i in range(count)]
         slots += count
-    outputs = range(inputs + 3, slots)
     varying = bytes(draw(st.lists(st.sampled_from([0, 0, 1]), min_size=inputs, max_size=inputs)))
-    return Program.of(inputs, [-0.0, 0.0, 1.0], instructions, outputs, [slots - 1], b"\1", varying)
+    return settled(inputs, instructions, varying, [slots - 1])
+
+
+def settled(inputs: int, instructions: Sequence[Any], varying: bytes, guards: Sequence[int] = ()) -> Program:
+    """The program whose outputs are all results, plus 0.0, as traces end: nothing, -0.0, becomes a zero.
+
+    Until a nan comes up the kernels take strong sums for plain ones, and one of nothing for 0.0.
+    """
+    first, zero = inputs + 3, inputs + 1
+    ends = [("add", [first + i, zero]) for i in range(len(instructions))]
+    outputs = range(first + len(instructions), first + 2 * len(instructions))
+    constants = [-0.0, 0.0, 1.0]
+    return Program.of(inputs, constants, [*instructions, *ends], outputs, guards, bytes([1] * len(guards)), varying)
+
+
+@st.composite
+def matrices(draw: st.DrawFn) -> Program:
+    """Products of two matrices, each of them transposed or not; of rows where one of them varies, or both."""
+    rows, columns, length = (draw(st.sampled_from([1, 2, 3, 4, 6, 9])) for _ in range(3))
+    left, right = rows * length, columns * length
+    a_steps = draw(st.sampled_from([(length, 1), (1, rows)]))  # from row to row, and within one
+    b_steps = draw(st.sampled_from([(length, 1), (1, columns)]))
+    kind, start = draw(st.sampled_from(["products", "strong_products"])), left + right + draw(st.integers(0, 1))
+
+    def terms(i: int, j: int) -> list[int]:
+        pairs = [(i * a_steps[0] + k * a_steps[1], left + j * b_steps[0] + k * b_steps[1]) for k in range(length)]
+        return [x for pair in pairs for x in pair]
+
+    sums = [(kind, [start, *terms(i, j)]) for i in range(rows) for j in range(columns)]
+    wide = draw(st.sampled_from([(0, 0), (0, 0), (0, 1), (1, 0), (1, 1)]))
+    return settled(left + right, sums, bytes([wide[0]] * left + [wide[1]] * right))
 
 
 def numbers_for(
@@ -164,7 +193,7 @@ class Ways:
 
 COUNTS = st.sampled_from([1, 2, 7, 32, 33, 70])  # parts of a block of rows, a block, several
 RANDOM = st.randoms(use_true_random=False)
-EXACT = st.one_of(loops(), loops(ROUNDED), graphs(ROUNDED), ragged())
+EXACT = st.one_of(loops(), loops(ROUNDED), graphs(ROUNDED), ragged(), matrices())
 MORE = settings(max_examples=2 * settings().max_examples)
 
 
@@ -203,3 +232,29 @@ def test_elementary_functions_differ_in_last_bits_alone(program: Program, count:
         return
     expected, found = ways.by_meaning()[0], ways.by_kernels()[0]
     assert np.allclose(found, expected, 1e-9, 1e-9)
+
+
+def test_every_kind_of_nest_comes_up() -> None:
+    """Else the laws would hold of less than they say."""
+    kinds = set[Any]()
+
+    @settings(max_examples=200, derandomize=True, database=None, phases=[Phase.generate])
+    @given(st.one_of(loops(), loops(ROUNDED), ragged(), matrices()))
+    def collect(program: Program) -> None:
+        for reduction in (None, "sum"):
+            for nest in NumbaBackend(program, reduction).nests.decoded():
+                kinds.add(type(nest))
+                if isinstance(nest, Sum):
+                    kinds.update([("strong", nest.strong), ("a total", nest.start is None)])
+                    kinds.update([(run.form, run.listed) for run in nest.runs if nest.start is not None])
+                    kinds.update([("swapped", run.swapped) for run in nest.runs if nest.strong])
+                elif isinstance(nest, Elementwise):
+                    kinds.update([("operands", len(nest.operands)), ("loops", sum(n > 1 for n in nest.loops))])
+
+    collect()
+    runs = {(form, False) for form in (UPDATE, BOTH, DOT, PACK, SPREAD)} | {
+        (form, True) for form in (UPDATE, BOTH, DOT)
+    }
+    both = {(name, truth) for name in ("strong", "a total", "swapped") for truth in (False, True)}
+    elementwise = {("operands", n) for n in (1, 2)} | {("loops", n) for n in (1, 2, 3)}
+    assert kinds >= {Flat, Elementwise, Sum} | runs | both | elementwise

@@ -6,6 +6,8 @@ a law holds them to this one, number by number.
 A sum adds its terms to its start one by one: run after run, and in a run by k. A total over rows goes on from row to
 row in their order, block after block.
 
+Kernels take strong sums for plain ones until a nan comes up: one of nothing is 0.0 then, not -0.0. No trace shows it.
+
     >>> from autodiff.compiler.nests.schema import Affine, Elementwise, Loops
     >>> v = [2.0, 3.0, 5.0, 0.0, 0.0]  # two products by v[0]
     >>> out, a, b = Affine(3, 0, 0, 1, 0), Affine(1, 0, 0, 1, 0), Affine(0, 0, 0, 0, 0)
