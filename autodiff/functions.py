@@ -27,7 +27,7 @@ Number = Value | float
 
 
 def leaky_relu(x: Number, slope: Number = 0.01) -> Any:
-    """Return x where x > 0, slope * x elsewhere; the derivative at 0 is the slope.
+    """x where x > 0, slope * x elsewhere; the derivative at 0 is the slope.
 
     >>> leaky_relu(-2.0)
     -0.02
@@ -36,7 +36,7 @@ def leaky_relu(x: Number, slope: Number = 0.01) -> Any:
 
 
 def elu(x: Number, alpha: Number = 1.0) -> Any:
-    """Return x where x > 0, alpha * (e^x - 1) elsewhere; the derivative at 0 is alpha.
+    """x where x > 0, alpha * (e^x - 1) elsewhere; the derivative at 0 is alpha.
 
     Source: Clevert et al., Fast and accurate deep network learning by exponential linear units, 2015.
 
@@ -47,7 +47,7 @@ def elu(x: Number, alpha: Number = 1.0) -> Any:
 
 
 def clip(x: Number, low: Number, high: Number) -> Any:
-    """Return x, at least low and at most high (high wins if low is larger); the derivative is 1 at the bounds.
+    """x, at least low and at most high (high wins if low is larger); the derivative is 1 at the bounds.
 
     >>> clip(7.0, 0.0, 5.0)
     5.0
@@ -56,7 +56,7 @@ def clip(x: Number, low: Number, high: Number) -> Any:
 
 
 def where(condition: Any, x: Any, y: Any) -> Any:
-    """Return x if condition is true, else y, as one node: the branch not taken contributes nothing to a gradient.
+    """x if condition is true, else y, as one node: the branch not taken contributes nothing to a gradient.
 
     The condition is a bool or a number, or a Value (true unless 0); it has no gradient.
 
@@ -77,7 +77,7 @@ _BY_PLACE = {"dot", "softmax", "log_softmax"}  # where it matters which number s
 
 
 def _listed(name: str, values: Iterable[Any], *more: Any, at_least: int = 0) -> list[Any]:
-    """Return the numbers as a list; raise for what is no list of numbers, or too short, or more than one argument."""
+    """The numbers as a list. Raises for anything but one list of numbers that is long enough."""
     if more:
         or_else = f", or {_OF_TWO[name]}" if name in _OF_TWO and len(more) == 1 else ""
         raise TypeError(f"{name} takes a list of numbers, got {1 + len(more)} arguments; write {name}([x, y]){or_else}")
@@ -93,7 +93,7 @@ def _listed(name: str, values: Iterable[Any], *more: Any, at_least: int = 0) -> 
 
 
 def sum(values: Iterable[Any], *more: Never) -> Any:
-    """Return the sum of a list, as one node; 0.0 for an empty one.
+    """The sum of a list, as one node; 0.0 for an empty one.
 
     >>> sum([1.0, 2.0, 3.0])
     6.0
@@ -103,7 +103,7 @@ def sum(values: Iterable[Any], *more: Never) -> Any:
 
 
 def prod(values: Iterable[Any], *more: Never) -> Any:
-    """Return the product of a list, as one node; 1.0 for an empty one. Exact gradients where factors are 0.
+    """The product of a list, as one node; 1.0 for an empty one. Exact gradients where factors are 0.
 
     >>> x, y = Value(0.0), Value(5.0)
     >>> prod([x, y, 2.0]).backward()
@@ -115,7 +115,7 @@ def prod(values: Iterable[Any], *more: Never) -> Any:
 
 
 def mean(values: Iterable[Any], *more: Never) -> Any:
-    """Return the arithmetic mean of a list, as one node. Raises ValueError if it is empty.
+    """The arithmetic mean of a list, as one node. Raises ValueError if it is empty.
 
     >>> mean([1.0, 2.0, 6.0])
     3.0
@@ -124,7 +124,7 @@ def mean(values: Iterable[Any], *more: Never) -> Any:
 
 
 def dot(w: Iterable[Any], x: Iterable[Any]) -> Any:
-    """Return w1 x1 + w2 x2 + ... as one node, whose operands are w's, then x's; 0.0 for empty lists.
+    """w1 x1 + w2 x2 + ... as one node, whose operands are w's, then x's; 0.0 for empty lists.
 
     Raises ValueError if the lengths differ.
 
@@ -142,7 +142,7 @@ def dot(w: Iterable[Any], x: Iterable[Any]) -> Any:
 
 
 def norm(values: Iterable[Any], *more: Never) -> Any:
-    """Return the Euclidean length of a list, as one node, without overflow; 0.0 for an empty one.
+    """The Euclidean length of a list, as one node, without overflow; 0.0 for an empty one.
 
     All derivatives at the zero vector are 0, which has no direction. Write dot(x, x) for the square of a length: it is
     smooth there, too, with the second derivative 2.
@@ -155,7 +155,7 @@ def norm(values: Iterable[Any], *more: Never) -> Any:
 
 
 def max(values: Iterable[Any], *more: Never) -> Any:
-    """Return the largest of a list, as one node; k equal ones have derivative 1/k each. Raises ValueError if empty.
+    """The largest of a list, as one node; k equal ones have derivative 1/k each. Raises ValueError if empty.
 
     >>> max([1.0, 3.0, 2.0])
     3.0
@@ -164,7 +164,7 @@ def max(values: Iterable[Any], *more: Never) -> Any:
 
 
 def min(values: Iterable[Any], *more: Never) -> Any:
-    """Return the smallest of a list, as one node; k equal ones have derivative 1/k each. Raises ValueError if empty.
+    """The smallest of a list, as one node; k equal ones have derivative 1/k each. Raises ValueError if empty.
 
     >>> min([1.0, 3.0, 2.0])
     1.0
@@ -173,7 +173,7 @@ def min(values: Iterable[Any], *more: Never) -> Any:
 
 
 def logsumexp(values: Iterable[Any], *more: Never) -> Any:
-    """Return log(e^x1 + e^x2 + ...) of a list, as one node, without overflow. Raises ValueError if empty.
+    """log(e^x1 + e^x2 + ...) of a list, as one node, without overflow. Raises ValueError if empty.
 
     Source: Blanchard, Higham and Higham, Accurately computing the log-sum-exp and softmax functions, 2021.
 
@@ -184,7 +184,7 @@ def logsumexp(values: Iterable[Any], *more: Never) -> Any:
 
 
 def softmax(values: Iterable[Any], *more: Never) -> list[Any]:
-    """Return the list of e^xi / (e^x1 + e^x2 + ...): as many nodes, which share one logsumexp.
+    """The list of e^xi / (e^x1 + e^x2 + ...): as many nodes, which share one logsumexp.
 
     The derivative of a result p in its own xi is p (1 - p), of which the difference rounds: where p is 1 to the last
     bit, it is 0. That of log(p), 1 - p, likewise.
@@ -196,7 +196,7 @@ def softmax(values: Iterable[Any], *more: Never) -> list[Any]:
 
 
 def log_softmax(values: Iterable[Any], *more: Never) -> list[Any]:
-    """Return the list of xi - log(e^x1 + e^x2 + ...): as many nodes, which share one logsumexp.
+    """The list of xi - log(e^x1 + e^x2 + ...): as many nodes, which share one logsumexp.
 
     >>> log_softmax([1000.0, 0.0])
     [0.0, -1000.0]
@@ -223,7 +223,7 @@ def primitive(
     symbol: str | None = None,
     domain: Domain | Sequence[tuple[float, float]] | None = None,
 ) -> Primitive:
-    """Return a primitive of your own: a function of Values and numbers, recorded as one node.
+    """A primitive of your own: a function of Values and numbers, recorded as one node.
 
     Args:
         name: an identifier; what drawings, repr and errors call it. To pickle graphs that hold it, keep it in a

@@ -164,7 +164,7 @@ class Primitive:
         return count > 0 and self.facts.parity in (None, count % 2)
 
     def example(self) -> tuple[float, ...]:
-        """Return operands from the domain, round numbers: what the example in the documentation is made of.
+        """Round numbers from the domain: the operands of the example in the documentation.
 
         >>> from autodiff.primitives import arccosh, pow
         >>> arccosh.example(), pow.example()
@@ -178,7 +178,7 @@ class Primitive:
         return tuple(operands)
 
     def local_gradients(self, out: Any, *operands: Any) -> tuple[Any, ...]:
-        """Return d(out)/d(operand) for each operand, in the kind of number the operands are.
+        """d(out)/d(operand) for each operand, in the kind of number that the operands are.
 
         >>> from autodiff.primitives import mul
         >>> mul.local_gradients(6.0, 2.0, 3.0)
