@@ -51,7 +51,7 @@ compiler/versions                                         # and which of several
 compiler/rows  compiler/prepared
 compiler
 
-nn/hints  nn/lists  nn/optional  nn/tables                 # neural networks: what knows of no module
+nn/hints  nn/lists  nn/optional  nn/tables                # neural networks: what knows of no module
 nn/init  nn/modules
 nn/losses
 nn/layers  nn/metrics
