@@ -138,8 +138,8 @@ def passed_on(node: Any) -> list[tuple[Any, float]]:
 
     >>> from autodiff import Value
     >>> x = Value(3.0)
-    >>> passed_on(x * x) == [(x, 3.0), (x, 3.0)], passed_on(x * 0.0), passed_on(2.0 * x) == [(x, 2.0)]
-    (True, [], True)
+    >>> passed_on(x * x) == [(x, 3.0), (x, 3.0)], passed_on(2.0 * x) == [(x, 2.0)]
+    (True, True)
     """
     edges = zip(node.operands, recorded(node), strict=True)
     return [(x, local) for x, local in edges if type(x) is not float and local is not NOTHING]
