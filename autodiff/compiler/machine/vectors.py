@@ -12,7 +12,8 @@ from numba import njit, types
 from numba.core.cgutils import get_or_insert_function
 from numba.extending import intrinsic, models, register_model
 
-WIDTH = 8
+WIDTH = 8  # numbers in a vector
+BYTES = 8  # of a number
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 _DOUBLE, _INT, _INT32, _BYTE = ir.DoubleType(), ir.IntType(64), ir.IntType(32), ir.IntType(8)

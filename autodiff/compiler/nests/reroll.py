@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from autodiff.compiler.machine.vectors import BYTES
 from autodiff.compiler.nests.instructions import COMMON, IN_LANES, TOTAL, Instructions
 from autodiff.compiler.nests.loops import looped
 from autodiff.compiler.nests.schema import Copies, Header, Nests
@@ -104,7 +105,7 @@ def _memory(known: _Analysis, lanes: int) -> _Memory:
     totals_at = inputs + len(known.constants) + shared_results
     lanes_at = _aligned(totals_at + 2 * totals)
     wide = wide_inputs + wide_results
-    while lanes > _ALIGNED and wide * lanes * 8 > _MOST_BYTES:
+    while lanes > _ALIGNED and wide * lanes * BYTES > _MOST_BYTES:
         lanes //= 2
     one = inputs + len(known.constants) - 1
     room_at = _aligned(lanes_at + wide * lanes)

@@ -6,7 +6,7 @@ To the interpreter a lane is one more innermost loop.
 """
 
 from autodiff.compiler.backends.kernels.runs import plus_strongly
-from autodiff.compiler.machine.vectors import call, entry, get, integer, kernel, number, part, put, put_byte
+from autodiff.compiler.machine.vectors import BYTES, call, entry, get, integer, kernel, number, part, put, put_byte
 from autodiff.compiler.nests.encoding import copies_at, guard_at, loops_at, out_at, place_at, turned, watched_at
 from autodiff.compiler.nests.schema import (
     COPIES,
@@ -220,7 +220,7 @@ def _run_block(h: int, p: int, given: int, row: int, active: int, careful: int) 
 def _write_block(h: int, p: int, row: int, active: int, out: int) -> bool:
     width, broken = number(h, Header.OUTPUT_WIDTH), False
     for lane in range(active):
-        broken = _write(h, p, lane, out + 8 * (row + lane) * width) or broken
+        broken = _write(h, p, lane, out + BYTES * (row + lane) * width) or broken
     return broken
 
 
@@ -245,7 +245,7 @@ def _run_chunk(h: int, p: int, given: int, out: int, chunk: int, careful: int) -
                 put_byte(holds, row + lane, _guards_hold(h, p, lane))
         row += lanes
     if reduced:
-        broken = _write(h, p, integer(0), out + 8 * chunk * number(h, Header.OUTPUT_WIDTH)) or broken
+        broken = _write(h, p, integer(0), out + BYTES * chunk * number(h, Header.OUTPUT_WIDTH)) or broken
     return broken and strong != 0
 
 
