@@ -367,6 +367,8 @@ def bind() -> None:
     """Put the fast paths in the place of the plain ones."""
     for owner, name, path in _PATHS:
         setattr(owner, name, path)
+        if owner is Value:
+            getattr(path, "__func__", path).__qualname__ = f"Value.{name}"  # what Python's own errors call it
 
 
 def unbind() -> None:

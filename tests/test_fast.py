@@ -289,6 +289,13 @@ def test_a_leaf_is_made_alike(kind: type[Value], number: Any, mode: str) -> None
             assert [told(call) for call in calls] == quick
 
 
+def test_errors_and_help_call_a_fast_method_by_the_name_of_the_plain_one() -> None:
+    with pytest.raises(TypeError, match=r"^Value\.__init__\(\) missing 1 required positional argument: 'data'$"):
+        Value()  # type: ignore[call-arg]
+    assert Value.__mul__.__qualname__ == "Value.__mul__"
+    assert Value.__apply__.__qualname__ == "Value.__apply__"
+
+
 def test_leaves_that_are_made_fast_are_logged_as_others_are() -> None:
     from autodiff.modes import new_leaves
 
