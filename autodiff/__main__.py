@@ -51,7 +51,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Return the options; a mistake in them ends the program, with status 2."""
+    """The options; a mistake in them ends the program, with status 2."""
     functions = textwrap.fill(" ".join(FUNCTIONS), 110, initial_indent="  ", subsequent_indent="  ")
     parser = _Parser(
         prog="python -m autodiff",

@@ -225,16 +225,8 @@ def _blank(kind: type, data: float, grad: float, label: str, source: Any) -> Any
 
 
 _Attributes = dict[str, Any] | None
-_OURS = {
-    "_label",
-    "_model",
-    "data",
-    "grad",
-    "local_gradients",
-    "op",
-    "operands",
-    "source",
-}  # a model is not a part of a graph
+# All that a record keeps, and the model, which is not a part of a graph.
+_OURS = {"_label", "_model", "data", "grad", "local_gradients", "op", "operands", "source"}
 
 
 @lru_cache

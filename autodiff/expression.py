@@ -1,8 +1,8 @@
 """Expressions in text: `parse("tanh(w*x + b)")` returns the function of Values, or of numbers, that it stands for.
 
 The text is read by `ast` and never run: what is not a name, number, operator or function of the table is refused, with
-its position and what to write instead. An expression is kept as a list of steps for a machine with a stack, so neither
-reading nor evaluating one recurses, and numbers are floats from the start: `9**9**9` is inf, at once.
+its position and what to write instead. An expression is kept as a list of instructions for a machine with a stack, so
+neither reading nor evaluating one recurses, and numbers are floats from the start: `9**9**9` is inf, at once.
 
     >>> from autodiff import Value
     >>> f = parse("tanh(w*x + b)")
@@ -109,8 +109,8 @@ _COMPARISONS: dict[type, Callable[..., Any]] = {
 }
 
 
-class Step(NamedTuple):
-    """One step of the machine: push a number or the value of a name, or call with so many from the end of the stack."""
+class Instruction(NamedTuple):
+    """Push a number or the value of a name, or call with so many operands from the end of the stack."""
 
     call: Callable[..., Any] | None
     operands: int
@@ -130,10 +130,10 @@ class Expression:
     (Expression('x**2 + y'), 10.0)
     """
 
-    def __init__(self, text: str, steps: list[Step]) -> None:
+    def __init__(self, text: str, instructions: list[Instruction]) -> None:
         self.text = text
-        self._steps = steps
-        names = dict.fromkeys(step.push for step in steps if isinstance(step.push, str))
+        self._instructions = instructions
+        names = dict.fromkeys(one.push for one in instructions if isinstance(one.push, str))
         self.names = tuple(name for name in names if name not in CONSTANTS)
         self.constants = tuple(name for name in names if name in CONSTANTS)
 
@@ -143,7 +143,7 @@ class Expression:
             raise TypeError(f"{self!r} takes {', '.join(self.names) or 'no names'}, got {', '.join(numbers) or 'none'}")
         numbers = {**CONSTANTS, **numbers}
         stack: list[Any] = []
-        for call, operands, push in self._steps:
+        for call, operands, push in self._instructions:
             if call is None:
                 stack.append(numbers[push] if isinstance(push, str) else push)
             else:
@@ -183,30 +183,31 @@ def parse(text: str) -> Expression:
         raise ExpressionError("there is nothing here to evaluate", text, advice=ALLOWED)
     if len(text) > LONGEST:
         raise ExpressionError(f"an expression has at most {LONGEST:,} characters, got {len(text):,}", text, 1, LONGEST)
-    return Expression(text, _Reader(text).steps())
+    return Expression(text, _Reader(text).instructions())
 
 
-_Reading = tuple[Step, str, list[tuple[ast.expr, str]]]  # a node's step, what it gives, its parts with what they are to
+# A node's instruction, the kind of its result, and its parts, each with the kind that it is to have.
+_Parsed = tuple[Instruction, str, list[tuple[ast.expr, str]]]
 
 
 class _Reader:
-    """Turns the syntax tree of a text into steps, or says where it cannot."""
+    """Turns the syntax tree of a text into instructions, or says where it cannot."""
 
     def __init__(self, text: str) -> None:
         self.text = text
 
-    def steps(self) -> list[Step]:
-        """The steps, those of each node after those of its parts."""
-        steps: list[Step] = []
+    def instructions(self) -> list[Instruction]:
+        """The instructions, those of each node after those of its parts."""
+        instructions: list[Instruction] = []
         pending: list[tuple[ast.expr, str]] = [(self._tree(), NUMBER)]
-        while pending:  # from the last part to the first, each before its own parts: the reverse of the order of steps
+        while pending:  # from the last part to the first, each before its own parts: the reverse of their order
             node, wanted = pending.pop()
-            step, gives, parts = self._read(node)
+            instruction, gives, parts = self._read(node)
             if gives != wanted and (gives, wanted) != (NUMBER, CONDITION):
                 raise self._misplaced(node, gives, wanted)
-            steps.append(step)
+            instructions.append(instruction)
             pending += parts
-        return steps[::-1]
+        return instructions[::-1]
 
     def _tree(self) -> ast.expr:
         try:
@@ -222,20 +223,20 @@ class _Reader:
         except ValueError as error:  # a null byte, half a surrogate pair
             raise ExpressionError(f"this is no text: {error}", self.text) from None
 
-    def _read(self, node: ast.expr) -> _Reading:
+    def _read(self, node: ast.expr) -> _Parsed:
         match node:
             case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
-                return Step(None, 0, self._float(node, number)), NUMBER, []
+                return Instruction(None, 0, self._float(node, number)), NUMBER, []
             case ast.Name(id=name):
                 if name in FUNCTIONS:
                     raise self._error(node, f"{name} is a function; call it, as in {self._example(name)}")
-                return Step(None, 0, name), NUMBER, []
+                return Instruction(None, 0, name), NUMBER, []
             case ast.BinOp(left, op, right) if type(op) in _BINARY:
-                return Step(_BINARY[type(op)], 2), NUMBER, [(left, NUMBER), (right, NUMBER)]
+                return Instruction(_BINARY[type(op)], 2), NUMBER, [(left, NUMBER), (right, NUMBER)]
             case ast.UnaryOp(op, operand) if type(op) in _UNARY:
-                return Step(_UNARY[type(op)], 1), NUMBER, [(operand, NUMBER)]
+                return Instruction(_UNARY[type(op)], 1), NUMBER, [(operand, NUMBER)]
             case ast.Compare(left, [op], [right]) if type(op) in _COMPARISONS:
-                return Step(_COMPARISONS[type(op)], 2), CONDITION, [(left, NUMBER), (right, NUMBER)]
+                return Instruction(_COMPARISONS[type(op)], 2), CONDITION, [(left, NUMBER), (right, NUMBER)]
             case ast.BinOp(op=ast.BitXor()):
                 raise self._error(node, "^ is no power here; write **, as in x**2")
             case ast.Call(func=ast.Constant() | ast.BinOp() | ast.UnaryOp() | ast.Call()):
@@ -243,15 +244,15 @@ class _Reader:
             case ast.Call(ast.Name(name), arguments, []):
                 return self._call(node, name, arguments)
             case ast.List(elements) if elements:
-                return Step(lambda *xs: list(xs), len(elements)), LIST, [(x, NUMBER) for x in elements]
+                return Instruction(lambda *xs: list(xs), len(elements)), LIST, [(x, NUMBER) for x in elements]
             case ast.Subscript(inner, ast.Constant(value=int() as index)) if isinstance(inner, (ast.List, ast.Call)):
                 size = _size(inner)
                 if size is not None and index >= size:
                     raise self._error(node.slice, f"this list has {size} numbers, counted from 0")
-                return Step(lambda xs: xs[index], 1), NUMBER, [(inner, LIST)]
+                return Instruction(lambda xs: xs[index], 1), NUMBER, [(inner, LIST)]
         raise self._error(node, f"{_called(node)} has no place here", ALLOWED)
 
-    def _call(self, node: ast.Call, name: str, arguments: list[ast.expr]) -> _Reading:
+    def _call(self, node: ast.Call, name: str, arguments: list[ast.expr]) -> _Parsed:
         if name not in FUNCTIONS:
             remark = hint(name, FUNCTIONS, {k: v for k, v in ELSEWHERE.items() if v in FUNCTIONS})
             if not remark and (len(name) == 1 or name in CONSTANTS):
@@ -269,7 +270,7 @@ class _Reader:
         kinds = [function.takes] * len(arguments)
         if name == "where":
             kinds[0] = CONDITION
-        return Step(function.call, len(arguments)), function.gives, list(zip(arguments, kinds, strict=True))
+        return Instruction(function.call, len(arguments)), function.gives, list(zip(arguments, kinds, strict=True))
 
     def _float(self, node: ast.expr, number: float) -> float:
         try:

@@ -1,4 +1,4 @@
-"""The hot paths, written out: methods of Value and parts of the backward pass, several times as fast as the plain ones.
+"""The hottest operations, written out: methods of Value and parts of the backward pass, several times as fast.
 
 Each does what the plain one does that it stands for (`value.py`, `number.py`, `backprop.py`), to the last bit, where
 everything is ordinary: exact Values and floats, and nothing ambient. For all else it steps aside, to the table.
@@ -353,22 +353,22 @@ def sound_order(root: Any) -> list[Any]:
 
 # --- the door ---
 
-_PATHS: list[tuple[Any, str, Any]] = [
+_FAST_ONES: list[tuple[Any, str, Any]] = [
     *[(Value, name, method) for name, method in vars(Methods).items() if callable(method) and name != "__hash__"],
     (Value, "__apply__", classmethod(apply)),
     (value, "result_leaf", result_leaf),
     (backprop, "add_gradients", add_gradients),
     (backprop, "sound_order", sound_order),
 ]
-_PLAIN_ONES = [(owner, name, vars(owner).get(name)) for owner, name, _ in _PATHS]  # None for one that is inherited
+_PLAIN_ONES = [(owner, name, vars(owner).get(name)) for owner, name, _ in _FAST_ONES]  # None for one that is inherited
 
 
 def bind() -> None:
-    """Put the fast paths in the place of the plain ones."""
-    for owner, name, path in _PATHS:
-        setattr(owner, name, path)
+    """Put the fast ones in the place of the plain ones."""
+    for owner, name, fast in _FAST_ONES:
+        setattr(owner, name, fast)
         if owner is Value:
-            getattr(path, "__func__", path).__qualname__ = f"Value.{name}"  # what Python's own errors call it
+            getattr(fast, "__func__", fast).__qualname__ = f"Value.{name}"  # what Python's own errors call it
 
 
 def unbind() -> None:

@@ -152,7 +152,7 @@ ELSEWHERE_ON_VALUES: Mapping[str, str] = {
 
 @lru_cache(maxsize=256)  # hasattr(x, name) in a loop asks the same again and again
 def near(name: str, names: tuple[str, ...]) -> str | None:
-    """Return the name most like a misspelt one, None if none is like it.
+    """The name most like a misspelt one, None if none is like it.
 
     >>> near("sofmax", ("sin", "softmax")), near("qqq", ("sin", "softmax"))
     ('softmax', None)
@@ -167,7 +167,7 @@ def near(name: str, names: tuple[str, ...]) -> str | None:
 
 
 def hint(name: str, names: Iterable[str], elsewhere: Mapping[str, str]) -> str:
-    """Return "; did you mean ...?" or another remark to append to an error about a name, "" if there is none.
+    """The remark to append to an error about a name: "; did you mean ...?" or another, "" if there is none.
 
     >>> hint("asin", [], ELSEWHERE), hint("round", [], ELSEWHERE), hint("qqq", [], ELSEWHERE)
     ("; did you mean 'arcsin'?", "; it is Python's own: round(x, digits)", '')
@@ -179,7 +179,7 @@ def hint(name: str, names: Iterable[str], elsewhere: Mapping[str, str]) -> str:
 
 
 def missing(owner: str, name: str, names: Iterable[str], elsewhere: Mapping[str, str]) -> AttributeError:
-    """Return the AttributeError to raise for a name that `owner` does not have.
+    """The AttributeError to raise for a name that `owner` does not have.
 
     Args:
         owner: what the error calls it, such as "'Value' object".
@@ -211,7 +211,7 @@ ARGUMENTS_ELSEWHERE: Mapping[str, str] = {
 
 
 def unexpected(owner: str, takes: str, named: Iterable[str], positional: int = 0) -> TypeError:
-    """Return the TypeError to raise for arguments that a function does not take, by name or too many.
+    """The TypeError to raise for arguments that a function does not take, by name or too many.
 
     Args:
         owner: what the error calls the function, such as "backward()".

@@ -1,4 +1,4 @@
-"""The hot paths: each is the plain one to the last bit, whatever it is given."""
+"""The hottest operations, written out: each is the plain one to the last bit, whatever it is given."""
 
 import math
 import operator
@@ -64,7 +64,7 @@ MODES: dict[str, Callable[[], Any]] = {
     "record_source": ad.record_source,
 }
 ARITHMETIC = [operator.add, operator.sub, operator.mul, operator.truediv]
-OPERATORS = [name for owner, name, _ in fast._PATHS if owner is Value and name not in ("__apply__", "__init__")]
+OPERATORS = [name for owner, name, _ in fast._FAST_ONES if owner is Value and name not in ("__apply__", "__init__")]
 
 
 def told(make: Callable[[], Any]) -> Any:
@@ -82,7 +82,7 @@ def told(make: Callable[[], Any]) -> Any:
     return type(made), type(made.data), made.op, operands, zeros, numbers, made.label, is_forgotten, bool(made.source)
 
 
-def test_there_are_fast_paths_for_the_hot_operators_and_all_comparisons() -> None:
+def test_the_hot_operators_and_all_comparisons_are_written_out() -> None:
     assert {"__add__", "__rmul__", "__truediv__", "__neg__", "__pow__", "__eq__", "__ge__"} <= set(OPERATORS)
     assert len(OPERATORS) == 16
     assert all(getattr(Value, name) is vars(fast.Methods)[name] for name in OPERATORS)
@@ -193,7 +193,7 @@ def test_the_pass_over_a_program_is_the_chain_rule_to_the_bit(program: Any, data
 
 
 @given(programs(max_steps=12), st.data())
-def test_programs_are_the_same_without_the_fast_paths(program: Any, data: st.DataObject) -> None:
+def test_programs_are_the_same_without_the_fast_ones(program: Any, data: st.DataObject) -> None:
     n = len(program.leaves)
     point = data.draw(st.lists(st.sampled_from(FLOATS), min_size=n, max_size=n))
 

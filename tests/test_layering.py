@@ -7,7 +7,9 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+from pkgutil import resolve_name
 
 import pytest
 
@@ -29,7 +31,7 @@ number                                                    # what Python asks of 
 backprop                                                  # a reverse sweep that adds to grad
 copying
 value                                                     # Value: all of the above in one class
-fast                                                      # its hot paths, written out
+fast                                                      # its hottest operations, written out
 functions                                                 # functions of numbers, Values and lists
 structures                                                # many numbers as one argument
 transforms/sweeps                                         # rules read again, on data as it is now
@@ -211,6 +213,22 @@ def test_files_that_the_settings_name_are_there() -> None:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mutmut"]
     for pattern in settings["only_mutate"] + settings["pytest_add_cli_args_test_selection"]:
         assert list(ROOT.glob(pattern)), f"pyproject.toml names {pattern}, which is not there"
+
+
+PACKAGES = {folder.name: place(folder.parent).replace("/", ".").strip(".") for folder in FOLDERS}
+
+
+@pytest.mark.parametrize("path", [*MODULES, ROOT / "README.md"], ids=place)
+def test_files_and_modules_that_are_mentioned_are_there(path: Path) -> None:
+    """Files such as `chain.py` and `primitives/`; modules and what is in them, such as `passes.order` and `nn.fit`."""
+    for name in re.findall(r"`([\w./]+)`", path.read_text(encoding="utf-8")):
+        package = PACKAGES.get(name.partition(".")[0])
+        if name.endswith((".py", ".pyi", "/")):
+            assert list(ROOT.glob(name)) or list(ROOT.glob(f"*/**/{name}")), f"there is no {name}"
+        elif package is not None and re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)+", name):
+            module, _, last = f"{package}.{name}".strip(".").rpartition(".")
+            here = resolve_name(module)
+            assert hasattr(here, last) or find_spec(f"{module}.{last}"), f"there is no {name}"
 
 
 def test_the_readme_lists_the_rooms_from_the_ground_up() -> None:

@@ -126,7 +126,7 @@ def _chosen(f: Expression, point: Point, wrt: Sequence[str], order: int) -> list
 # --- derivatives, twice ---
 
 
-class _Row(NamedTuple):
+class _Comparison(NamedTuple):
     name: str
     exact: float
     numerical: float
@@ -134,7 +134,7 @@ class _Row(NamedTuple):
     is_wrong: bool
 
 
-def _rows(f: Expression, point: Point, chosen: Sequence[str], order: int) -> Iterator[list[_Row]]:
+def _rows(f: Expression, point: Point, chosen: Sequence[str], order: int) -> Iterator[list[_Comparison]]:
     """Yield the rows of the gradient and, of order 2, those of the Hessian's lower triangle."""
     if not chosen:
         return
@@ -144,16 +144,16 @@ def _rows(f: Expression, point: Point, chosen: Sequence[str], order: int) -> Ite
 
     numbers, structure = flatten(tuple(point[name] for name in chosen))
     first, *higher = verdicts(of_chosen, structure, numbers, order)
-    yield [_row(f"d/d{name}", verdict) for name, verdict in zip(chosen, first, strict=True)]
+    yield [_compared(f"d/d{name}", verdict) for name, verdict in zip(chosen, first, strict=True)]
     for second in higher:
         pairs = zip(product(enumerate(chosen), repeat=2), second, strict=True)
-        yield [_row(f"d²/d{a}d{b}" if i != j else f"d²/d{a}²", it) for ((i, a), (j, b)), it in pairs if j <= i]
+        yield [_compared(f"d²/d{a}d{b}" if i != j else f"d²/d{a}²", it) for ((i, a), (j, b)), it in pairs if j <= i]
 
 
-def _row(name: str, verdict: Verdict) -> _Row:
+def _compared(name: str, verdict: Verdict) -> _Comparison:
     d = verdict.derivative
     numerical = d.numerical.slope if verdict.exact is None else verdict.exact
-    return _Row(name, d.stored, numerical, _remark(verdict), verdict.outcome is Outcome.WRONG)
+    return _Comparison(name, d.stored, numerical, _remark(verdict), verdict.outcome is Outcome.WRONG)
 
 
 def _remark(verdict: Verdict) -> str:
@@ -168,7 +168,7 @@ def _remark(verdict: Verdict) -> str:
     return "not smooth here: differences decide nothing"
 
 
-def _compare(rows: list[_Row], heading: str) -> bool:
+def _compare(rows: list[_Comparison], heading: str) -> bool:
     """Print derivatives in columns, and whether they agree; return False if one differs."""
     cells = [(row.name, _number(row.exact), _number(row.numerical), row.remark) for row in rows]
     cells.insert(0, ("", heading, "numerical", ""))

@@ -58,7 +58,7 @@ def _is_infinite(x: Any) -> Any:
 
 
 def _is_negative(x: Any) -> Any:
-    """Whether the sign bit is set, which that of -0.0 is; a Value that is nan is taken as positive."""
+    """Whether the sign bit is set, as in -0.0; a Value that is nan is taken as positive."""
     if not is_value(x):
         return math.copysign(1.0, x) < 0.0
     return (x < 0.0) | ((x == 0.0) & (primitives.reciprocal(x) < 0.0))

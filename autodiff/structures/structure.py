@@ -119,8 +119,8 @@ NUMBER = Structure("number")
 def flatten(whole: Any, name: str = "the argument") -> tuple[list[Any], Structure]:
     """The numbers in `whole`, floats and Values, and how they stand together.
 
-    Raises TypeError, with its place, for anything that is not a number; a bool is none: nothing can be differentiated
-    in it.
+    Raises TypeError, with its place, for anything that is not a number. A bool is not one: nothing can be
+    differentiated in it.
     """
     numbers: list[Any] = []
     return numbers, _take_apart(whole, name, numbers, checked_number)

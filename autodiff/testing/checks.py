@@ -135,7 +135,7 @@ def assert_gradients_close(actual: Any, expected: Any, *, rtol: float = 1e-7, at
     They have the same form: nested lists, tuples, dicts, numpy arrays. Each number is within atol + rtol * |expected|
     of the expected one; an expected nan or infinity has to be met by the same. A Value stands for its data.
 
-    Raises TypeError for anything that is not a number, or a tolerance that is none; ValueError for a negative one.
+    Raises TypeError for anything that is not a number, in a structure or as a tolerance; ValueError for a negative one.
 
     >>> assert_gradients_close({"w": [1.0, 2.0]}, {"w": [1.0, 2.0 + 1e-9]})
     >>> assert_gradients_close([1.0, 2.0, 5.0], [1.0, 2.0, 3.0])  # doctest: +NORMALIZE_WHITESPACE

@@ -38,7 +38,7 @@ def finite_differences(f: Callable[..., Any], args: tuple[Any, ...], argnums: in
 
     Cost: some 15 to 30 evaluations of f for each number where f is smooth, about 100 where it is not.
 
-    Raises TypeError for args that are no tuple and for anything that is not a number; IndexError for argnums out of
+    Raises TypeError for args that are not a tuple and for anything that is not a number; IndexError for argnums out of
     range.
 
     Source: see `richardson`.

@@ -127,7 +127,7 @@ def at_a_step(f: Callable[[float], Any], x: float) -> Any:
         raise
 
 
-class _Row(NamedTuple):
+class _Entry(NamedTuple):
     """The best entry of a row."""
 
     step: float
@@ -148,16 +148,16 @@ class _Tableau:
         self.above: list[float] = []  # the row before: differences,
         self.means: list[float] = []  # and means of the two sides, less the value between them
         self.steps: list[float] = []  # of the rows before, the last one first
-        self.found: list[_Row] = []
-        self.rows: list[_Row] = []  # those found, but the last one, with a spread that its neighbours vouch for
-        self.best: _Row | None = None
+        self.found: list[_Entry] = []
+        self.rows: list[_Entry] = []  # those found, but the last one, with a spread that its neighbours vouch for
+        self.best: _Entry | None = None
 
     def add(self, step: float, difference: float, mean: float, rounding: float, steepness: float) -> None:
         """Append the row that begins with that difference."""
         if not math.isfinite(difference) or not math.isfinite(rounding):
             self.above, self.means, self.steps = [], [], []  # nothing is extrapolated across the edge of the domain
             return
-        row, means, found = [difference], [mean], _Row(step, difference, inf, rounding, steepness)
+        row, means, found = [difference], [mean], _Entry(step, difference, inf, rounding, steepness)
         neighbours = zip(self.above[:_COLUMNS], [*self.above[1:], inf], self.means, self.steps, strict=False)
         for coarser, before, coarser_mean, larger in neighbours:
             factor = 1.0 / ((larger / step) ** 2 - 1.0)
@@ -167,7 +167,7 @@ class _Tableau:
             means.append(mean)
             spread = max(abs(slope - left), abs(slope - coarser), abs(slope - before), abs(mean) / step)
             if spread < found.spread:
-                found = _Row(step, slope, spread, rounding, steepness)
+                found = _Entry(step, slope, spread, rounding, steepness)
         self.above, self.means, self.steps = row, means, [step, *self.steps[:_COLUMNS]]
         if found.spread < inf:
             self.found.append(found)

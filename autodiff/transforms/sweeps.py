@@ -37,7 +37,7 @@ def gradient(output: Value, inputs: Any) -> Any:
 
     What was not taken contributes nothing, as in `backward()`.
 
-    Raises TypeError for an output or inputs that are no Values.
+    Raises TypeError for an output or inputs that are not Values.
 
     >>> x, y = Value(2.0), Value(5.0)
     >>> z = x * x * y

@@ -166,7 +166,7 @@ def head(code: int, count: int) -> int:
     return code + (count << HEAD_COUNT)
 
 
-UPDATE, BOTH, DOT, PACK, SPREAD = range(5)  # forms of runs; `kernels.products` has their loops
+UPDATE, BOTH, DOT, PACK, SPREAD = range(5)  # forms of runs; `kernels.runs` has their loops
 
 # Copies, Guard and Watched: the fields in order.
 COPIES, GUARD, WATCHED = 4, 3, 2

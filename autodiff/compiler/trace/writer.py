@@ -16,7 +16,7 @@ from autodiff.value import Value
 
 
 def written(trace: Any, outputs: Sequence[Any], varying: bytes) -> Program:
-    """The program that gives these outputs: tracers, Values or floats. Fills in `trace.leaves`."""
+    """The program that gives these outputs: tracers, Values or floats. Fills in the `leaves` of the trace."""
     guards = [guard.condition for guard in trace.guards]
     interior = _outside(trace, [*outputs, *guards])
     inputs = len(trace.inputs) + len(trace.leaves)
