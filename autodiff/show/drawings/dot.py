@@ -47,9 +47,11 @@ def digraph(parts: Parts, looks: Looks) -> Digraph:
     frames: dict[Id | None, Digraph] = {None: made}
     frames |= {frame.id: _cluster(frame, looks.theme) for frame in parts.frames}
     for box in parts.boxes:
-        frames[box.frame].node(str(box.id), **_box(box, looks))
+        look = _box(box, looks)
+        frames[box.frame].node(look["id"], **look)
     for mark in parts.marks:
-        frames[mark.frame].node(str(mark.id), **_mark(mark, looks))
+        look = _mark(mark, looks)
+        frames[mark.frame].node(look["id"], **look)
     for frame in reversed(parts.frames):  # inner before outer: a frame is copied into the one around it
         frames[frame.parent].subgraph(frames[frame.id])
     for mark in parts.marks:

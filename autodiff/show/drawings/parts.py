@@ -44,11 +44,11 @@ class Id(NamedTuple):
     which: tuple[Union[int, "Id"], ...]
 
     def __str__(self) -> str:
-        return _LETTERS[self.element] + "-".join(map(str, self.which))
+        return _LETTERS[self.element] + "-".join([str(number) for number in self.which])
 
-    def sibling(self, element: Element, *position: int) -> "Id":
+    def sibling(self, element: Element, position: int | None = None) -> "Id":
         """The id of another element of the same number: of a Value's operation, or of the edge from an operand."""
-        return Id(element, self.which + position)
+        return Id(element, self.which if position is None else (*self.which, position))
 
 
 class Box(NamedTuple):
@@ -72,27 +72,43 @@ class Box(NamedTuple):
 class Mark(NamedTuple):
     """The operation that made the box `result`; a dead ReLU is flagged."""
 
-    id: Id
     operation: str
     symbol: str
     result: Id
     flag: str = ""
     frame: Id | None = None
 
+    @property
+    def id(self) -> Id:
+        """The id of the mark, which follows from the result's: ids that are kept cost the garbage collector time."""
+        return self.result.sibling("operation")
+
 
 class Edge(NamedTuple):
-    """A box as an operand of a mark, with d(result)/d(operand): empty for a constant, to which no gradient flows.
+    """A box as an operand of the box `result`, with d(result)/d(operand), which is empty for a constant.
 
-    `contribution` is the gain of the operand's grad: upstream x local. `mark` is a box where the operation is folded.
-    `times` says how many uses an edge to or from a folded box stands for.
+    `position` is the operand's, None if the edge stands for many uses, `times` of them: of constants, or to or from a
+    folded box. `contribution` is the gain of the operand's grad: upstream x local.
     """
 
-    id: Id
     operand: Id
-    mark: Id
+    result: Id
+    position: int | None
     local_gradient: str
     contribution: str = ""
     times: int = 1
+
+    @property
+    def mark(self) -> Id:
+        """The end of the edge: the mark of the operation that made the result, or a folded result itself."""
+        return self.result if self.result.element == "fold" else self.result.sibling("operation")
+
+    @property
+    def id(self) -> Id:
+        """The id of the edge, which follows from those of its ends."""
+        if "fold" in (self.operand.element, self.result.element):
+            return Id("uses", (self.operand, self.mark))
+        return self.result.sibling("operand", self.position)
 
 
 class Frame(NamedTuple):

@@ -63,7 +63,7 @@ class _Reader:
                 self._read(i, node)
         self._join()
         number = {id(self.nodes[i]): i for i in self.folding.wiring.roots}
-        between = [Edge(Id("uses", ends), *ends, "", times=times) for ends, times in self.between.items()]
+        between = [Edge(*ends, None, "", times=times) for ends, times in self.between.items()]
         return Parts(
             tuple(self.boxes),
             tuple(self.marks),
@@ -88,27 +88,26 @@ class _Reader:
         constants = operands.count(CONSTANT)
         many = bool(self.folding.groups) and constants > FEW_CONSTANTS
         if many:
-            self._constant(box.sibling("operand"), counted(constants, "constant"), frame, constants)
+            self._constant(box, None, counted(constants, "constant"), frame, constants)
         for k, j in enumerate(operands):
             if j != CONSTANT and self.group[j] is None:
                 self._operand(node, k, box, j)
             elif j == CONSTANT and not many:
-                self._constant(box.sibling("operand", k), shortened(node.operands[k]), frame)
+                self._constant(box, k, shortened(node.operands[k]), frame)
         if node.op is not None:
-            self.marks.append(Mark(box.sibling("operation"), node.op.name, node.op.symbol, box, _dead(node), frame))
+            self.marks.append(Mark(node.op.name, node.op.symbol, box, _dead(node), frame))
         self.boxes.append(self._box(box, node, frame))
 
-    def _constant(self, edge: Id, text: str, frame: Id | None, times: int = 1) -> None:
+    def _constant(self, result: Id, position: int | None, text: str, frame: Id | None, times: int = 1) -> None:
         """Put a constant, or many in one box, before the operation that it goes into."""
-        box = Box(edge.sibling("constant"), "constant", "", text, "", frame=frame)
+        box = Box(result.sibling("constant", position), "constant", "", text, "", frame=frame)
         self.boxes.append(box)
-        self.edges.append(Edge(edge, box.id, Id("operation", edge.which[:1]), "", times=times))
+        self.edges.append(Edge(box.id, result, position, "", times=times))
 
     def _operand(self, node: Value, k: int, box: Id, j: int) -> None:
         local = node.local_gradients[k]
         gained = self._contribution(node.grad, local, self.nodes[j].grad)
-        edge = Edge(box.sibling("operand", k), self.ids[j], box.sibling("operation"), shortened(local), gained)
-        self.edges.append(edge)
+        self.edges.append(Edge(self.ids[j], box, k, shortened(local), gained))
 
     def _contribution(self, upstream: Any, local: Any, arrived: Any) -> str:
         if not self.ran:
@@ -161,10 +160,9 @@ class _Reader:
             return
         ends = [self._end(i) for i in range(len(self.nodes))]
         for end, group, operands in zip(ends, self.group, self.folding.wiring.operands, strict=True):
-            into = end.sibling("operation") if group is None else end
             for j in operands:
                 if j != CONSTANT and ends[j] != end and (group is not None or self.group[j] is not None):
-                    self.between[ends[j], into] += 1
+                    self.between[ends[j], end] += 1
 
     def _frame(self, modules: Modules) -> Id | None:
         if not modules:

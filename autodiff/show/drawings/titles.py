@@ -17,18 +17,17 @@ from autodiff.show.words.text import at_most
 
 def titles(parts: Parts) -> dict[Id, str]:
     """The title of each element: boxes, marks, edges and frames."""
-    results = {mark.id: mark.result for mark in parts.marks}
     boxes = {box.id: box for box in parts.boxes}
 
     def called(end: Id) -> str:
-        box = boxes[results.get(end, end)]
+        box = boxes[end]
         return at_most(60, box.label.split("\n")[0] or box.data)
 
     found = {box.id: box_title(box) for box in parts.boxes}
     for mark in parts.marks:
         made = f"{mark.operation} makes {called(mark.result)}"
         found |= {mark.id: made + _noticed(mark), mark.result.sibling("result"): made}
-    found |= {edge.id: _edge_title(edge, called(edge.operand), called(edge.mark)) for edge in parts.edges}
+    found |= {edge.id: _edge_title(edge, called(edge.operand), called(edge.result)) for edge in parts.edges}
     return found | {frame.id: f"module {frame.title}" for frame in parts.frames}
 
 

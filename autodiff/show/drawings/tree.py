@@ -99,10 +99,9 @@ def _walk(parts: Parts) -> Iterator[tuple[_Entry, str]]:
 def _operands(parts: Parts) -> dict[Id, list[tuple[Box, str]]]:
     """The operands of each box, each with its local gradient."""
     boxes = {box.id: box for box in parts.boxes}
-    results = {mark.id: mark.result for mark in parts.marks}
     operands: dict[Id, list[tuple[Box, str]]] = {box: [] for box in boxes}
     for edge in parts.edges:
-        operands[results.get(edge.mark, edge.mark)].append((boxes[edge.operand], edge.local_gradient))
+        operands[edge.result].append((boxes[edge.operand], edge.local_gradient))
     return operands
 
 
