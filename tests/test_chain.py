@@ -99,6 +99,41 @@ def test_nothing_is_not_multiplied(nodes: list[Node]) -> None:
     assert forward(order, {nodes[0]: 1.0}, arithmetic=Strict()) == forward(order, {nodes[0]: 1.0})
 
 
+class Forgetful(Arithmetic):
+    """Products that are nothing wherever the local gradient is 2, and sums of what is something."""
+
+    def product(self, adjoint: float, local: float) -> float:
+        return NOTHING if local == 2.0 else adjoint * local
+
+    def sum(self, total: float, share: float) -> float:
+        assert total is not NOTHING
+        assert share is not NOTHING
+        return total + share
+
+
+@given(graphs(WHOLE))
+def test_a_product_that_is_nothing_is_as_a_local_gradient_that_is(nodes: list[Node]) -> None:
+    def without_twos(node: Any, among: Any = None) -> list[float]:
+        return [NOTHING if local == 2.0 else local for local in recorded(node)]
+
+    order = topological_order(nodes[-1])
+    for sweep, start in ((reverse, nodes[-1]), (forward, nodes[0])):
+        expected = sweep(order, {start: 1.0}, local_gradients=without_twos)  # type: ignore[operator]
+        assert sweep(order, {start: 1.0}, arithmetic=Forgetful()) == expected  # type: ignore[operator]
+
+
+@given(graphs(WHOLE))
+def test_local_gradients_that_do_not_matter_may_be_anything_and_seeds_stay(nodes: list[Node]) -> None:
+    def where_asked(node: Any, among: Any) -> list[Any]:
+        return [local if x in among else object() for x, local in zip(node.operands, recorded(node), strict=True)]
+
+    order = topological_order(nodes[-1])
+    inputs, seeds, tangents = nodes[:2], {nodes[-1]: 1.0}, {nodes[0]: 1.0}
+    assert reverse(order, seeds, inputs, where_asked) == reverse(order, seeds, inputs)
+    assert forward(order, tangents, where_asked) == forward(order, tangents)
+    assert (seeds, tangents) == ({nodes[-1]: 1.0}, {nodes[0]: 1.0})
+
+
 @given(graphs(WHOLE), st.data())
 def test_a_sweep_towards_some_inputs_gives_them_what_a_sweep_to_all_does(
     nodes: list[Node], data: st.DataObject

@@ -2,16 +2,23 @@
 
 import sys
 import threading
+from collections.abc import Callable
+from contextlib import nullcontext
+from fractions import Fraction
+from math import inf, nan
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import autodiff as ad
 from autodiff import Value, modes
+from autodiff.chain import NOTHING
 from autodiff.compiler import TracingError
 from autodiff.compiler.trace.tracers import Condition, Tracer
 from autodiff.compiler.trace.tracing import Trace
+from autodiff.value import operate
 
 
 def test_a_trace_is_a_reading() -> None:
@@ -55,6 +62,74 @@ def test_conditions_are_of_no_use_after_the_trace() -> None:
     for use in (lambda: one & other, lambda: one | True, lambda: bool(one)):
         with pytest.raises(TracingError, match="after its trace"):
             use()
+
+
+@pytest.mark.parametrize(
+    "combine",
+    [
+        ad.maximum,
+        ad.arctan2,
+        lambda x, y: ad.dot([x, 1.0], [y, 2.0]),
+        lambda x, y: x > y,
+        lambda x, y: ad.where(x, x, y),
+    ],
+    ids=["maximum", "arctan2", "dot", "comparison", "where"],
+)
+def test_a_tracer_of_another_call_is_refused_wherever_it_stands(combine: Callable[[Any, Any], Any]) -> None:
+    stranger = Trace().input(7.0)
+    for f in (lambda x: combine(x, stranger), lambda x: combine(stranger, x)):
+        with pytest.raises(TracingError, match="traced at another call"):
+            ad.compile(f, backend="python")(2.0)
+
+
+# --- the arithmetic of tracers, which is written out ---
+
+ARITHMETIC = {"add": ad.add, "sub": ad.sub, "mul": ad.mul, "truediv": ad.div, "pow": ad.pow}
+NUMBERS = [0.0, -0.0, 1.0, -2.5, 1e200, inf, nan, 0, 3, True, 10**400, NOTHING, Fraction(1, 3), np.float64(1.5)]
+REFUSED = ["text", None, [1.0], 2j, np.array([1.0, 2.0]), np.array(2.0)]
+OPERANDS: dict[str, Callable[[Trace], Any]] = {
+    **{f"{type(x).__name__} {x!s:.8}": lambda trace, x=x: x for x in [*NUMBERS, *REFUSED]},  # type: ignore[misc]
+    "tracer": lambda trace: trace.input(0.5),
+    "condition": lambda trace: trace.input(0.5) > 0.0,
+    "constant": lambda trace: Value(0.5),
+    "outside": lambda trace: OUTSIDE,
+    "stranger": lambda trace: Trace().input(0.5),
+}
+OUTSIDE = Value(0.5)
+
+
+@pytest.mark.parametrize("mode", [nullcontext, ad.no_grad], ids=["recorded", "no_grad"])
+@pytest.mark.parametrize("kind", OPERANDS)
+@pytest.mark.parametrize("swapped", [False, True], ids=["left", "right"])
+@pytest.mark.parametrize("name", ARITHMETIC)
+def test_the_arithmetic_of_tracers_is_that_of_the_table(name: str, swapped: bool, kind: str, mode: Any) -> None:
+    for number in (0.0, -0.0, 2.0, -3.0, inf, nan):
+        trace = Trace()
+        x = trace.input(number)
+        with trace, mode():
+            y = OPERANDS[kind](trace)
+            method = f"__{'r' * swapped}{name}__"
+            left, right = (y, x) if swapped else (x, y)
+            quick = told(trace, lambda: getattr(x, method)(y))
+            assert told(trace, lambda: operate(ARITHMETIC[name], left, right)) == quick
+
+
+def told(trace: Trace, make: Callable[[], Any]) -> Any:
+    """All that tells one result, or one error, from another, and the operations that the trace has noted for it."""
+    start = len(trace.nodes)
+    try:
+        made = make()
+    except Exception as error:
+        return type(error), str(error).partition("\n  at ")[0]
+    if not isinstance(made, Tracer):
+        return made
+    nodes = trace.nodes[start:]
+    indices = {node: i for i, node in enumerate(nodes)}
+    operands = [
+        [indices.get(x, id(x)) if isinstance(x, Value) else (type(x), repr(x)) for x in node.operands] for node in nodes
+    ]
+    numbers = [(type(node), repr(node.number), node.op, node.label, node.owner) for node in nodes]
+    return indices[made], numbers, operands
 
 
 # --- assignments ---

@@ -191,8 +191,10 @@ class Trace(Scope):
         return expected
 
     def _number(self, x: Value) -> float:
-        """The number of a Value at this call."""
+        """The number of a Value at this call. Raises TracingError for a tracer of another call."""
         if isinstance(x, Tracer):
+            if x.owner is not self.owner:
+                raise foreign()
             return x.number
         return data_of(x) if self.is_constant(x) else self.outside.number(x)
 
