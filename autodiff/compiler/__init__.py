@@ -6,7 +6,7 @@ A function becomes a program of flat arrays, and the rooms stand in the order of
     calls           arguments into numbers and a key of their structure; numbers into results
     versions        the programs of a function, for each structure and each way through its choices: which a call runs
     trace           f is called once on placeholders, and its operations are noted
-    program         the instructions in flat arrays, and the Builder that writes them
+    programs        the instructions in flat arrays, and the Builder that writes them
     passes          smaller programs that give the same bits, a page each; `passes.order` is the list
     nests           instructions that came from loops become loops again
     backends        what is asked of whatever runs a program, and those that do: numba's machine code, plain Python

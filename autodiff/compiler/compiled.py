@@ -32,7 +32,7 @@ from autodiff.compiler.calls.eagerly import eagerly, is_eager, lowered
 from autodiff.compiler.calls.methods import Bindable, copied
 from autodiff.compiler.calls.options import Options
 from autodiff.compiler.prepared import Prepared
-from autodiff.compiler.program import saved
+from autodiff.compiler.programs import saved
 from autodiff.compiler.versions.dispatch import OTHERWISE, Dispatcher
 from autodiff.compiler.versions.stats import Stats
 from autodiff.compiler.versions.version import Version

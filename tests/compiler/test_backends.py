@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from autodiff import compile, value_and_grad
 from autodiff.compiler.backends import choice
 from autodiff.compiler.backends.choice import Entry
-from autodiff.compiler.program.program import Program
+from autodiff.compiler.programs.program import Program
 from autodiff.testing import programs
 
 np = pytest.importorskip("numpy")

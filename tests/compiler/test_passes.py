@@ -15,8 +15,8 @@ from autodiff.compiler.passes.drop_dead_code import drop_dead_code
 from autodiff.compiler.passes.fold_constants import fold_constants
 from autodiff.compiler.passes.order import PASSES, Pass, optimised
 from autodiff.compiler.passes.share_common_subexpressions import share_common_subexpressions
-from autodiff.compiler.program.opcodes import CODE, OPCODES
-from autodiff.compiler.program.program import Builder, Program
+from autodiff.compiler.programs.opcodes import CODE, OPCODES
+from autodiff.compiler.programs.program import Builder, Program
 from autodiff.compiler.trace.tracing import Trace
 from autodiff.testing import programs
 

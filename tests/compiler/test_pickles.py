@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from autodiff import Value, compile
-from autodiff.compiler.program import opcodes, saved
-from autodiff.compiler.program.program import Program
+from autodiff.compiler.programs import opcodes, saved
+from autodiff.compiler.programs.program import Program
 
 
 def test_a_pickled_function_runs_its_programs_and_traces_no_more(backend: str) -> None:
@@ -32,7 +32,7 @@ def test_a_pickle_names_its_operations(monkeypatch: pytest.MonkeyPatch) -> None:
     text = pickle.dumps(program)
     moved = (*opcodes.OPCODES[1:], opcodes.OPCODES[0])
     for name in ("saved.OPCODES", "program.OPCODES"):
-        monkeypatch.setattr(f"autodiff.compiler.program.{name}", moved)
+        monkeypatch.setattr(f"autodiff.compiler.programs.{name}", moved)
     monkeypatch.setattr(saved, "CODE", {primitive.name: code for code, primitive in enumerate(moved)})
     loaded = pickle.loads(text)
     assert [moved[code].name for code in loaded.codes] == ["mul", "maximum", "less"]

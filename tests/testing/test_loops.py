@@ -19,7 +19,7 @@ pytest.importorskip("numba")
 
 from autodiff.compiler.backends.numba import NumbaBackend  # noqa: E402
 from autodiff.compiler.nests.schema import Elementwise, Flat, Header, Nests  # noqa: E402
-from autodiff.compiler.program.opcodes import CODE, OPCODES  # noqa: E402
+from autodiff.compiler.programs.opcodes import CODE, OPCODES  # noqa: E402
 
 SMOOTH = ["tanh", "sin", "sigmoid", "arctan", "add", "sub", "mul", "sum", "dot", "mean", "logsumexp"]
 PROGRAMS = st.one_of(

@@ -8,7 +8,7 @@ them what it can read. They come out as a list or an array.
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from autodiff.compiler.program.program import Program
+from autodiff.compiler.programs.program import Program
 
 
 class Backend(Protocol):

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from typing import NamedTuple
 
 from autodiff.compiler.backends.backend import Backend
-from autodiff.compiler.program.program import Program
+from autodiff.compiler.programs.program import Program
 
 
 class Entry(NamedTuple):

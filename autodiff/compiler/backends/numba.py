@@ -23,7 +23,7 @@ from autodiff.compiler.nests.listing import listing
 from autodiff.compiler.nests.reroll import reroll
 from autodiff.compiler.nests.schema import ONE, REDUCED, ROWS, Header
 from autodiff.compiler.passes.order import optimised
-from autodiff.compiler.program.program import Program
+from autodiff.compiler.programs.program import Program
 
 Array = Any
 _MOST_CHUNKS = 64  # of blocks of rows, each summed by itself, so that sums are the same for any number of threads

@@ -20,8 +20,8 @@ from functools import reduce
 from operator import add
 from typing import Any
 
-from autodiff.compiler.program.opcodes import CODE, is_nothing
-from autodiff.compiler.program.program import Instruction, Program
+from autodiff.compiler.programs.opcodes import CODE, is_nothing
+from autodiff.compiler.programs.program import Instruction, Program
 from autodiff.structures.structure import is_array
 
 _STATEMENTS = 4000  # of one function: longer ones take more than linear time to compile

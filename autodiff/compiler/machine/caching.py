@@ -26,7 +26,7 @@ _PACKAGE = Path(__file__).parents[2]
 _FOLDERS = ("primitives", "compiler/machine", "compiler/passes", "compiler/nests", "compiler/backends/kernels")
 _SOURCES = (
     *(path for folder in _FOLDERS for path in sorted((_PACKAGE / folder).glob("*.py"))),
-    *(_PACKAGE / f"{name}.py" for name in ("floats", "compiler/program/opcodes")),
+    *(_PACKAGE / f"{name}.py" for name in ("floats", "compiler/programs/opcodes")),
 )
 
 

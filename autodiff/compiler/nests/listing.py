@@ -5,7 +5,7 @@ sum.
 """
 
 from autodiff.compiler.nests.schema import ACTIVE_LANES, Affine, Elementwise, Flat, Header, Loops, Nest, Nests, Run, Sum
-from autodiff.compiler.program.opcodes import OPCODES
+from autodiff.compiler.programs.opcodes import OPCODES
 
 
 def listing(nests: Nests, limit: int | None = None) -> str:

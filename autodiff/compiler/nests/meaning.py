@@ -19,7 +19,7 @@ Kernels take strong sums for plain ones until a nan comes up: one of nothing is 
 from collections.abc import Iterable, Sequence
 
 from autodiff.compiler.nests.schema import Elementwise, Flat, Header, Nest, Nests, Sum
-from autodiff.compiler.program.opcodes import CODE, OPCODES
+from autodiff.compiler.programs.opcodes import CODE, OPCODES
 
 Numbers = Sequence[float]
 

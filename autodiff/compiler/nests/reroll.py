@@ -20,8 +20,8 @@ from autodiff.compiler.nests.schema import Copies, Header, Nests
 from autodiff.compiler.nests.slots import analysed, placed
 from autodiff.compiler.nests.table import tabled
 from autodiff.compiler.nests.totals import PRODUCT_KINDS, are_totals, with_totals
-from autodiff.compiler.program.opcodes import CODE, OPCODES
-from autodiff.compiler.program.program import Program
+from autodiff.compiler.programs.opcodes import CODE, OPCODES
+from autodiff.compiler.programs.program import Program
 
 Array = Any
 _KINDS = {**PRODUCT_KINDS, "add": COMMON, "sub": COMMON, "div": COMMON}

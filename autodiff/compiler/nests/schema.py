@@ -92,7 +92,7 @@ class Run(NamedTuple):
 class Sum(NamedTuple):
     """A start and the terms of its runs, added up in that order, once a turn.
 
-    A strong sum takes products as the chain rule has them: see `strong_products` of `program.opcodes`. `start` is None
+    A strong sum takes products as the chain rule has them: see `strong_products` of `programs.opcodes`. `start` is None
     for a total over rows, which goes on from what v[out] holds.
     """
 

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from autodiff.compiler.nests.instructions import PRODUCT, PRODUCTS, STRONG_PRODUCT, STRONG_PRODUCTS
-from autodiff.compiler.program.opcodes import CODE
-from autodiff.compiler.program.program import Builder, Program
+from autodiff.compiler.programs.opcodes import CODE
+from autodiff.compiler.programs.program import Builder, Program
 
 Array = Any
 # The operations that may be one product, and their kinds.

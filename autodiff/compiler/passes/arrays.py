@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from autodiff.compiler.program.program import Program
+from autodiff.compiler.programs.program import Program
 
 Array = Any
 Rewritten = tuple[Array, Array, Array, Array]

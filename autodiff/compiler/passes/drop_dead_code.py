@@ -16,7 +16,7 @@ Exact: what is left computes what it did.
 
 from itertools import chain
 
-from autodiff.compiler.program.program import Builder, Program
+from autodiff.compiler.programs.program import Builder, Program
 
 
 def drop_dead_code(program: Program) -> Program:

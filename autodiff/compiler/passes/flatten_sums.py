@@ -18,8 +18,8 @@ import numpy as np
 from autodiff.compiler.machine.caching import cached
 from autodiff.compiler.machine.vectors import kernel
 from autodiff.compiler.passes.arrays import Rewritten, arrays_of, codes_of, ints, rewritten, uses_of, with_constants
-from autodiff.compiler.program.opcodes import CODE
-from autodiff.compiler.program.program import Program
+from autodiff.compiler.programs.opcodes import CODE
+from autodiff.compiler.programs.program import Program
 
 Array = Any
 _ADD, _SUM, _MEAN, _DOT = (CODE[name] for name in ("add", "sum", "mean", "dot"))

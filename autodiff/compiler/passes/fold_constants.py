@@ -19,8 +19,8 @@ number changes, so x + 0 stays, which makes 0.0 of -0.0.
 
 import struct
 
-from autodiff.compiler.program.opcodes import CODE, detach
-from autodiff.compiler.program.program import Builder, Program
+from autodiff.compiler.programs.opcodes import CODE, detach
+from autodiff.compiler.programs.program import Builder, Program
 from autodiff.primitives import Primitive, where
 
 _NEVER_FOLDED = len(CODE)  # the primitives of users, which are not asked for numbers beforehand

@@ -14,8 +14,8 @@ import numpy as np
 from autodiff.compiler.machine.caching import cached
 from autodiff.compiler.machine.vectors import kernel
 from autodiff.compiler.passes.arrays import Rewritten, arrays_of, rewritten, uses_of, with_constants
-from autodiff.compiler.program.opcodes import CODE
-from autodiff.compiler.program.program import Program
+from autodiff.compiler.programs.opcodes import CODE
+from autodiff.compiler.programs.program import Program
 
 Array = Any
 _MUL, _STRONG_MUL = CODE["mul"], CODE["strong_mul"]

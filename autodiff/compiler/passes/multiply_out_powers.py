@@ -10,8 +10,8 @@ outputs v4
 import numpy as np
 
 from autodiff.compiler.passes.arrays import arrays_of, packed, with_constants
-from autodiff.compiler.program.opcodes import CODE
-from autodiff.compiler.program.program import Program
+from autodiff.compiler.programs.opcodes import CODE
+from autodiff.compiler.programs.program import Program
 
 
 def multiply_out_powers(program: Program) -> Program:

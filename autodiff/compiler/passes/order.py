@@ -17,7 +17,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import NamedTuple, cast
 
-from autodiff.compiler.program.program import Program
+from autodiff.compiler.programs.program import Program
 
 
 class Pass(NamedTuple):

@@ -19,8 +19,8 @@ have equal results, to the last bit.
 
 from collections.abc import Sequence
 
-from autodiff.compiler.program.opcodes import OPCODES
-from autodiff.compiler.program.program import Builder, Program
+from autodiff.compiler.programs.opcodes import OPCODES
+from autodiff.compiler.programs.program import Builder, Program
 
 _COMMUTATIVE = {code for code, primitive in enumerate(OPCODES) if primitive.facts.commutes}
 

@@ -13,8 +13,8 @@ import numpy as np
 
 from autodiff.compiler.machine.caching import cached
 from autodiff.compiler.passes.arrays import Rewritten, arrays_of, rewritten, with_constants
-from autodiff.compiler.program.opcodes import CODE
-from autodiff.compiler.program.program import Program
+from autodiff.compiler.programs.opcodes import CODE
+from autodiff.compiler.programs.program import Program
 
 Array = Any
 _ADD, _SUB, _MUL, _NEG, _STRONG_MUL = (CODE[name] for name in ("add", "sub", "mul", "neg", "strong_mul"))

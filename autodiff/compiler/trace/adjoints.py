@@ -10,7 +10,7 @@ from typing import Any
 
 from autodiff import modes, primitives
 from autodiff.chain import NOTHING, Arithmetic
-from autodiff.compiler.program import opcodes
+from autodiff.compiler.programs import opcodes
 from autodiff.transforms.sweeps import OF_VALUES
 
 NOT_TAKEN = float("-0.0")  # what NOTHING is in a trace: this object, which no arithmetic gives

@@ -12,7 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from autodiff import floats, modes, primitives
-from autodiff.compiler.program import opcodes
+from autodiff.compiler.programs import opcodes
 from autodiff.compiler.trace.refusals import assigned_inside, foreign, looked_at, refusal
 from autodiff.primitives import Primitive
 from autodiff.value import Value, operate

@@ -28,8 +28,8 @@ from typing import Any, Self, cast
 
 from autodiff import floats, modes, primitives
 from autodiff.chain import NOTHING
-from autodiff.compiler.program import opcodes
-from autodiff.compiler.program.program import Program
+from autodiff.compiler.programs import opcodes
+from autodiff.compiler.programs.program import Program
 from autodiff.compiler.trace import assignments
 from autodiff.compiler.trace.adjoints import NOT_TAKEN, TracedAdjoints
 from autodiff.compiler.trace.outside import Outside

@@ -7,7 +7,7 @@ is written from its leaves on.
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from autodiff.compiler.program.program import Builder, Program
+from autodiff.compiler.programs.program import Builder, Program
 from autodiff.compiler.trace.refusals import refusal
 from autodiff.compiler.trace.tracers import Condition, Tracer
 from autodiff.graph import topological_order

@@ -14,7 +14,7 @@ from typing import Any
 from autodiff import floats
 from autodiff.compiler.backends.kernels.leaves import LIBRARY
 from autodiff.compiler.machine.vectors import get, kernel, put
-from autodiff.compiler.program.opcodes import OPCODES
+from autodiff.compiler.programs.opcodes import OPCODES
 from autodiff.primitives import Primitive
 
 _KNOWN: dict[Any, Any] = {operator.abs: abs}  # what numba calls them

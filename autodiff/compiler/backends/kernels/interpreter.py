@@ -29,7 +29,7 @@ from autodiff.compiler.nests.schema import (
     Header,
     head,
 )
-from autodiff.compiler.program.opcodes import CODE, OPCODES, is_nothing
+from autodiff.compiler.programs.opcodes import CODE, OPCODES, is_nothing
 
 _ADD, _SUB, _MUL, _DIV = (head(CODE[name], 2) for name in ("add", "sub", "mul", "div"))
 _STRONG_MUL, _ONE_PAIR = head(CODE["strong_mul"], 2), head(CODE["products"], 3)

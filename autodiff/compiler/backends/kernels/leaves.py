@@ -17,7 +17,7 @@ from numba.extending import overload
 
 from autodiff import floats
 from autodiff.compiler.machine.vectors import exact_product_error, kernel
-from autodiff.compiler.program.opcodes import is_nothing
+from autodiff.compiler.programs.opcodes import is_nothing
 
 _X = types.float64
 _Unary = Callable[[float], float]

@@ -26,7 +26,7 @@ from autodiff.compiler.machine.vectors import (
     store_some,
 )
 from autodiff.compiler.nests.schema import BOTH, PAIR, UPDATE
-from autodiff.compiler.program.opcodes import is_nothing
+from autodiff.compiler.programs.opcodes import is_nothing
 
 
 @kernel

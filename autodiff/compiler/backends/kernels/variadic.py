@@ -6,7 +6,7 @@ from math import inf
 from autodiff.compiler.backends.kernels.runs import plus_strongly
 from autodiff.compiler.machine.vectors import apart, entry, exact_product_error, get, integer, kernel, put
 from autodiff.compiler.nests.schema import OPERAND
-from autodiff.compiler.program.opcodes import CODE, OPCODES
+from autodiff.compiler.programs.opcodes import CODE, OPCODES
 
 _PROD, _NORM, _LOGSUMEXP, _MAX, _MIN = (CODE[name] for name in ("prod", "norm", "logsumexp", "max", "min"))
 _PRODUCTS, _STRONG_PRODUCTS = CODE["products"], CODE["strong_products"]

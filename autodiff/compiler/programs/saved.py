@@ -15,8 +15,8 @@ from array import array
 from pickle import UnpicklingError
 from typing import Any
 
-from autodiff.compiler.program.opcodes import CODE, OPCODES
-from autodiff.compiler.program.program import Program
+from autodiff.compiler.programs.opcodes import CODE, OPCODES
+from autodiff.compiler.programs.program import Program
 
 FORMAT = 1  # another one where the same pickle means something else
 _AGAIN = "call compile again on the function, and pickle that"

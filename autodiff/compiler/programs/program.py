@@ -21,7 +21,7 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from autodiff.compiler.program.opcodes import CODE, OPCODES
+from autodiff.compiler.programs.opcodes import CODE, OPCODES
 from autodiff.primitives import Primitive
 
 Instruction = tuple[int, tuple[int, ...]]  # opcode, slots of the operands
@@ -112,7 +112,7 @@ class Program(NamedTuple):
         return slots
 
     def __reduce__(self) -> tuple[Any, ...]:
-        from autodiff.compiler.program import saved  # which makes programs
+        from autodiff.compiler.programs import saved  # which makes programs
 
         return saved.reduced(self)
 

@@ -18,8 +18,8 @@ from autodiff.compiler.passes.flatten_sums import flatten_sums
 from autodiff.compiler.passes.fold_products import fold_products
 from autodiff.compiler.passes.order import PASSES
 from autodiff.compiler.passes.shorten_sums import shorten_sums
-from autodiff.compiler.program.opcodes import CODE, OPCODES
-from autodiff.compiler.program.program import Program
+from autodiff.compiler.programs.opcodes import CODE, OPCODES
+from autodiff.compiler.programs.program import Program
 
 np = pytest.importorskip("numpy")
 pytest.importorskip("numba")

@@ -1,4 +1,4 @@
-"""What rows of the table say about their primitives is true: laws over special and random numbers, to the last bit."""
+"""What the entries of the table say about their primitives is true, at special and random numbers, to the last bit."""
 
 import math
 import pickle
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autodiff import floats, primitives
-from autodiff.compiler.program.opcodes import OPCODES
+from autodiff.compiler.programs.opcodes import OPCODES
 from autodiff.primitives import KNOWN, Primitive
 
 INF, NAN = math.inf, math.nan

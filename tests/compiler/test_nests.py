@@ -20,7 +20,7 @@ from autodiff import Value, compile, value_and_grad
 from autodiff.compiler.backends.python import PythonBackend
 from autodiff.compiler.nests import meaning
 from autodiff.compiler.nests.schema import BOTH, DOT, PACK, SPREAD, UPDATE, Elementwise, Flat, Header, Nests, Sum
-from autodiff.compiler.program.program import Program
+from autodiff.compiler.programs.program import Program
 from autodiff.testing import LoopProgram, loop_programs, programs
 from autodiff.testing.loops import WHOLE
 

@@ -1,1 +1,0 @@
-"""Program: instructions in flat arrays, and what each can do."""
