@@ -55,18 +55,6 @@ from autodiff.primitives import Domain, Primitive
 from autodiff.primitives.public import *
 from autodiff.primitives.public import abs as abs
 from autodiff.primitives.public import pow as pow
-from autodiff.transforms import (
-    checkpoint,
-    grad,
-    gradient,
-    hessian,
-    hvp,
-    jacobian,
-    jvp,
-    preaccumulate,
-    value_and_grad,
-    vjp,
-)
 from autodiff.value import Value
 
 fast.bind()
@@ -75,6 +63,18 @@ if TYPE_CHECKING:
     from autodiff.arrays import array
     from autodiff.compiler import compile as compile
     from autodiff.show import Graph, animate, backward_steps, draw, explain, formula, forward_steps, what_if
+    from autodiff.transforms import (
+        checkpoint,
+        grad,
+        gradient,
+        hessian,
+        hvp,
+        jacobian,
+        jvp,
+        preaccumulate,
+        value_and_grad,
+        vjp,
+    )
 
 __all__ = [
     "Domain",
@@ -163,14 +163,21 @@ __all__ = [
 # Public as well, as ad.max is. Python's own have these names: `from autodiff import *` leaves them what they are.
 _NAMES_OF_BUILTINS = ["abs", "compile", "max", "min", "pow", "sum"]
 
-# What stands beside the engine is loaded at its first use: `import autodiff` itself loads the standard library alone.
+# Loaded at their first use: `import autodiff` itself loads the standard library and the engine alone.
+_TRANSFORMS = ["checkpoint", "grad", "gradient", "hessian", "hvp", "jacobian", "jvp", "preaccumulate", "value_and_grad"]
 _SHOW = ["Graph", "animate", "backward_steps", "draw", "explain", "formula", "forward_steps", "what_if"]
-_LAZY = {**dict.fromkeys(_SHOW, "autodiff.show"), "compile": "autodiff.compiler", "array": "autodiff.arrays"}
+_LAZY = {
+    **dict.fromkeys([*_TRANSFORMS, "vjp"], "autodiff.transforms"),
+    **dict.fromkeys(_SHOW, "autodiff.show"),
+    "array": "autodiff.arrays",
+    "compile": "autodiff.compiler",
+}
 
 
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
-        return getattr(import_module(_LAZY[name]), name)
+        found = globals()[name] = getattr(import_module(_LAZY[name]), name)
+        return found
     raise missing("module 'autodiff'", name, __dir__(), ELSEWHERE)
 
 

@@ -33,9 +33,28 @@ Why is a compiled function slow? Ask it, by `print(f.stats())`, `print(f.listing
     5 instructions, 10 slots, ... bytes, 2 programs; run by python, first in ... s
 """
 
-from autodiff.compiler.compiled import Compiled, compile
-from autodiff.compiler.prepared import Prepared
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from autodiff.compiler.trace.refusals import TracingError
-from autodiff.compiler.versions.stats import Stats
+
+if TYPE_CHECKING:
+    from autodiff.compiler.compiled import Compiled, compile
+    from autodiff.compiler.prepared import Prepared
+    from autodiff.compiler.versions.stats import Stats
 
 __all__ = ["Compiled", "Prepared", "Stats", "TracingError", "compile"]
+
+# Loaded at their first use: what only catches a TracingError needs no compiler.
+_LAZY = {"Compiled": "compiled", "Prepared": "prepared", "Stats": "versions.stats", "compile": "compiled"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        found = globals()[name] = getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
+        return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
