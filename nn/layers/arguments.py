@@ -1,6 +1,6 @@
 """What layers are given: inputs of the right width, widths that are whole numbers.
 
->>> inputs_of("hidden", (1.0, 2.0), 2), width_of("nin", 3)
+>>> inputs_of("hidden", (1.0, 2.0), 2), whole_number("nin", 3)
 ([1.0, 2.0], 3)
 """
 
@@ -28,8 +28,8 @@ def inputs_of(name: str, x: Any, width: int) -> list[Any]:
     return inputs
 
 
-def width_of(name: str, width: Any, least: int = 1) -> int:
-    """A whole number, such as that of units, as an int. Raises ValueError for anything else."""
-    if isinstance(width, bool) or not hasattr(type(width), "__index__") or width < least:
-        raise ValueError(f"{name} is a whole number of at least {least}, got {width!r}")
-    return index(width)
+def whole_number(name: str, given: Any, least: int = 1) -> int:
+    """The number, such as a width, as an int. Raises ValueError for one below the least, or anything else."""
+    if isinstance(given, bool) or not hasattr(type(given), "__index__") or given < least:
+        raise ValueError(f"{name} is a whole number of at least {least}, got {given!r}")
+    return index(given)

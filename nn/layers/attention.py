@@ -14,7 +14,7 @@ from typing import Any
 import autodiff
 from autodiff import Value
 from nn.init import Init, generator
-from nn.layers.arguments import width_of
+from nn.layers.arguments import whole_number
 from nn.layers.configured import Configured
 from nn.layers.dense import Layer
 
@@ -54,7 +54,7 @@ class MultiHeadAttention(Configured):
         rng: random.Random | None = None,
         init: Init = None,
     ) -> None:
-        self.width, self.heads = width_of("width", width), width_of("heads", heads)
+        self.width, self.heads = whole_number("width", width), whole_number("heads", heads)
         self.causal, self.bias = bool(causal), bool(bias)
         if width % heads:
             raise ValueError(f"width is a multiple of heads, got {width} and {heads}")

@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 import autodiff
 from nn.init import Init, generator, weights
 from nn.layers.activations import Activation, activation_of
-from nn.layers.arguments import width_of
+from nn.layers.arguments import whole_number
 from nn.layers.configured import Configured
 from nn.layers.dense import Layer, suited
 from nn.lists import flat
@@ -42,7 +42,7 @@ class _Windowed(Configured):
         sizes = given if isinstance(given, Sequence) else (given,) * self.axes
         if len(sizes) != self.axes:
             raise ValueError(f"{name} is a number or {self.axes} of them, got {given!r}")
-        return tuple([width_of(name, size, least) for size in sizes])
+        return tuple([whole_number(name, size, least) for size in sizes])
 
     def _windows(self, x: Any, channels: int | None, outside: Any) -> list[Any]:
         """The numbers in each window on a row, of so many channels, or one by one for None; padded with `outside`.
@@ -84,8 +84,8 @@ class _Convolution(_Windowed):
         rng: random.Random | None = None,
         init: Init = None,
     ) -> None:
-        self.in_channels = width_of("in_channels", in_channels)
-        self.out_channels = width_of("out_channels", out_channels)
+        self.in_channels = whole_number("in_channels", in_channels)
+        self.out_channels = whole_number("out_channels", out_channels)
         self._set_windows(kernel_size, stride, padding, dilation)
         self.bias, self.activation, rng = bool(bias), activation_of(activation), generator(seed, rng)
         area, name = math.prod(self.kernel_size), f"{type(self).__name__}.filters"

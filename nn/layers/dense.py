@@ -13,7 +13,7 @@ import autodiff
 from autodiff import Value
 from nn.init import Init, generator, warn_if_alike, weights
 from nn.layers.activations import RECTIFIERS, Activation, activation_of, linear
-from nn.layers.arguments import inputs_of, unwrapped, width_of
+from nn.layers.arguments import inputs_of, unwrapped, whole_number
 from nn.layers.configured import Configured
 
 
@@ -47,7 +47,8 @@ class Neuron(Configured):
         nout: int = 1,
         name: str = "Neuron",
     ) -> None:
-        self.nin, self.nout, self.bias, self.name = width_of("nin", nin), width_of("nout", nout), bool(bias), name
+        self.nin, self.nout = whole_number("nin", nin), whole_number("nout", nout)
+        self.bias, self.name = bool(bias), name
         self.activation = activation_of(activation)
         [drawn] = weights(init or suited(self.activation), generator(seed, rng), 1, self.nin, fan_out=self.nout)
         self.w = [Value(w, f"w{i}") for i, w in enumerate(drawn)]
@@ -81,7 +82,8 @@ class Layer(Configured):
         bias: bool = True,
         name: str = "Layer",
     ) -> None:
-        self.nin, self.nout, self.bias, self.name = width_of("nin", nin), width_of("nout", nout), bool(bias), name
+        self.nin, self.nout = whole_number("nin", nin), whole_number("nout", nout)
+        self.bias, self.name = bool(bias), name
         self.activation, rng = activation_of(activation), generator(seed, rng)
         matrix = weights(init or suited(self.activation), rng, self.nout, self.nin)
         if self.activation is not linear:
@@ -134,7 +136,7 @@ class MLP(Configured):
         widths = list(nouts) if isinstance(nouts, Iterable) else []
         if not widths:
             raise ValueError(f"nouts is a list with the width of each layer, got {nouts!r}; write [16, 16, 1]")
-        self.nin, self.nouts = width_of("nin", nin), [width_of("nout", width) for width in widths]
+        self.nin, self.nouts = whole_number("nin", nin), [whole_number("nout", width) for width in widths]
         self.activation, rng = activation_of(activation), generator(seed, rng)
         activations = [self.activation] * (len(widths) - 1) + [linear]
         self.layers = [

@@ -10,7 +10,7 @@ from typing import Any
 
 from autodiff import Value
 from nn.init import Init, generator, weights
-from nn.layers.arguments import width_of
+from nn.layers.arguments import whole_number
 from nn.layers.configured import Configured
 from nn.lists import is_list
 from nn.losses.targets import chosen, is_index, nan_unless
@@ -36,7 +36,7 @@ class Embedding(Configured):
     def __init__(
         self, count: int, width: int, *, seed: int | None = None, rng: random.Random | None = None, init: Init = None
     ) -> None:
-        self.count, self.width = width_of("count", count), width_of("width", width)
+        self.count, self.width = whole_number("count", count), whole_number("width", width)
         table = weights(
             init or "normal", generator(seed, rng), self.count, self.width, fan_in=self.count, fan_out=self.width
         )

@@ -13,7 +13,7 @@ from typing import Any
 
 import autodiff
 from autodiff import Value
-from nn.layers.arguments import inputs_of, width_of
+from nn.layers.arguments import inputs_of, whole_number
 from nn.layers.configured import Configured
 from nn.lists import is_list
 
@@ -24,7 +24,7 @@ class _Norm(Configured):
     def __init__(self, width: int, *, eps: float) -> None:
         if not 0 <= eps < math.inf:
             raise ValueError(f"eps is a number of at least 0, got {eps!r}")
-        self.width, self.eps = width_of("width", width), float(eps)
+        self.width, self.eps = whole_number("width", width), float(eps)
         self.weight = [Value(1.0, f"weight{i}") for i in range(self.width)]
 
     def __call__(self, x: Sequence[Any]) -> list[Any]:

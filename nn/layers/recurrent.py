@@ -17,7 +17,7 @@ import autodiff
 from autodiff import Value
 from nn.init import Init, generator
 from nn.layers.activations import Activation, activation_of
-from nn.layers.arguments import inputs_of, width_of
+from nn.layers.arguments import inputs_of, whole_number
 from nn.layers.configured import Configured
 from nn.layers.dense import Layer
 
@@ -55,7 +55,7 @@ class RNNCell(Configured):
         rng: random.Random | None = None,
         init: Init = None,
     ) -> None:
-        self.nin, self.hidden = width_of("nin", nin), width_of("hidden", hidden)
+        self.nin, self.hidden = whole_number("nin", nin), whole_number("hidden", hidden)
         self.activation, wide = activation_of(activation), self.nin + self.hidden
         self.gate = Layer(wide, self.hidden, activation, seed=seed, rng=rng, init=init, name="RNNCell.gate")
 
@@ -96,7 +96,7 @@ class LSTMCell(Configured):
     def __init__(
         self, nin: int, hidden: int, *, seed: int | None = None, rng: random.Random | None = None, init: Init = None
     ) -> None:
-        self.nin, self.hidden = width_of("nin", nin), width_of("hidden", hidden)
+        self.nin, self.hidden = whole_number("nin", nin), whole_number("hidden", hidden)
         rng = generator(seed, rng)
         self.input, self.forget, self.candidate, self.output = [
             Layer(self.nin + self.hidden, self.hidden, activation, rng=rng, init=init, name="LSTMCell")
@@ -149,7 +149,7 @@ def unroll(cell: Cell, xs: Iterable[Any], state: Any = None, *, truncate: int | 
     Source: Werbos, Backpropagation through time, 1990; Williams and Peng, An efficient gradient-based algorithm for
     on-line training of recurrent network trajectories, 1990.
     """
-    k = None if truncate is None else width_of("truncate", truncate)
+    k = None if truncate is None else whole_number("truncate", truncate)
     outputs = []
     for t, x in enumerate(xs):
         if k is not None and t > 0 and t % k == 0:

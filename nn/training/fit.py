@@ -1,4 +1,9 @@
-"""fit: one way to train, for eager and compiled models alike."""
+"""`fit`: one way to train, for eager and compiled models alike.
+
+The arguments are checked here, and put together; `loop` trains. Whether the rows of a batch run as a compiled program
+is decided in `batches`: `dry_run` looks for obstacles before the first step, and `compiled_or_eager` gives a program up
+that turns out not to agree with the model. Either says why in `history.why_eager`.
+"""
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
@@ -7,15 +12,16 @@ from typing import Any
 from autodiff.compiler import TracingError
 from nn.hints import ON_FIT, explained
 from nn.layers.activations import named
+from nn.layers.arguments import whole_number
 from nn.metrics import METRICS
 from nn.modules.contents import is_module
 from nn.modules.modes import in_mode
 from nn.optim.clipping import clip_by_norm
+from nn.training.batches.compiled_or_eager import Batches
 from nn.training.batches.data import Data
 from nn.training.batches.dry_run import DryRun
 from nn.training.batches.evaluation import Evaluation
 from nn.training.batches.shards import Shards
-from nn.training.batches.steps import Steps
 from nn.training.batches.task import Task
 from nn.training.callbacks import Callback
 from nn.training.history import History
@@ -52,7 +58,7 @@ def fit(
     executor: Executor | None = None,
     shards: int | None = None,
 ) -> History:
-    """Train a model: gradient descent on the mean loss of batches. Return what happened, epoch by epoch.
+    """Train a model: gradient descent on the mean loss of batches. Return the history, epoch by epoch.
 
     The model and the loss are written for one row. Compiled, the rows of a batch run at once, in a program that was
     traced on a copy of the model, with the numbers that the eager loop would give but for rounding. The model's
@@ -84,11 +90,11 @@ def fit(
             of rows.
         progress: a bar: True, False, or "auto", at a terminal or in a notebook.
         executor: of `concurrent.futures` or dask: workers that share the rows of each batch.
-        shards: into how many parts a batch is split, whose sums are added up in order; as many as the executor has
+        shards: into how many parts a batch is split, whose totals are added up in order; as many as the executor has
             workers unless given. The same number gives the same bits, with an executor or without.
 
-    Raises TypeError or ValueError for arguments that are none of this, before anything has changed; TracingError for
-    compile=True where the model cannot be compiled; FloatingPointError where a loss is not finite, with the model as it
+    Raises TypeError or ValueError for any other argument, before anything has changed; TracingError for compile=True
+    where the model cannot be compiled; FloatingPointError where a loss is not finite, with the model as it
     was at the end of the last epoch.
 
     >>> import nn
@@ -119,13 +125,13 @@ def fit(
     held_out = None if validation is None else Evaluation(task, _held_out(validation, data), how)
     history = History(task.names)
     history.classes, history.why_eager = data.classes, dry_run.obstacle
-    steps: Any = Steps(task, data, dry_run.counts, how, history)
+    batches: Any = Batches(task, data, dry_run.counts, how, history)
     if executor is not None or shards is not None:
-        steps = Shards(steps, dry_run.counts, shards, executor)
+        batches = Shards(batches, dry_run.counts, shards, executor)
     descent = Descent(task, optimizer, schedule, _clip(clip), penalty, compile)
     size = batch_size or len(data)
     bar = Progress(progress, epochs, -(-len(data) // size))
-    return Loop(data, steps, descent, held_out, history, bar, epochs, size, shuffle, seed, callbacks).run()
+    return Loop(data, batches, descent, held_out, history, bar, epochs, size, shuffle, seed, callbacks).run()
 
 
 _EXAMPLE = "nn.fit(model, X, y, loss=nn.mse, optimizer=nn.optim.Adam(model.parameters()), epochs=10)"
@@ -133,9 +139,8 @@ fit = explained(fit, _EXAMPLE, ON_FIT)
 
 
 def _check(epochs: Any, batch_size: Any, compile: Any) -> None:
-    for name, number, least in (("epochs", epochs, 0), ("batch_size", 1 if batch_size is None else batch_size, 1)):
-        if isinstance(number, bool) or not hasattr(type(number), "__index__") or number < least:
-            raise ValueError(f"{name} is a whole number of at least {least}, got {number!r}")
+    whole_number("epochs", epochs, least=0)
+    whole_number("batch_size", 1 if batch_size is None else batch_size)
     if compile not in (True, False, "auto"):
         raise ValueError(f'compile is True, False or "auto", got {compile!r}')
 

@@ -13,8 +13,8 @@ from nn.training.batches.data import Data
 from nn.training.batches.divergence import diverged
 from nn.training.batches.evaluation import Evaluation
 from nn.training.batches.substitution import leaves_of
-from nn.training.batches.sums import Sums
 from nn.training.batches.task import Task
+from nn.training.batches.totals import Totals
 from nn.training.callbacks import Callback, Event, figure_of
 from nn.training.history import History
 from nn.training.interrupts import Interrupts
@@ -38,15 +38,15 @@ class Descent:
         self._penalty = None if penalty is None else _penalty(penalty, task, compile)
         self._whole = self.numbers.copy()
 
-    def step(self, sums: Sums, count: int, t: float) -> float:
-        """Take a step by the sums over so many rows, at that time in epochs; return the mean loss, the penalty with it.
+    def step(self, totals: Totals, count: int, t: float) -> float:
+        """Take a step by the totals over so many rows, at that time in epochs; return the mean loss with its penalty.
 
         It is nan where a number is not finite; nothing changes where that is the loss or a slope.
         """
         import numpy
 
-        loss = float(sums.figures[0]) / count
-        numpy.divide(sums.slopes, count, out=self._slopes)
+        loss = float(totals.figures[0]) / count
+        numpy.divide(totals.slopes, count, out=self._slopes)
         if self._penalty is not None:
             penalty, slopes = self._penalty(self.numbers)
             loss += penalty
@@ -73,13 +73,13 @@ class Descent:
         self._whole = self.numbers.copy()
 
     def restore(self) -> None:
-        """Put the numbers back to where all was well; what the optimiser has gathered since is finite, and stays."""
+        """Put the numbers back to where all was well; the optimiser keeps its state, which is finite."""
         self.numbers[:] = self._whole
         self.task.write(self.numbers)
 
 
 def _is_finite(array: Any) -> bool:
-    """Whether all numbers are; mostly their squares have a finite sum, which is found in half the time."""
+    """Whether all numbers are finite; mostly their squares have a finite sum, which is found in half the time."""
     import numpy
 
     with numpy.errstate(over="ignore"):
@@ -103,17 +103,17 @@ class Loop:
 
     Attributes:
         data: the rows.
-        steps: sums over the rows of a batch.
-        descent: what a step does with them.
-        evaluate: gives the figures of held-out rows.
-        history: what is filled.
-        progress: what is shown meanwhile.
+        batches: the totals over the rows of a batch.
+        descent: the steps that these totals lead to.
+        evaluate: the figures of held-out rows.
+        history: the history to fill.
+        progress: the bar to move.
 
-    The others are those of `fit`.
+    The other attributes are arguments of `fit`.
     """
 
     data: Data
-    steps: Any
+    batches: Any
     descent: Descent
     evaluate: Evaluation | None
     history: History
@@ -151,7 +151,7 @@ class Loop:
             compiles = self.history.compiled and epoch == 1
             self.progress.say(f"epoch {epoch}/{self.epochs}" + ", compiling (on a new machine for a minute)" * compiles)
             if epoch == 1:  # ten rows, from the first to the last: they are often sorted by class
-                self.steps.check(self.descent.numbers, numpy.unique((count - 1) * numpy.arange(10) // 9))
+                self.batches.check(self.descent.numbers, numpy.unique((count - 1) * numpy.arange(10) // 9))
             logs = self._epoch(epoch, random.permutation(count) if self.shuffle else numpy.arange(count))
             if logs is None or self._end_of_epoch(epoch, logs) or self._is_interrupted() or self.history.stopped:
                 break
@@ -163,29 +163,29 @@ class Loop:
 
     def _epoch(self, epoch: int, order: Any) -> dict[str, float] | None:
         """The figures of an epoch; None where it ended early."""
-        start, count, totals = time.perf_counter(), len(order), 0.0
+        start, count, total = time.perf_counter(), len(order), 0.0
         for at in range(0, count, self.batch_size):
             batch = order[at : at + self.batch_size]
             figures = self._batch(epoch, at / count, batch)
-            totals += figures * len(batch)
+            total += figures * len(batch)
             self.progress.update()
             ends = bool(self.in_batches) and self._told(self.in_batches, "batch", epoch, self._named(figures))
             if (self._is_interrupted() or ends) and at + self.batch_size < count:
                 return None
-        return {**self._named(totals / count), "seconds": time.perf_counter() - start}
+        return {**self._named(total / count), "seconds": time.perf_counter() - start}
 
     def _batch(self, epoch: int, part: float, batch: Any) -> Any:
         """Take a step by a batch; return an array of its mean loss and metrics."""
-        sums = self.steps.sums(self.descent.numbers, batch)
+        totals = self.batches.totals(self.descent.numbers, batch)
         with self.interrupts.held():
-            loss = self.descent.step(sums, len(batch), epoch - 1 + part)
+            loss = self.descent.step(totals, len(batch), epoch - 1 + part)
         if not isfinite(loss):
             self.task.write(self.descent.numbers)
             error = diverged(self.task, self.data, batch, f"at step {self.taken + 1}, in epoch {epoch}")
             self.descent.restore()
             raise error
         self.taken += 1
-        figures = sums.figures / len(batch)
+        figures = totals.figures / len(batch)
         figures[0] = loss
         return figures
 
@@ -207,7 +207,7 @@ class Loop:
             schedule.observe(figure_of(logs, monitor))
         ends = bool(self.in_epochs) and self._told(self.in_epochs, "epoch", epoch, logs)
         if any(map(_may_change, self.callbacks)) and not ends and epoch < self.epochs:
-            self.steps.check(self.descent.numbers, numpy.array([epoch % len(self.data)]))
+            self.batches.check(self.descent.numbers, numpy.array([epoch % len(self.data)]))
         self.descent.keep()
         return ends
 

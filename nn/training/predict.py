@@ -1,4 +1,4 @@
-"""predict: the outputs of a model for many rows."""
+"""`predict`: the outputs of a model for many rows."""
 
 from typing import Any
 
@@ -6,12 +6,12 @@ import autodiff
 from autodiff.compiler import TracingError
 from nn.modules.contents import is_module
 from nn.modules.modes import in_mode
+from nn.training.batches.compiled_or_eager import OTHER_NUMBERS
 from nn.training.batches.data import Data
 from nn.training.batches.randomness import Given, Randomness
-from nn.training.batches.steps import OTHER_NUMBERS
 from nn.training.batches.substitution import substituted
-from nn.training.batches.sums import are_close
 from nn.training.batches.task import number_of
+from nn.training.batches.totals import are_close
 
 _WORTH_COMPILING = 16  # rows; of fewer, tracing takes longer than running them
 
@@ -52,7 +52,7 @@ def predict(model: Any, X: Any, *, compile: bool | str = "auto") -> Any:
 
 
 def _compiled(model: Any, data: Data) -> Any:
-    """The outputs of a program of the model, if they are the model's own on a few rows."""
+    """The outputs of the compiled model. Raises TracingError unless they agree with the model itself on a few rows."""
     import numpy
 
     parameters, generators = model.parameters(), Randomness(model).generators
@@ -76,7 +76,7 @@ def _listed(outputs: Any) -> Any:
 
 
 def _eagerly(model: Any, data: Data, indices: Any) -> list[Any]:
-    """An array of what the model gives for each of these rows."""
+    """The outputs of the model for each of these rows, as arrays."""
     import numpy
 
     with autodiff.no_grad():

@@ -1,4 +1,4 @@
-"""The sums of a batch taken at once: a program of the model and the loss, run over all rows."""
+"""The totals of a batch taken at once: a program of the model and the loss, run over all rows."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -8,8 +8,8 @@ from autodiff.compiler import TracingError
 from nn.training.batches.data import Data
 from nn.training.batches.randomness import given
 from nn.training.batches.substitution import leaves_of, substituted
-from nn.training.batches.sums import Sums, added
 from nn.training.batches.task import Task
+from nn.training.batches.totals import Totals, added
 
 _BY_ANOTHER_WAY = (
     "the model, the loss or a metric has parameters by another way than the model's attributes, such as a closure; "
@@ -17,8 +17,8 @@ _BY_ANOTHER_WAY = (
 )
 
 
-class CompiledSteps:
-    """The sums of a batch in one run of a program, which was traced on a copy of the model."""
+class CompiledBatches:
+    """The totals of a batch in one run of a program, which was traced on a copy of the model."""
 
     def __init__(self, task: Task, data: Data, learns: bool, counts: Callable[[int], Sequence[int]]) -> None:
         self.task, self.data, self.learns, self.counts = task, data, learns, counts
@@ -28,7 +28,7 @@ class CompiledSteps:
         self._prepared: dict[int, tuple[Any, Any]] = {}
 
     def __reduce__(self) -> Any:  # a copy is traced anew
-        return CompiledSteps, (self.task, self.data, self.learns, self.counts)
+        return CompiledBatches, (self.task, self.data, self.learns, self.counts)
 
     def _row(self, numbers: Any, x: Any, target: Any, noise: Any) -> Any:
         task, sources = self.task, given(noise.tolist(), self._counts)
@@ -38,8 +38,8 @@ class CompiledSteps:
             raise TracingError(_BY_ANOTHER_WAY)
         return loss, autodiff.array([loss, *metrics])
 
-    def sums(self, numbers: Any, indices: Any) -> Sums:
-        """The sums over the rows with these indices, at these numbers of the parameters."""
+    def totals(self, numbers: Any, indices: Any) -> Totals:
+        """The totals over the rows with these indices, at these numbers of the parameters."""
         import numpy
 
         rows = indices.tolist() if self.task.randomness.generators else []
@@ -50,10 +50,10 @@ class CompiledSteps:
         for group in self.data.groups(indices):
             self._counts = self.counts(group[0])
             drawn = numpy.array([noise[i] for i in group]) if noise else numpy.empty((len(group), 0))
-            parts.append(self._sums(self._run(numbers, *self.data.taken(group), drawn)))
+            parts.append(self._totals(self._run(numbers, *self.data.taken(group), drawn)))
         return added(parts)
 
-    def _of_even(self, numbers: Any, indices: Any, noise: list[list[float]]) -> Sums:
+    def _of_even(self, numbers: Any, indices: Any, noise: list[list[float]]) -> Totals:
         """The same where all rows are alike in shape, in arrays that the next such call fills anew."""
         import numpy
 
@@ -68,8 +68,8 @@ class CompiledSteps:
             drawn[:] = noise
         self.data.taken(indices, x, y)
         call()
-        return self._sums(call.results)
+        return self._totals(call.results)
 
-    def _sums(self, results: Any) -> Sums:
+    def _totals(self, results: Any) -> Totals:
         (_, figures), slopes = results if self.learns else (results, results[1][:0])
-        return Sums(figures, slopes)
+        return Totals(figures, slopes)

@@ -96,7 +96,7 @@ class Data:
 
 
 def _table(name: str, table: Any) -> Table:
-    """The numbers of a table; raise for what is none, or not finite."""
+    """The numbers of a table. Raises TypeError for anything else, ValueError for numbers that are not finite."""
     numpy = optional("numpy", "training")
 
     table = table.to_numpy() if hasattr(table, "to_numpy") else table

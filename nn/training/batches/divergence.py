@@ -21,7 +21,7 @@ _REMEDY = ". Try a smaller learning rate, clip=1.0, or inputs scaled to about -1
 
 
 def _blame(task: Task, data: Data, indices: Any) -> tuple[str, str]:
-    """What is not finite, and what to do about it, where the blame does not say so itself."""
+    """The parameter or operation that is not finite, and the remedy, where the blame does not say it itself."""
     names = {parameter: name for name, parameter in task.model.named_parameters()}
     for parameter in task.parameters:
         if not isfinite(parameter.data):

@@ -1,4 +1,4 @@
-"""A dry run of a training: what a row needs, and what of a model a program would not repeat."""
+"""A dry run of training: the random numbers that a row draws, and obstacles to compiling the model."""
 
 import random
 from collections.abc import Sequence
@@ -22,12 +22,12 @@ _CHANGES = (
 
 
 class DryRun:
-    """A row of each shape, run eagerly on a copy, twice: how many numbers it draws, and what changes from call to call.
+    """A row of each shape, run eagerly on a copy, twice: how many numbers it draws, and whether anything changes.
 
     The model itself is left as it is, so that it can be trained as if nothing had been, if it is one with a state.
 
     Attributes:
-        obstacle: why rows cannot be computed elsewhere than one after the other by the model itself; None if they can.
+        obstacle: why only the model itself can compute the rows, one after the other; None if a program or worker can.
 
     Raises TypeError for a loss or a metric that gives no number, ValueError where the loss depends on no parameter.
     """
@@ -52,7 +52,7 @@ class DryRun:
         return self._counts.get(key, [])
 
     def _run(self, i: int) -> Exception | None:
-        """Count what row i draws, look for obstacles, and return why nothing can be learned from it."""
+        """Count the numbers that row i draws, look for obstacles, and return an error if it teaches nothing."""
         task, fresh = self._task, [Value(parameter.data) for parameter in self._task.parameters]
         counting = [Counting(0) for _ in task.randomness.generators]
         try:
@@ -92,7 +92,7 @@ class DryRun:
 
 
 def _problem(figures: Sequence[Any], task: Task, is_constant: bool) -> Exception | None:
-    """The error of a loss that teaches nothing; raise TypeError for a metric that is not a number."""
+    """The error of a loss from which nothing can be learned. Raises TypeError for a metric that is not a number."""
     loss, *metrics = figures
     for name, metric in zip(task.metrics, metrics, strict=True):
         if not hasattr(type(metric), "__float__") and not isinstance(metric, Value):

@@ -1,4 +1,4 @@
-"""The sums of a batch taken eagerly: a row at a time, as one would write it by hand."""
+"""The totals of a batch taken eagerly: a row at a time, as one would write it by hand."""
 
 from contextlib import nullcontext
 from typing import Any
@@ -6,18 +6,18 @@ from typing import Any
 import autodiff
 from autodiff import Value
 from nn.training.batches.data import Data
-from nn.training.batches.sums import Sums
 from nn.training.batches.task import Task, number_of
+from nn.training.batches.totals import Totals
 
 
-class EagerSteps:
-    """The sums of a batch, a row at a time, as one would write them by hand."""
+class EagerBatches:
+    """The totals of a batch, a row at a time, as one would write them by hand."""
 
     def __init__(self, task: Task, data: Data, learns: bool) -> None:
         self.task, self.data, self.learns = task, data, learns
 
-    def sums(self, numbers: Any, indices: Any) -> Sums:
-        """The sums over the rows with these indices, at these numbers of the parameters."""
+    def totals(self, numbers: Any, indices: Any) -> Totals:
+        """The totals over the rows with these indices, at these numbers of the parameters."""
         import numpy
 
         task, figures = self.task, numpy.zeros(1 + len(self.task.metrics))
@@ -30,7 +30,7 @@ class EagerSteps:
             except Exception as error:
                 error.add_note(f"in row {i}")
                 raise
-        return Sums(figures, numpy.array([p.grad for p in task.parameters] if self.learns else []))
+        return Totals(figures, numpy.array([p.grad for p in task.parameters] if self.learns else []))
 
     def _row(self, i: int) -> list[float]:
         """The loss and the metrics of row i, and add the loss's gradient to those of the parameters."""

@@ -30,7 +30,7 @@ class Given(random.Random):
 
 
 class Counting(random.Random):
-    """A generator that counts what it gives."""
+    """A generator that counts its numbers."""
 
     count = 0
 
@@ -40,10 +40,10 @@ class Counting(random.Random):
 
 
 class Randomness:
-    """What a model draws its random numbers from: each random.Random that an attribute of a module holds, once.
+    """The generators of a model: each random.Random that an attribute of a module holds, once.
 
     Attributes:
-        generators: these, in the order of the modules.
+        generators: the generators, in the order of the modules.
 
     >>> import nn
     >>> rng = random.Random(0)
@@ -72,6 +72,6 @@ class Randomness:
 
 
 def given(numbers: Iterable[Any], counts: Sequence[int]) -> list[Given]:
-    """Generators that hand out the numbers of a row, so many in the place of each of the model's."""
+    """Generators that hand out the numbers of a row, so many in place of each of the model's."""
     rest = iter(numbers)
     return [Given([next(rest) for _ in range(count)]) for count in counts]

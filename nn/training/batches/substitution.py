@@ -22,10 +22,10 @@ def substituted(
     generators: Sequence[random.Random] = (),
     sources: Iterable[random.Random] = (),
 ) -> Any:
-    """A deep copy of the model, with these numbers in the place of the parameters, and sources of generators.
+    """A deep copy of the model, with these numbers in place of its parameters, and sources in place of its generators.
 
-    The numbers are what its `parameters()` and `named_parameters()` give, also where they are traced: what is computed
-    is otherwise no parameter.
+    Its `parameters()` and `named_parameters()` list these numbers, although one that is traced is a result, which is
+    otherwise not a parameter.
     """
     memo: dict[int, Any] = {id(old): new for old, new in zip(parameters, numbers, strict=True)}
     memo.update({id(old): new for old, new in zip(generators, sources, strict=True)})

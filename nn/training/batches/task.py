@@ -1,4 +1,4 @@
-"""A task: what is computed of a row, the loss and the metrics of a model's outputs."""
+"""A task: the model, its trained parameters, and the loss and metrics of its outputs."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -8,14 +8,14 @@ from nn.training.batches.randomness import Randomness
 
 
 class Task:
-    """What is computed of a row: the loss and metrics of what a model gives for it.
+    """The loss and the metrics of a model's outputs for a row.
 
     Attributes:
         model: a Module.
         parameters: those that are trained, in the order of every array of numbers.
         loss: a function of the outputs and the target of one row.
         metrics: functions of the same, by name.
-        randomness: what the model draws from.
+        randomness: the generators that the model draws from.
     """
 
     def __init__(
@@ -26,7 +26,7 @@ class Task:
 
     @property
     def names(self) -> list[str]:
-        """What the figures of a row are called."""
+        """The names of the figures of a row."""
         return ["loss", *self.metrics]
 
     def numbers(self) -> Any:

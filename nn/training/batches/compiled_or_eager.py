@@ -1,17 +1,17 @@
-"""Steps: the sums of a batch, compiled or eagerly, whichever can be.
+"""Compiled or eager: the totals of a batch by a program of the model, as long as it agrees with the model itself.
 
-Both ways are handed the numbers of the parameters and give arrays, so what is done with a gradient is written once.
+Both ways take the numbers of the parameters and return arrays, so that the loop is written once.
 """
 
 from copy import copy
 from typing import Any
 
 from autodiff.compiler import TracingError
-from nn.training.batches.compiled import CompiledSteps
+from nn.training.batches.compiled import CompiledBatches
 from nn.training.batches.data import Data
-from nn.training.batches.eager import EagerSteps
-from nn.training.batches.sums import Sums, alike
+from nn.training.batches.eager import EagerBatches
 from nn.training.batches.task import Task
+from nn.training.batches.totals import Totals, alike
 from nn.training.history import History
 
 OTHER_NUMBERS = (
@@ -20,59 +20,59 @@ OTHER_NUMBERS = (
 )
 
 
-class Steps:
-    """The sums of a batch: compiled where it can be, eager from the moment it turns out that it cannot.
+class Batches:
+    """The totals of a batch: compiled where it can be, eager from the moment it turns out that it cannot.
 
-    Whenever `check` is called, a program is held against the model by some rows. That finds what tracing does not see,
+    Whenever `check` is called, the program is compared with the model on some rows. That finds what tracing cannot see,
     such as a set that is asked whether it has the number.
 
     Args:
-        task, data: what is computed, and of which rows.
+        task, data: the loss and the metrics, and the rows.
         counts: a function of the index of a row: how many random numbers it takes from each generator.
         compile: "auto"; True, and an error says why it cannot be; False, eagerly.
-        history: is told which of them it was.
-        learns: whether slopes are asked for.
+        history: told whether rows ran compiled, and if not, why.
+        learns: whether the gradient is asked for.
     """
 
     def __init__(
         self, task: Task, data: Data, counts: Any, compile: bool | str, history: History, learns: bool = True
     ) -> None:
         self.task, self.data, self._insisted, self._history = task, data, compile is True, history
-        self._eager = EagerSteps(task, data, learns)
-        self._compiled = CompiledSteps(task, data, learns, counts) if compile else None
+        self._eager = EagerBatches(task, data, learns)
+        self._compiled = CompiledBatches(task, data, learns, counts) if compile else None
         history.compiled = bool(compile)
 
-    def sums(self, numbers: Any, indices: Any) -> Sums:
-        """The sums over the rows with these indices, at these numbers of the parameters."""
+    def totals(self, numbers: Any, indices: Any) -> Totals:
+        """The totals over the rows with these indices, at these numbers of the parameters."""
         if self._compiled is not None:
             state = self.task.randomness.state
             try:
-                return self._compiled.sums(numbers, indices)
+                return self._compiled.totals(numbers, indices)
             except Exception as error:  # of any kind: code that is traced meets numbers it does not expect
                 self._give_up(error)
                 self.task.randomness.state = state
-        return self._eager.sums(numbers, indices)
+        return self._eager.totals(numbers, indices)
 
     def check(self, numbers: Any, indices: Any) -> None:
-        """Hold the program against these rows; where they differ, trace anew, and then go on eagerly."""
+        """Compare the program with the model on these rows; where they differ, trace it anew, then go on eagerly."""
         for _ in range(2):
             if self._compiled is None or self._agrees(self._compiled, numbers, indices):
                 return
             self._compiled = copy(self._compiled)
         self._give_up(TracingError(OTHER_NUMBERS))
 
-    def _agrees(self, compiled: CompiledSteps, numbers: Any, indices: Any) -> bool:
-        """Whether the program gives for these rows what the model gives, with the same random numbers."""
+    def _agrees(self, compiled: CompiledBatches, numbers: Any, indices: Any) -> bool:
+        """Whether program and model agree on these rows, with the same random numbers."""
         state = self.task.randomness.state
         try:
-            found = compiled.sums(numbers, indices)
-        except Exception as error:  # as in sums
+            found = compiled.totals(numbers, indices)
+        except Exception as error:  # as in totals
             self._give_up(error)
             return True
         finally:
             self.task.randomness.state = state
         try:
-            return alike(found, self._eager.sums(numbers, indices))
+            return alike(found, self._eager.totals(numbers, indices))
         except Exception:  # the model's own, such as that of a checkpoint around Dropout, which is not repeated eagerly
             return True
         finally:
