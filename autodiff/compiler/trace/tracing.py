@@ -141,9 +141,13 @@ class Trace(Scope):
 
     def noted(self, kind: type[Any], primitive: Primitive, operands: tuple[Any, ...]) -> Any:
         """The tracer of an operation, which it notes; trusts its arguments."""
-        node = _new(kind)
-        node.number = primitive.evaluate(*[x if type(x) is float else self._number(x) for x in operands])
-        node.op, node.operands, node._label, node.owner = primitive, operands, "", self.owner
+        node, owner = _new(kind), self.owner
+        numbers = [
+            x if type(x) is float else x.number if type(x) is Tracer and x.owner is owner else self._number(x)
+            for x in operands
+        ]
+        node.number = primitive.evaluate(*numbers)
+        node.op, node.operands, node._label, node.owner = primitive, operands, "", owner
         if kind is Condition:
             node.operands, node.hidden_operands = (), operands
         self.nodes.append(node)
