@@ -45,7 +45,7 @@ NUMBER, LIST, CONDITION = "a number", "a list", "a condition"
 
 
 class ExpressionError(ValueError):
-    """What is wrong with an expression, the line it stands on, and a caret under the place.
+    """A fault in an expression: what is wrong, the line it stands on, and a caret under the place.
 
     Attributes:
         column: where, counted in characters from 0.

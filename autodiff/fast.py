@@ -94,7 +94,7 @@ _ORDINARY = frozenset((Value, float))
 
 
 def _operate(primitive: Any, left: Any, right: Any) -> Any:
-    """What an operator does where a mode is ambient, or an operand is not an ordinary one."""
+    """The result of an operator where a mode is ambient, or an operand is not an ordinary one."""
     if type(left) in _ORDINARY and type(right) in _ORDINARY:
         return Value.__apply__(primitive, (left, right))
     return operate(primitive, left, right)

@@ -35,7 +35,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 class Reading(Protocol):
-    """What records operations on Values, and answers for them, in the place of the graph that they make by themselves.
+    """A recorder of operations on Values, which answers for them in place of the graph that they make themselves.
 
     While one is ambient, Values and primitives ask it. Values made before, or from constants alone, may be operands
     beside the reading's own.

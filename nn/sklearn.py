@@ -44,7 +44,7 @@ _WORTH_COMPILING = 64  # rows, over all epochs; of fewer, tracing takes longer t
 
 
 class _Perceptron(BaseEstimator):  # type: ignore[misc]
-    """What both have in common: options, training, the network's numbers."""
+    """The base of both: options, training, the network's numbers."""
 
     model_: Any
 

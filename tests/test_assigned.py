@@ -268,3 +268,13 @@ def test_zero_grad_clears_what_is_no_number(make: Callable[[], Any]) -> None:
     nn.SGD([y]).zero_grad()
     assert (x.grad, y.grad) == (0.0, 0.0)
     assert repr(x) == "Value(2.0, grad=0.0)"
+
+
+def test_a_grad_that_f_assigns_inside_a_transform_is_named() -> None:
+    def f(x: Any) -> Any:
+        w = Value(2.0, "w")
+        w.grad = "text"  # type: ignore[assignment]
+        return w * x
+
+    with pytest.raises(TypeError, match=r"the Value labelled 'w' holds a str in \.grad"):
+        ad.grad(f)(3.0)

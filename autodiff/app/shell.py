@@ -33,7 +33,7 @@ Point = dict[str, float]
 
 
 class UsageError(ValueError):
-    """What the person at the shell can put right."""
+    """A mistake that the person at the shell can put right."""
 
 
 def calculate(

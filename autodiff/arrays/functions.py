@@ -76,7 +76,7 @@ def nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, 
 
 @implements(np.copyto)
 def copy_to(dst: Any, src: Any, **kwargs: Any) -> None:
-    """Do what np.copyto does; it is how np.nansum and the like leave elements out."""
+    """np.copyto; it is how np.nansum and the like leave elements out."""
     if is_mask(kwargs.get("where")):
         src = where(kwargs.pop("where"), src, dst)
     by_numpy(np.copyto, dst, src, **kwargs)

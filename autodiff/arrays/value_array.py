@@ -156,7 +156,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 def implements(function: Any) -> Callable[[_F], _F]:
-    """Decorate what takes the place of a function of numpy, other than a universal one, on arrays of Values."""
+    """A decorator: f in the place of a function of numpy, other than a universal one, on arrays of Values."""
 
     def register(override: _F) -> _F:
         _OVERRIDES[function] = override

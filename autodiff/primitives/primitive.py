@@ -46,7 +46,7 @@ def on(*intervals: tuple[float, float], kinks: Callable[..., float] | None = Non
 
 
 class Facts(NamedTuple):
-    """What is known of a primitive beside its mathematics; each is true of every primitive unless its row says more.
+    """Facts about a primitive beside its mathematics; the defaults hold where its row says no more.
 
     Attributes:
         for_rules: whether it only stands in rules, and so in gradients: it is not a function of the library.

@@ -164,7 +164,7 @@ def loop_programs(
 
 
 class _Pool(NamedTuple):
-    """What loops are made of: names of primitives of one, of two, of any number of operands; numbers."""
+    """The ingredients of loops: names of primitives of one, of two, of any number of operands; numbers."""
 
     maps: Sequence[str]
     zips: Sequence[str]

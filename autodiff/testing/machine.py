@@ -69,7 +69,7 @@ OPERATIONS = {
 
 @dataclass(eq=False)
 class Shadow:
-    """What the model expects of one Value.
+    """The state that the model expects of one Value.
 
     Attributes:
         value: the Value itself.

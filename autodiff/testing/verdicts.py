@@ -51,7 +51,7 @@ class Derivative(NamedTuple):
 
 
 class Outcome(Enum):
-    """What can be said of a derivative."""
+    """The kinds of verdict on a derivative."""
 
     RIGHT = "right"
     WRONG = "wrong"
@@ -61,7 +61,7 @@ class Outcome(Enum):
 
 
 class Verdict(NamedTuple):
-    """What is said of a derivative.
+    """The verdict on a derivative.
 
     Attributes:
         derivative: which.

@@ -19,7 +19,7 @@ from nn.lists import is_list
 
 
 class _Norm(Configured):
-    """What norms share: a width, weights that start at 1, and that lists of vectors are normalised one by one."""
+    """The base of norms: a width, and weights that start at 1; lists of vectors are normalised one by one."""
 
     def __init__(self, width: int, *, eps: float) -> None:
         if not 0 <= eps < math.inf:

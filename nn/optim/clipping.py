@@ -71,7 +71,7 @@ class Clip(NamedTuple):
         return norm
 
     def _factor(self, norm: float) -> float:
-        """What gradients of this norm are multiplied by; 1 is added to the sixth digit, as in torch, for the norm 0."""
+        """The factor for gradients of this norm; 1 is added to the sixth digit, as in torch, for the norm 0."""
         return min(1.0, self.limit / (norm + 1e-6)) if isfinite(norm) else 1.0
 
 

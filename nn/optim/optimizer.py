@@ -225,7 +225,7 @@ class Optimizer(ABC):
         return step
 
     def state_dict(self) -> dict[str, Any]:
-        """What the next steps depend on, in floats, ints and lists of them: `json` keeps every bit.
+        """All that the next steps depend on, in floats, ints and lists of them: `json` keeps every bit.
 
         "state" has for each group the number of its steps and lists with a number for each of its parameters, named as
         in torch; "param_groups" has the options, and as "params" the positions of the group's parameters.

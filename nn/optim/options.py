@@ -13,7 +13,7 @@ from autodiff import Value
 
 
 class Range(NamedTuple):
-    """What an option may be, in words and as a test, which takes one number or two."""
+    """A condition on an option, in words and as a test, which takes one number or two."""
 
     says: str
     holds: Callable[..., bool]

@@ -129,7 +129,7 @@ class History(dict[str, list[float]]):
 
 
 def progress_of(figures: Iterable[str]) -> list[str]:
-    """Of the names of figures, those that tell how well the training goes."""
+    """The names of those figures that tell how well the training goes."""
     return [name for name in figures if name not in ("lr", "seconds")]
 
 

@@ -212,7 +212,7 @@ class _Problem:
         return watching
 
     def solved(self, solve: Function, evaluate: Function, **settings: Any) -> Any:
-        """What scipy finds, having set the parameters to it; to the best so far if it finds nothing."""
+        """The result of scipy, having set the parameters to it; to the best so far if it finds nothing."""
         found = None
         try:
             result = solve(evaluate, self.start, **settings)

@@ -79,7 +79,7 @@ def plot_confusion(model: Module, X: Any, y: Any, ax: Any = None, *, classes: Se
 
 
 def _scores(model: Module, X: Any) -> Any:
-    """What a model gives for rows, with a column for each class."""
+    """The outputs of a model for rows, with a column for each class."""
     import numpy
 
     outputs = predict(model, X)

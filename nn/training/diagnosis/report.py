@@ -15,7 +15,7 @@ from nn.optional import optional
 
 
 class LayerReport(NamedTuple):
-    """What a layer gave on all rows.
+    """The outputs of a layer on all rows.
 
     Attributes:
         name, kind: the path to it in the model, and its class.
@@ -123,7 +123,7 @@ class Diagnosis:
 
 
 def _faults_of_gradients(layers: list[LayerReport]) -> Iterator[str]:
-    """What happens to the gradient on its way from the last layer to the first."""
+    """Yield remarks on a gradient that vanishes or explodes on its way from the last layer to the first."""
     if not layers or not 0.0 < layers[-1].gradient < inf:
         return
     last = layers[-1]

@@ -28,7 +28,7 @@ from nn.training.saving.records import attributes_in, check_alike, described, re
 
 
 class Saved(NamedTuple):
-    """What `load` gives: the model; the optimiser on its parameters and the history, None where none was saved."""
+    """The result of `load`: the model; the optimiser on its parameters and the history, None where none was saved."""
 
     model: Any
     optimizer: Any
@@ -103,7 +103,7 @@ def load(path: str | os.PathLike[str], into: Module | None = None) -> Saved:
 
 
 def _loaded(record: dict[str, Any], into: Module | None) -> Saved:
-    """What was saved; all that may fail comes before the first change to a model that was given."""
+    """The objects that were saved; all that may fail comes before the first change to a model that was given."""
     state = dict(zip(record["names"], record["numbers"], strict=True))
     model = rebuilt(record["model"], len(state)) if into is None else into
     check_alike(model, record["model"])

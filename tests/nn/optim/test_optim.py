@@ -548,6 +548,19 @@ def test_sgd_with_momentum_is_its_formula_in_fractions() -> None:
         assert x.data == pytest.approx(float(at), rel=1e-15)
 
 
+@given(st.lists(st.tuples(st.floats(), st.floats()), min_size=1, max_size=4), SIZE)
+def test_the_descent_that_is_written_out_is_its_rule_to_the_bit(pairs: list[tuple[float, float]], lr: float) -> None:
+    from nn.optim.rules import descent
+
+    values = [Value(number) for number, _ in pairs]
+    for x, (_, slope) in zip(values, pairs, strict=True):
+        x.grad = slope
+    sgd = SGD(values, lr=lr)
+    plan = sgd._plan(sgd.param_groups[0], 1)
+    assert plan.rule is descent
+    assert repr(sgd._moved(plan, values, [])) == repr(Optimizer._moved(sgd, plan, values, []))
+
+
 @given(grads=st.lists(st.floats(-10, 10), min_size=1, max_size=8))
 def test_adam_is_algorithm_1_of_its_paper(grads: list[float]) -> None:
     x = Value(0.5)
