@@ -6,6 +6,7 @@ when it meets a number that is not finite. `fast.py` has `add_gradients` and `so
 
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from math import isfinite
 from typing import Any
 
 from autodiff import modes
@@ -37,18 +38,18 @@ def accumulate(order: Sequence[Any], seeds: Mapping[Any, float]) -> None:
 
 def add_gradients(order: Sequence[Any], seeds: Mapping[Any, float]) -> None:
     """Sweep in reverse: the grad of a leaf is where its sum starts; an interior node has its gradient afterwards."""
-    adjoints = reverse(order, _started(seeds))
+    adjoints = reverse(order, _started(order, seeds))
     for node in order:
         node.grad = 0.0 + adjoints.get(node, 0.0)
     for leaf in leaves(*seeds):
         leaf.grad = adjoints[leaf]
 
 
-def _started(seeds: Mapping[Any, float]) -> dict[Any, float]:
+def _started(order: Sequence[Any], seeds: Mapping[Any, float]) -> dict[Any, float]:
     """The adjoints before the first share: grads of leaves, and the seeds; one of 0 passes nothing on."""
-    adjoints = {leaf: leaf.grad for leaf in leaves(*seeds)}
+    adjoints = {x: x.grad for node in order for x in node.operands if type(x) is not float and not x.operands}
     for root, seed in seeds.items():
-        adjoints[root] = adjoints[root] + (seed or NOTHING) if root in adjoints else seed or NOTHING
+        adjoints[root] = (NOTHING if root.operands else root.grad) + (seed or NOTHING)
     return adjoints
 
 
@@ -57,7 +58,10 @@ def check_gradients(order: Sequence[Any], seeds: Mapping[Any, float]) -> None:
     for seed in seeds.values():
         if seed - seed != 0.0:
             raise FloatingPointError(f"the gradient that the backward pass starts from is {seed}")
-    reverse(order, _started(seeds), seen=_check_share)
+    started = _started(order, seeds)
+    gradients = reverse(order, started).values()
+    if not all(map(isfinite, gradients)):  # once more, to tell which: no sum of shares becomes finite again
+        reverse(order, started, seen=_check_share)
 
 
 def _check_share(node: Any, operand: Any, local: float, adjoints: dict[Any, float]) -> None:

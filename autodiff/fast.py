@@ -20,7 +20,7 @@ from autodiff import backprop, floats, modes, primitives, value
 from autodiff.backprop import mend_grads, one_pass_at_a_time
 from autodiff.chain import NOTHING, reached, recorded
 from autodiff.graph import FORGOTTEN, leaves, topological_order
-from autodiff.number import compared
+from autodiff.number import compared, with_numbers
 from autodiff.primitives.on_floats import local_gradients_at
 from autodiff.value import Value, operate
 
@@ -82,11 +82,12 @@ def apply(cls: type[Value], primitive: Any, operands: tuple[Any, ...]) -> Value:
         mode = modes.now()
     if mode is None or not (mode.recording or mode.checking or mode.sourcing or mode.reading):
         numbers = [x.data if type(x) is Value else x for x in operands]
-        if set(map(type, numbers)) == _ALL_FLOATS:
-            data = primitive.evaluate(*numbers)
-            if mode is not None:
-                return _leaf(data)
-            return _made(data, primitive, operands, local_gradients_at(primitive, data, operands, numbers, Value))
+        if set(map(type, numbers)) != _ALL_FLOATS:
+            operands, numbers = with_numbers(operands)
+        data = primitive.evaluate(*numbers)
+        if mode is not None:
+            return _leaf(data)
+        return _made(data, primitive, operands, local_gradients_at(primitive, data, operands, numbers, Value))
     return _plain_apply(primitive, operands)
 
 
@@ -115,15 +116,19 @@ class Methods:
     __apply__: Any
 
     def __init__(self: Any, data: Any, label: str = "") -> None:
-        if type(self) is Value and type(data) is float and type(label) is str:
-            self.data = data
-            self.grad = 0.0
-            self.op = None
-            self.operands = self.local_gradients = ()
+        if type(data) is not float:
+            if isinstance(data, Value):
+                _plain_init(self, data, label)  # refuses it
+            data = floats.as_float(data)
+        self.data = data
+        self.grad = 0.0
+        self.op = None
+        self.operands = self.local_gradients = ()
+        if type(self) is Value and type(label) is str:
             self._label = label
-            modes.new_leaves.put((self,))
         else:
-            _plain_init(self, data, label)
+            self.label = label
+        modes.new_leaves.put((self,))
 
     def __add__(self, other: Any) -> Any:
         if type(other) is int:
@@ -208,42 +213,42 @@ class Methods:
         return _operate(primitives.div, other, self)
 
     def __eq__(self, other: object) -> Any:
-        if modes.current() is None:
+        if modes.current() is None or modes.reading() is None:
             x, y = self.data, other.data if type(other) is Value else other
             if type(x) is float and type(y) in _PLAIN_NUMBERS:
                 return x == y
         return compared("==", self, other)
 
     def __ne__(self, other: object) -> Any:
-        if modes.current() is None:
+        if modes.current() is None or modes.reading() is None:
             x, y = self.data, other.data if type(other) is Value else other
             if type(x) is float and type(y) in _PLAIN_NUMBERS:
                 return x != y
         return compared("!=", self, other)
 
     def __lt__(self, other: Any) -> Any:
-        if modes.current() is None:
+        if modes.current() is None or modes.reading() is None:
             x, y = self.data, other.data if type(other) is Value else other
             if type(x) is float and type(y) in _PLAIN_NUMBERS:
                 return x < y
         return compared("<", self, other)
 
     def __le__(self, other: Any) -> Any:
-        if modes.current() is None:
+        if modes.current() is None or modes.reading() is None:
             x, y = self.data, other.data if type(other) is Value else other
             if type(x) is float and type(y) in _PLAIN_NUMBERS:
                 return x <= y
         return compared("<=", self, other)
 
     def __gt__(self, other: Any) -> Any:
-        if modes.current() is None:
+        if modes.current() is None or modes.reading() is None:
             x, y = self.data, other.data if type(other) is Value else other
             if type(x) is float and type(y) in _PLAIN_NUMBERS:
                 return x > y
         return compared(">", self, other)
 
     def __ge__(self, other: Any) -> Any:
-        if modes.current() is None:
+        if modes.current() is None or modes.reading() is None:
             x, y = self.data, other.data if type(other) is Value else other
             if type(x) is float and type(y) in _PLAIN_NUMBERS:
                 return x >= y

@@ -55,15 +55,6 @@ def as_float(x: Any) -> float:
     return as_float(x.item()) if issubclass(kind, Sized) else float(x)
 
 
-def may_be_operand(kind: type) -> bool:
-    """Whether an operator takes operands of this type, if only to refuse them by name.
-
-    Not arrays, which broadcast over Values, nor what is not a number, but may know how to combine itself with a Value.
-    """
-    is_array = hasattr(kind, "__array__") and issubclass(kind, Sized)
-    return not is_array and (hasattr(kind, "__float__") or issubclass(kind, NEVER_NUMBERS))
-
-
 def _has_no_axis(x: Any) -> bool:
     """Whether x is an array without an axis; a masked one may hold nothing."""
     shape = getattr(x, "shape", None)

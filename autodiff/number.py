@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
@@ -42,6 +42,12 @@ def assigned(x: Any, name: str, advice: str) -> float:
         which = f"the Value labelled {x.label!r}" if x.label else "a Value"
         kind = type(number).__name__
         raise TypeError(f"{which} holds a {kind} in .{name}, expected a float; {advice}") from error
+
+
+def with_numbers(operands: Sequence[Any]) -> tuple[tuple[Any, ...], list[float]]:
+    """The operands of any kind of number, as Values and floats, and the floats that they hold."""
+    given = tuple([x if isinstance(x, Number) else floats.as_float(x) for x in map(floats.unboxed, operands)])
+    return given, [data_of(x) if isinstance(x, Number) else x for x in given]
 
 
 class Number(UnaryMethods):
@@ -210,7 +216,7 @@ _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
 
 def compared(symbol: str, left: Any, right: Any) -> Any:
     """The comparison of the data of a Number with a number or another Number."""
-    reading = modes.reading()
+    reading = modes.current() and modes.reading()
     if reading is not None:
         return reading.compare(symbol, left, right)
     return _COMPARISONS[symbol](data_of(left), data_of(right) if isinstance(right, Number) else right)

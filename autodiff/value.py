@@ -16,12 +16,13 @@ hottest of the methods below once more, written out for speed.
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from typing import Any, Never, Self, cast
 
 from autodiff import backprop, copying, floats, modes, primitives
 from autodiff.graph import FORGOTTEN
 from autodiff.hints import ELSEWHERE_ON_VALUES, Listed, answer_for, refused_label, unexpected
-from autodiff.number import Number, data_of
+from autodiff.number import Number, data_of, with_numbers
 from autodiff.primitives import TABLE, Primitive
 from autodiff.primitives.on_floats import local_gradients_at
 from autodiff.sources import Source, user_source, user_source_and_model
@@ -147,10 +148,7 @@ class Value(Number, metaclass=Listed):
         mode = modes.current() and modes.now()
         if mode is not None and mode.reading is not None:
             return cast(Value, mode.reading.apply(primitive, operands))
-        numbers = [x.data if type(x) is Value else x for x in operands]
-        if set(map(type, numbers)) != {float}:  # other kinds of numbers, Values of a subclass, or a mistake
-            operands = tuple([x if isinstance(x, Value) else floats.as_float(x) for x in map(floats.unboxed, operands)])
-            numbers = [data_of(x) if isinstance(x, Value) else x for x in operands]
+        operands, numbers = with_numbers(operands)
         data = primitive.evaluate(*numbers)
         if mode is not None and mode.checking and data - data != 0.0:
             raise FloatingPointError(f"{modes.described(primitive, data, operands)}\n  at {user_source()}")
@@ -224,7 +222,9 @@ class SourcedValue(Value):
 
 def operate(primitive: Primitive, left: Any, right: Any) -> Value:
     """The node of an operator. NotImplemented for an array, so that it broadcasts, and for what is not a number."""
-    if not floats.may_be_operand(type(right if isinstance(left, Value) else left)):
+    kind = type(right if isinstance(left, Value) else left)
+    is_array = hasattr(kind, "__array__") and issubclass(kind, Sized)
+    if is_array or not (hasattr(kind, "__float__") or issubclass(kind, floats.NEVER_NUMBERS)):
         return cast(Value, NotImplemented)
     return cast(Value, primitive(left, right))
 

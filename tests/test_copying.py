@@ -318,3 +318,10 @@ def test_a_deep_copy_that_a_function_makes_is_a_constant_of_its_own_to_a_transfo
     assert type(ad.grad(lambda x: x * w)(3.0)) is Value
     assert type(ad.grad(lambda x: x * copy.deepcopy(w))(3.0)) is float
     assert type(ad.grad(lambda x: x * copy.deepcopy(w * w))(3.0)) is float
+
+
+def test_a_method_of_value_pickles_by_its_name() -> None:
+    functions = [getattr(Value, name) for name in dir(Value(1.0)) if callable(getattr(Value, name))]
+    assert {Value.exp, Value.arctan2, Value.backward} <= set(functions)
+    for function in [*functions, Value.__add__, Value.__round__, Value.__eq__]:
+        assert pickled(function) is function

@@ -40,7 +40,7 @@ def method(primitive: Primitive) -> Callable[[Any], Any]:
 
     name = primitive.name
     method.__name__ = name
-    method.__qualname__ = f"Value.{name}"
+    method.__module__, method.__qualname__ = "autodiff.value", f"Value.{name}"  # where pickles look it up
     (x,) = primitive.example()
     example = f"abs(Value({x}))" if name == "abs" else f"Value({x}).{name}()"
     summary = str(primitive.__doc__).partition("\n\n>>>")[0]
