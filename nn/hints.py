@@ -1,4 +1,4 @@
-"""What other libraries call the parts of nn: a name that is not here leads to ours.
+"""Names from other libraries: each leads to the part of nn that does the same.
 
 >>> raise missing("nn", "Linear")
 Traceback (most recent call last):
@@ -25,7 +25,7 @@ def _by_name(remarks: Mapping[str, str]) -> Mapping[str, str]:
     return {name: remark for names, remark in remarks.items() for name in names.split()}
 
 
-# The words of torch and Keras, and what to write.
+# The words of torch and Keras, each with the way to write it here.
 ELSEWHERE = _by_name(
     {
         "Linear Dense": 'write nn.Layer(nin, nout, "linear")',
@@ -127,7 +127,7 @@ ON_FIT = _by_name(
 
 
 def explained(function: Callable[_P, _R], example: str, elsewhere: Mapping[str, str]) -> Callable[_P, _R]:
-    """The function, which says of arguments that it does not have, or lacks, what to write.
+    """The function, which answers an unknown or missing argument with the one to write.
 
     >>> explained(lambda *, seed=0: seed, "f(seed=1)", {})(sead=1)
     Traceback (most recent call last):

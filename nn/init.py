@@ -35,7 +35,7 @@ class Whole(NamedTuple):
 
 Initializer = Single | Whole
 Init = str | Initializer | None
-"""What a layer takes: the name of an initialiser, or one; None for what suits it."""
+"""The argument `init` of a layer: an initialiser or the name of one; None for the one that suits it."""
 
 
 def weights(
@@ -50,10 +50,10 @@ def weights(
 
     Args:
         init: a name in `NAMES`, or an initialiser.
-        rng: what is drawn with.
+        rng: the generator to draw with.
         rows, columns: the shape; of a layer, its outputs and inputs.
         fan_in, fan_out: how many inputs and outputs a weight counts as having, where that is not the columns and rows:
-            those of a convolution are channels times the size of its kernel.
+            in a convolution, channels times the size of its kernel.
 
     Raises ValueError for an unknown name.
 
@@ -115,7 +115,7 @@ def he(*, normal: bool = False) -> Single:
 
 
 def lecun(*, normal: bool = False) -> Single:
-    """The LeCun initialiser: variance 1 / nin, so that a linear layer keeps that of its inputs.
+    """The LeCun initialiser: variance 1 / nin, so that a linear layer keeps the variance of its inputs.
 
     Uniform on (-a, a) with a = sqrt(3 / nin), or normal.
 
@@ -177,7 +177,7 @@ def ones() -> Single:
     return constant(1.0)
 
 
-# What a layer takes as `init`, with the settings that it stands for: those that the function has without arguments.
+# The names that a layer takes as `init`; each stands for the initialiser with its default settings.
 NAMES: Mapping[str, Callable[[], Initializer]] = {
     "glorot": glorot,
     "xavier": glorot,
@@ -233,7 +233,7 @@ def _scaled(variance: Callable[[int, int], float], normal: bool) -> Single:
 
 
 def _orthonormal(vectors: Matrix) -> Matrix:
-    """An orthonormal basis of what the vectors span, by Gram-Schmidt, which takes no package.
+    """An orthonormal basis of the space that the vectors span, by Gram-Schmidt, which takes no package.
 
     Each vector is projected twice: once loses digits where vectors are nearly parallel. The sums are exact, so that a
     seed gives the same weights in each version of Python.

@@ -1,9 +1,9 @@
-"""Metrics: how good the outputs of one row are; what `fit(metrics=["accuracy"])` means over rows.
+"""Metrics: how good the outputs of one row are; `fit(metrics=["accuracy"])` takes their mean over rows.
 
 A metric is a function of the outputs of one row and its target that gives a number, as a loss does, and compiles as one
-does, with `where` in place of `if`; a function of your own is as good as a name in METRICS. What is not a mean over
-rows, such as R² or an area under a curve, is none: scikit-learn's `sklearn.metrics` has them, for all predictions at
-once.
+does, with `where` in place of `if`; a function of your own is as good as a name in METRICS. A figure that
+is not a mean over rows, such as R² or an area under a curve, is not a metric: scikit-learn's `sklearn.metrics` has
+them, for all predictions at once.
 """
 
 from collections.abc import Callable, Mapping

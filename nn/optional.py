@@ -5,7 +5,7 @@ from typing import Any
 
 
 def optional(module: str, what: str) -> Any:
-    """Import a module. Raises ImportError that says what needs it, and what to install.
+    """Import a module. Raises ImportError, which names the need for it and the package to install.
 
     >>> optional("nonsense", "training on the moon")
     Traceback (most recent call last):

@@ -92,7 +92,7 @@ class _Perceptron(BaseEstimator):  # type: ignore[misc]
         return [numpy.array([neuron.b.data for neuron in layer.neurons]) for layer in self.model_.layers]
 
     def _check(self) -> None:
-        """Raise TypeError or ValueError for an option that is none; nn checks the others."""
+        """Raise TypeError or ValueError for an invalid option; nn checks the others."""
         for name, (kind, least, most, ends) in _RANGES.items():
             check_scalar(getattr(self, name), name, kind, min_val=least, max_val=most, include_boundaries=ends)
         if self.batch_size not in ("auto", None):
@@ -310,7 +310,7 @@ class MLPRegressor(RegressorMixin, MultiOutputMixin, _Perceptron):  # type: igno
             X: a table of numbers, a row for each sample.
             y: a number for each, or as many numbers for each.
 
-        Raises and warns as that of MLPClassifier does.
+        Raises and warns as `MLPClassifier.fit` does.
         """
         X, y = self._checked(X, y, reset=True)
         return self._make(y[0].size)._train(X, y)

@@ -1,4 +1,4 @@
-"""What layers are given: inputs of the right width, widths that are whole numbers.
+"""Arguments of layers: inputs of the right width, widths that are whole numbers.
 
 >>> inputs_of("hidden", (1.0, 2.0), 2), whole_number("nin", 3)
 ([1.0, 2.0], 3)
@@ -15,7 +15,7 @@ def unwrapped(outputs: Sequence[Any]) -> Any:
 
 
 def inputs_of(name: str, x: Any, width: int) -> list[Any]:
-    """x as a list of `width` inputs. Raises TypeError for no list, ValueError for another width."""
+    """x as a list of `width` inputs. Raises TypeError if it is not a list, ValueError for another width."""
     inputs = x.tolist() if hasattr(x, "tolist") else x
     if not isinstance(inputs, Iterable) or isinstance(inputs, (str, bytes, dict)):
         got = type(inputs).__name__

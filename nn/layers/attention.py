@@ -24,8 +24,8 @@ Vectors = Sequence[Sequence[Any]]
 class MultiHeadAttention(Configured):
     """Attention of several heads: softmax(Q K' / sqrt(d)) V, each on its d = width / heads columns of Q, K and V.
 
-    Q, K and V are linear layers of queries, keys and values, lists of vectors; what the heads give, side by side, goes
-    through another one. In torch's names, the weights of the layers `query`, `key` and `value`, a neuron a row, are the
+    Q, K and V are linear layers of queries, keys and values, lists of vectors; another one takes the outputs of the
+    heads, side by side. In torch's names, the weights of the layers `query`, `key` and `value`, a neuron a row, are the
     three parts of in_proj_weight and in_proj_bias, one below the other, and `output` is out_proj.
 
     Args:
@@ -93,9 +93,9 @@ class MultiHeadAttention(Configured):
         return [self.output.outputs([x for part in parts for x in part]) for parts in zip(*heads, strict=True)]
 
     def _seen(self, queries: int, keys: int, mask: Any) -> list[dict[int, Any]]:
-        """The keys that each query may see, by position, with what the mask says of them.
+        """The keys that each query may see, by position, each with its entry in the mask.
 
-        What is hidden whatever the data is left out; a Value in a mask says it at every run.
+        Keys that are hidden whatever the data are left out; a Value in a mask decides at every run.
         """
         rows = [[True] * keys] * queries if mask is None else [list(row) for row in mask]
         if [len(row) for row in rows] != [keys] * queries:

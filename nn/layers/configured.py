@@ -1,4 +1,4 @@
-"""Configured: a module that keeps what its constructor was given, so that it can be shown, and made again.
+"""Configured: a module that keeps the arguments of its constructor, so that it can be shown, and made again.
 
 >>> from nn import Layer
 >>> layer = Layer(3, 2, "tanh", seed=0, bias=False)
@@ -22,7 +22,7 @@ class Configured(Module):
         return {name: _recorded(getattr(self, name)) for name in _arguments(self)}
 
     def __repr__(self) -> str:
-        """Show what is given by position, and of the rest, but for its name, what is not as usual."""
+        """Show the positional arguments, and those by keyword that differ from their defaults, but for the name."""
         arguments = _arguments(self)
         if not all(hasattr(self, name) for name in arguments):  # those of a subclass that keeps them elsewhere
             return super().__repr__()

@@ -27,7 +27,7 @@ from nn.lists import flat
 
 
 class _Windowed(Configured):
-    """A layer on windows that slide over one or two axes of a row, those behind that of the channels."""
+    """A layer on windows that slide over the one or two axes of a row behind the channels."""
 
     axes: ClassVar[int] = 2
 

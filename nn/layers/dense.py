@@ -23,12 +23,12 @@ class Neuron(Configured):
     Args:
         nin: the number of inputs, at least 1.
         activation: a name in `nn.layers.ACTIVATIONS`, or a function of a Value.
-        seed, rng: what weights are drawn with; a seed makes a `random.Random` of its own. Neither: fresh every time.
+        seed, rng: the source of the weights; a seed makes a `random.Random` of its own. Neither: fresh every time.
         init: the name of an initialiser, as "he", or one of `nn.init`, or a function of your own; He for ReLU and its
             relatives, Glorot for the others, unless given.
         bias: whether there is one, which starts at 0; without one, `b` is None.
         nout: how many neurons share the inputs; Glorot reads it.
-        name: what error messages call it.
+        name: its name in error messages.
 
     >>> neuron = Neuron(2, "tanh", seed=0)
     >>> len(neuron.parameters()), neuron([1.0, 2.0]).op.name

@@ -19,14 +19,14 @@ from nn.lists import each
 class Dropout(Configured):
     """In training, each number is 0 with probability p, else divided by 1 - p: the expectation is the number itself.
 
-    After `model.eval()` it returns its input. In a compiled function of your own, the mode and what was drawn stay what
-    they were when it was traced; `nn.fit` draws anew for each row.
+    After `model.eval()` it returns its input. In a compiled function of your own, the mode and the numbers drawn
+    stay as they were when it was traced; `nn.fit` draws anew for each row.
 
     Source: Srivastava et al., Dropout: a simple way to prevent neural networks from overfitting, 2014.
 
     Args:
         p: the probability, at least 0 and below 1.
-        seed, rng: what it draws with; a seed makes a `random.Random` of its own. Neither: fresh every time.
+        seed, rng: the source of its draws; a seed makes a `random.Random` of its own. Neither: fresh every time.
 
     Raises ValueError for another p.
 

@@ -17,7 +17,7 @@ from nn.losses.targets import chosen, is_index, nan_unless
 
 
 class Embedding(Configured):
-    """A table of `count` vectors of `width` parameters each; called with an index, it gives that vector.
+    """A table of `count` vectors of `width` parameters each; called with an index, it returns that vector.
 
     In a compiled function whose arguments hold the index, one program serves all of them, without a guard, and cannot
     raise: there, an index that is out of range makes the vector and its gradients nan.
@@ -25,7 +25,7 @@ class Embedding(Configured):
     Args:
         count: how many vectors, at least 1.
         width: the length of each, at least 1.
-        seed, rng: what the parameters are drawn with, as in Neuron.
+        seed, rng: the source of the parameters, as in Neuron.
         init: an initialiser, by name or as a function; N(0, 1) unless given. It counts `count` inputs, for an index is
             a one-hot vector as the input of a linear layer.
 

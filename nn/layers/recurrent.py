@@ -33,7 +33,7 @@ class RNNCell(Configured):
 
     Args:
         nin: how many numbers an item has, at least 1.
-        hidden: the number of units, which is that of the outputs; at least 1.
+        hidden: the number of units, and of outputs; at least 1.
         activation, seed, rng, init: as in Neuron.
 
     Source: Elman, Finding structure in time, 1990.
@@ -69,7 +69,7 @@ class RNNCell(Configured):
 
 
 class LSTMCell(Configured):
-    """A long short-term memory: what the cell remembers, c, changes only by its gates, layers on z = [x, h'].
+    """A long short-term memory: the memory of the cell, c, changes only by its gates, layers on z = [x, h'].
 
     i = sigmoid(Wi z + bi), f = sigmoid(Wf z + bf), g = tanh(Wg z + bg), o = sigmoid(Wo z + bo)
     c = f c' + i g;  h = o tanh(c)
@@ -81,7 +81,7 @@ class LSTMCell(Configured):
 
     Args:
         nin: how many numbers an item has, at least 1.
-        hidden: the number of units, which is that of the outputs; at least 1.
+        hidden: the number of units, and of outputs; at least 1.
         seed, rng, init: as in Neuron.
 
     Source: Hochreiter and Schmidhuber, Long short-term memory, 1997; Gers et al., Learning to forget, 2000; of the
@@ -123,13 +123,13 @@ class LSTMCell(Configured):
 def unroll(cell: Cell, xs: Iterable[Any], state: Any = None, *, truncate: int | None = None) -> tuple[list[Any], Any]:
     """([output for each item], state at the end) of a cell that reads a sequence item by item.
 
-    The outputs and the state are one graph over all steps, so that `backward()` on what is made of them is
+    The outputs and the state are one graph over all steps, so that `backward()` on a loss made of them is
     backpropagation through time, and adds up in the parameters, which all steps share.
 
     Args:
         cell: `output, state = cell(x, state)`, such as an RNNCell, an LSTMCell, or a function of your own.
         xs: the items in their order: lists of numbers, or an array of shape (steps, nin).
-        state: what the first step starts from; None, which the cell gets as it is, unless given.
+        state: the state before the first step; None, which the cell gets as it is, unless given.
         truncate: None, or a number of steps k, at least 1: before steps k, 2k, 3k ..., counted from 0, the state is
             detached. Its numbers go on and no gradient goes back, so that all outputs are what they were without, and
             a gradient of the output of step t flows through the steps k * (t // k) to t, at most k of them. The given

@@ -21,7 +21,7 @@ Step = str | Callable[[Any], Any]
 
 
 class Sequential(Configured):
-    """A chain: each step is called on what the one before it gave.
+    """A chain: each step is called on the output of the one before it.
 
     Args:
         steps: modules; activations, by name or as one of the functions that `nn.layers.ACTIVATIONS` names, which are

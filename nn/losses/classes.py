@@ -13,7 +13,7 @@ from nn.losses.targets import are_probabilities, chosen, each_row, is_index, nan
 
 
 def cross_entropy(logits: Any, targets: Any, *, label_smoothing: float = 0.0, reduction: Reduction = "mean") -> Any:
-    """-log softmax(logits)[target] for a class, or for a list of probabilities (one-hot), their mean of it.
+    """-log softmax(logits)[target] for a class; its mean by the target's probabilities, for a list of them (one-hot).
 
     Args:
         logits: a list of numbers, one for each class, or a list of such rows. One of -inf is masked: it counts only
@@ -109,7 +109,7 @@ def kl_divergence(log_probabilities: Any, targets: Any, *, reduction: Reduction 
         targets: as many probabilities, which sum to 1, or a list of such rows. One of 0 counts for nothing.
         reduction: as in cross_entropy; "none" is one divergence for each row.
 
-    Raises ValueError for no outputs, for targets that are no probabilities, or more or fewer targets than rows.
+    Raises ValueError for no outputs, for targets that are not probabilities, or more or fewer targets than rows.
     Source: Kullback and Leibler, On information and sufficiency, Annals of Mathematical Statistics 22, 1951.
 
     >>> log_q = autodiff.log_softmax([0.0, 0.0])

@@ -1,4 +1,4 @@
-"""Reductions: what becomes of several losses, in torch's words.
+"""Reductions: several losses as one number, or as they are, in torch's words.
 
 >>> reduced([1.0, [2.0, 6.0]], "mean"), reduced([1.0, 2.0], "none")
 (3.0, [1.0, 2.0])

@@ -1,4 +1,4 @@
-"""What losses take: outputs and targets as lists of numbers, of one row or of many, and which targets are valid.
+"""Targets: outputs and targets as lists of numbers, of one row or of many, and which targets are valid.
 
 Nothing is broadcast: shapes that differ are an error. So is an invalid target; in a compiled function, where its number
 is not known yet, there is a condition instead, which makes the loss nan.
@@ -19,7 +19,7 @@ from nn.lists import each, listed
 
 
 def plain(numbers: Any) -> Any:
-    """A number, or (nested) lists of numbers, with those of other libraries as Python's own.
+    """A number, or (nested) lists of numbers, with the numbers of other libraries as Python's own.
 
     Arithmetic of numpy's small integers wraps around: 1 - 3 is 254 in uint8.
     """
@@ -83,7 +83,7 @@ def each_row(name: str, formula: Callable[[list[Any], Any], Any], outputs: Any, 
     return descend(outputs, targets, len(lengths))
 
 
-# --- conditions: True, an error, or in a compiled function what it knows at each run ---
+# --- conditions: True, an error, or, in a compiled function, a Value that each run decides ---
 
 
 def is_number(x: Any) -> bool:

@@ -1,4 +1,4 @@
-"""What a module holds: a walk through its attributes, and the lists, tuples, dicts, arrays and modules in them.
+"""The contents of a module: a walk through its attributes, and the lists, tuples, dicts, arrays and modules in them.
 
 >>> from nn import Neuron
 >>> [(dotted(path), type(thing).__name__) for path, thing in walk(Neuron(2, seed=0))]
@@ -29,18 +29,16 @@ def dotted(path: Path) -> str:
 
 
 def is_module(thing: object) -> bool:
-    """Whether it is a Module: this one knows what each of its own is called."""
+    """Whether it is a Module, which is known by its method `child_name`."""
     return _reader(type(thing)) is _attributes
 
 
 def walk(module: Any, deep: bool = True) -> Iterator[tuple[Path, Any]]:
     """Yield (path, thing) for the module, and the modules and Values under it, as deep as they nest, in order.
 
-    Unless it is to be deep, those in the modules that it holds are left out.
-
-    Values that a list holds, and nothing else, come as that list, which takes half the time. A module or a
-    container held twice, or holding its holder, is visited once; what buffers hold is left out. Raises TypeError for
-    modules or Values in a set, whose order would differ from run to run.
+    Unless `deep`, the contents of the modules that it holds are left out. A list of Values alone comes as that list,
+    which takes half the time. A module or a container held twice, or holding its holder, is visited once; buffers are
+    left out. Raises TypeError for modules or Values in a set, whose order would differ from run to run.
     """
     yield None, module
     visited = {id(module)}
@@ -175,7 +173,7 @@ def numbers(thing: Any, path: Path) -> list[tuple[Path, Any]]:
 
 
 def refilled(thing: Any, loaded: Iterator[float]) -> Any:
-    """The contents of a buffer, with the next loaded numbers in the place of those that `numbers` lists.
+    """The contents of a buffer, with the next loaded numbers in place of those that `numbers` lists.
 
     Lists, dicts, leaf Values and arrays that can be written to stay the objects that they are. Each number `fits`.
     """
@@ -197,5 +195,5 @@ def refilled(thing: Any, loaded: Iterator[float]) -> Any:
 
 
 def fits(held: Any, number: float) -> bool:
-    """Whether a number can stand in the place of one in a buffer, which keeps its kind: for a count, a whole one."""
+    """Whether a number can take the place of one in a buffer, which keeps its kind: for a count, a whole one."""
     return not isinstance(held, Integral) or number.is_integer()

@@ -6,8 +6,8 @@
     >>> Scale().state_dict()
     {'factor': 2.0}
 
-Results of operations are no parameters, not even as leaves, by `detach()` or inside `no_grad()`: a module may keep what
-it computed. State that is to be saved with the parameters, and not trained, is a buffer:
+Results of operations are not parameters, not even as leaves, by `detach()` or inside `no_grad()`: a module may keep
+what it computed. State that is to be saved with the parameters, and not trained, is a buffer:
 
     >>> class RunningMean(Module):
     ...     def __init__(self): self.register_buffer("mean", 0.0)
@@ -157,7 +157,7 @@ class Module:
         """Set the numbers of parameters and buffers by name. Nothing changes unless every entry fits.
 
         Raises KeyError for missing or unexpected names, TypeError for an entry that is not a number, ValueError where a
-        buffer holds an integer and the entry is none.
+        buffer holds an integer and the entry is not one.
 
         >>> from nn import Neuron
         >>> neuron = Neuron(1, seed=0)
@@ -189,7 +189,7 @@ class Module:
             setattr(holder, name, refilled(held, iter([loaded[dotted(at)] for at, _ in numbers(held, path)])))
 
     def child_name(self, child: object) -> str | None:
-        """The path to a module in this one, None if there is no such one; drawings show it.
+        """The path to a module in this one, None if it is not in it; drawings show it.
 
         >>> from nn import MLP
         >>> model = MLP(2, [3, 1], seed=0)
@@ -211,7 +211,7 @@ class Module:
     def train(self, mode: bool = True) -> Self:
         """Set `training` of the module and of all modules in it; return the module.
 
-        What differs in training looks at it, as Dropout does. It is True until it is set.
+        Modules that differ in training, such as Dropout, look at it. It is True until it is set.
 
         Raises TypeError if the mode is not a bool.
 
@@ -272,7 +272,7 @@ class Module:
         )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Raise TypeError: what a module does is what its subclass says."""
+        """Raise TypeError: a subclass says what a module does."""
         name = type(self).__name__
         instead = "rename forward to __call__" if hasattr(type(self), "forward") else "define __call__(self, ...)"
         raise TypeError(f"{name} does not say what it does when it is called; {instead}")

@@ -26,7 +26,7 @@ _HEADER = ("module", "what it is", "parameters", "buffers", "nodes")
 class Row(NamedTuple):
     """A module: its name in the tree, what it is, how many parameters and numbers in buffers it holds, and its nodes.
 
-    Those of the modules in it are among them. There are no nodes where no row was given.
+    The counts include the modules in it. Nodes are 0 where no row was given.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Summary:
         self.rows = [_row(module, names, lasts, nodes) for names, lasts, module in tree(model)]
 
     def __repr__(self) -> str:
-        """Show the table, without columns for what there is none of."""
+        """Show the table, without its empty columns."""
         return tables.text([_HEADER, *[(*row[:2], *[f"{n:,}" if n else "" for n in row[2:]]) for row in self.rows]])
 
 
@@ -87,9 +87,9 @@ def _row(module: Module, names: tuple[str, ...], lasts: tuple[bool, ...], nodes:
 
 
 def _nodes_of_pass(model: Module, x: Any) -> Counter[str]:
-    """How many nodes each module makes of x, by name, with those of the modules in it.
+    """How many nodes each module makes of x, by name, the modules in it included.
 
-    A copy of the model is called, so that generators and buffers of the model stay what they are.
+    A copy of the model is called, so that its generators and buffers stay as they are.
     """
     with record_source():
         around = (Value(0.0) + 0.0).source  # the modules that this is called from, of which a method asked for it

@@ -22,7 +22,7 @@ class GroupOnArrays:
         self._bound: list[Any] = []
 
     def step(self, plan: Any, state: dict[str, Any]) -> None:
-        """Change the numbers and the state by one step, as the plan has it."""
+        """Change the numbers and the state by one step of the plan."""
         now = [plan.rule, *map(state.get, plan.columns)]
         if len(now) != len(self._bound) or any(map(is_not, now, self._bound)):  # at first, or where others set them
             self._bind(plan, state)
@@ -59,7 +59,7 @@ def flat(column: Any, count: int) -> list[float]:
 
 
 def _parts(rows: Any, array: Any) -> list[tuple[Any, Any]]:
-    """Parts of an array with one axis beside their places in the rows of a block: whole rows, and what is left."""
+    """Parts of an array with one axis beside their places in the rows of a block: whole rows, and the rest."""
     whole, rest = divmod(len(array), WIDTH)
     parts = [(rows[:whole], array[: whole * WIDTH].reshape(whole, WIDTH))] if whole else []
     return [*parts, (rows[whole, :rest], array[whole * WIDTH :])] if rest else parts

@@ -1,4 +1,4 @@
-"""Optimizer: what all optimisers share. Each is one scalar rule, which moves one number by its slope.
+"""Optimizer: the base of all optimisers. Each is one scalar rule, which moves one number by its slope.
 
 A rule is written once, as ordinary arithmetic, and run in two ways: `step` calls it for each parameter on floats, and
 `on_arrays` compiles it over all of them.
@@ -35,8 +35,8 @@ Parameters = Iterable[Value] | Iterable[Mapping[str, Any]]
 class Plan(NamedTuple):
     """One step of one group: its rule, and the numbers that are the same for all parameters.
 
-    The rule is called as `rule(numbers, x, slope, *state)`, and gives `(x, *state)` after the step. `columns` are the
-    names of the state and what it is before the first step; `decay` adds `decay * x` to the slope.
+    The rule is called as `rule(numbers, x, slope, *state)`, and returns `(x, *state)` after the step. `columns` are
+    the names of the state, each with its value before the first step; `decay` adds `decay * x` to the slope.
     """
 
     rule: Rule
@@ -46,7 +46,7 @@ class Plan(NamedTuple):
 
 
 class Optimizer(ABC):
-    """A base class: subclasses say in `_plan` what a step is.
+    """A base class: subclasses define a step in `_plan`.
 
     Attributes:
         parameters: all the Values that it changes, in the order of the groups.
@@ -104,7 +104,7 @@ class Optimizer(ABC):
             self.add_param_group(group)
 
     def add_param_group(self, group: Mapping[str, Any]) -> None:
-        """Take on more parameters, such as those of a layer that is to be trained from now on.
+        """Take on more parameters, such as a layer's that is to be trained from now on.
 
         Args:
             group: a dict of Values as "params", and of options that differ from those given at first.
@@ -134,7 +134,7 @@ class Optimizer(ABC):
 
     @property
     def lr(self) -> float:
-        """The learning rate, of the first group where there are several; assign it, at least 0, to set that of all.
+        """The learning rate, of the first group where there are several; assign it, at least 0, to set it in all.
 
         >>> from nn.optim import SGD
         >>> sgd = SGD([Value(3.0)], lr=0.1)
@@ -171,7 +171,7 @@ class Optimizer(ABC):
         """Change every parameter's data by one step against its grad; None, assigned to a grad, is 0.0.
 
         Raises TypeError, before anything has changed, for a parameter whose data or grad was assigned no number, and
-        TypeError or ValueError for an option that was assigned what it cannot be.
+        TypeError or ValueError for an invalid value that was assigned to an option.
 
         >>> from nn.optim import SGD
         >>> x = Value(3.0)
@@ -278,7 +278,7 @@ class Optimizer(ABC):
         return list(pairwise(accumulate([len(group["params"]) for group in self.param_groups], initial=0)))
 
     def _plans(self) -> list[Plan]:
-        """The next step of each group. Raises TypeError or ValueError for what was assigned to an option."""
+        """The next step of each group. Raises TypeError or ValueError for an invalid option."""
         self._checked = [
             known if all(map(is_, group.values(), known.values())) else _checked(group)
             for group, known in zip(self.param_groups, self._checked, strict=True)
@@ -331,7 +331,7 @@ def _checked(group: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _columns(state: State, plan: Plan, count: int) -> list[list[float]]:
-    """The state that a rule needs, as lists; what is not there yet, as it is before the first step."""
+    """The state that a rule needs, as lists; a column that is not there yet is as before the first step."""
     return [flat(state.get(name, [first] * count), count) for name, first in plan.columns.items()]
 
 
@@ -345,7 +345,7 @@ def _penalised(plan: Plan, maximize: bool) -> Plan:
 
 @cache
 def _on_penalised(rule: Rule) -> Rule:
-    """The rule with the slope turned round, and with that of the penalty added: the same object for the same rule."""
+    """The rule with the slope turned round, and the penalty's slope added: the same object for the same rule."""
 
     def penalised(numbers: Any, x: Any, slope: Any, *state: Any) -> tuple[Any, ...]:
         sign, decay, *others = numbers

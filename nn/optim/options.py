@@ -58,14 +58,14 @@ def number(name: str, given: Any) -> float:
 
 
 def above_0(name: str, given: Any) -> float:
-    """The number as a float. Raises TypeError for no number, ValueError unless it is above 0 and finite."""
+    """The number as a float. Raises TypeError if it is not a number, ValueError unless it is above 0 and finite."""
     if not 0.0 < (x := number(name, given)) < inf:
         raise ValueError(f"{name} is above 0 and finite, got {given!r}")
     return x
 
 
 def at_least_0(name: str, given: Any) -> float:
-    """The number as a float. Raises TypeError for no number, ValueError unless it is at least 0 and finite."""
+    """The number as a float. Raises TypeError if it is not a number, ValueError unless it is at least 0 and finite."""
     if not 0.0 <= (x := number(name, given)) < inf:
         raise ValueError(f"{name} is at least 0 and finite, got {given!r}")
     return x

@@ -25,7 +25,7 @@ def l1(parameters: Sequence[Any], strength: float) -> Any:
 
 
 def l2(parameters: Sequence[Any], strength: float) -> Any:
-    """The L2 penalty, strength Σ x². An optimiser's weight_decay is that of strength weight_decay / 2, but AdamW's.
+    """The L2 penalty, strength Σ x². An optimiser's weight_decay has the strength weight_decay / 2, except AdamW's.
 
     Source: Hoerl and Kennard, Ridge regression, 1970.
 

@@ -47,7 +47,7 @@ class SGD(Optimizer):
         parameters: the Values to change, such as `model.parameters()`, or groups of them.
         lr: the learning rate, above 0; assign `.lr` to follow a schedule.
         momentum: from 0, none, to below 1.
-        dampening: what is taken off the gradient before it is added to the velocity.
+        dampening: the share taken off the gradient before it is added to the velocity.
         weight_decay: at least 0; the strength of an L2 penalty, half the square of each parameter.
         nesterov: whether to look ahead; with momentum, and no dampening.
         maximize: whether to climb.
@@ -126,7 +126,7 @@ class RMSprop(Optimizer):
 
     g = grad + weight_decay x;  s = alpha s + (1 - alpha) g²;  x = x - lr g / (√s + eps)
 
-    With centered, m = alpha m + (1 - alpha) g, and √(s - m²) in the place of √s, at least 0. With momentum,
+    With centered, m = alpha m + (1 - alpha) g, and √(s - m²) in place of √s, at least 0. With momentum,
     v = momentum v + g / (√s + eps);  x = x - lr v.
 
     Args:
@@ -190,7 +190,7 @@ def adamw(numbers: Any, x: Any, slope: Any, *state: Any) -> tuple[Any, ...]:
 
 
 class Adam(Optimizer):
-    """Adam: along the running mean of the slopes, divided by the root of that of their squares.
+    """Adam: along the running mean of the slopes, divided by the root of the mean of their squares.
 
     g = grad + weight_decay x;  m = beta1 m + (1 - beta1) g;  s = beta2 s + (1 - beta2) g²
     x = x - lr m' / (√s' + eps)  with  m' = m / (1 - beta1ᵗ),  s' = s / (1 - beta2ᵗ)  at step t, from 1
@@ -290,7 +290,7 @@ class Rprop(Optimizer):
     Args:
         parameters: the Values to change, such as `model.parameters()`, or groups of them.
         lr: the first step size, above 0.
-        etas: by what a step size shrinks, between 0 and 1, and grows, above 1.
+        etas: the factors by which a step size shrinks, between 0 and 1, and grows, above 1.
         step_sizes: the least and the most.
         maximize: whether to climb.
 

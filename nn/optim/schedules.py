@@ -48,7 +48,7 @@ def exponential(lr: float, gamma: float) -> Schedule:
 def inverse_time(lr: float, decay: float = 1.0) -> Schedule:
     """A learning rate that falls as 1 / t: lr / (1 + decay t).
 
-    Its sum over time is infinite, that of its squares finite, which Robbins and Monro, A stochastic approximation
+    Its sum over time is infinite, the sum of its squares finite, which Robbins and Monro, A stochastic approximation
     method, 1951, ask of one that leads to the minimum through any noise.
 
     >>> inverse_time(1.0, decay=0.5)(2)
@@ -85,11 +85,11 @@ def cosine(lr: float, duration: float, *, floor: float = 0.0) -> Schedule:
 
 
 def warm_up(schedule: Schedule, duration: float, start: float = 0.0) -> Schedule:
-    """A schedule that begins after a time in which the learning rate rises, on a straight line, to what it begins with.
+    """A schedule that begins after a time in which the learning rate rises, on a straight line, to its first value.
 
     Args:
-        schedule: what follows; its time begins when the rate has risen. A ReduceOnPlateau is told of figures by the
-            `observe` that what is returned has then, too.
+        schedule: the schedule that follows; its time begins when the rate has risen. Around a ReduceOnPlateau, the
+            result has its `observe`, too.
         duration: how long the rate rises.
         start: the share of the rate at the beginning, from 0.
 
@@ -122,7 +122,7 @@ class ReduceOnPlateau:
     Args:
         lr: the rate at first.
         mode: "min" for figures that are better when smaller, such as a loss, "max" for an accuracy.
-        factor: what the rate is multiplied by, above 0 and below 1.
+        factor: the factor of a reduction, above 0 and below 1.
         patience: how many figures in a row may be no better; one more, and the rate is reduced.
         threshold: the share of the best figure by which another has to be better.
         cooldown: how many figures are not counted after a reduction.
@@ -130,7 +130,8 @@ class ReduceOnPlateau:
         monitor: the name of the figure that `nn.fit` tells it after each epoch, such as "val_accuracy" with mode="max";
             unless given, "val_loss" where rows are held out, else "loss".
 
-    What it remembers is in its attributes: `vars(schedule).update(saved)` puts back what `dict(vars(schedule))` gave.
+    Its memory is in its attributes: `saved = dict(vars(schedule))` keeps it, `vars(schedule).update(saved)` puts it
+    back.
 
     Raises TypeError for anything that is not a number, ValueError out of range.
 

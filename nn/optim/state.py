@@ -1,4 +1,4 @@
-"""The state of an optimiser, checked before it is loaded: it has the form of what `state_dict` gives."""
+"""The state of an optimiser, checked before it is loaded: it has the form of a `state_dict`."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,10 +13,10 @@ _KINDS: Mapping[type, tuple[Any, str]] = {
 
 
 def matched(given: Any, like: Any, where: str) -> Any:
-    """A copy of what was given, which has the form of `like`: its entries, lengths, whole numbers from 0 and floats.
+    """A copy of the state given, which has the form of `like`: its entries, lengths, whole numbers from 0 and floats.
 
-    What `like` has of another kind may be anything. Raises TypeError for another kind of thing, KeyError for other
-    entries, ValueError for another length or a whole number below 0, each with the place where it was found.
+    An entry of another kind in `like` stands for anything. Raises TypeError for another kind of thing, KeyError for
+    other entries, ValueError for another length or a whole number below 0, each with the place where it was found.
 
     >>> matched({"step": 3, "mean": [1, 2.5]}, {"step": 0, "mean": [0.0, 0.0]}, "state")
     {'step': 3, 'mean': [1.0, 2.5]}

@@ -1,17 +1,19 @@
 """Training: from the first numbers of a model to a file.
 
-fit          `fit`: its arguments, checked and put together
-loop         epochs of batches, each a step of the optimiser
-batches      loss, metrics and gradient of a batch, compiled where that can be; where not, why
-callbacks    functions that are called as training goes on: early stopping, checkpoints
-history      the figures of each epoch
-progress     a bar
-interrupts   Ctrl-C
-minimize     `minimize` and `least_squares`: all data at once, by scipy
-predict      `predict`: the outputs for many rows
-plots        pictures of classifiers
-diagnosis    `diagnose`: layers that do not learn, and why
-saving       `save` and `load`
+    fit          `fit`: its arguments, checked and put together
+    loop         epochs of batches, each a step of the optimiser
+    batches      loss, metrics and gradient of a batch, compiled where that can be; where not, why
+    callbacks    functions that are called as training goes on: early stopping, checkpoints
+    history      the figures of each epoch
+    progress     a bar
+    interrupts   Ctrl-C
+    minimize     `minimize` and `least_squares`: all data at once, by scipy
+    predict      `predict`: the outputs for many rows
+    plots        pictures of classifiers
+    diagnosis    `diagnose`: layers that do not learn, and why
+    saving       `save` and `load`
+
+The history of a training says whether it ran compiled, and if not, why; `batches` decides.
 """
 
 from nn.training.callbacks import Event, checkpoint, each_batch, early_stopping

@@ -1,4 +1,4 @@
-"""What callbacks are told, and the callbacks that most want: early stopping, checkpoints.
+"""Callbacks: the event that they are told of, and the two that most want, early stopping and checkpoints.
 
 A callback is a function of one `Event`; `fit` calls it after each epoch. An exception that it raises ends the training.
 
@@ -61,7 +61,7 @@ _F = TypeVar("_F", bound=Callback)
 
 
 def each_batch(callback: _F) -> _F:
-    """Mark a callback as one for the end of every batch, in the place of every epoch; decorates.
+    """Mark a callback as one for the end of every batch, instead of every epoch; a decorator.
 
     >>> @each_batch
     ... def watch(event): ...
@@ -121,7 +121,7 @@ def checkpoint(path: str | PathLike[str], *, monitor: str | None = None, mode: s
         monitor: a figure in `event.logs`: save where it is the best so far; every time unless given.
         mode: "min", smaller is better, or "max".
 
-    Raises TypeError for a path that is none, ValueError for another mode.
+    Raises TypeError for a path that is not one, ValueError for another mode.
 
     >>> keep = checkpoint("model.safetensors", monitor="val_loss")
     """
@@ -135,7 +135,7 @@ def checkpoint(path: str | PathLike[str], *, monitor: str | None = None, mode: s
 
 
 def _looking_on(callback: Callback) -> Callback:
-    """Mark a callback as one after which a program need not be held against the model again."""
+    """Mark a callback that leaves the model alone, after which a program need not be compared with the model again."""
     callback.looks_on = True  # type: ignore[attr-defined]
     return callback
 

@@ -22,13 +22,13 @@ _WIDTH = 20
 
 
 class History(dict[str, list[float]]):
-    """Figures by name, a list each, with a number for each epoch; what `fit` returns.
+    """Figures by name, a list each, with a number for each epoch; `fit` returns it.
 
     Attributes:
         classes: the labels that the outputs stand for, where y was labels; None otherwise.
         compiled: whether the rows ran as a program.
         why_eager: where they did not, and might have, why.
-        stopped: "interrupted", or what a callback said when it ended the training early; None otherwise.
+        stopped: "interrupted", or the reason of a callback that ended the training early; None otherwise.
 
     >>> history = History(["loss"])
     >>> history.append({"loss": 0.5})

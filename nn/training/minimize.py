@@ -27,7 +27,7 @@ from nn.training.batches.substitution import leaves_of, substituted
 Function = Callable[..., Any]
 
 _DERIVATIVE_FREE = ("nelder-mead", "powell", "cobyla", "cobyqa")
-# What scipy's methods take beside the gradient: products of the Hessian with vectors, or the Hessian.
+# The second derivatives that scipy's methods take: products of the Hessian with vectors, or the Hessian.
 _SECOND_ORDER: dict[str, tuple[str, Callable[[Function], Function]]] = {
     **dict.fromkeys(("newton-cg", "trust-ncg", "trust-krylov", "trust-constr"), ("hessp", autodiff.hvp)),
     **dict.fromkeys(("dogleg", "trust-exact"), ("hess", autodiff.hessian)),
@@ -48,7 +48,7 @@ def minimize(
     """Train on all data at once by `scipy.optimize.minimize`, whose result is returned.
 
     The parameters are then those of the result. Where scipy raises, or Ctrl-C ends it, they are the best that were
-    tried, and the exception goes on. What the model draws at random, as in dropout, is the same at every evaluation.
+    tried, and the exception goes on. Random draws of the model, as in dropout, are the same at every evaluation.
 
     Args:
         model: a module with parameters.
@@ -137,7 +137,7 @@ def least_squares(
 class _Problem:
     """A function of a model as one of an array, the numbers of its parameters; and the best array that was tried.
 
-    With data it is a function of a row besides; what it gives is stacked, or reduced to the mean.
+    With data it is a function of a row besides; its results are stacked, or reduced to the mean.
     """
 
     def __init__(

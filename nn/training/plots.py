@@ -1,4 +1,4 @@
-"""Pictures of classifiers, by matplotlib: where they draw the line between two inputs, and what they take for what."""
+"""Pictures of classifiers, by matplotlib: the line they draw between classes, and the classes they confuse."""
 
 from collections.abc import Sequence
 from itertools import cycle

@@ -39,7 +39,7 @@ class Progress:
             self._bar.update()
 
     def say(self, text: str) -> None:
-        """Show what is being done, in front of the bar."""
+        """Show the text in front of the bar."""
         if self._bar is not None:
             self._bar.set_description(text)
 

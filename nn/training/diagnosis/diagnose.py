@@ -1,4 +1,4 @@
-"""diagnose: run rows through a copy of a model whose layers tell what they give."""
+"""`diagnose`: run rows through a copy of a model whose layers report their outputs."""
 
 from collections.abc import Callable
 from copy import deepcopy
@@ -36,7 +36,7 @@ def diagnose(model: Module, X: Any, y: Any, loss: Callable[[Any, Any], Any]) -> 
         model: a Module, in the mode in which it is to be looked at.
         X, y, loss: rows, targets and the loss of a row, as `nn.fit` takes them; a few hundred rows will do.
 
-    Raises TypeError or ValueError for what `nn.fit` refuses.
+    Raises TypeError or ValueError for arguments that `nn.fit` refuses.
 
     Source: Glorot and Bengio, Understanding the difficulty of training deep feedforward neural networks, 2010.
 
@@ -94,7 +94,7 @@ def _layers(model: Module) -> dict[str, Module]:
 
 
 def _tell(module: Any, name: str, given: list[tuple[str, _Unit, Value]]) -> None:
-    """Have a module add what it gives, whenever it is called, to a list, with a name and the units."""
+    """Have a module add its outputs to a list, with a name and their units, whenever it is called."""
     kind: Any = type(module)
 
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -106,7 +106,7 @@ def _tell(module: Any, name: str, given: list[tuple[str, _Unit, Value]]) -> None
 
 
 def _activated(result: Value) -> dict[Value, Value]:
-    """What activations made of each Value, of those that a result was made from."""
+    """The activation that was applied to each Value below a result."""
     made, seen, stack = dict[Value, Value](), {result}, [result]
     while stack:
         node = stack.pop()

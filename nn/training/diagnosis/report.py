@@ -1,4 +1,4 @@
-"""Diagnosis: how large activations and gradients are, layer by layer, and a sentence for what is wrong with them.
+"""Diagnosis: how large activations and gradients are, layer by layer, and a sentence for each fault.
 
 >>> dead = LayerReport("hidden", "Layer", 8, mean=0.0, deviation=0.0, gradient=0.5, relus=8, dead=8, saturated=0.0)
 >>> print(Diagnosis([dead]).flags[0].partition(";")[0])
@@ -37,7 +37,7 @@ class LayerReport(NamedTuple):
     saturated: float
 
 
-# What can be wrong with a layer: where it is, and what to say of it.
+# The faults of a layer: a test, and the sentence for it.
 _FAULTS: list[tuple[Callable[[LayerReport], bool], str]] = [
     (
         lambda layer: not (isfinite(layer.mean) and isfinite(layer.gradient)),
@@ -64,11 +64,11 @@ _HEADER = ("layer", "class", "units", "mean |output|", "deviation", "gradient", 
 
 
 class Diagnosis:
-    """The layers of a model in the order of their calls, and what is wrong with them.
+    """The layers of a model in the order of their calls, and their faults.
 
     Attributes:
         layers: a LayerReport for each.
-        flags: a sentence for each thing that is wrong, which says where, and what to do; none for a model in health.
+        flags: a sentence for each fault, with its place and a remedy; none for a healthy model.
     """
 
     def __init__(self, layers: Sequence[LayerReport]) -> None:

@@ -1,7 +1,7 @@
 """Files of a record: one safetensors file each, read only if every byte is as written.
 
-A record is what JSON holds. Its lists of floats are the tensors of the file, in float64, named by the way to them; the
-rest is text in its metadata, after the SHA-256 of the file, which is taken with zeros in its own place.
+A record is anything that JSON can hold. Its lists of floats are the tensors of the file, in float64, named by the way
+to them; the rest is text in its metadata, after the SHA-256 of the file, which is taken with zeros in its own place.
 
 >>> decoded(encoded({"x": [1.0, -0.0], "made": {"by": "hand", "in": [2026]}}))
 {'x': [1.0, -0.0], 'made': {'by': 'hand', 'in': [2026]}}
@@ -33,7 +33,7 @@ def encoded(record: Any) -> bytes:
 
 
 def decoded(content: bytes) -> Any:
-    """The record of a file with this content. Raises SavedFileError unless it is, bit for bit, what `encoded` gave."""
+    """The record of a file with this content. Raises SavedFileError unless it is an encoded one, bit for bit."""
     safetensors = optional("safetensors.numpy", "loading")
     signature = _SIGNATURE.search(content)
     if signature is None:
@@ -53,7 +53,7 @@ def decoded(content: bytes) -> Any:
 
 
 def _without_lists(part: Any, path: str, lists: dict[str, list[float]]) -> Any:
-    """A part of a record with the names of tensors in the place of its lists of floats, which are put aside."""
+    """A part of a record with the names of tensors in place of its lists of floats, which are put aside."""
     if isinstance(part, dict):
         return {key: _without_lists(x, f"{path}.{key}".lstrip("."), lists) for key, x in part.items()}
     if not isinstance(part, list):

@@ -1,4 +1,4 @@
-"""Models as records that JSON holds, and back: what `nn.save` writes of a model beside its numbers.
+"""Models as records that JSON can hold, and back: the part of a saved model beside its numbers.
 
 A record lists the modules, in the order of `model.modules()`: the class of each; if that is one of nn's own, its
 configuration, in which other modules are named by their number, so that one that is held twice is made once; and the

@@ -1,8 +1,8 @@
 """save and load: a model, its optimiser and its history in one file, exactly and safely.
 
-The file is one of safetensors: its tensors are columns of float64, "numbers" those of the model, and the rest, their
-names among it, is JSON in its metadata. Nothing in it is ever run. A crash while saving, at any moment, leaves the old
-file or the new one; what is loaded is bit for bit what was saved, or an error that changes nothing.
+The file is one of safetensors: its tensors are columns of float64, "numbers" the parameters and buffers of the model;
+the rest, their names included, is JSON in its metadata. Nothing in it is ever run. A crash while saving, at any moment,
+leaves the old file or the new one; loading gives back every bit, or raises an error and changes nothing.
 
 >>> from tempfile import TemporaryDirectory
 >>> from nn import MLP
@@ -38,7 +38,7 @@ class Saved(NamedTuple):
 def save(
     path: str | os.PathLike[str], model: Module, optimizer: Optimizer | None = None, history: History | None = None
 ) -> None:
-    """Write a model to a file, in the place of what is there; with its optimiser, training goes on bit for bit.
+    """Write a model to a file, replacing an old one; with its optimiser, training goes on bit for bit.
 
     Kept are the numbers of the model's parameters and buffers, the state of its random generators (those of dropout),
     which modules are in evaluation mode, and the configuration of nn's own modules. Of a class of your own only its
@@ -48,7 +48,7 @@ def save(
         path: of the file; its directory exists. By custom, "model.safetensors".
         model: a Module.
         optimizer: one of `nn.optim`, on parameters of the model; its groups, options and state are kept.
-        history: what `nn.fit` returned.
+        history: the History that `nn.fit` returned.
 
     Raises TypeError or ValueError for something else, and OSError where the file cannot be written; nothing has changed
     then. A process that is killed leaves the old file, and maybe a hidden one beside it, whose name ends in `.tmp`.
@@ -73,7 +73,7 @@ def save(
 
 
 def load(path: str | os.PathLike[str], into: Module | None = None) -> Saved:
-    """Read what `save` wrote: `model, optimizer, history = load(path)`, or `load(path).model` alone.
+    """Read a file that `save` wrote: `model, optimizer, history = load(path)`, or `load(path).model` alone.
 
     To go on training, hand the model and the optimiser to `nn.fit`, whose epochs and schedule begin at 0 again.
 
