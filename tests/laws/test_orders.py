@@ -34,7 +34,8 @@ SMOOTH_FROM_TO = {
     **dict.fromkeys(["sigmoid", "softplus", "silu"], (-1e4, 1e4)),
     **dict.fromkeys(["erf", "erfc", "gelu"], (-1e3, 1e3)),
 }
-STEPS = {"abs", "sign", "floor", "ceil", "relu"}  # and what has a kink: of those only the first order says something
+# Flat or straight between their kinks: of these only the first order says something.
+STEPS = {"abs", "sign", "floor", "ceil", "relu"}
 ONE = [primitive for name, primitive in KNOWN.items() if primitive.arity == 1 and name not in STEPS]
 SIZES = [1e-300, 2.7e-160, 1e-103, 1e-20, 2.7e-16, 1e-12, 1e-8, 1e-5, 1e-3, 0.1, 0.27]
 LARGE = [0.66, 1.0, 1.6, 2.5, 5.0, 10.0, 26.0, 38.0, 90.0, 240.0, 350.0, 372.0, 600.0, 709.0, 740.0, 1e3, 1e4]
@@ -84,7 +85,10 @@ def test_orders_1_to_3_keep_the_bound_of_the_entry_over_all_floats(primitive: Pr
             y = ad.gradient(y, x)
             underflowing = math.ulp(0.0) * min(abs(number), 1e3) ** order  # a tail, times a polynomial
             off = error(y.data, true[order], abs(true[order + 1]) * math.ulp(number) + underflowing)
-            assert off <= primitive.ulps, f"order {order} at {number!r}: {y.data}, not {float(true[order])}: {off} ulps"
+            assert off <= primitive.ulps, (
+                f"order {order} at {number!r}: {y.data}, not {float(true[order])}: {off} ulps; the rule cancels "
+                f"or meets 0 * inf there, or, where {primitive.name} is not smooth, the point is missing in SINGULAR"
+            )
 
 
 @pytest.mark.parametrize("name", ["erf", "erfc", "gelu", "sigmoid", "softplus", "silu", "tanh", "arctan"])
