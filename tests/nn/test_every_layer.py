@@ -28,7 +28,7 @@ def test_every_layer_has_an_example() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(CLASSES))
-def test_the_readme_and_the_hints_know_every_layer(name: str) -> None:
+def test_the_readme_names_every_layer(name: str) -> None:
     row = re.search(r"^\| layers \|.*$", (ROOT / "README.md").read_text(), re.MULTILINE)
     assert row
     assert f"`{name}`" in row[0], f"name {name} in the row of layers of README.md"
