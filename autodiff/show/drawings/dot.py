@@ -4,6 +4,7 @@ A Value is a table of three cells, which Graphviz calls a record: label, data, g
 the same, but the WebAssembly build has no parser for them. Colours are those of ink on paper, the paper included, so
 that a drawing reads the same wherever it is shown. Fills say nothing that a shape or a word does not say as well:
 leaves are rounded, constants dashed, folded boxes have a double line; numbers not finite, or zero, or dead, say so.
+An edge is dashed where its local gradient is zero. What is seen is told to users in the docstring of `draw`.
 
     >>> from autodiff import Value
     >>> from autodiff.show.drawings.reader import parts_of
