@@ -28,6 +28,7 @@ _SOURCES = (
     *(path for folder in _FOLDERS for path in sorted((_PACKAGE / folder).glob("*.py"))),
     *(_PACKAGE / f"{name}.py" for name in ("floats", "compiler/programs/opcodes")),
 )
+_DIGEST = hashlib.sha256().digest_size
 
 
 @cache
@@ -55,7 +56,7 @@ class _Files:
             kept = self._path(key).read_bytes()
         except FileNotFoundError:
             return None
-        digest, text = kept[:32], kept[32:]
+        digest, text = kept[:_DIGEST], kept[_DIGEST:]
         return pickle.loads(text) if digest == self._digest(key, text) else None
 
     def save(self, key: Any, data: Any) -> None:

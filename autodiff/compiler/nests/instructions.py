@@ -48,8 +48,8 @@ class Repeated(NamedTuple):
         outer: how many rows.
         phase: of all of them.
         at: where the operands of the first begin.
-        beside: those of the second in its row; its own if there is none.
-        below: those of the first in the second row; its own if there is none.
+        beside: where the operands of the second in its row begin; `at` if there is none.
+        below: where the operands of the first in the second row begin; `at` if there is none.
     """
 
     first: int

@@ -167,7 +167,7 @@ def _candidate(known: _Analysis, memory: _Memory, extra: Array) -> _Candidate:
 
 
 def _first_places(known: _Analysis, memory: _Memory) -> Array:
-    """The addresses of all slots, those of inputs and constants filled in; 0, -0 and 1 at their standard ones."""
+    """The addresses of all slots, with inputs and constants filled in; 0, -0 and 1 at their standard addresses."""
     varying, first = known.varying, known.first
     places = np.zeros(first + len(known.codes), np.int64)
     places[: len(varying)][varying == 0] = np.arange(memory.inputs)

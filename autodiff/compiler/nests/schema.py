@@ -66,11 +66,11 @@ class Run(NamedTuple):
     Attributes:
         form: how the kernels loop over it; it follows from the steps.
         swapped: whether b has the first factor of each product, which decides in a strong sum.
-        listed: whether the terms lie at `pairs` of addresses, to be added to those of a and b, instead of k steps.
+        listed: whether the terms lie at `pairs` of addresses, to be added to a and b, instead of k steps.
         length: how many terms there are; `ACTIVE_LANES` for one for each row of the block.
         a: the address of one factor.
-        b: that of the other.
-        pairs: those of a listed run.
+        b: the address of the other.
+        pairs: the addresses of a listed run.
     """
 
     form: int
@@ -114,7 +114,7 @@ Nest = Flat | Elementwise | Sum
 
 
 class Copies(NamedTuple):
-    """Outputs that lie in step: `length` of them from `at` on; of rows if `lane` is 1, each at its row's lane."""
+    """Outputs that lie in step: `length` of them from `at` on; if `lane` is 1, each row has its own, in its lane."""
 
     at: int
     step: int
@@ -123,7 +123,7 @@ class Copies(NamedTuple):
 
 
 class Guard(NamedTuple):
-    """A condition that must hold as expected; of rows if `lane` is 1."""
+    """A condition that must hold as expected; if `lane` is 1, each row has its own."""
 
     at: int
     lane: int
@@ -131,7 +131,7 @@ class Guard(NamedTuple):
 
 
 class Watched(NamedTuple):
-    """A number whose nan may not reach the outputs; of rows if `lane` is 1."""
+    """A number whose nan may not reach the outputs; if `lane` is 1, each row has its own."""
 
     at: int
     lane: int
@@ -177,7 +177,7 @@ class Header(IntEnum):
     """The words of 64 bits that tell the interpreter of a table, of memory, and of a call."""
 
     NUMBERS = 0  # the address of the block of memory
-    TABLE = auto()  # that of the table
+    TABLE = auto()  # the address of the table
     SHARED_END = auto()  # where the nests end that are the same for all rows,
     LANES_END = auto()  # and those that are run for each block of rows
     INPUTS = auto()  # how many inputs are shared, from v[0] on,

@@ -7,8 +7,10 @@ the caller, since machine code that makes them takes long to compile.
 from typing import Any
 
 from autodiff.compiler.machine.caching import cached
+from autodiff.compiler.nests.instructions import IN_LANES
 
 Array = Any
+_MOST_BITS = 62  # of a mask of operands: those from there on share the last one
 
 
 @cached
@@ -28,7 +30,7 @@ def analysed(
             x = operands[j]
             lane[out] = lane[out] | lane[x]
             tainted[out] = tainted[out] | tainted[x]
-            if tainted[x] and chooses >> min(j - starts[i], 62) & 1:
+            if tainted[x] and chooses >> min(j - starts[i], _MOST_BITS) & 1:
                 watched[x] = 1
         for j in range(starts[i], starts[i + 1]):
             x = operands[j]
@@ -63,7 +65,7 @@ def placed(
         if votes < 0:
             for t in range((end - begin) // 2):
                 order[begin + t], order[end - 1 - t] = order[end - 1 - t], order[begin + t]
-        at, unit = free[phase[order[begin]]], lanes if phase[order[begin]] == 1 else 1
+        at, unit = free[phase[order[begin]]], lanes if phase[order[begin]] == IN_LANES else 1
         for t in range(begin, end):
             places[first + order[t]] = at
             at += unit

@@ -33,6 +33,7 @@ from autodiff.compiler.nests.schema import (
 
 Array = Any
 _FEW_A_RUN = 6  # terms: where runs are shorter, pairs are listed
+_PACKED_ROWS, _PACKED_OUTPUTS = 3, 4  # the fewest for which a copy of the factors that they share pays
 
 
 @part
@@ -104,7 +105,7 @@ def _steps_alike(x: Instructions, nest: Repeated, j: int) -> bool:
 
 @kernel
 def _step(x: Instructions, nest: Repeated, j: int) -> int:
-    """The step from a factor to that of the next term."""
+    """The step from a factor to the same factor of the next term."""
     return number(x.operands, nest.at + j + 2) - number(x.operands, nest.at + j)
 
 
@@ -116,7 +117,7 @@ def _same_step(x: Instructions, nest: Repeated, i: int, j: int) -> bool:
 
 @kernel
 def _run_length(x: Instructions, nest: Repeated, j: int, most: int) -> int:
-    """How many terms from j on advance alike: by the same steps, and from instruction to instruction too."""
+    """How many terms from j on advance by the same steps, within a sum and from one sum to the next."""
     length = 1
     while length < most:
         last = j + 2 * (length - 1)
@@ -143,7 +144,7 @@ def _alike_terms(x: Instructions, nest: Repeated, j: int, most: int) -> tuple[in
 
 @kernel
 def _is_swapped(a: Affine, b: Affine) -> bool:
-    """Whether the factors stand in the other order: that which the loop i moves is b, by 1 if one is."""
+    """Whether the factors change places, so that the loop i moves b, and by 1 if it moves one of them by 1."""
     return (a.i != 0 and b.i == 0) or (a.i != 0 and a.i != 1 and b.i == 1)
 
 
@@ -171,7 +172,7 @@ def _write_listed(x: Instructions, table: Array, used: int, nest: Repeated, j: i
 
 @kernel
 def _factor(x: Instructions, nest: Repeated, j: int, length: int) -> Affine:
-    """Where a factor of a run is; of a total, its step k goes from lane to lane."""
+    """The place of a factor of a run; the step k of a total goes from lane to lane."""
     a = place(x, nest, j)
     if nest.phase == TOTAL:
         return Affine(a.at, a.h, a.j, a.i, 1 * is_lane(x, a.at))
@@ -188,8 +189,8 @@ def _run(x: Instructions, nest: Repeated, j: int, length: int) -> Run:
     form, in_lanes = _form(a, b), nest.phase == IN_LANES
     if form == DOT and in_lanes and a.i == 0 and b.i == 0:
         form = SPREAD
-    elif form == DOT and not in_lanes and a.i == 0 and b.i != 0 and b.j == 0 and nest.outer >= 3 and nest.inner >= 4:
-        form = PACK
+    elif form == DOT and not in_lanes and a.i == 0 and b.i != 0 and b.j == 0:
+        form = PACK if nest.outer >= _PACKED_ROWS and nest.inner >= _PACKED_OUTPUTS else DOT
     return Run(form, swapped, False, ACTIVE_LANES if nest.phase == TOTAL else length, a, b, ())
 
 

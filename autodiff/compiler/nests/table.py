@@ -51,7 +51,7 @@ _LONE_PAIRS = 12  # a nest of sums costs as much as a flat list of about so many
 def tabled(x: Instructions, nests: Array, entries: Array) -> tuple[Array, int, int, int, int]:
     """The table, how many entries it has, where the shared part and all of it end, and how much room it needs.
 
-    `nests` are those of `looped`. Fills in where the entries begin.
+    `nests` is what `looped` filled in. Fills in where the entries begin.
     """
     table, used = np.empty(1024, np.int32), integer(0)
     found, shared_end, room, open_flat = 0, -1, 0, -1

@@ -1,22 +1,40 @@
-"""Programs as arrays of numpy, for passes that take all instructions at once, or run in machine code.
-
-A program is opcodes, where the operands of each instruction start, operands, and the slot of the first instruction.
-What machine code makes of it is `Rewritten`: the arrays of the new program, and for each old slot the new one.
-"""
+"""Programs as arrays of numpy, for passes that take all instructions at once, or run in machine code."""
 
 from array import array
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from autodiff.compiler.programs.program import Program
 
 Array = Any
-Rewritten = tuple[Array, Array, Array, Array]
+Rewritten = tuple[Array, Array, Array, Array]  # codes, starts and operands of another program; the new slot of each old
+
+
+class Arrays(NamedTuple):
+    """A program as arrays.
+
+    Attributes:
+        codes: the opcode of each instruction.
+        starts: where the operands of each begin; one more at the end.
+        operands: slots.
+        uses: how often each slot is an operand; more than once for an output or a guard.
+        inputs: the slot of the first constant.
+        first: the slot of the first instruction.
+        constants: their numbers.
+    """
+
+    codes: Array
+    starts: Array
+    operands: Array
+    uses: Array
+    inputs: int
+    first: int
+    constants: Array
 
 
 def codes_of(program: Program) -> Array:
-    """The opcodes."""
+    """The opcodes as an array."""
     return np.frombuffer(program.codes, np.uint16).astype(np.int64) if program.codes else np.zeros(0, np.int64)
 
 
@@ -25,21 +43,16 @@ def ints(numbers: "array[int]") -> Array:
     return np.array(numbers, np.int64)
 
 
-def arrays_of(program: Program) -> tuple[Array, Array, Array, int]:
+def arrays_of(program: Program) -> Arrays:
     """A program as arrays."""
-    return codes_of(program), ints(program.starts), ints(program.operands), program.first
-
-
-def uses_of(program: Program) -> Array:
-    """How often each slot is an operand; more than once where it is an output or a guard."""
-    outside = np.concatenate([ints(program.outputs), ints(program.guards)])
-    return np.bincount(ints(program.operands), minlength=program.slots) + 2 * np.bincount(
-        outside, minlength=program.slots
-    )
+    operands, kept = ints(program.operands), np.concatenate([ints(program.outputs), ints(program.guards)])
+    uses = np.bincount(operands, minlength=program.slots) + 2 * np.bincount(kept, minlength=program.slots)
+    constants = np.array(program.constants, float)
+    return Arrays(codes_of(program), ints(program.starts), operands, uses, program.inputs, program.first, constants)
 
 
 def with_constants(program: Program, numbers: list[float]) -> tuple[Program, list[int]]:
-    """The program with each constant once, and these among them, and their slots."""
+    """The program with each constant once and these numbers among them, and the slots of these numbers."""
     constants = np.array([*program.constants, *numbers])
     _, places, inverse = np.unique(constants.view(np.int64), return_index=True, return_inverse=True)
     kept = np.sort(places)

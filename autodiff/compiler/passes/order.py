@@ -1,7 +1,7 @@
 """The passes in their order: each is a function from program to program, alone on the page that bears its name.
 
-The pass "fold constants" is `fold_constants` in fold_constants.py, whose docstring says what it does, why no bit of the
-results changes, and shows a program before and after. To add one, write its page, and its line here.
+The pass "fold constants" is `fold_constants` in fold_constants.py, whose docstring says what it does and why that is
+exact, and shows a program before and after. To add one, write its page, and its line here.
 
     >>> program = Program.of(1, [2.0, 1.0], [("mul", (0, 2)), ("add", (3, 1)), ("add", (0, 1)), ("sin", (5,))], [4, 5])
     >>> smaller, instructions = optimised(program)

@@ -190,7 +190,7 @@ def dots(p: int, n: int, o: int, a: int, a0: int, ak: int, b: int, b0: int, bk: 
 def carefully(
     p: int, n: int, o: int, a: int, a0: int, ak: int, b: int, b0: int, bk: int, length: int, swapped: int
 ) -> None:
-    """Add strong products to v[o + i], whose first factor is that of a, or if swapped that of b."""
+    """Add strong products to v[o + i], whose first factor is at a, or if swapped at b."""
     apart()
     for i in range(n):
         x = get(p, o + i)
@@ -249,6 +249,7 @@ def listed(p: int, t: int, q: int, n: int, o: int, a: int, a0: int, b: int, b0: 
 def listed_carefully(
     p: int, t: int, q: int, n: int, o: int, a: int, a0: int, b: int, b0: int, length: int, swapped: int
 ) -> None:
+    """The same for the pairs of addresses that the table has at q."""
     for k in range(length):
         x, y = entry(t, q + PAIR * k), entry(t, q + PAIR * k + 1)
         carefully(p, n, o, a + x, a0, integer(0), b + y, b0, integer(0), integer(1), swapped)

@@ -30,11 +30,11 @@ def units() -> Units:
     """The units, from the cache or compiled now."""
     signature = int64(int64, float64[::1], float64[::1])
     return Units(
-        _address(_unary, 7),
-        _address(_binary, 9),
-        _address(_ternary, 11),
-        _address(_variadic, 12),
-        _address(_sums, 6),
+        _address(_unary),
+        _address(_binary),
+        _address(_ternary),
+        _address(_variadic),
+        _address(_sums),
         compiled(_execute, signature),
     )
 
@@ -42,8 +42,9 @@ def units() -> Units:
 _KEPT: list[Any] = []
 
 
-def _address(function: Any, arguments: int) -> int:
-    made = c_function(function, int64(*[int64] * arguments))
+def _address(function: Any) -> int:
+    """The address of a function of integers in machine code."""
+    made = c_function(function, int64(*[int64] * function.__code__.co_argcount))
     _KEPT.append(made)  # its code lives as long as it does
     address: int = made.address
     return address
