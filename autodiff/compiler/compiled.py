@@ -26,13 +26,13 @@ from functools import update_wrapper
 from typing import Any
 
 from autodiff.backprop import mend_grads, one_pass_at_a_time
-from autodiff.compiler import rows as of_rows
 from autodiff.compiler.calls.arguments import Arguments, HoldsValuesError, holds_values, lift
 from autodiff.compiler.calls.eagerly import eagerly, is_eager, lowered
 from autodiff.compiler.calls.methods import Bindable, copied
 from autodiff.compiler.calls.options import Options
 from autodiff.compiler.prepared import Prepared
 from autodiff.compiler.programs import saved
+from autodiff.compiler.rows import added, by_version, reduced, stacked
 from autodiff.compiler.versions.dispatch import OTHERWISE, Dispatcher
 from autodiff.compiler.versions.stats import Stats
 from autodiff.compiler.versions.version import Version
@@ -130,12 +130,12 @@ class Compiled(Bindable):
         if given.rows is None:
             version, outputs = self._dispatcher.run(given)
             return version.build(outputs)
-        groups = of_rows.by_version(self._dispatcher, given)
+        groups = by_version(self._dispatcher, given)
         if self.options.reduce is None:
-            return of_rows.stacked(groups, given, self.options)
-        (version, total), *others = of_rows.reduced(groups, given, self.options)
+            return stacked(groups, given, self.options)
+        (version, total), *others = reduced(groups, given, self.options)
         for _, outputs in others:
-            total = of_rows.added(total, outputs)
+            total = added(total, outputs)
         return version.build(total)
 
     def backward(self, *args: Any, **kwargs: Any) -> Any:
@@ -159,8 +159,8 @@ class Compiled(Bindable):
         if given.rows is None:
             runs = [self._dispatcher.run(given)]
         else:
-            groups = of_rows.by_version(self._dispatcher, given)
-            runs = of_rows.reduced(groups, given, self.options)
+            groups = by_version(self._dispatcher, given)
+            runs = reduced(groups, given, self.options)
         total = -0.0
         with one_pass_at_a_time:
             mend_grads([leaf for version, _ in runs for leaf in version.differentiated])

@@ -80,8 +80,8 @@ def _run(version: Version, given: Arguments, mine: Any, options: Options, reduct
     start = time.perf_counter()
     backend = version.ready(options, reduction)
     outputs, _ = backend.run_rows(numbers_for(version, given), rows_at(given, mine))
-    if "first run" not in version.facts:
-        version.facts["first run"] = time.perf_counter() - start
+    if "first run" not in version.figures:
+        version.figures["first run"] = time.perf_counter() - start
     return outputs
 
 

@@ -1,21 +1,32 @@
-"""Backends: each is a module and a line of the table; a bound call gives what the plain one gives."""
+"""Backends: each is a module and a line of the table; a bound call gives what the plain one gives.
 
+The laws hold for the backends that there are, and for two slow ones that are made here: one runs a program instruction
+by instruction, by `Program.evaluate`, the other nest by nest, by the interpreter that says what nests mean.
+"""
+
+import operator
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import reduce
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autodiff import compile, value_and_grad
+from autodiff import Primitive, compile, value_and_grad
 from autodiff.compiler.backends import choice
 from autodiff.compiler.backends.choice import Entry
+from autodiff.compiler.passes.order import optimised
 from autodiff.compiler.programs.program import Program
 from autodiff.testing import programs
 
 np = pytest.importorskip("numpy")
-BACKENDS = [name for name in choice.BACKENDS if choice.missing(name) is None]
+pytest.importorskip("numba")
+
+from autodiff.compiler.nests import meaning  # noqa: E402
+from autodiff.compiler.nests.listing import listing  # noqa: E402
+from autodiff.compiler.nests.reroll import reroll  # noqa: E402
 
 
 class Meaning:
@@ -39,7 +50,7 @@ class Meaning:
             holding.append(holds)
         if self.reduction is None:
             return results, holding
-        totals = [sum(column) for column in zip(*results, strict=True)]
+        totals = [reduce(operator.add, column) for column in zip(*results, strict=True)]
         return [x / len(rows) if self.reduction == "mean" else x for x in totals], holding
 
     def bound(self, shared: Any, rows: Any = None) -> tuple[Callable[[], object], Any]:
@@ -55,29 +66,82 @@ class Meaning:
         return call, out
 
     def listing(self, limit: int | None) -> str:
-        return "nests of its own"
+        return "no nests: it is run instruction by instruction"
 
 
-def test_a_new_backend_is_a_module_and_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(choice.BACKENDS, "meaning", Entry(__name__, "Meaning"))
+class MeaningOfNests(Meaning):
+    """What the nests of a program mean, by the interpreter that the kernels are held to."""
 
+    def __init__(self, program: Program, reduction: str | None, threads: int) -> None:
+        program, effects = optimised(program, for_loops=True)
+        super().__init__(program, reduction, threads)
+        self.effects, self.nests = effects, reroll(program, reduction is not None)
+
+    def run(self, numbers: Any) -> tuple[list[float], bool]:
+        return meaning.run(self.nests, [*map(float, numbers)])
+
+    def run_rows(self, shared: Any, rows: Any) -> tuple[Any, list[bool]]:
+        shared, rows = [*map(float, shared)], [[*map(float, row)] for row in rows]
+        if self.reduction is None:
+            return meaning.run_rows(self.nests, shared, rows)
+        totals, times = meaning.run_totals(self.nests, shared, rows), 1 if self.reduction == "mean" else len(rows)
+        over = len(rows) if self.reduction == "mean" else 1
+        both = zip(totals, self.nests.shared, strict=True)
+        return [x * times if is_shared else x / over for x, is_shared in both], [True] * len(rows)
+
+    def listing(self, limit: int | None) -> str:
+        return listing(self.nests, limit)
+
+
+SLOW = {
+    "meaning": Entry(__name__, "Meaning", calls_python=True),
+    "meaning of nests": Entry(__name__, "MeaningOfNests", needs="numba"),
+}
+BACKENDS = [*choice.BACKENDS, *SLOW]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _slow_backends() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, entry in SLOW.items():
+            patch.setitem(choice.BACKENDS, name, entry)
+        yield
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_backend_is_a_module_and_a_line(backend: str) -> None:
     def f(w: Any, x: Any) -> Any:
         return w * x * x if x > 0 else w - x
 
-    whole, rows = compile(f, backend="meaning"), np.array([3.0, -2.0])
+    whole, rows = compile(f, backend=backend), np.array([3.0, -2.0])
     assert (whole(2.0, 3.0), whole(2.0, -3.0)) == (18.0, 5.0)
-    assert compile(f, rows=1, backend="meaning")(2.0, rows).tolist() == [18.0, 4.0]
-    step = compile(value_and_grad(f), rows=1, reduce="mean", backend="meaning")
+    assert compile(f, rows=1, backend=backend)(2.0, rows).tolist() == [18.0, 4.0]
+    step = compile(value_and_grad(f), rows=1, reduce="mean", backend=backend)
     assert step(2.0, rows) == (11.0, 5.0)
-    square = compile(lambda x: x[0] * x[1], rows=0, reduce="sum", backend="meaning")
+    square = compile(lambda x: x[0] * x[1], rows=0, reduce="sum", backend=backend)
     pairs = np.array([[1.0, 2.0], [3.0, 4.0]])
     prepared = square.prepare(pairs)
     pairs[0] = 5.0, 6.0
     prepared()
     assert float(prepared.results) == square(pairs) == 42.0
-    assert (whole.stats().backend, whole.listing(nests=True).split("\n")[0]) == ("meaning", "nests of its own")
-    with pytest.raises(ValueError, match="backend is 'auto', 'numba', 'python' or 'meaning', got 'fast'"):
-        compile(f, backend="fast")
+    assert whole.stats().backend == backend
+    assert whole.listing(nests=True).startswith("no nests" if backend in ("python", "meaning") else "inputs  v[0 .. 2]")
+
+
+def test_an_unknown_backend_is_refused_with_the_names_of_all() -> None:
+    message = "backend is 'auto', 'numba', 'python', 'meaning' or 'meaning of nests', got 'fast'"
+    with pytest.raises(ValueError, match=message):
+        compile(abs, backend="fast")
+
+
+def test_a_users_own_primitive_is_run_by_a_backend_that_calls_python() -> None:
+    twice = Primitive("twice", "2 x", lambda x: 2.0 * x, [lambda out, x: 2.0])
+    ran = {}
+    for backend in BACKENDS:
+        f = compile(lambda x: twice(x) + 1.0, backend=backend)
+        assert f(3.0) == 7.0
+        ran[backend] = f.stats().backend
+    assert ran == {"numba": "python", "python": "python", "meaning": "meaning", "meaning of nests": "python"}
 
 
 def bits(x: Any) -> list[bytes]:

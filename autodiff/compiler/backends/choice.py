@@ -11,16 +11,24 @@ from autodiff.compiler.programs.program import Program
 
 
 class Entry(NamedTuple):
-    """Where a backend is, and the package that it needs, if any: it is imported when it is first used."""
+    """Where a backend is, and what it takes; its module is imported when it is first used.
+
+    Attributes:
+        module: its module.
+        name: the name of its class.
+        needs: the package that has to be installed, if any.
+        calls_python: whether it runs primitives of a user's own, which are functions of Python.
+    """
 
     module: str
     name: str
     needs: str | None = None
+    calls_python: bool = False
 
 
 BACKENDS = {  # the fastest first
     "numba": Entry("autodiff.compiler.backends.numba", "NumbaBackend", needs="numba"),
-    "python": Entry("autodiff.compiler.backends.python", "PythonBackend"),
+    "python": Entry("autodiff.compiler.backends.python", "PythonBackend", calls_python=True),
 }
 
 
@@ -33,10 +41,10 @@ def missing(backend: str) -> str | None:
 def chosen(asked: str, program: Program) -> str:
     """The name of the backend that runs a program where this one was asked for; "auto" is the fastest there is.
 
-    A program with a primitive of a user's own runs in Python: nothing else can call it.
+    One that cannot call Python hands a program with a primitive of a user's own to the first that can.
     """
-    if program.primitives:
-        return "python"
+    if program.primitives and not (asked in BACKENDS and BACKENDS[asked].calls_python):
+        return next(name for name, entry in BACKENDS.items() if entry.calls_python)
     return _fastest() if asked == "auto" else asked
 
 
@@ -49,12 +57,12 @@ def ready(program: Program, asked: str, reduction: str | None = None, threads: i
 
 @cache
 def _fastest() -> str:
-    """The fastest backend that is installed; where that is Python, say what would be gained by another."""
+    """The fastest backend that is installed; where that is Python, say what would be gained by the first."""
     fastest = next(name for name in BACKENDS if missing(name) is None)
     if fastest == "python":
         print(
-            'autodiff.compile runs in plain Python, some hundred times as slow as with numba: pip install "scalar-'
-            'autodiff[compile]"',
+            f"autodiff.compile runs in plain Python, some hundred times as slow as with {next(iter(BACKENDS))}: pip "
+            'install "scalar-autodiff[compile]"',
             file=sys.stderr,
         )
     return fastest

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -27,7 +27,22 @@ from autodiff.compiler.programs.program import Program
 
 Array = Any
 _MOST_CHUNKS = 64  # of blocks of rows, each summed by itself, so that sums are the same for any number of threads
-_CALL = slice(Header.GIVEN_SHARED, Header.MODE + 1)  # what differs from call to call stands together, at the end
+
+
+class _Call(NamedTuple):
+    """The words at the end of a header, which differ from call to call."""
+
+    given_shared: int
+    rows: int
+    chunk: int
+    chunk_from: int
+    chunk_to: int
+    holds: int
+    mode: int
+
+
+_CALL = slice(len(Header) - len(_Call._fields), len(Header))
+assert [word.name.lower() for word in [*Header][_CALL]] == [*_Call._fields]
 
 
 def _plain(numbers: Any) -> Array:
@@ -145,7 +160,7 @@ class NumbaBackend:
 
         return run, out
 
-    def _rows_call(self, shared: Array, rows: Array) -> tuple[list[int], Array, Array]:
+    def _rows_call(self, shared: Array, rows: Array) -> tuple[_Call, Array, Array]:
         """What the header says of a run over rows, the array of its outputs, and the array of what the guards say."""
         narrow, count = self._inputs - self._varying, len(rows)
         if rows.shape != (count, self._varying) or shared.shape != (narrow,):
@@ -155,7 +170,8 @@ class NumbaBackend:
         holds = np.ones(count, bool)
         out = np.empty((count if self.reduction is None else chunks, self._outputs))
         mode = ROWS if self.reduction is None else REDUCED
-        return [shared.ctypes.data, count, per_chunk * lanes, 0, chunks, holds.ctypes.data, mode], out, holds
+        call = _Call(shared.ctypes.data, count, per_chunk * lanes, 0, chunks, holds.ctypes.data, mode)
+        return call, out, holds
 
     def run_rows(self, shared: Any, rows: Any) -> tuple[Array, Array]:
         """The outputs of each row, an array of shape (rows, outputs), or their sums or means; and whether guards hold.
@@ -164,13 +180,13 @@ class NumbaBackend:
         """
         shared, rows = _plain(shared), _plain(rows)
         call, out, holds = self._rows_call(shared, rows)
-        chunks = call[4]
+        chunks = call.chunk_to
         threads = min(self.threads, chunks)
         if threads <= 1:
             self._run_chunks(call, rows, out)
         else:
             bounds = [i * chunks // threads for i in range(threads + 1)]
-            calls = [[*call[:3], begin, end, *call[5:]] for begin, end in pairwise(bounds)]
+            calls = [call._replace(chunk_from=begin, chunk_to=end) for begin, end in pairwise(bounds)]
             workers = _workers(threads - 1, os.getpid())
             others = [workers.submit(self._run_chunks, call, rows, out) for call in calls[1:]]
             self._run_chunks(calls[0], rows, out)
@@ -178,7 +194,7 @@ class NumbaBackend:
                 other.result()
         return (out if self.reduction is None else self._reduced(out, len(rows))), holds
 
-    def _run_chunks(self, call: list[int], rows: Array, out: Array) -> None:
+    def _run_chunks(self, call: _Call, rows: Array, out: Array) -> None:
         try:
             state = self._pool.pop()
         except IndexError:

@@ -1,6 +1,5 @@
 """Placeholders: f is called once on Values that stand for the numbers of its arguments, while a trace is under way.
 
->>> from autodiff.compiler.trace.tracing import Trace
 >>> trace, arguments = Trace(), Arguments.of(({"w": 2.0}, [1.0, 3.0]), {})
 >>> with trace:
 ...     result, varying = on_placeholders(lambda p, xs: p["w"] * xs[1], "f", arguments, trace, ())
@@ -18,6 +17,7 @@ from autodiff.compiler.calls.arguments import Arguments, replaced, row_of, same_
 from autodiff.compiler.calls.objects import changed, is_plain
 from autodiff.compiler.trace.refusals import TracingError
 from autodiff.compiler.trace.tracers import Tracer
+from autodiff.compiler.trace.tracing import Trace
 from autodiff.graph import leaves, topological_order
 from autodiff.structures.containers import attributes_of
 from autodiff.structures.structure import flatten_values
@@ -26,7 +26,7 @@ from autodiff.value import Value
 
 
 def on_placeholders(
-    f: Callable[..., Any], name: str, given: Arguments, trace: Any, rows: Collection[int], row: int = 0
+    f: Callable[..., Any], name: str, given: Arguments, trace: Trace, rows: Collection[int], row: int = 0
 ) -> tuple[Any, bytes]:
     """The result of f for the numbers of a call, of this row, and for each input whether it varies from row to row.
 

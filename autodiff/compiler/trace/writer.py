@@ -5,7 +5,7 @@ is written from its leaves on.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autodiff.compiler.programs.program import Builder, Program
 from autodiff.compiler.trace.refusals import refusal
@@ -14,8 +14,11 @@ from autodiff.graph import topological_order
 from autodiff.transforms.segments import SegmentPrimitive
 from autodiff.value import Value
 
+if TYPE_CHECKING:
+    from autodiff.compiler.trace.tracing import Trace
 
-def written(trace: Any, outputs: Sequence[Any], varying: bytes) -> Program:
+
+def written(trace: "Trace", outputs: Sequence[Any], varying: bytes) -> Program:
     """The program that gives these outputs: tracers, Values or floats. Fills in the `leaves` of the trace."""
     guards = [guard.condition for guard in trace.guards]
     interior = _outside(trace, [*outputs, *guards])
@@ -36,7 +39,7 @@ def written(trace: Any, outputs: Sequence[Any], varying: bytes) -> Program:
 class _Writer:
     """A builder, and the slots of plain Values from outside."""
 
-    def __init__(self, trace: Any, build: Builder) -> None:
+    def __init__(self, trace: "Trace", build: Builder) -> None:
         self.trace, self.build = trace, build
         self.slots: dict[Any, int] = {}
 
@@ -57,7 +60,7 @@ class _Writer:
         return self.build.constant(x.data if isinstance(x, Value) else float(x))
 
 
-def _outside(trace: Any, roots: Iterable[Any]) -> list[Value]:
+def _outside(trace: "Trace", roots: Iterable[Any]) -> list[Value]:
     """The interior nodes from outside, each after its operands; adds to the leaves of the trace those from there."""
     met = set[Any]()
 

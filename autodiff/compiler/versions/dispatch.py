@@ -105,7 +105,7 @@ class Dispatcher:
             backend = version.ready(self.options) if row is None else version.guards(self.options)
             outputs, holds = _run_one(version, given, row, backend)
             if row is None:
-                version.facts.setdefault("first run", time.perf_counter() - start)
+                version.figures.setdefault("first run", time.perf_counter() - start)
             if holds:
                 return version, outputs
             decided = version.decided(self.options, partial(_run_one, version, given, row))

@@ -43,18 +43,18 @@ class Stats(NamedTuple):
         for version in versions:
             for name, count in version.effects().items():
                 passes[name] = passes.get(name, 0) + count
-        facts = [version.facts for version in versions]
+        figures = [version.figures for version in versions]
         return cls(
             backend=" and ".join(sorted({chosen(backend, version.program) for version in versions})),
             paths=len(versions),
-            nodes=sum(fact["nodes"] for fact in facts),
+            nodes=sum(each["nodes"] for each in figures),
             passes=passes,
             instructions=sum([*version.effects().values()][-1] for version in versions),
             slots=sum(version.program.slots for version in versions),
             bytes=sum(version.program.bytes for version in versions),
-            tracing=sum(fact["tracing"] for fact in facts),
-            optimising=sum(fact["optimising"] for fact in facts),
-            first_run=sum(fact.get("first run", 0.0) for fact in facts),
+            tracing=sum(each["tracing"] for each in figures),
+            optimising=sum(each["optimising"] for each in figures),
+            first_run=sum(each.get("first run", 0.0) for each in figures),
         )
 
     def __str__(self) -> str:

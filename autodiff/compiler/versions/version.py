@@ -36,7 +36,7 @@ class Version:
         differentiated: of a program with the gradient of a loss, the leaves whose derivatives follow the loss.
         results: the form of f's result.
         lines: where each guard was asked for.
-        facts: figures for `stats`.
+        figures: times and sizes, for `stats`.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Version:
         nodes = len(traced.codes)
         trace.forget()
         self.program, self._effects = optimised(traced)
-        self.facts: dict[str, Any] = {"nodes": nodes, "tracing": tracing, "optimising": time.perf_counter() - start}
+        self.figures: dict[str, Any] = {"nodes": nodes, "tracing": tracing, "optimising": time.perf_counter() - start}
         self._ready: dict[Any, Backend] = {}
 
     def __getstate__(self) -> dict[str, Any]:
