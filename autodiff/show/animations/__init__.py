@@ -6,7 +6,7 @@
     player    from a Play to HTML with a slider; its page, style and script stand beside it
     film      from a Play to an SVG that moves by itself
 
-The steps are those of explanations, the picture is that of drawings.
+Explanations give the steps, and drawings the picture.
 """
 
 from autodiff.show.animations.animate import animate

@@ -9,7 +9,7 @@
     >>> print(animation.captions[1])
     y = x * w = 6, dy = 1: dx += 1 * 2 = 2, dw += 1 * 3 = 3
 
-The steps are those of `backward_steps` and `forward_steps`. Each becomes a scene, and a stage lays the drawing out once
+The steps come from `backward_steps` and `forward_steps`. Each becomes a scene, and a stage lays the drawing out once
 for all of them; from there the player makes HTML with a slider, and the film is an SVG that moves.
 """
 
@@ -83,17 +83,17 @@ def animate(
     _check(y, forward, order)
     _check_choices(order=(order, Order), direction=(direction, Direction), theme=(theme, Theme))
     pause, name, parts = _positive(seconds), names_of(y)[y], _small(y)
-    passes: Sequence[Steps]
+    told: Sequence[Steps]
     if forward:
-        title, passes = f"Forward pass of {name}", [forward_steps(y)]
+        title, told = f"Forward pass of {name}", [forward_steps(y)]
         looks = Looks(("data",), direction, theme)
     else:
         orders: list[Order] = [order] if order == "topological" else [order, "topological"]
-        title, passes = f"Backward pass of {name}", [_few(backward_steps(y, gradient, order=each)) for each in orders]
+        title, told = f"Backward pass of {name}", [_few(backward_steps(y, gradient, order=each)) for each in orders]
         looks = Looks(("data", "grad", "contribution"), direction, theme)
     tracks = [
-        Track(title if len(passes) == 1 else _title(steps), Stage(parts, _scenes(steps, y, parts), looks), steps)
-        for steps in passes
+        Track(title if len(told) == 1 else _title(steps), Stage(parts, _scenes(steps, y, parts), looks), steps)
+        for steps in told
     ]
     return Animation(Play(title, tracks, pause, theme))
 
@@ -105,7 +105,8 @@ class Animation(Drawing):
     space, Home and End. In the HTML, `data-animation` marks the element, whose `data-step` is the scene that is shown
     and whose `data-playing` is "true" or "false"; `data-ready` is there once the script has run. In it, `data-part` is
     "play", "previous", "next", "slider", "position" (as in "step 2 of 5"), "keys" or "table". Each `data-track` is a
-    drawing with its `data-part="caption"`; ids in it are those of `draw(y).svg(prefix)`, its prefix that of its <svg>.
+    drawing with its `data-part="caption"`; ids in it are as in `draw(y).svg(prefix)`, the
+    prefix being the id of its <svg>.
     An element that not all scenes show has the first and the last that do in `data-from` and `data-to`, and
     `data-highlight` if it is an outline: "active" or "changed".
 
@@ -182,7 +183,7 @@ def _scenes(steps: Steps, y: Value, parts: Parts) -> list[Scene]:
     return forward_scenes(steps, y, parts) if isinstance(steps, ForwardSteps) else backward_scenes(steps, y, parts)
 
 
-# --- what is asked for ---
+# --- arguments ---
 
 
 def _check(y: Any, forward: bool, order: Order) -> None:

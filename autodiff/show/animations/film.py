@@ -58,7 +58,7 @@ def _prefix(track: int) -> str:
     return f"t{track}-"
 
 
-# --- where everything stands ---
+# --- places ---
 
 
 def _named(picture: Element, prefix: str) -> Element:
@@ -102,7 +102,7 @@ def _write(root: Element, lines: Iterable[str], y: float, theme: Theme) -> Eleme
     return text
 
 
-# --- what moves ---
+# --- motion ---
 
 
 def _moved(root: Element, scenes: int, seconds: float) -> str:

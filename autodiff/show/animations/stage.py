@@ -93,7 +93,7 @@ class Stage:
         texts = [scene.texts.get(part, "") for scene in self.scenes]
         return max(texts, key=lambda text: (len(text), text != NOT_YET))  # digits are wider than letters
 
-    # --- what scenes show ---
+    # --- the looks of each scene ---
 
     def _vary_text(self, group: Element, part: Id) -> None:
         """Write a box's number, which is its last text, or an edge's label, as each scene has it."""
@@ -178,6 +178,6 @@ def runs(states: Sequence[State]) -> Iterator[tuple[int, int, State]]:
 
 
 def _shapes(group: Element) -> list[Element]:
-    """The shapes of a group itself, each in one of its variants; not those of groups inside."""
+    """The shapes of a group itself, each in one of its variants; not the shapes of groups inside."""
     plain = [child for child in group if child.tag in _SHAPES and "data-highlight" not in child.attrib]
     return [child for child in plain if child.get("visibility") != "hidden"]

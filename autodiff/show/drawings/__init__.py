@@ -2,7 +2,7 @@
 
     draw       `draw(y)` and the Graph that it returns
     model      pictures of models: layers, units, weights
-    drawing    what every drawing does: show itself, print itself, save itself
+    drawing    the base of every drawing: it shows, prints and saves itself
 
 A graph is read once into plain data, which the others lower:
 

@@ -1,8 +1,8 @@
 """From parts to the language of Graphviz.
 
 A Value is a table of three cells, which Graphviz calls a record: label, data, grad. Its HTML-like labels would look
-the same, but the WebAssembly build has no parser for them. Colours are those of ink on paper, the paper included, so
-that a drawing reads the same wherever it is shown. Fills say nothing that a shape or a word does not say as well:
+the same, but the WebAssembly build has no parser for them. Ink and paper have colours of their own, so that a drawing
+reads the same wherever it is shown. Fills say nothing that a shape or a word does not say as well:
 leaves are rounded, constants dashed, folded boxes have a double line; numbers not finite, or zero, or dead, say so.
 An edge is dashed where its local gradient is zero. What is seen is told to users in the docstring of `draw`.
 

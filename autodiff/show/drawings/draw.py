@@ -66,7 +66,7 @@ def draw(
     its number. An ellipse is an operation; the edges that lead to it carry the local gradients, d(result)/d(operand),
     dashed if they are zero. Blue is positive, orange negative, and the deeper, the larger: of the grad after
     `backward()`, of the data before it, when gradients are "not yet". Boxes that are nan, inf or exactly zero say so,
-    and so do dead ReLUs. Numbers have six significant digits, and are those of this moment: draw again after
+    and so do dead ReLUs. Numbers have six significant digits, and are as of this moment: draw again after
     `backward()`.
 
     Modules are frames around the Values made in them inside `record_source()`. A graph too large to read is folded:
@@ -76,7 +76,7 @@ def draw(
         value: the root, drawn last; or a list or an array of them. Or a model of `nn`, drawn as columns of units:
             layers and weights.
         show: which numbers: "data" and "grad" in the boxes; on the edges "local", the local gradient, or
-            "contribution", upstream x local gradient = what the operand's grad gained.
+            "contribution", upstream x local gradient = the gain of the operand's grad.
         depth: how many levels of folded modules, or of repeated structure, are opened; by default as many as are clear.
         focus: a Value of the graph, which is drawn in its neighbourhood, whatever else is folded.
         max_nodes: how many boxes are drawn before the graph is folded.
@@ -228,7 +228,7 @@ class Graph(Drawing):
         return {"text/plain": "\n".join([*lines[:LINES_SHOWN], left_out, "", too_large])}
 
 
-# --- what is asked for ---
+# --- arguments ---
 
 
 def _roots(value: Any) -> list[Value] | None:

@@ -37,7 +37,7 @@ Element = Literal["value", "operation", "result", "operand", "constant", "fold",
 class Id(NamedTuple):
     """The kind of an element, and which one it is. The text of an id is the element's name in Graphviz and in SVG.
 
-    Nothing reads the text back: whoever meets one looks it up among those of the parts.
+    Nothing reads the text back: whoever meets one looks it up among the ids of the parts.
     """
 
     element: Element
@@ -105,7 +105,7 @@ class Edge(NamedTuple):
 
     @property
     def id(self) -> Id:
-        """The id of the edge, which follows from those of its ends."""
+        """The id of the edge, which follows from the ids of its ends."""
         if "fold" in (self.operand.element, self.result.element):
             return Id("uses", (self.operand, self.mark))
         return self.result.sibling("operand", self.position)

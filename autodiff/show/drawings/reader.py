@@ -132,7 +132,7 @@ class _Reader:
     def _zero(self, node: Value) -> str:
         return ("∅ zero grad" if self.ran else "∅ zero") if _is_zero(self._coloured(node)) else ""
 
-    # --- what is folded ---
+    # --- folded boxes ---
 
     def _folded(self, box: Id, group: Group) -> Box:
         parameters, operations = self.folding.parameters(group), self.folding.operations(group)

@@ -69,7 +69,7 @@ def _element(tag: str, text: str, **attributes: str) -> ElementTree.Element:
 
 
 def _name(group: ElementTree.Element, titles: Mapping[str, str]) -> None:
-    """Give a group its title, if it has one; the names that Graphviz gives are no help."""
+    """Give a group its title, if it has one; the names that Graphviz gives do not help."""
     title, name = group.find(_TITLE), group.get("id", "")
     if title is not None and name in titles:
         title.text = printable(titles[name])

@@ -1,4 +1,4 @@
-"""Each part of a drawing in words: what a screen reader says, and the pointer shows.
+"""Each part of a drawing in words, for screen readers, and for the pointer.
 
 >>> from autodiff import Value
 >>> from autodiff.show.drawings.reader import parts_of

@@ -7,9 +7,9 @@
     backward     `backward_steps(y)`: the backward pass, in topological order or, wrongly, depth first
     steps        sequences of steps, which print as tables
     what_if      `what_if(y, {x: 1.5})`, for graphs and functions
-    hypotheses   its answer: what changes, and by how much
+    hypotheses   its answer: the changes, and how large they are
     sliders      its answer for ranges of numbers
-    gradients    the gradients of a graph, told from aside
+    gradients    the gradients of a graph, beside its `.grad`s
 
 Nothing here knows of drawings.
 """

@@ -62,7 +62,7 @@ def forward_steps(y: Value) -> ForwardSteps:
     """The operations that `y` was made by, each after those that made its operands.
 
     A step has `.node`, `.operands` and `.data`. The steps are a sequence, on which `len`, indices and `reversed` work,
-    and print as a table. Numbers are those of this moment; nothing is computed again. Raises TypeError if y is not a
+    and print as a table. Numbers are as of this moment; nothing is computed again. Raises TypeError if y is not a
     Value.
 
     >>> x = Value(3.0, "x")

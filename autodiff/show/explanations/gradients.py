@@ -1,4 +1,4 @@
-"""The gradients of a graph, told from aside: no `.grad` is touched.
+"""The gradients of a graph in a dict of their own: no `.grad` is touched.
 
 >>> from autodiff import Value
 >>> x = Value(3.0)

@@ -1,4 +1,4 @@
-"""A local gradient in symbols: the rule of the primitive, read with leaves in the place of operands.
+"""A local gradient in symbols: the rule of the primitive, read with leaves in place of its operands.
 
 >>> from autodiff import Value
 >>> x = Value(2.0)

@@ -162,7 +162,7 @@ class _Folder:
         copies = copies_of(self.wiring, patterns)
         repeated = _repeated(patterns, copies)
         middle = max(self.near, default=-1)
-        # Around the focus in one long pattern lies what leads to it, and what follows: two boxes.
+        # A long pattern with the focus in it is cut there: one box leads to the focus, one follows.
         pieces = [
             None if i in self.kept or piece is None else (piece, i > middle and patterns[i] not in repeated)
             for i, piece in enumerate(copies if opened else patterns)

@@ -14,8 +14,8 @@ SHORT = 8  # operations that a title names one by one
 class Key(NamedTuple):
     """The reason why nodes are one group.
 
-    `of` is, of a module, those around it and its name; of a pattern, its number, or that of its copy, and whether it
-    follows the focus; of leaves, their users, None if they have too many different ones.
+    `of` identifies the group among its kind. For a module it is the modules around it and its name; for a pattern, its
+    number or its copy's, and whether it follows the focus; for leaves, their users, None if these differ too much.
     """
 
     kind: Literal["module", "pattern", "leaves"]
@@ -64,8 +64,8 @@ def _pattern_title(wiring: Wiring, members: list[int]) -> str:
     if len(tally) == 1:
         return f"{len(operations):,} × {operations[0]}"
     if size := _size_of_copies(wiring, members):
-        chain_of = " → ".join(_one_copy(wiring, members))
-        return chain_of if len(operations) == size else f"{len(operations) // size:,} × ({chain_of})"
+        copy = " → ".join(_one_copy(wiring, members))
+        return copy if len(operations) == size else f"{len(operations) // size:,} × ({copy})"
     step = period(operations)
     if step <= SHORT and len(operations) >= 2 * step:
         return f"{len(operations) // step:,} × ({' → '.join(operations[:step])})"

@@ -2,7 +2,8 @@
 
 Nodes are numbered in topological order, leaves at their first use, as drawings number them. A node's operands are the
 numbers of nodes, and CONSTANT for a plain float. The modules of a node are those that it was made in, outermost first,
-known inside `record_source()`; a leaf belongs to those of all its users, unless it was made outside of every module.
+known inside `record_source()`; a leaf belongs to the modules that all its users share, unless it was made outside of
+every module.
 
     >>> from autodiff import Value
     >>> x = Value(3.0, "x")
@@ -24,8 +25,8 @@ Modules = tuple[str, ...]
 class Wiring(NamedTuple):
     """The nodes by number, the operands and the modules of each, the numbers of the roots, the number of constants.
 
-    `inputs` has the numbers of the leaves that models were given: in their operations, and no parameters of theirs. In
-    copies of a graph they are not known.
+    `inputs` has the numbers of the leaves that models were given: operands of their operations that are not their
+    parameters. In copies of a graph they are not known.
     """
 
     nodes: list[Value]
@@ -89,7 +90,7 @@ def _modules(nodes: list[Value], operands: list[tuple[int, ...]]) -> list[Module
         return modules
     # A parameter is made before its module has a place in the model, often outside of the context, too.
     strayed = [
-        not made and (source is None or bool(source.modules)) for source, made in zip(sources, operands, strict=True)
+        not own and (source is None or bool(source.modules)) for source, own in zip(sources, operands, strict=True)
     ]
     seen: set[int] = set()
     for result, numbers in enumerate(operands):

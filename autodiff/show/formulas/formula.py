@@ -32,9 +32,9 @@ _RESERVED = frozenset({*TABLE, "inf", "nan", "pi"})
 def formula(y: Value, *, leaves: Literal["names", "numbers"] = "names", limit: int | None = LIMIT) -> "Formula":
     """The expression that `y` was computed from: `str(f)` is text, `f.latex()` LaTeX, which notebooks show.
 
-    The text is Python that gives y's value again, its expression what `autodiff.expression.parse` reads: in it names
-    are those of `f.names`, functions those of autodiff; inf, nan and pi those of math. Leaves without a label are
-    called x1, x2, ... A part that is used again is named, on a line of its own before the expression, where that makes
+    The text is Python that gives y's value again, and its expression can be read by `autodiff.expression.parse`: names
+    are keys of `f.names`, functions are autodiff's; inf, nan and pi are math's. Leaves without a label are called
+    x1, x2, ... A part that is used again is named, on a line of its own before the expression, where that makes
     the whole shorter: by its label if it has one, else v1, v2, ...
 
     It is simplified as one would on paper, lightly: `autodiff.show.formulas.rules` has the rules. The value remains,

@@ -81,7 +81,7 @@ class Terms:
 
 
 def term_of(root: Value, terms: Terms) -> tuple[Term, dict[Value, Term]]:
-    """The term of a Value, and those of all Values that it was made from; leaves are variables."""
+    """The term of a Value, and the terms of all Values below it; leaves are variables."""
     made: dict[Value, Term] = {}
 
     def found(x: Any) -> Term:

@@ -6,5 +6,5 @@
     tables    tables as text and as HTML
     theme     the palette for light and dark, the tone of a number, the font
 
-Nothing here knows what is shown.
+Nothing here knows of graphs, but for `names`.
 """

@@ -10,7 +10,7 @@
     >>> '<th scope="row"' in table.html()
     True
 
-The HTML has no colours of its own: it takes those of the page, light or dark.
+The HTML has no colours of its own: it takes the page's, light or dark.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -86,7 +86,7 @@ def elided(rows: Sequence[Row], most: int, what: str, column: int = 0) -> list[R
 
 
 def aligned(rows: Sequence[Row], numbers: Collection[int] = (), widest: int = _WIDEST) -> str:
-    """Rows as lines whose columns start, or those of numbers end, at the same place.
+    """Rows as lines, their columns aligned at the left, columns of numbers at the right.
 
     A cell wider than `widest` stands out of line.
     """
