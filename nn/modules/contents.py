@@ -1,7 +1,7 @@
 """The contents of a module: a walk through its attributes, and the lists, tuples, dicts, arrays and modules in them.
 
 >>> from nn import Neuron
->>> [(dotted(path), type(thing).__name__) for path, thing in walk(Neuron(2, seed=0))]
+>>> [(dotted(place), type(thing).__name__) for place, thing in walk(Neuron(2, seed=0))]
 [('', 'Neuron'), ('w', 'list'), ('b', 'Value')]
 """
 
@@ -16,14 +16,14 @@ from typing import Any
 
 from autodiff import Value
 
-Path = tuple[Any, Any] | None  # (path of the holder, key), outermost None; joined only when a name is asked for
+Place = tuple[Any, Any] | None  # (place of the holder, key), outermost None; joined only when a name is asked for
 
 
-def dotted(path: Path) -> str:
-    """The keys of a path, as a name: `layers.0.w`."""
+def dotted(place: Place) -> str:
+    """The keys that lead to a place, as a name: `layers.0.w`."""
     keys = []
-    while path is not None:
-        path, key = path
+    while place is not None:
+        place, key = place
         keys.append(str(key))
     return ".".join(reversed(keys))
 
@@ -33,8 +33,8 @@ def is_module(thing: object) -> bool:
     return _reader(type(thing)) is _attributes
 
 
-def walk(module: Any, deep: bool = True) -> Iterator[tuple[Path, Any]]:
-    """Yield (path, thing) for the module, and the modules and Values under it, as deep as they nest, in order.
+def walk(module: Any, deep: bool = True) -> Iterator[tuple[Place, Any]]:
+    """Yield (place, thing) for the module, and the modules and Values under it, as deep as they nest, in order.
 
     Unless `deep`, the contents of the modules that it holds are left out. A list of Values alone comes as that list,
     which takes half the time. A module or a container held twice, or holding its holder, is visited once; buffers are
@@ -42,25 +42,25 @@ def walk(module: Any, deep: bool = True) -> Iterator[tuple[Path, Any]]:
     """
     yield None, module
     visited = {id(module)}
-    stack: list[tuple[Path, Any]] = [(None, iter(children(module) or ()))]
+    stack: list[tuple[Place, Any]] = [(None, iter(children(module) or ()))]
     while stack:
-        path, those = stack[-1]
+        place, those = stack[-1]
         for key, child in those:
             kind = type(child)
             read = _reader(kind)
             if read is None:
                 continue
             if read is _alone or (kind is list and set(map(type, child)) == _VALUES):
-                yield (path, key), child
+                yield (place, key), child
             elif read is _unordered:
-                _refuse_to_order(module, (path, key), child)
+                _refuse_to_order(module, (place, key), child)
             elif id(child) not in visited:
                 visited.add(id(child))
                 if read is _attributes:
-                    yield (path, key), child
+                    yield (place, key), child
                     if not deep:
                         continue
-                stack.append(((path, key), iter(read(child))))
+                stack.append(((place, key), iter(read(child))))
                 break  # down into the child; the rest of these children has its turn afterwards
         else:
             stack.pop()
@@ -137,27 +137,27 @@ def _elements(array: Any) -> Iterable[tuple[str, Any]]:
     return zip([".".join(map(str, index)) for index in indices], array.ravel().tolist(), strict=True)
 
 
-def _refuse_to_order(module: Any, path: Path, unordered: Iterable[Any]) -> None:
+def _refuse_to_order(module: Any, place: Place, unordered: Iterable[Any]) -> None:
     for thing in unordered:
         if isinstance(thing, Value) or is_module(thing):
             raise TypeError(
-                f"{type(module).__name__}.{dotted(path)} is a set, whose order differs from run to run, so that its "
+                f"{type(module).__name__}.{dotted(place)} is a set, whose order differs from run to run, so that its "
                 "parameters could have no names; make it a list or a dict"
             )
         if isinstance(thing, (tuple, frozenset)):
-            _refuse_to_order(module, path, thing)
+            _refuse_to_order(module, place, thing)
 
 
 # --- the numbers of a buffer ---
 
 
-def numbers(thing: Any, path: Path) -> list[tuple[Path, Any]]:
-    """(path, number) pairs of all numbers and Values in a buffer; of None, which holds none yet, no pair.
+def numbers(thing: Any, place: Place) -> list[tuple[Place, Any]]:
+    """(place, number) pairs of all numbers and Values in a buffer; of None, which holds none yet, no pair.
 
     Raises TypeError, with its place, for something else.
     """
     if isinstance(thing, (Value, Real)) or (hasattr(type(thing), "__float__") and not is_array(thing)):
-        return [(path, thing)]
+        return [(place, thing)]
     if is_array(thing):
         held: Any = _elements(thing)
     elif isinstance(thing, (list, tuple, deque, dict)):
@@ -167,9 +167,9 @@ def numbers(thing: Any, path: Path) -> list[tuple[Path, Any]]:
     else:
         raise TypeError(
             f"a buffer holds numbers and Values, in lists, tuples, dicts or arrays; got {type(thing).__name__} "
-            f"at {dotted(path)}"
+            f"at {dotted(place)}"
         )
-    return [pair for key, child in held for pair in numbers(child, (path, key))]
+    return [pair for key, child in held for pair in numbers(child, (place, key))]
 
 
 def refilled(thing: Any, loaded: Iterator[float]) -> Any:

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from autodiff import Value
 from nn.hints import ON_MODULES
-from nn.modules.contents import Path, buffers, dotted, fits, is_module, modules_of, numbers, refilled, walk
+from nn.modules.contents import Place, buffers, dotted, fits, is_module, modules_of, numbers, refilled, walk
 
 if TYPE_CHECKING:
     from nn.modules.summary import Summary
@@ -73,7 +73,7 @@ class Module:
         return [x for x in _leaves(self) if not x.is_result]
 
     def named_parameters(self) -> list[tuple[str, Value]]:
-        """(name, parameter) pairs; the name is the path of attributes, indices and keys to it.
+        """(name, parameter) pairs; the name joins the attributes, indices and keys that lead to it.
 
         Raises TypeError if they stand in a set, which has no order.
 
@@ -81,13 +81,13 @@ class Module:
         >>> [name for name, _ in MLP(2, [1], seed=0).named_parameters()]
         ['layers.0.neurons.0.w.0', 'layers.0.neurons.0.w.1', 'layers.0.neurons.0.b']
         """
-        found: dict[Value, Path] = {}
-        for path, thing in walk(self):
+        found: dict[Value, Place] = {}
+        for place, thing in walk(self):
             if isinstance(thing, (list, Value)):
-                held = [((path, i), x) for i, x in enumerate(thing)] if isinstance(thing, list) else [(path, thing)]
+                held = [((place, i), x) for i, x in enumerate(thing)] if isinstance(thing, list) else [(place, thing)]
                 for at, x in held:
                     found.setdefault(x, at)
-        return [(dotted(path), x) for x, path in found.items() if not x.is_result]
+        return [(dotted(place), x) for x, place in found.items() if not x.is_result]
 
     def register_buffer(self, name: str, value: Any) -> None:
         """Set an attribute that is state: saved by `state_dict`, and never trained, whatever is assigned to it later.
@@ -118,7 +118,7 @@ class Module:
         [('count', 3)]
         """
         return [
-            (dotted(at), x) for holder, name, path in _buffers(self) for at, x in numbers(getattr(holder, name), path)
+            (dotted(at), x) for holder, name, place in _buffers(self) for at, x in numbers(getattr(holder, name), place)
         ]
 
     def zero_grad(self) -> None:
@@ -184,19 +184,19 @@ class Module:
                 raise ValueError(f"state_dict entry {name!r}: the buffer holds an integer, got {loaded[name]!r}")
         for name, parameter in self.named_parameters():
             parameter.data = loaded[name]
-        for holder, name, path in _buffers(self):
+        for holder, name, place in _buffers(self):
             held = getattr(holder, name)
-            setattr(holder, name, refilled(held, iter([loaded[dotted(at)] for at, _ in numbers(held, path)])))
+            setattr(holder, name, refilled(held, iter([loaded[dotted(at)] for at, _ in numbers(held, place)])))
 
     def child_name(self, child: object) -> str | None:
-        """The path to a module in this one, None if it is not in it; drawings show it.
+        """The name of a module in this one, None if it is not in it; drawings show it.
 
         >>> from nn import MLP
         >>> model = MLP(2, [3, 1], seed=0)
         >>> model.child_name(model.layers[1])
         'layers.1'
         """
-        found = (path for deep in (False, True) for path, held in walk(self, deep) if held is child and path)
+        found = (place for deep in (False, True) for place, held in walk(self, deep) if held is child and place)
         return dotted(next(found, None)) or None
 
     def modules(self) -> list["Module"]:
@@ -290,7 +290,7 @@ class Module:
 
 
 def _leaves(module: Module) -> list[Value]:
-    """The leaves that are held, each once, in half the time that their paths would take."""
+    """The leaves that are held, each once, in half the time that their places would take."""
     found: dict[Value, None] = {}
     for _, thing in walk(module):
         if isinstance(thing, list):
@@ -300,13 +300,13 @@ def _leaves(module: Module) -> list[Value]:
     return [x for x in found if x.op is None]
 
 
-def _buffers(module: Module) -> Iterator[tuple[Module, str, Path]]:
-    """Yield (module, name, path) for each buffer of the module and those in it."""
-    for path, holder in walk(module):
+def _buffers(module: Module) -> Iterator[tuple[Module, str, Place]]:
+    """Yield (module, name, place) for each buffer of the module and those in it."""
+    for place, holder in walk(module):
         if is_module(holder):
             for name in buffers(holder):
                 if hasattr(holder, name):
-                    yield holder, name, (path, name)
+                    yield holder, name, (place, name)
 
 
 def _float(x: Any) -> float:

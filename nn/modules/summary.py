@@ -65,10 +65,10 @@ def tree(
     seen = {id(module)} if seen is None else seen
     yield names, lasts, module
     inner: list[tuple[str, Module]] = []
-    for path, child in () if hasattr(module, "neurons") else walk(module, deep=False):
+    for place, child in () if hasattr(module, "neurons") else walk(module, deep=False):
         if is_module(child) and id(child) not in seen:
             seen.add(id(child))
-            inner.append((dotted(path), child))
+            inner.append((dotted(place), child))
     for name, child in inner:
         yield from tree(child, (*names, name), (*lasts, child is inner[-1][1]), seen)
 

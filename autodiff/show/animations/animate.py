@@ -105,9 +105,8 @@ class Animation(Drawing):
     space, Home and End. In the HTML, `data-animation` marks the element, whose `data-step` is the scene that is shown
     and whose `data-playing` is "true" or "false"; `data-ready` is there once the script has run. In it, `data-part` is
     "play", "previous", "next", "slider", "position" (as in "step 2 of 5"), "keys" or "table". Each `data-track` is a
-    drawing with its `data-part="caption"`; ids in it are as in `draw(y).svg(prefix)`, the
-    prefix being the id of its <svg>.
-    An element that not all scenes show has the first and the last that do in `data-from` and `data-to`, and
+    drawing with its `data-part="caption"`; ids in it are as in `draw(y).svg(prefix)`, the prefix being the id of its
+    <svg>. An element that not all scenes show has the first and the last that do in `data-from` and `data-to`, and
     `data-highlight` if it is an outline: "active" or "changed".
 
     Attributes:

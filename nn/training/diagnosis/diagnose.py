@@ -87,7 +87,7 @@ def _layers(model: Module) -> dict[str, Module]:
     """The modules that hold parameters themselves, or no modules, by name."""
     layers = {}
     for names, _, module in tree(model):
-        of_modules = [is_module(held) for path, held in walk(module, deep=False) if path]
+        of_modules = [is_module(held) for place, held in walk(module, deep=False) if place]
         if isinstance(module, Layer) or not of_modules or not all(of_modules):
             layers[".".join(names) or type(module).__name__] = module
     return layers

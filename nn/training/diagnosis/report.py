@@ -18,7 +18,7 @@ class LayerReport(NamedTuple):
     """The outputs of a layer on all rows.
 
     Attributes:
-        name, kind: the path to it in the model, and its class.
+        name, kind: its name in the model, and its class.
         units: how many numbers it gives.
         mean, deviation: the mean of the absolute outputs, and the standard deviation of the outputs.
         gradient: the root mean square of the derivatives of a row's loss in the outputs.

@@ -52,13 +52,13 @@ def decoded(content: bytes) -> Any:
     )
 
 
-def _without_lists(part: Any, path: str, lists: dict[str, list[float]]) -> Any:
+def _without_lists(part: Any, name: str, lists: dict[str, list[float]]) -> Any:
     """A part of a record with the names of tensors in place of its lists of floats, which are put aside."""
     if isinstance(part, dict):
-        return {key: _without_lists(x, f"{path}.{key}".lstrip("."), lists) for key, x in part.items()}
+        return {key: _without_lists(x, f"{name}.{key}".lstrip("."), lists) for key, x in part.items()}
     if not isinstance(part, list):
         return part
     if not part or not all(type(x) is float for x in part):
-        return [_without_lists(x, f"{path}.{i}", lists) for i, x in enumerate(part)]
-    lists[path] = part
-    return {"tensor": path}
+        return [_without_lists(x, f"{name}.{i}", lists) for i, x in enumerate(part)]
+    lists[name] = part
+    return {"tensor": name}
