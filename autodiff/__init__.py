@@ -172,9 +172,12 @@ _LAZY = {
     "array": "autodiff.arrays",
     "compile": "autodiff.compiler",
 }
+_PACKAGES = ["compiler", "expression", "testing", "transforms"]  # need no import of their own
 
 
 def __getattr__(name: str) -> Any:
+    if name in _PACKAGES:
+        return import_module(f"autodiff.{name}")
     if name in _LAZY:
         found = globals()[name] = getattr(import_module(_LAZY[name]), name)
         return found

@@ -184,6 +184,12 @@ def test_public_names_are_listed_documented_and_there() -> None:
         autodiff.nonsense  # noqa: B018
 
 
+@pytest.mark.parametrize("name", ["compiler", "expression", "testing", "transforms"])
+def test_what_the_readme_names_needs_no_import_of_its_own(name: str) -> None:
+    code = f"import autodiff; print(autodiff.{name}.__name__)"
+    assert subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True).strip() == f"autodiff.{name}"
+
+
 @pytest.mark.parametrize("package", ["autodiff", "autodiff.testing", "autodiff.compiler", "autodiff.show"])
 def test_no_module_hides_a_public_name_once_it_is_loaded(package: str) -> None:
     public = import_module(package)
