@@ -148,7 +148,9 @@ class Value(Number, metaclass=Listed):
         mode = modes.current() and modes.now()
         if mode is not None and mode.reading is not None:
             return cast(Value, mode.reading.apply(primitive, operands))
-        operands, numbers = with_numbers(operands)
+        numbers = [x.data if type(x) is Value else x for x in operands]
+        if set(map(type, numbers)) != {float}:  # other kinds of numbers, Values of a subclass, or a mistake
+            operands, numbers = with_numbers(operands)
         data = primitive.evaluate(*numbers)
         if mode is not None and mode.checking and data - data != 0.0:
             raise FloatingPointError(f"{modes.described(primitive, data, operands)}\n  at {user_source()}")
