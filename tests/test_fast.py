@@ -2,6 +2,7 @@
 
 import math
 import operator
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from decimal import Decimal
@@ -20,7 +21,7 @@ from autodiff.chain import NOTHING
 from autodiff.graph import FORGOTTEN, leaves, topological_order
 from autodiff.primitives import TABLE, Primitive
 from autodiff.testing import programs
-from tests.test_chain import Node, bits, graphs
+from tests.test_chain import Dot, Node, bits, graphs
 
 
 @contextmanager
@@ -181,6 +182,16 @@ def test_the_pass_that_is_written_out_is_the_chain_rule_to_the_bit(nodes: list[N
     assert_passes_agree(nodes, topological_order(*roots), seeds)
 
 
+@pytest.mark.parametrize("bad", [inf, -inf, nan])
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_what_a_constant_zero_of_a_dot_keeps_away_stays_away_whatever_lies_behind(at: int, bad: float) -> None:
+    leaf = Node()
+    behind = Node(*[(leaf, bad if i == at else 1.0) for i in range(3 if at == 2 else 2)])
+    root = Node((behind, 0.0), (behind, 0.0), (2.0, 1.0), (2.0, 1.0), op=Dot)
+    assert_passes_agree([leaf, behind, root], [behind, root], {root: 1.0})
+    assert leaf.grad == 0.0
+
+
 @given(programs(max_steps=12), st.data())
 def test_the_pass_over_a_program_is_the_chain_rule_to_the_bit(program: Any, data: st.DataObject) -> None:
     n = len(program.leaves)
@@ -226,6 +237,21 @@ def test_orders_are_the_same_and_grads_are_mended(program: Any, data: st.DataObj
     quick = order()
     with unbound():
         assert order() == quick
+
+
+@pytest.mark.parametrize("ones", [nullcontext, unbound], ids=["fast", "plain"])
+def test_grads_are_mended_while_no_other_thread_makes_a_pass(ones: Callable[[], Any]) -> None:
+    x = Value(2.0)
+    y = x * 3.0
+    with ones():
+        x.grad = None  # type: ignore[assignment]
+        with backprop.one_pass_at_a_time:
+            thread = threading.Thread(target=y.backward)
+            thread.start()
+            thread.join(0.1)
+            assert x.grad is None
+        thread.join()
+    assert x.grad == 3.0
 
 
 LISTS = st.lists(NUMBERS, min_size=1, max_size=4)
