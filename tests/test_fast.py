@@ -188,8 +188,10 @@ def test_what_a_constant_zero_of_a_dot_keeps_away_stays_away_whatever_lies_behin
     leaf = Node()
     behind = Node(*[(leaf, bad if i == at else 1.0) for i in range(3 if at == 2 else 2)])
     root = Node((behind, 0.0), (behind, 0.0), (2.0, 1.0), (2.0, 1.0), op=Dot)
-    assert_passes_agree([leaf, behind, root], [behind, root], {root: 1.0})
-    assert leaf.grad == 0.0
+    unused = Node((behind, 1.0))
+    for seed in (1.0, inf):
+        assert_passes_agree([leaf, behind, root, unused], [behind, root, unused], {root: seed, unused: 0.0})
+        assert leaf.grad == 0.0
 
 
 @given(programs(max_steps=12), st.data())
