@@ -18,7 +18,7 @@ Why is a compiled function slow? Ask it, by `print(f.stats())`, `print(f.listing
     "run by python"                        numba is missing, or f calls a primitive of a user's own: `backends.choice`
     `paths` grows from call to call        a length, text, function or model is new at each: `calls.arguments`
     `paths` grows up to 64                 an `if` on a Value; `where` would be one program: `versions.dispatch`
-    `tracing` is long                      f itself, called once for each path: `trace.tracing`
+    `tracing` is long                      f itself, called once for each of `paths`: `trace.tracing`
     hardly fewer instructions than nodes   `passes.order` says how many each pass left; then the page of the pass
     as many nests as instructions          the slots of operands do not advance by constant steps: `nests.reroll`
     few nests, but a long run              the loops themselves: `backends.kernels`

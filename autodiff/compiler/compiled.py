@@ -85,7 +85,7 @@ def compile(
     With rows, an array has them along its first axis, a list is a list of rows, and each member of a tuple or dict has
     them. Results are stacked, in arrays where rows come in arrays, in lists where they come in lists. A number becomes
     as many; an array, and a list of numbers, arrays or lists that are alike, gets an axis for the rows before its own;
-    of a tuple, a dict and any other list each member is stacked.
+    each member of a tuple, a dict or any other list is stacked.
 
     Raises TypeError or ValueError for options or arguments that are none of these; TracingError, a TypeError, where f
     looks at a number (`x.data`, float(x), an index), assigns to a Value, or calls backward().

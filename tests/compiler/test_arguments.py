@@ -94,7 +94,7 @@ def test_another_structure_has_a_program_of_its_own(backend: str) -> None:
     assert total.stats().paths == 3
 
 
-def test_what_is_no_number_is_handed_over_and_told_apart(backend: str) -> None:
+def test_what_is_not_a_number_is_handed_over_and_told_apart(backend: str) -> None:
     f = compile(lambda x, squared, power=None: x * x if squared else x, backend=backend)
     assert (f(3.0, True), f(3.0, False), f(3.0, True, power="2")) == (9.0, 3.0, 9.0)
     with pytest.raises(TypeError, match="must be hashable"):

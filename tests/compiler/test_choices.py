@@ -106,7 +106,7 @@ ROUNDED: dict[str, Callable[[Any], Any]] = {
 
 
 def _ties(name: str) -> list[list[float]]:
-    """Return points whose last number lies between what Values and what numba give, or is what both give."""
+    """Points whose last number lies between what Values and what numba give, or is what both give."""
     f, points = ROUNDED[name], np.random.default_rng(0).normal(size=(2000, 4))
     in_numba = compile(f, rows=0, backend="numba")(points[:, :3])
     of_values = np.array([f([Value(x) for x in point]).data for point in points[:, :3].tolist()])

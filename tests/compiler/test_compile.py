@@ -96,7 +96,7 @@ def _columns(x: Any) -> list[Any]:
 
 
 def _row(stacked: Any, one: Any, i: int) -> Any:
-    """Return row i of stacked results; `one` has the form of a row."""
+    """Row i of stacked results; `one` has the form of a row."""
     if not isinstance(one, tuple):
         return stacked[i]
     return [_row(column, child, i) for column, child in zip(stacked, one, strict=True)]
@@ -202,7 +202,7 @@ def test_whole_numbers_beside_values_in_an_array_are_floats_as_they_are(f: Any, 
         assert got.tolist() == expected.tolist()
 
 
-def test_what_is_no_number_keeps_its_kind_in_an_array(backend: str) -> None:
+def test_what_is_not_a_number_keeps_its_kind_in_an_array(backend: str) -> None:
     compiled = compile(lambda x: np.array([x[0], True, None, "text", 1]), backend=backend)
     assert list(map(repr, compiled([2.0]))) == ["2.0", "True", "None", "'text'", "1.0"]
     assert compile(lambda x: np.array([1, 2], dtype=object), backend=backend)([2.0]).tolist() == [1, 2]

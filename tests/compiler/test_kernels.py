@@ -41,7 +41,7 @@ IN_ORDER = {
 
 
 def same(x: float, y: float, ulps: float = 0.0) -> bool:
-    """Return whether two numbers are equal, signs of zeros too, or within ulps of x."""
+    """Whether two numbers are equal, signs of zeros too, or within ulps of x."""
     if x != x or y != y:
         return x != x and y != y
     if x == y:
@@ -140,7 +140,7 @@ def close(x: float, y: float) -> bool:
 
 
 def well_scaled(program, numbers):
-    """Return whether nothing on the way is so large that last bits, magnified, show in all digits."""
+    """Whether nothing on the way is so large that last bits, magnified, show in all digits."""
     slots = program.evaluate_slots(numbers)
     return all(x - x == 0.0 and abs(x) < 1e6 for x in slots)
 

@@ -135,7 +135,7 @@ def test_every_primitive_of_the_table_has_an_opcode() -> None:
 
 @pytest.mark.parametrize("name", ["add", "sub", "mul", "div", "pow"])
 def test_what_changes_nothing_is_left_out_only_where_it_changes_no_bit(name: str) -> None:
-    """x + 0.0 is no x where x is -0.0; x - 0.0 is."""
+    """x + 0.0 is not x where x is -0.0; x - 0.0 is."""
     special = [0.0, -0.0, 1.0, -1.0, math.inf, math.nan, 5e-324]
     for constant in special:
         for operands in ((0, 1), (1, 0)):

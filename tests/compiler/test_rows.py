@@ -75,7 +75,7 @@ ROW_BY_ROW: dict[str, Callable[[Any], Any]] = {
 
 
 def _with_lists(x: Any) -> Any:
-    """Return the same with lists in the place of arrays, and numbers in the place of Values."""
+    """The same with lists in the place of arrays, and numbers in the place of Values."""
     if isinstance(x, dict):
         return {key: _with_lists(part) for key, part in x.items()}
     if isinstance(x, (list, tuple)):

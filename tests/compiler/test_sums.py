@@ -23,7 +23,7 @@ def bits(numbers: Any) -> list[str]:
 
 
 def of_rows(f: Callable[..., Any], rows: Sequence[Sequence[float]], backend: str) -> list[list[float]]:
-    """Return the numbers that f gives for each row: f takes a list, and gives one."""
+    """The numbers that f gives for each row: f takes a list, and gives one."""
     return list(compile(f, rows=0, backend=backend)([list(row) for row in rows]))
 
 
@@ -31,7 +31,7 @@ def of_rows(f: Callable[..., Any], rows: Sequence[Sequence[float]], backend: str
 
 
 def two_sum(xs: Sequence[Any]) -> list[Any]:
-    """Return the rounded sum of two numbers, and its rounding error. Source: Knuth, TAOCP 2, 4.2.2."""
+    """The rounded sum of two numbers, and its rounding error. Source: Knuth, TAOCP 2, 4.2.2."""
     a, b = xs[0], xs[1]
     total = a + b
     of_b = total - a
@@ -39,7 +39,7 @@ def two_sum(xs: Sequence[Any]) -> list[Any]:
 
 
 def two_product(xs: Sequence[Any]) -> list[Any]:
-    """Return the rounded product of two numbers, and its rounding error. Source: Dekker, 1971; splitting: Veltkamp."""
+    """The rounded product of two numbers, and its rounding error. Source: Dekker, 1971; splitting: Veltkamp."""
 
     def split(x: Any) -> tuple[Any, Any]:
         scaled = 134217729.0 * x  # 2^27 + 1
@@ -52,7 +52,7 @@ def two_product(xs: Sequence[Any]) -> list[Any]:
 
 
 def kahan(xs: Sequence[Any]) -> list[Any]:
-    """Return a compensated sum, and what it still lacks. Source: Kahan, 1965."""
+    """A compensated sum, and what it still lacks. Source: Kahan, 1965."""
     total, lost = xs[0], 0.0
     for x in xs[1:]:
         y = x - lost
@@ -63,7 +63,7 @@ def kahan(xs: Sequence[Any]) -> list[Any]:
 
 
 def neumaier(xs: Sequence[Any]) -> list[Any]:
-    """Return a compensated sum whose terms may be larger than what they are added to. Source: Neumaier, 1974."""
+    """A compensated sum whose terms may be larger than what they are added to. Source: Neumaier, 1974."""
     total, error = xs[0], 0.0
     for x in xs[1:]:
         new = total + x
@@ -73,7 +73,7 @@ def neumaier(xs: Sequence[Any]) -> list[Any]:
 
 
 def discriminant(xs: Sequence[Any]) -> list[Any]:
-    """Return x y - y x, which rounding makes 0, and a fused multiply-add the error of the product."""
+    """x y - y x, which rounding makes 0, and a fused multiply-add the error of the product."""
     return [xs[0] * xs[1] - xs[1] * xs[0], ad.sqrt(xs[0] * xs[0] - xs[1] * xs[1])]
 
 
@@ -171,7 +171,7 @@ MAGNITUDES = [0.0, -0.0, 1.0, -1.0, 0.1, 3.0, 1e-20, -1e17, 1e17, 1e154, -1e200,
 
 
 def run(steps: Sequence[Step], leaves: Sequence[Any], table: Mapping[str, Callable[..., Any]]) -> list[Any]:
-    """Return what all the steps give."""
+    """The results of all steps."""
     numbers = list(leaves)
     for step in steps:
         numbers.append(table[step.name](*[numbers[i] for i in step.operands]))

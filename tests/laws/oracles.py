@@ -36,19 +36,19 @@ GRADIENT_TERMS: dict[str, Callable[..., Any]] = {
 
 
 def value_error(primitive: Primitive, operands: Sequence[float]) -> float:
-    """Return the error of the primitive's value, in ulps."""
+    """The error of the primitive's value, in ulps."""
     terms = VALUE_TERMS.get(primitive.name, lambda *xs: 0)(*map(exact.mpf, operands))
     return error_in_ulps(primitive(*operands), value(primitive.name, operands), terms)
 
 
 def local_gradient_error(primitive: Primitive, operands: Sequence[float], index: int, got: float) -> float:
-    """Return the error of `got`, the local gradient in the operand with that index, in ulps."""
+    """The error of `got`, the local gradient in the operand with that index, in ulps."""
     terms = GRADIENT_TERMS.get(primitive.name, lambda *xs: 0)(*map(exact.mpf, operands))
     return error_in_ulps(got, derivative(primitive.name, operands, index), terms)
 
 
 def clear_step(primitive: Primitive, operands: Sequence[float], index: int) -> float:
-    """Return a large step for the operand with that index, below any period, and well away from the kinks."""
+    """A large step for the operand with that index, below any period, and well away from the kinks."""
     x = operands[index]
     largest = min(max(abs(x), 0.01) / 4.0, 1.0)
     kinks = primitive.domain.kinks
@@ -66,7 +66,7 @@ def clear_step(primitive: Primitive, operands: Sequence[float], index: int) -> f
 
 
 def path_magnitudes(root: Any) -> dict[Any, float]:
-    """Return, for each leaf of a graph, the sum of |product of local gradients| over all paths from root to it.
+    """For each leaf of a graph, the sum of |product of local gradients| over all paths from root to it.
 
     It is the largest the gradient could be if nothing cancelled: the scale of backward's rounding errors.
     """
@@ -83,7 +83,7 @@ def path_magnitudes(root: Any) -> dict[Any, float]:
 
 
 def planted(primitive: Primitive, index: int, mistake: Callable[[list[Any]], Any]) -> Primitive:
-    """Return a copy of the primitive whose local gradient with that index is what `mistake` makes of them all."""
+    """A copy of the primitive whose local gradient with that index is `mistake` of them all."""
 
     def partials(out: Any, *operands: Any) -> list[Any]:
         local = list(primitive.local_gradients(out, *operands))

@@ -58,7 +58,7 @@ def test_micrograd_readme() -> None:
 
 
 def _two_layers(x: tuple[float, float], weights: list[Value], biases: list[Value]) -> tuple[Value, Value]:
-    """Return the outputs of a 2-2-2 sigmoid network; weights and biases in the order of the units, inputs first."""
+    """The outputs of a 2-2-2 sigmoid network; weights and biases in the order of the units, inputs first."""
     h1 = ad.sigmoid(ad.dot(weights[0:2], list(x)) + biases[0])
     h2 = ad.sigmoid(ad.dot(weights[2:4], list(x)) + biases[1])
     o1 = ad.sigmoid(ad.dot(weights[4:6], [h1, h2]) + biases[2])
@@ -310,7 +310,7 @@ def _derivative(y: Value, x: Value) -> float:
 
 
 def _rule(y: Value, x: Value) -> Value:
-    """Return d(y)/d(x) as a Value, by reading the rules along the graph with Values (forward mode)."""
+    """d(y)/d(x) as a Value, by reading the rules along the graph with Values (forward mode)."""
     if y is x:
         return Value(1.0)
     total = Value(0.0)

@@ -39,19 +39,19 @@ EACH = pytest.mark.parametrize("primitive", KNOWN.values(), ids=KNOWN)
 
 
 def node_of(primitive: Primitive, operands: Sequence[float]) -> Value:
-    """Return the node that the primitive makes of new leaves."""
+    """The node that the primitive makes of new leaves."""
     node = primitive(*map(Value, operands))
     assert isinstance(node, Value)
     return node
 
 
 def same(x: Any, y: Any) -> bool:
-    """Return whether two floats, or two lists of them, are the same to the last bit; every nan is the same."""
+    """Whether two floats, or two lists of them, are the same to the last bit; every nan is the same."""
     return repr(x) == repr(y)
 
 
 def some(operands: Sequence[Any]) -> list[int]:
-    """Return the indices of all operands, or of six of them: the oracle of one costs as much as all local gradients."""
+    """The indices of all operands, or of six of them: the oracle of one costs as much as all local gradients."""
     last = len(operands) - 1
     return sorted({round(k * last / 5) for k in range(6)})
 
@@ -76,7 +76,7 @@ def check_local_gradients(primitive: Primitive, operands: Sequence[float]) -> No
 
 
 def difference(primitive: Primitive, operands: Sequence[float], index: int) -> tuple[float, float]:
-    """Return a partial derivative from the primitive's own values in floats, and how far it may be off."""
+    """A partial derivative from the primitive's own values in floats, and how far it may be off."""
     largest_term = float(VALUE_TERMS.get(primitive.name, lambda *xs: 0.0)(*operands))
     ((slope, error, *_),) = richardson(
         lambda x: [primitive(*operands[:index], x, *operands[index + 1 :])],
@@ -102,7 +102,7 @@ def check_differences(primitive: Primitive, operands: Sequence[float]) -> None:
 
 
 def second_derivatives(primitive: Primitive, operands: Sequence[float], index: int) -> list[tuple[float, float]]:
-    """Return the gradient of one local gradient, read with Values, and the largest that each could be."""
+    """The gradient of one local gradient, read with Values, and the largest that each could be."""
     leaves = [Value(x) for x in operands]
     local = primitive.local_gradients(primitive(*leaves), *leaves)[index]
     if not isinstance(local, Value):
@@ -186,7 +186,7 @@ def test_rules_read_with_values_give_the_floats_that_eager_recorded(primitive: P
 
 
 def differentiated(root: Any, leaf: Value) -> Any:
-    """Return d(root)/d(leaf) as a graph, or a float: backward, with the rules read with Values."""
+    """d(root)/d(leaf) as a graph, or a float: backward, with the rules read with Values."""
     if not isinstance(root, Value):
         return 0.0
     gradients: dict[Any, Any] = {root: 1.0}
@@ -231,7 +231,7 @@ ANY_FLOAT = st.floats() | st.integers(-5, 5).map(float)
 
 
 def recorded(node: Value) -> tuple[Any, ...]:
-    """Return all that a node records: its operands by identity, or, as all floats, as text to the last bit."""
+    """All that a node records: its operands by identity, or, as all floats, as text to the last bit."""
     operands = [id(x) if isinstance(x, Value) else repr(x) for x in node.operands]
     return type(node), node.op, operands, repr((node.data, node.grad, node.local_gradients)), node.label
 
@@ -367,7 +367,7 @@ def test_builtins_of_one_number_are_its_entries(number: float) -> None:
 
 
 def operands_of(primitive: Primitive) -> st.SearchStrategy[list[float]]:
-    """Return a strategy of any floats at all, as many as the primitive takes."""
+    """A strategy of any floats at all, as many as the primitive takes."""
     if primitive.arity is not None:
         return st.lists(ANY_FLOAT, min_size=primitive.arity, max_size=primitive.arity)
     return st.lists(ANY_FLOAT, min_size=2, max_size=9).map(lambda xs: xs[len(xs) % 2 :])  # even, for dot
@@ -400,7 +400,7 @@ SPECIAL = [math.nan, math.inf, -math.inf, 0.0, -0.0, 1.0, -1.0, 1e308, -1e308, 5
 
 
 def special_operands(primitive: Primitive) -> Iterable[tuple[float, ...]]:
-    """Return every combination of special numbers; of lists, those of two."""
+    """Every combination of special numbers; of lists, those of two."""
     return product(SPECIAL, repeat=primitive.arity or 2)
 
 
@@ -458,7 +458,7 @@ def test_every_primitive_is_held_against_numpy_or_named() -> None:
 
 
 def is_choice_of_zeros(name: str, operands: tuple[float, ...]) -> bool:
-    """Return whether the larger or smaller of 0.0 and -0.0 is asked for.
+    """Whether the larger or smaller of 0.0 and -0.0 is asked for.
 
     The one deliberate deviation: here it is the first of them; in numpy it depends on the processor.
     """
@@ -504,7 +504,7 @@ COORDINATES = st.floats(-3.0, 3.0)
 
 
 def gradient(f: Callable[[Value, Value], Value], x: float, y: float) -> tuple[list[float], float]:
-    """Return f's gradient by backward, and the tolerance of a law: rounding errors relative to the largest terms.
+    """f's gradient by backward, and the tolerance of a law: rounding errors relative to the largest terms.
 
     An expression has at most some thirty nodes, the roughest good to 64 ulps: 1e-12 is four times that.
     """
@@ -516,7 +516,7 @@ def gradient(f: Callable[[Value, Value], Value], x: float, y: float) -> tuple[li
 
 
 def combined(*terms: tuple[float, list[float]]) -> list[float]:
-    """Return the sum of the gradients, each times its factor."""
+    """The sum of the gradients, each times its factor."""
     return [math.fsum(factor * slopes[i] for factor, slopes in terms) for i in range(2)]
 
 
@@ -685,7 +685,7 @@ def mistakes_at(index: int) -> dict[str, Callable[[list[Any]], Any]]:
 
 
 def draw_mistake(data: st.DataObject, primitive: Primitive, operands: Sequence[float], finest: float) -> Any:
-    """Return (name of a mistake, copy of the primitive with it, index of the local gradient it changes).
+    """The name of a mistake, a copy of the primitive with it, and the index of the local gradient it changes.
 
     It changes it by more than `finest` of itself, or of the largest term in it; what underflows is not asked for.
     """

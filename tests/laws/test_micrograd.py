@@ -21,7 +21,7 @@ from tests.examples import micrograds
 
 
 def message(call: Callable[[], Any]) -> str:
-    """Return what the error says that `call` raises."""
+    """The message of the error that `call` raises."""
     with pytest.raises((AttributeError, TypeError)) as caught:
         call()
     return str(caught.value)
@@ -42,7 +42,7 @@ def an_expression() -> tuple[Value, list[Value]]:
 
 
 def walked(root: Value, children: Callable[[Any], Any]) -> tuple[set[Value], set[tuple[Value, Value]]]:
-    """Return the nodes and edges of a graph, found by the usual recursion."""
+    """The nodes and edges of a graph, found by the usual recursion."""
     nodes, edges = set(), set()
 
     def build(v: Any) -> None:
@@ -228,7 +228,7 @@ def language_model(rng: random.Random) -> tuple[dict[str, Any], list[Value]]:
 def next_letter(
     w: dict[str, Any], token: int, place: int, keys: list[Any], values: list[Any], softmax: Any = softmax
 ) -> list[Value]:
-    """Return the logits of the letter that follows, with one layer of attention over the letters so far."""
+    """The logits of the letter that follows, with one layer of attention over the letters so far."""
     x = rmsnorm([t + p for t, p in zip(w["tokens"][token], w["places"][place], strict=True)])
     y = rmsnorm(x)
     q = linear(y, w["q"])

@@ -53,7 +53,7 @@ def around(name: str) -> Iterator[float]:
 
 
 def slopes(name: str, x: float) -> list[Any]:
-    """Return the value and the true derivatives of orders 1 to 4, by central differences."""
+    """The value and the true derivatives of orders 1 to 4, by central differences."""
     room = min([1.0, 1.0 / max(1.0, abs(x)), *[abs(x - point) for point in SINGULAR.get(name, ())]])
     places = 25 - math.floor(math.log10(room))
     with mp.workdps(4 * places + 400 + 2 * int(math.log10(max(1.0, abs(x))))):
@@ -67,7 +67,7 @@ def slopes(name: str, x: float) -> list[Any]:
 
 
 def error(got: float, true: Any, moved: Any) -> float:
-    """Return the error of `got` in ulps of the truth, and of how far an ulp of the operands moves it."""
+    """The error of `got` in ulps of the truth, and of how far an ulp of the operands moves it."""
     if abs(true) > mpf(math.nextafter(math.inf, 0.0)):
         return 0.0 if got == math.copysign(math.inf, true) else math.inf
     if not math.isfinite(got):
@@ -159,7 +159,7 @@ TWO: dict[str, tuple[list[tuple[float, float]], Callable[[float, float], tuple[f
 
 
 def partial(name: str, point: Sequence[Any], steps: Sequence[Any], indices: Sequence[int]) -> Any:
-    """Return the true partial derivative, once in each operand that `indices` name, by central differences."""
+    """The true partial derivative, once in each operand that `indices` name, by central differences."""
     if not indices:
         return formulas(mp)[name](*point)
     i, *others = indices

@@ -24,7 +24,7 @@ MORE = settings(max_examples=5 * settings().max_examples)
 
 
 def backward(program: Program, table: Table = TABLE) -> tuple[list[Any], list[float]]:
-    """Return all numbers of the program as Values, and the gradient of the last in the leaves."""
+    """All numbers of the program as Values, and the gradient of the last in the leaves."""
     leaves = [Value(x) for x in program.leaves]
     numbers = program.run(leaves, table)
     numbers[-1].backward()
@@ -42,7 +42,7 @@ class Tangent(NamedTuple):
 
 
 def tangents(program: Program, numbers: Sequence[float], leaf: int) -> Tangent:
-    """Return the derivative of the program's result in that leaf, in forward mode, with 50 digits.
+    """The derivative of the program's result in that leaf, in forward mode, with 50 digits.
 
     The derivatives of each step are mpmath's, taken at the floats that the program went through. So the two differ by
     the rounding errors of local gradients and backward alone, however the program magnifies those of its values.

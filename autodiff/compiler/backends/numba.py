@@ -161,7 +161,7 @@ class NumbaBackend:
         return run, out
 
     def _rows_call(self, shared: Array, rows: Array) -> tuple[_Call, Array, Array]:
-        """What the header says of a run over rows, the array of its outputs, and the array of what the guards say."""
+        """The words of a call over rows, the array of its outputs, and the array of whether guards hold."""
         narrow, count = self._inputs - self._varying, len(rows)
         if rows.shape != (count, self._varying) or shared.shape != (narrow,):
             raise ValueError(f"expected {narrow} numbers, rows of {self._varying}; got {shared.shape}, {rows.shape}")
@@ -205,7 +205,7 @@ class NumbaBackend:
         self._pool.append(state)
 
     def _reduced(self, parts: Array, count: int) -> Array:
-        """The sums or means of the outputs, from those of each chunk, added in their order."""
+        """The sums or means of the outputs: the sums of each chunk, added in their order."""
         with np.errstate(all="ignore"):  # as in scalar arithmetic
             total = parts[0]
             same = total[self._same] * (count if self.reduction == "sum" else 1) if len(self._same) else None

@@ -11,7 +11,7 @@
     >>> PythonBackend(program).run([2.0, 0.5])
     ([4.0, 2.718281828459045], True)
 
-Every operation is that of the table, in the order of the program, so results equal those of Values to the last bit.
+Every operation is the table's own, in the order of the program, so results equal Values' to the last bit.
 """
 
 import math

@@ -35,7 +35,7 @@ class Arguments(NamedTuple):
         shared: the numbers that all rows share: a list, or a float64 array.
         rows: a list of lists or a float64 matrix, a row of numbers for each row; None where no argument has rows.
         parts: the numbers that are shared, as they were found.
-        columns: those of rows, as they were found: matrices, or lists of rows.
+        columns: the numbers of rows, as they were found: matrices, or lists of rows.
         args, kwargs: what the call was given, as it is.
         backward: whether the derivatives of the result are wanted, too: another program, so it is part of the key.
     """
@@ -95,7 +95,7 @@ _native: dict[type, Any] = {}  # the dtype float64 of this machine, by each kind
 
 
 def _note_kind(kind: type) -> None:
-    """Have arrays of this kind taken the short way; those of subclasses, such as masked ones, are looked at."""
+    """Have arrays of this kind taken the short way; arrays of subclasses, such as masked ones, are looked at."""
     numpy = sys.modules["numpy"]
     if kind is numpy.ndarray:
         _native[kind] = numpy.dtype(float)
@@ -283,7 +283,7 @@ class _Rows:
 def replaced(x: Any, make: Callable[[float], Any], twins: bool = True) -> Any:
     """x with `make(number)` in place of each number, in the order in which they are taken.
 
-    So it is in a twin of an object that has one; without twins, objects are as they are.
+    An object that has a twin is replaced by it, with its numbers made too; without twins, objects stay as they are.
     """
     if is_array(x):
         from autodiff import arrays

@@ -89,7 +89,7 @@ def _named(holder: Any, child: Any, f: Callable[..., Any]) -> str | None:
 
 
 def _named_in_dict(holder: dict[Any, Any], child: Any, f: Callable[..., Any]) -> str | None:
-    """The same for a dict, where it is that of a module, a class or an object."""
+    """The same for the dict of a module, a class or an object."""
     name: Any = next((key for key, value in holder.items() if value is child), None)
     for x in gc.get_referrers(holder):
         if isinstance(x, ModuleType) and vars(x) is holder:

@@ -110,7 +110,7 @@ def _has_methods_in_c(kind: Any) -> bool:
 
 
 def has_twin(x: Any) -> bool:
-    """Whether f is given a twin of an object: of a plain one with real numbers, and no Value, in it.
+    """Whether f is given a twin of an object: of a plain one that holds real numbers, and no Value.
 
     Another may be a mark, known by its identity; a dataclass and a namespace are what they hold.
     """
@@ -240,7 +240,7 @@ def _attributes(x: Any) -> tuple[Form, list[Any]] | None:
 class State:
     """The contents of an object, as a key: its Values, its numbers and texts, and those of the objects in it.
 
-    Names and arrangement belong to it; of an object that is known by its identity alone, the identity.
+    Names and arrangement belong to it; an object that is known by its identity alone adds that identity.
     """
 
     def __init__(self, x: Any) -> None:
@@ -261,7 +261,7 @@ class State:
         if isinstance(x, Value):
             yield x
         elif isinstance(x, float):
-            yield kind, float.__repr__(x)  # which tells -0.0 from 0.0, and nan from no nan
+            yield kind, float.__repr__(x)  # which tells -0.0 from 0.0, and finds nan equal to nan
         elif kind in _PLAIN or (hasattr(kind, "__float__") and not is_array(x)):
             yield kind, x
         elif id(x) in seen:
@@ -283,7 +283,7 @@ class State:
         keys, parts = _inside(holder)
         self._held.append((holder, [*keys, *parts]))
         yield kind, *map(type, keys), *keys, len(parts), x.shape if is_array(x) else None
-        if set(map(type, parts)) == {Value}:  # of which models have most
+        if set(map(type, parts)) == {Value}:  # as in most lists of a model
             yield tuple(parts)
             return
         for part in parts:

@@ -29,7 +29,7 @@ class Results(NamedTuple):
     Attributes:
         structure: how its items stand together.
         numbers: the indices of the items that a run computes, constants among them.
-        conditions: those of the numbers that are bools.
+        conditions: which of the numbers are bools.
         others: the items that are not numbers of the program, by index; f's own, as they are.
         outputs: the numbers, as f returned them.
     """
@@ -217,7 +217,7 @@ def _views(structure: Structure, outputs: Any, start: int) -> Any:
 
 
 def _rows_of_columns(columns: list[Any], count: int, shape: tuple[int, ...]) -> Any:
-    """An array with an axis for the rows before those of the shape."""
+    """An array with an axis for the rows before the axes of the shape."""
     numpy = sys.modules["numpy"]
     if not columns:  # an array without a number
         return numpy.empty((count, *shape))

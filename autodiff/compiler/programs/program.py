@@ -40,7 +40,7 @@ class Program(NamedTuple):
         outputs: the slots of the results.
         guards: slots of conditions that the program relies on.
         expected: for each guard a byte: whether it must be true.
-        primitives: those of users, whose opcodes follow the last of `OPCODES`.
+        primitives: the primitives of users, whose opcodes follow the last of `OPCODES`.
     """
 
     inputs: int
@@ -147,7 +147,7 @@ def _some(names: Sequence[str], limit: int = 16) -> str:
 class Builder:
     """A program being written, one instruction after the other: traced, by hand or by a pass, there is no other way.
 
-    Slots are what `constant` and `add` return, and the inputs, from 0 on. They are provisional: those of constants are
+    Slots are what `constant` and `add` return, and the inputs, from 0 on. They are provisional: constants have slots
     below 0, since how many there will be is not known yet. A constant is written once, however often it is asked for.
 
         >>> build = Builder(inputs=2)
@@ -161,7 +161,7 @@ class Builder:
 
     def __init__(self, inputs: int, varying: bytes | None = None, primitives: Iterable[Primitive] = ()) -> None:
         self.inputs, self.varying = inputs, bytes(inputs) if varying is None else varying
-        self._numbers = array("d")  # of the constants: that of slot -1 - i is number i
+        self._numbers = array("d")  # the constants; number i is in the slot -1 - i
         self._constants: dict[bytes, int] = {}  # slots, by the bits of their numbers
         self._codes: list[int] = []  # plain lists take half the time of arrays
         self._starts, self._operands, self._next = [0], list[int](), inputs

@@ -37,10 +37,9 @@ class Outside:
     def was_assigned(self, node: Any) -> bool:
         """Whether the data of an interior node was assigned, so that every run reads it.
 
-        It was if the data is not the result of the operation for its operands, while the local gradients are those of
-        these operands. If they are not either, a leaf was assigned since, and the node is computed from its leaves. A
-        sum has the same local gradients at any operands: if its leaf was assigned before the first trace, its data is
-        read.
+        It was if its operands give another number than the data, but the same local gradients. If these differ as well,
+        a leaf was assigned since, and the node is computed from its leaves. A sum has the same local gradients at any
+        operands: if its leaf was assigned before the first trace, its data is read.
         """
         if node not in self._assigned:
             self._assigned[node] = not isinstance(node.op, SegmentPrimitive) and _was_assigned(node)

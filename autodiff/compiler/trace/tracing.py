@@ -88,8 +88,8 @@ class Trace(Scope):
         guards: the conditions that were used as bools.
         leaves: the leaf Values from outside; known once there is a program.
 
-    `decisions` are the answers of the first conditions, whatever the numbers say: those of a program that rounds
-    otherwise than Values do. `assigned` is for `Outside`.
+    `decisions` are the answers of the first conditions, whatever the numbers say: a program may round otherwise than
+    Values do, and has decided them. `assigned` is for `Outside`.
     """
 
     def __init__(

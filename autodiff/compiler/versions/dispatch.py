@@ -155,7 +155,7 @@ class Dispatcher:
 
 
 def numbers_for(version: Version, given: Arguments) -> Any:
-    """The numbers that all rows share, with those of the leaves that the version reads."""
+    """The numbers that all rows share, then the leaves that the version reads."""
     if not version.leaves:
         return given.shared
     data = [leaf.data if type(leaf.data) is float else data_of(leaf) for leaf in version.leaves]

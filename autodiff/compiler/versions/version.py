@@ -33,7 +33,7 @@ class Version:
     Attributes:
         program: after all passes.
         leaves: the Values from outside, read at every run.
-        differentiated: of a program with the gradient of a loss, the leaves whose derivatives follow the loss.
+        differentiated: the leaves whose derivatives follow the loss, in a program with its gradient; else none.
         results: the form of f's result.
         lines: where each guard was asked for.
         figures: times and sizes, for `stats`.
@@ -81,7 +81,7 @@ class Version:
         return made
 
     def decided(self, options: Options, run: Callable[[Backend], tuple[Sequence[float], bool]]) -> list[bool]:
-        """What its conditions are, as far as the first that is not as expected; `run` runs a program on its numbers.
+        """The answers of its conditions, up to the first that is not as expected; `run` runs a program on its numbers.
 
         The arithmetic of a backend may round otherwise than Values do, on which f was traced.
         """
@@ -92,11 +92,11 @@ class Version:
         return found[: others[0] + 1] if others else found
 
     def effects(self) -> dict[str, int]:
-        """How many instructions each pass left, those of the backend's included."""
+        """How many instructions each pass left, the passes of the backend included."""
         return {**self._effects, **next((made.effects for made in self._ready.values()), {})}
 
     def listing(self, limit: int | None, nests: bool) -> str:
-        """The program as text, with what is an input because f closes over it; or the nests that run it."""
+        """The program as text, with the leaves that are inputs because f closes over them; or the nests that run it."""
         if nests:
             made = next(iter(self._ready.values()), None)
             lines = made.listing(limit).splitlines() if made is not None else ["no nests: it is run by Python"]
