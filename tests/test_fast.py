@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import autodiff as ad
-from autodiff import Value, backprop, fast, primitives, value
+from autodiff import Value, backprop, fast, floats, primitives, value
 from autodiff.chain import NOTHING
 from autodiff.graph import FORGOTTEN, leaves, topological_order
 from autodiff.primitives import TABLE, Primitive
@@ -316,6 +316,23 @@ def test_a_leaf_is_made_alike(kind: type[Value], number: Any, mode: str) -> None
         quick = [told(call) for call in calls]
         with unbound():
             assert [told(call) for call in calls] == quick
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_values_and_floats_are_not_looked_at_as_other_kinds_of_numbers(
+    mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unboxed(x: Any) -> Any:
+        raise AssertionError(f"looked at {x!r}")
+
+    monkeypatch.setattr(floats, "unboxed", unboxed)
+    x = Value(3.0)
+    for paths in (nullcontext, unbound):
+        with paths(), MODES[mode]():
+            made = [x * 2.0, x % 2.0, abs(x), ad.sum([x, 2.0]), ad.dot([x, x], [x, 2.0])]
+            assert [y.data for y in made] == [6.0, 1.0, 3.0, 5.0, 15.0]
+            with pytest.raises(AssertionError, match="looked at"):
+                x * True
 
 
 def test_errors_and_help_call_a_fast_method_by_the_name_of_the_plain_one() -> None:
