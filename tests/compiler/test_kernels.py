@@ -1,4 +1,4 @@
-"""The numba backend: what it runs equals what the program means."""
+"""The numba backend, and the passes for loops: what is run equals what the program means."""
 
 import functools
 import itertools
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from autodiff.compiler.passes.flatten_sums import flatten_sums
 from autodiff.compiler.passes.fold_products import fold_products
-from autodiff.compiler.passes.order import PASSES
+from autodiff.compiler.passes.order import PASSES, optimised
 from autodiff.compiler.passes.shorten_sums import shorten_sums
 from autodiff.compiler.programs.opcodes import CODE, OPCODES
 from autodiff.compiler.programs.program import Program
@@ -159,6 +159,16 @@ def test_passes_for_loops_change_no_bit(program, data):
     program = program._replace(varying=bytes(program.inputs))
     outputs, _ = NumbaBackend(program).run(np.array(numbers))
     assert all(map(same, outputs.tolist(), expected))
+
+
+@pytest.mark.parametrize("name", ["add", "sub", "mul", "div"])
+def test_passes_for_loops_change_no_bit_of_an_operation_with_a_constant(name):
+    for constant, operands in itertools.product(SPECIAL, ((0, 1), (1, 0))):
+        program = Program.of(1, [constant], [(name, operands)], [2])
+        small, _ = optimised(program, for_loops=True)
+        for x in SPECIAL:
+            (expected,), (got,) = program.evaluate([x]), small.evaluate([x])
+            assert same(got, expected), (constant, operands, x)
 
 
 @settings(max_examples=150, deadline=None)

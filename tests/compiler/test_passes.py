@@ -1,4 +1,7 @@
-"""Programs and passes: what a program gives is the same to the last bit before and after each pass."""
+"""Programs and passes: what a program gives is the same to the last bit before and after each pass.
+
+The passes for loops are held to it in test_kernels.py, which needs numba.
+"""
 
 import math
 import pickle

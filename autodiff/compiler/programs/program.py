@@ -145,7 +145,7 @@ def _some(names: Sequence[str], limit: int = 16) -> str:
 
 
 class Builder:
-    """A program being written, one instruction after the other: traced, by hand or by a pass, there is no other way.
+    """A program being written, one instruction after the other: traced, by hand, or by a pass for every backend.
 
     Slots are what `constant` and `add` return, and the inputs, from 0 on. They are provisional: constants have slots
     below 0, since how many there will be is not known yet. A constant is written once, however often it is asked for.
