@@ -1,7 +1,8 @@
 """The nests of a program as text: what the interpreter runs, for people to read.
 
-`v[8 +i]` is the number at address 8 + i; i, j and h count the loops from the innermost one outwards, k the terms of a
-sum.
+`v[8 +i]` is the number at address 8 + i, which need not be its slot in the program: results are sorted. The inputs are
+`v[0 .. n]`, without v[n] itself; constants follow, then results. i, j and h count the loops from the innermost one
+outwards, k the terms of a sum.
 """
 
 from autodiff.compiler.nests.schema import ACTIVE_LANES, Affine, Elementwise, Flat, Header, Loops, Nest, Nests, Run, Sum

@@ -10,7 +10,7 @@ from autodiff.compiler.versions.version import Version
 class Stats(NamedTuple):
     """The time that compiling took, and the size of what it made, over all versions of a function.
 
-    The package's docstring says which room to look into for each figure that is too large.
+    The docstring of `autodiff.compiler` says which room to look into for each figure that is too large.
 
     Attributes:
         backend: "numba" or "python", which runs the programs.
