@@ -164,22 +164,21 @@ __all__ = [
 _NAMES_OF_BUILTINS = ["abs", "compile", "max", "min", "pow", "sum"]
 
 # Loaded at their first use: `import autodiff` itself loads the standard library and the engine alone.
-_TRANSFORMS = ["checkpoint", "grad", "gradient", "hessian", "hvp", "jacobian", "jvp", "preaccumulate", "value_and_grad"]
-_SHOW = ["Graph", "animate", "backward_steps", "draw", "explain", "formula", "forward_steps", "what_if"]
 _LAZY = {
-    **dict.fromkeys([*_TRANSFORMS, "vjp"], "autodiff.transforms"),
-    **dict.fromkeys(_SHOW, "autodiff.show"),
-    "array": "autodiff.arrays",
-    "compile": "autodiff.compiler",
+    "autodiff.arrays": "array",
+    "autodiff.compiler": "compile",
+    "autodiff.show": "Graph animate backward_steps draw explain formula forward_steps what_if",
+    "autodiff.transforms": "checkpoint grad gradient hessian hvp jacobian jvp preaccumulate value_and_grad vjp",
 }
+_HOME = {name: module for module, names in _LAZY.items() for name in names.split()}
 _PACKAGES = ["compiler", "expression", "testing", "transforms"]  # need no import of their own
 
 
 def __getattr__(name: str) -> Any:
     if name in _PACKAGES:
         return import_module(f"autodiff.{name}")
-    if name in _LAZY:
-        found = globals()[name] = getattr(import_module(_LAZY[name]), name)
+    if name in _HOME:
+        found = globals()[name] = getattr(import_module(_HOME[name]), name)
         return found
     raise missing("module 'autodiff'", name, __dir__(), ELSEWHERE)
 
