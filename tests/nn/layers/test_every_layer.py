@@ -15,7 +15,7 @@ from autodiff.testing import check_grads
 from tests.nn.both_ways import data_of, drawn, flat, scored, with_parameters
 from tests.nn.examples import EXAMPLES
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 CLASSES = {name for name in nn.layers.__all__ if isinstance(getattr(nn, name), type)}
