@@ -4,6 +4,8 @@ import functools
 import itertools
 import math
 import random
+import re
+import subprocess
 import sys
 import time
 from array import array
@@ -424,3 +426,33 @@ def test_constants_keep_their_bits():
         b"",
     )
     assert [math.copysign(1.0, x) for x in run(program, [])] == [-1.0, 1.0, 1.0]
+
+
+ADDED = """
+from autodiff import floats
+from autodiff.compiler.programs import opcodes
+from autodiff.primitives import Primitive
+
+def known(*described):
+    opcodes.OPCODES = (*opcodes.OPCODES, Primitive(*described))
+
+def closed_over(g):
+    def odd(x: float) -> float:
+        return g(x)
+    odd.__module__ = floats.__name__
+    return odd
+"""
+
+
+@pytest.mark.parametrize(
+    ("added", "module", "message"),
+    [
+        ("known('four', '', max, [lambda *x: 0.0] * 4)", "elementwise", "no loop runs four"),
+        ("known('median', '', max, lambda *x: [])", "variadic", "no machine code runs median"),
+        ("floats.odd = closed_over(abs)", "leaves", "odd.* catches what math raises"),
+    ],
+)
+def test_what_no_kernel_knows_is_an_error_at_import(added: str, module: str, message: str) -> None:
+    code = f"{ADDED}\n{added}\nimport autodiff.compiler.backends.kernels.{module}"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert re.search(f"RuntimeError: .*{message}", result.stderr), result.stderr

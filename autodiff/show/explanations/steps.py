@@ -1,5 +1,6 @@
 """Sequences of steps, which print as tables: a row for each step, or, if there are many, for the first and the last."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from reprlib import repr as short
 from typing import Any, Generic, TypeVar, overload
@@ -28,12 +29,13 @@ class Steps(Sequence[Step], Generic[Step]):
     def __getitem__(self, index: int | slice) -> Step | tuple[Step, ...]:
         return self._steps[index]
 
+    @abstractmethod
     def _table(self) -> Table:
-        raise NotImplementedError
+        """The steps as a table, with the words around it."""
 
+    @abstractmethod
     def _row(self, step: Step) -> Row:
         """The cells of a step, but for its number."""
-        raise NotImplementedError
 
     def _rows(self) -> list[Row]:
         """A row for each step that is shown, numbered; only these are written, however many there are."""

@@ -82,4 +82,4 @@ def _looping(arity: int) -> Any:
 
 unary, binary, ternary = _looping(1), _looping(2), _looping(3)
 if unknown := [primitive.name for primitive in OPCODES if primitive.arity not in (1, 2, 3, None)]:
-    raise NotImplementedError(f"no loop runs {', '.join(unknown)}, of more than three operands")
+    raise RuntimeError(f"no loop runs {', '.join(unknown)}, of more than three operands")

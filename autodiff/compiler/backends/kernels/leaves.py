@@ -162,7 +162,7 @@ def _of_floats() -> list[FunctionType]:
 
 for _function in {**dict.fromkeys(_of_floats()), **_WRITTEN}.keys() - {floats.round}:
     if _function not in _WRITTEN and _function.__closure__ is not None:
-        raise NotImplementedError(f"{_function} catches what math raises: write here what it is in machine code")
+        raise RuntimeError(f"{_function} catches what math raises: write here what it is in machine code")
     _machine: Any = _WRITTEN.get(_function, _function)
     _know(_function, _machine, _machine.__code__.co_argcount)
 overload(floats.round, strict=False)(lambda x, digits=0.0: _round)

@@ -16,7 +16,7 @@ if (
     - _MADE_PRODUCTS
     - {OPCODES[code].name for code in (_PROD, _NORM, _LOGSUMEXP, _MAX, _MIN, _PRODUCTS, _STRONG_PRODUCTS)}
 ):
-    raise NotImplementedError(f"no machine code runs {', '.join(sorted(unknown))}: write it in variadic_of")
+    raise RuntimeError(f"no machine code runs {', '.join(sorted(unknown))}: write it in variadic_of")
 
 
 @kernel
