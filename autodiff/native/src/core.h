@@ -1,0 +1,189 @@
+/* The native core: the storage of a Value, and the hottest operations on it.
+
+   Each function here does what a plain Python function of the package means, to the last bit, where everything is
+   ordinary: Values, floats and ints, and nothing ambient. For all else it calls that function, which it was handed as a
+   hook. So the Python code is the meaning, and this is its speed.
+
+     node.c        nodes: how they are laid out in memory, made and freed
+     attributes.c  nodes: what Python reads and assigns
+     leaves.c      Value(...), and lists of leaves
+     arithmetic.c  operators and comparisons
+     primitive.c   the call of a primitive on Values and numbers
+     kernels.c     functions of one number, with their derivatives
+     lists.c       dot and sum of lists; the gradients of lists of leaves
+     backward.c    topological order and the backward pass
+     module.c      the module: types, the table of operations, hooks
+
+   No Python code runs in a loop over nodes, and none is called with a node half-made. The lock of the interpreter
+   guards all that is static; free-threaded interpreters and subinterpreters do without the core. */
+
+#ifndef AUTODIFF_CORE_H
+#define AUTODIFF_CORE_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* --- nodes --- */
+
+#define INLINE 2 /* so many operands fit into the node itself */
+
+typedef struct { /* how a node was made, where that does not fit into the node */
+    PyObject *op;        /* of OTHER_OP: the operation, any object */
+    PyObject *gradients; /* local gradients that are anything but one float for each operand; else NULL: slopes are */
+    Py_ssize_t count;    /* of operands */
+    double slopes[];     /* followed by the operands, and by a byte for each: whether it gets a structural zero */
+} Block;
+
+typedef struct Node {
+    PyObject_HEAD
+    double data;
+    union {
+        double grad;
+        struct Node *next; /* of a node that waits to be freed, or to be used again */
+    };
+    PyObject *label; /* NULL: "" */
+    union {
+        struct {
+            PyObject *operands[INLINE];
+            double slopes[INLINE];
+        };
+        Block *block;
+    };
+    uint16_t op;             /* its number among the operations */
+    uint8_t count;           /* of operands, where there is no block */
+    uint8_t nothing[INLINE]; /* whether an operand gets a structural zero */
+    uint8_t is : 2;          /* one of the three below */
+    uint8_t is_tracked : 1;  /* by the collector */
+    uint8_t is_marked : 1;   /* met, by a walk over the graph; never while Python code runs */
+    uint8_t is_reached : 1;  /* by a gradient, in a sweep */
+} Node;
+
+enum { PLAINLY_LAID_OUT, IN_A_BLOCK, FORGOTTEN }; /* Node.is: FORGOTTEN is a leaf that an operation made */
+
+static inline PyObject **block_operands(Block *block) { return (PyObject **)(block->slopes + block->count); }
+static inline uint8_t *block_nothing(Block *block) { return (uint8_t *)(block_operands(block) + block->count); }
+
+typedef struct { /* how a node was made, wherever it is kept; borrowed from the node */
+    Py_ssize_t count;
+    PyObject **operands;
+    double *slopes;
+    uint8_t *nothing;
+} Record;
+
+static inline Record record_of(Node *x)
+{
+    if (x->is == IN_A_BLOCK) {
+        Block *block = x->block;
+        return (Record){block->count, block_operands(block), block->slopes, block_nothing(block)};
+    }
+    return (Record){x->count, x->operands, x->slopes, x->nothing};
+}
+
+static inline Py_ssize_t operand_count(Node *x) { return x->is == IN_A_BLOCK ? x->block->count : x->count; }
+
+/* --- operations --- */
+
+enum { NO_OP, ADD, SUB, MUL, DIV, NEG, POW, DOT, SUM, FIRST_OTHER, OTHER_OP = 255 }; /* OTHER_OP: not of the table */
+
+typedef struct { /* a function of one number, with the bits that `floats` gives */
+    const char *name;
+    double (*value)(double x);
+    double (*slope)(double out, double x, uint8_t *nothing);
+} Kernel;
+
+typedef struct { /* the base class of Primitive */
+    PyObject_HEAD
+    PyObject *evaluate, *partials;               /* its rules, as they are now */
+    const PyObject *its_evaluate, *its_partials; /* as they were when it was entered in the table: only compared */
+    vectorcallfunc vectorcall;
+    const Kernel *kernel; /* stands for the rules, while they are those; or NULL */
+    int number;           /* its own, or NO_OP for one that is not of the table */
+    int scales;           /* Primitive.scales */
+} Operation;
+
+/* --- what the core knows of the package --- */
+
+typedef struct {
+    PyTypeObject *node, *operation; /* our types */
+    PyTypeObject *value, *sourced;  /* Value and SourcedValue */
+    PyObject *mode, *logs;          /* context variables */
+    PyObject *nothing, *forgotten;  /* NOTHING, () with a meaning of its own */
+    PyObject *empty, *str_data, *str_grad;
+    PyObject *operations[OTHER_OP]; /* by number */
+    int operation_count;
+    /* The hooks: the plain functions, None before they are bound. */
+    PyObject *now, *operate, *compare, *apply, *local_gradients, *assign, *refuse_label, *missing, *put;
+} Core;
+
+extern Core core;
+
+static inline int is_value(PyObject *x) { return Py_TYPE(x) == core.value || Py_TYPE(x) == core.sourced; }
+static inline int is_node(PyObject *x) { return is_value(x) || PyType_IsSubtype(Py_TYPE(x), core.node); }
+
+/* --- modes --- */
+
+enum { PLAIN, UNRECORDED, SPECIAL }; /* nothing is ambient; no_grad alone; anything else. -1: an error */
+
+int mode_of(PyObject *mode); /* what a mode that is not None comes to */
+
+static inline int ambient(void)
+{
+    PyObject *mode;
+    if (core.mode == NULL) /* not bound yet */
+        return PLAIN;
+    if (PyContextVar_Get(core.mode, NULL, &mode) < 0)
+        return -1;
+    int found = mode == Py_None ? PLAIN : mode_of(mode);
+    Py_DECREF(mode);
+    return found;
+}
+
+/* --- between the files --- */
+
+/* node.c. Those that make a node give a new Value, or NULL with an error. block_node takes the block over, and frees it
+   on failure. */
+Node *new_node(double data);
+PyObject *unary_node(int op, PyObject *operand, double data, double slope, int nothing);
+PyObject *block_node(int op, Block *block, double data);
+Block *new_block(Py_ssize_t count); /* slopes and operands are still to be filled in; it owns its operands */
+void free_block(Block *block);
+int lay_out(Node *x, PyObject *op, PyObject *const *operands, Py_ssize_t count, PyObject *gradients);
+void track_with(Node *x, PyObject *held);
+void node_dealloc(PyObject *self);
+int node_traverse(PyObject *self, visitproc visit, void *arg);
+int node_clear(PyObject *self);
+
+/* attributes.c */
+extern PyGetSetDef node_attributes[];
+int remake(Node *x, PyObject *op, PyObject *operands, PyObject *gradients); /* NULL for what stays */
+PyObject *node_getattro(PyObject *self, PyObject *name);
+int node_setattro(PyObject *self, PyObject *name, PyObject *given);
+
+/* leaves.c */
+PyObject *result_leaf(double data); /* what an operation that is not recorded makes */
+PyObject *node_new(PyTypeObject *kind, PyObject *args, PyObject *kwargs);
+int node_init(PyObject *self, PyObject *args, PyObject *kwargs);
+PyObject *value_vectorcall(PyObject *kind, PyObject *const *args, size_t nargsf, PyObject *names);
+
+/* arithmetic.c */
+PyObject *node_add(PyObject *left, PyObject *right);
+PyObject *node_subtract(PyObject *left, PyObject *right);
+PyObject *node_multiply(PyObject *left, PyObject *right);
+PyObject *node_divide(PyObject *left, PyObject *right);
+PyObject *node_power(PyObject *left, PyObject *right, PyObject *modulus);
+PyObject *node_negative(PyObject *operand);
+PyObject *node_compare(PyObject *self, PyObject *other, int which);
+int node_bool(PyObject *self);
+int read_operand(PyObject **operand, double *number); /* 1: ordinary, 0: not, -1: an error; gives a new reference */
+
+/* primitive.c, kernels.c */
+extern PyType_Spec operation_spec;
+PyObject *enter(PyObject *module, PyObject *primitive);
+extern const Kernel kernels[]; /* the last has no name */
+
+/* the functions of the module, by file; those that change nothing where anything is out of the ordinary say so by None */
+extern PyMethodDef leaf_functions[], list_functions[], backward_functions[];
+
+#endif

@@ -1,0 +1,207 @@
+/* The module autodiff.native.core: its types, the table of operations, and the hooks it is bound to. */
+
+#include "core.h"
+
+Core core;
+
+/* --- the type of nodes --- */
+
+static PyType_Slot node_slots[] = {
+    {Py_tp_doc, "Node(data=0.0, op=None, operands=(), local_gradients=())\n--\n\nThe storage of a Value."},
+    {Py_tp_new, node_new},
+    {Py_tp_init, node_init},
+    {Py_tp_dealloc, node_dealloc},
+    {Py_tp_traverse, node_traverse},
+    {Py_tp_clear, node_clear},
+    {Py_tp_getset, node_attributes},
+    {Py_tp_getattro, node_getattro},
+    {Py_tp_setattro, node_setattro},
+    {Py_tp_richcompare, node_compare},
+    {Py_tp_hash, NULL}, /* that of object, by identity: put in below */
+    {Py_nb_add, node_add},
+    {Py_nb_subtract, node_subtract},
+    {Py_nb_multiply, node_multiply},
+    {Py_nb_true_divide, node_divide},
+    {Py_nb_power, node_power},
+    {Py_nb_negative, node_negative},
+    {Py_nb_bool, node_bool},
+    {0, NULL},
+};
+
+static PyType_Spec node_spec = {
+    .name = "autodiff.native.core.Node",
+    .basicsize = sizeof(Node),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
+    .slots = node_slots,
+};
+
+static PyTypeObject *type_of_nodes(void)
+{
+    for (PyType_Slot *slot = node_slots; slot->slot; slot++)
+        if (slot->slot == Py_tp_hash)
+            slot->pfunc = (void *)PyBaseObject_Type.tp_hash;
+    return (PyTypeObject *)PyType_FromSpec(&node_spec);
+}
+
+/* --- binding --- */
+
+typedef int (*Check)(PyObject *);
+
+static int is_callable(PyObject *given) { return PyCallable_Check(given) || given == Py_None; }
+static int is_variable(PyObject *given) { return PyContextVar_CheckExact(given); }
+static int is_a_float(PyObject *given) { return PyFloat_Check(given); }
+static int is_a_tuple(PyObject *given) { return PyTuple_Check(given); }
+static int is_kind_of_node(PyObject *given)
+{
+    return PyType_Check(given) && PyType_IsSubtype((PyTypeObject *)given, core.node);
+}
+
+static const struct {
+    const char *name;
+    void *place; /* of a PyObject * in core */
+    Check check;
+} bindings[] = {
+    {"value", &core.value, is_kind_of_node},
+    {"sourced", &core.sourced, is_kind_of_node},
+    {"mode", &core.mode, is_variable},
+    {"logs", &core.logs, is_variable},
+    {"nothing", &core.nothing, is_a_float},
+    {"forgotten", &core.forgotten, is_a_tuple},
+    {"now", &core.now, is_callable},
+    {"operate", &core.operate, is_callable},
+    {"compare", &core.compare, is_callable},
+    {"apply", &core.apply, is_callable},
+    {"local_gradients", &core.local_gradients, is_callable},
+    {"assign", &core.assign, is_callable},
+    {"refuse_label", &core.refuse_label, is_callable},
+    {"missing", &core.missing, is_callable},
+    {"put", &core.put, is_callable},
+};
+
+#define BINDINGS ((Py_ssize_t)(sizeof bindings / sizeof *bindings))
+
+static int check_bindings(PyObject *given)
+{
+    for (Py_ssize_t i = 0; i < BINDINGS; i++) {
+        PyObject *one = given == NULL ? NULL : PyDict_GetItemString(given, bindings[i].name);
+        if (one == NULL || !bindings[i].check(one)) {
+            PyErr_Format(PyExc_TypeError, "bind expects %s, of its kind", bindings[i].name);
+            return -1;
+        }
+    }
+    PyTypeObject *value = (PyTypeObject *)PyDict_GetItemString(given, "value");
+    if (value->tp_basicsize != sizeof(Node)) { /* or freed nodes could not be used again */
+        PyErr_SetString(PyExc_TypeError, "bind expects Value to have no room for more than a node");
+        return -1;
+    }
+    return 0;
+}
+
+/* bind(value=..., ...): the package, as the core knows it, and the hooks. */
+static PyObject *bind(PyObject *module, PyObject *args, PyObject *kwargs)
+{
+    if (check_bindings(kwargs) < 0)
+        return NULL;
+    for (Py_ssize_t i = 0; i < BINDINGS; i++) {
+        PyObject **place = bindings[i].place;
+        Py_XSETREF(*place, Py_NewRef(PyDict_GetItemString(kwargs, bindings[i].name)));
+    }
+    core.value->tp_dealloc = node_dealloc; /* past Python's own, which has slots and a __dict__ in mind */
+    if (PyModule_AddFunctions(module, leaf_functions) < 0 || PyModule_AddFunctions(module, list_functions) < 0 ||
+        PyModule_AddFunctions(module, backward_functions) < 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+/* answer_calls(kind, whether): have calls of the class Value, or of primitives, go to the core directly, by vectorcall.
+   Below Python 3.12 a class does not inherit that, and from then on loses it when its __call__ is assigned. */
+static PyObject *answer_calls(PyObject *module, PyObject *args)
+{
+    PyTypeObject *kind;
+    int whether;
+    if (!PyArg_ParseTuple(args, "O!p:answer_calls", &PyType_Type, &kind, &whether))
+        return NULL;
+    if (kind == core.value) {
+        kind->tp_vectorcall = whether ? value_vectorcall : NULL;
+        kind = Py_TYPE(kind);
+    }
+    else if (!PyType_IsSubtype(kind, core.operation))
+        return PyErr_Format(PyExc_TypeError, "%.100s is neither Value nor a class of primitives", kind->tp_name);
+    if (kind != &PyType_Type) {
+        if (whether)
+            kind->tp_flags |= Py_TPFLAGS_HAVE_VECTORCALL;
+        else
+            kind->tp_flags &= ~Py_TPFLAGS_HAVE_VECTORCALL;
+        PyType_Modified(kind);
+    }
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef functions[] = {
+    {"bind", (PyCFunction)(void (*)(void))bind, METH_VARARGS | METH_KEYWORDS, "Hand in the package and the hooks."},
+    {"answer_calls", answer_calls, METH_VARARGS, "Have calls of a class go to the core directly, or not."},
+    {"enter", enter, METH_O, "Enter a primitive in the table of operations."},
+    {NULL, NULL, 0, NULL},
+};
+
+/* --- the module --- */
+
+#ifndef SOURCES
+#define SOURCES ""
+#endif
+
+static int prepare(void)
+{
+    PyObject **hooks[] = {&core.now, &core.operate, &core.compare, &core.apply, &core.local_gradients,
+                          &core.assign, &core.refuse_label, &core.missing, &core.put};
+    for (size_t i = 0; i < sizeof hooks / sizeof *hooks; i++)
+        *hooks[i] = Py_NewRef(Py_None);
+    for (int i = 0; i < OTHER_OP; i++)
+        core.operations[i] = Py_NewRef(Py_None);
+    core.operation_count = FIRST_OTHER;
+    core.nothing = PyFloat_FromDouble(0.0);
+    core.empty = PyTuple_New(0);
+    core.forgotten = PyTuple_New(0);
+    core.str_data = PyUnicode_InternFromString("data");
+    core.str_grad = PyUnicode_InternFromString("grad");
+    core.operation = (PyTypeObject *)PyType_FromSpec(&operation_spec);
+    if (core.nothing == NULL || core.empty == NULL || core.forgotten == NULL || core.str_data == NULL ||
+        core.str_grad == NULL || core.operation == NULL)
+        return -1;
+    core.node = type_of_nodes();
+    return core.node == NULL ? -1 : 0;
+}
+
+/* All that is static belongs to the main interpreter. A second import into it finds the same types. */
+static int execute(PyObject *module)
+{
+    if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
+        PyErr_SetString(PyExc_ImportError, "the native core serves the main interpreter alone");
+        return -1;
+    }
+    if (core.node == NULL && prepare() < 0)
+        return -1;
+    if (PyModule_AddObjectRef(module, "Node", (PyObject *)core.node) < 0 ||
+        PyModule_AddObjectRef(module, "Operation", (PyObject *)core.operation) < 0 ||
+        PyModule_AddStringConstant(module, "sources", SOURCES) < 0)
+        return -1;
+    return 0;
+}
+
+static PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, execute},
+#if PY_VERSION_HEX >= 0x030c0000
+    {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED},
+#endif
+    {0, NULL},
+};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "autodiff.native.core",
+    .m_doc = "The storage of a Value, and the hottest operations on it.",
+    .m_methods = functions,
+    .m_slots = slots,
+};
+
+PyMODINIT_FUNC PyInit_core(void) { return PyModuleDef_Init(&definition); }

@@ -1,0 +1,263 @@
+/* Nodes: how they are laid out in memory, made and freed.
+
+   A node of one or two operands is one block of memory: data and grad as doubles, the operands, their local gradients,
+   the number of its operation in the table. */
+
+#include "core.h"
+
+#include <string.h>
+
+/* --- memory --- */
+
+#define KEPT 1024 /* freed nodes that are kept for the next ones */
+
+static Node *kept;
+static int kept_count;
+
+static Node *allocated(void)
+{
+    if (kept == NULL)
+        return PyObject_GC_New(Node, core.value);
+    Node *x = kept;
+    kept = x->next;
+    kept_count--;
+    PyObject_Init((PyObject *)x, core.value);
+    return x;
+}
+
+/* A Value without operands, unknown to the collector: nodes of operations of the table on such are part of no cycle,
+   and cost it nothing. */
+Node *new_node(double data)
+{
+    Node *x = allocated();
+    if (x == NULL)
+        return NULL;
+    memset((char *)x + sizeof(PyObject), 0, sizeof(Node) - sizeof(PyObject));
+    x->data = data;
+    return x;
+}
+
+/* Have the collector know a node that holds something which it knows, and so may be part of a cycle. */
+void track_with(Node *x, PyObject *held)
+{
+    if (x->is_tracked || PyFloat_CheckExact(held) || (is_value(held) && !((Node *)held)->is_tracked))
+        return;
+    x->is_tracked = 1;
+    PyObject_GC_Track(x);
+}
+
+Block *new_block(Py_ssize_t count)
+{
+    Block *block = PyMem_Malloc(sizeof(Block) + count * (sizeof(double) + sizeof(PyObject *) + 1));
+    if (block == NULL)
+        return (Block *)PyErr_NoMemory();
+    block->op = block->gradients = NULL;
+    block->count = count;
+    memset(block_nothing(block), 0, count);
+    return block;
+}
+
+void free_block(Block *block)
+{
+    PyObject **operands = block_operands(block);
+    for (Py_ssize_t i = 0; i < block->count; i++)
+        Py_DECREF(operands[i]);
+    Py_XDECREF(block->op);
+    Py_XDECREF(block->gradients);
+    PyMem_Free(block);
+}
+
+/* --- how a node was made --- */
+
+/* Make it a leaf. What it held is let go of when it is whole again: that may run any code. */
+static void let_go(Node *x)
+{
+    Block *block = x->is == IN_A_BLOCK ? x->block : NULL;
+    PyObject *first = x->operands[0], *second = x->operands[1];
+    int count = x->count;
+    x->is = PLAINLY_LAID_OUT;
+    x->count = 0;
+    x->op = NO_OP;
+    if (block != NULL)
+        free_block(block);
+    if (count > 0)
+        Py_DECREF(first);
+    if (count > 1)
+        Py_DECREF(second);
+}
+
+static int number_of(PyObject *op)
+{
+    if (op == Py_None)
+        return NO_OP;
+    int number = PyObject_TypeCheck(op, core.operation) ? ((Operation *)op)->number : NO_OP;
+    return number == NO_OP ? OTHER_OP : number;
+}
+
+/* Read local gradients as doubles: whether they are one float, or NOTHING, for each operand. */
+static int are_slopes(PyObject *gradients, Py_ssize_t count, double *slopes, uint8_t *nothing)
+{
+    if (!PyTuple_CheckExact(gradients) || PyTuple_GET_SIZE(gradients) != count)
+        return 0;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *gradient = PyTuple_GET_ITEM(gradients, i);
+        if (!PyFloat_CheckExact(gradient) && gradient != core.nothing)
+            return 0;
+        slopes[i] = PyFloat_AS_DOUBLE(gradient);
+        nothing[i] = gradient == core.nothing;
+    }
+    return 1;
+}
+
+static int fits_inline(PyObject *op, Py_ssize_t count, PyObject *gradients)
+{
+    double slopes[INLINE];
+    uint8_t nothing[INLINE];
+    return count <= INLINE && number_of(op) != OTHER_OP && are_slopes(gradients, count, slopes, nothing);
+}
+
+static void lay_out_inline(Node *x, PyObject *const *operands, Py_ssize_t count, PyObject *gradients)
+{
+    are_slopes(gradients, count, x->slopes, x->nothing);
+    x->count = (uint8_t)count;
+    for (Py_ssize_t i = 0; i < count; i++)
+        x->operands[i] = Py_NewRef(operands[i]);
+}
+
+static Block *laid_out_block(PyObject *op, PyObject *const *operands, Py_ssize_t count, PyObject *gradients)
+{
+    Block *block = new_block(count);
+    if (block == NULL)
+        return NULL;
+    for (Py_ssize_t i = 0; i < count; i++)
+        block_operands(block)[i] = Py_NewRef(operands[i]);
+    if (number_of(op) == OTHER_OP)
+        block->op = Py_NewRef(op);
+    if (!are_slopes(gradients, count, block->slopes, block_nothing(block)))
+        block->gradients = Py_NewRef(gradients);
+    return block;
+}
+
+/* Lay out a node anew, with these operands and local gradients, which are a sequence of any kind. */
+int lay_out(Node *x, PyObject *op, PyObject *const *operands, Py_ssize_t count, PyObject *gradients)
+{
+    Block *block = NULL;
+    if (!fits_inline(op, count, gradients)) {
+        block = laid_out_block(op, operands, count, gradients);
+        if (block == NULL)
+            return -1;
+    }
+    Node before = *x; /* its references are let go of at the end: the new operands may be among what they hold */
+    if (block != NULL) {
+        x->is = IN_A_BLOCK;
+        x->block = block;
+        x->count = 0;
+    }
+    else {
+        x->is = PLAINLY_LAID_OUT;
+        lay_out_inline(x, operands, count, gradients);
+    }
+    x->op = (uint16_t)number_of(op);
+    for (Py_ssize_t i = 0; i < count; i++)
+        track_with(x, operands[i]);
+    if (block != NULL && block->op != NULL)
+        track_with(x, block->op);
+    if (block != NULL && block->gradients != NULL)
+        track_with(x, block->gradients);
+    let_go(&before);
+    return 0;
+}
+
+/* --- nodes of operations of the table --- */
+
+PyObject *unary_node(int op, PyObject *operand, double data, double slope, int nothing)
+{
+    Node *x = new_node(data);
+    if (x == NULL)
+        return NULL;
+    x->op = (uint16_t)op;
+    x->count = 1;
+    x->operands[0] = Py_NewRef(operand);
+    x->slopes[0] = slope;
+    x->nothing[0] = (uint8_t)nothing;
+    track_with(x, operand);
+    return (PyObject *)x;
+}
+
+/* It takes the block over. */
+PyObject *block_node(int op, Block *block, double data)
+{
+    Node *x = new_node(data);
+    if (x == NULL) {
+        free_block(block);
+        return NULL;
+    }
+    x->op = (uint16_t)op;
+    x->is = IN_A_BLOCK;
+    x->block = block;
+    for (Py_ssize_t i = 0; i < block->count && !x->is_tracked; i++)
+        track_with(x, block_operands(block)[i]);
+    return (PyObject *)x;
+}
+
+/* --- the end of a node --- */
+
+static Node *waiting; /* to be freed: a chain is taken apart by iteration, however long it is */
+static int is_freeing;
+
+static void freed(Node *x)
+{
+    PyTypeObject *kind = Py_TYPE(x);
+    let_go(x);
+    Py_CLEAR(x->label);
+    if (kind == core.value && kept_count < KEPT) {
+        x->next = kept;
+        kept = x;
+        kept_count++;
+    }
+    else
+        kind->tp_free(x);
+    Py_DECREF(kind);
+}
+
+void node_dealloc(PyObject *self)
+{
+    Node *x = (Node *)self;
+    PyObject_GC_UnTrack(self);
+    if (is_freeing) {
+        x->next = waiting;
+        waiting = x;
+        return;
+    }
+    is_freeing = 1;
+    freed(x);
+    while (waiting != NULL) {
+        x = waiting;
+        waiting = x->next;
+        freed(x);
+    }
+    is_freeing = 0;
+}
+
+int node_traverse(PyObject *self, visitproc visit, void *arg)
+{
+    Node *x = (Node *)self;
+    Record record = record_of(x);
+    for (Py_ssize_t i = 0; i < record.count; i++)
+        Py_VISIT(record.operands[i]);
+    if (x->is == IN_A_BLOCK) {
+        Py_VISIT(x->block->op);
+        Py_VISIT(x->block->gradients);
+    }
+    Py_VISIT(x->label);
+    Py_VISIT(Py_TYPE(self));
+    return 0;
+}
+
+int node_clear(PyObject *self)
+{
+    Node *x = (Node *)self;
+    let_go(x);
+    Py_CLEAR(x->label);
+    return 0;
+}
