@@ -122,6 +122,15 @@ extern Core core;
 static inline int is_value(PyObject *x) { return Py_TYPE(x) == core.value || Py_TYPE(x) == core.sourced; }
 static inline int is_node(PyObject *x) { return is_value(x) || PyType_IsSubtype(Py_TYPE(x), core.node); }
 
+void track(Node *x);
+
+/* Have the collector know a node that holds something which it knows, and so may be part of a cycle. */
+static inline void track_with(Node *x, PyObject *held)
+{
+    if (!(x->is_tracked || PyFloat_CheckExact(held) || (is_value(held) && !((Node *)held)->is_tracked)))
+        track(x);
+}
+
 /* --- modes --- */
 
 enum { PLAIN, UNRECORDED, SPECIAL }; /* nothing is ambient; no_grad alone; anything else. -1: an error */
@@ -150,7 +159,6 @@ PyObject *block_node(int op, Block *block, double data);
 Block *new_block(Py_ssize_t count); /* slopes and operands are still to be filled in; it owns its operands */
 void free_block(Block *block);
 int lay_out(Node *x, PyObject *op, PyObject *const *operands, Py_ssize_t count, PyObject *gradients);
-void track_with(Node *x, PyObject *held);
 void node_dealloc(PyObject *self);
 int node_traverse(PyObject *self, visitproc visit, void *arg);
 int node_clear(PyObject *self);

@@ -37,11 +37,8 @@ Node *new_node(double data)
     return x;
 }
 
-/* Have the collector know a node that holds something which it knows, and so may be part of a cycle. */
-void track_with(Node *x, PyObject *held)
+void track(Node *x)
 {
-    if (x->is_tracked || PyFloat_CheckExact(held) || (is_value(held) && !((Node *)held)->is_tracked))
-        return;
     x->is_tracked = 1;
     PyObject_GC_Track(x);
 }
