@@ -114,7 +114,8 @@ typedef struct {
     PyObject *operations[OTHER_OP]; /* by number */
     int operation_count;
     /* The hooks: the plain functions, None before they are bound. */
-    PyObject *now, *operate, *compare, *apply, *local_gradients, *assign, *refuse_label, *missing, *put;
+    PyObject *now, *operate, *compare, *apply, *local_gradients, *assign, *refuse_label, *missing, *put,
+        *leaves_of;
 } Core;
 
 extern Core core;

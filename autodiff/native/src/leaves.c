@@ -58,17 +58,17 @@ PyObject *node_new(PyTypeObject *kind, PyObject *args, PyObject *kwargs)
     return (PyObject *)x;
 }
 
-/* Node.__init__(node, data=0.0, op=None, operands=(), local_gradients=()) */
+/* Node.__init__(node, data=0.0, op=None, operands=(), local_gradients=(), grad=0.0) */
 int node_init(PyObject *self, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"data", "op", "operands", "local_gradients", NULL};
-    double data = 0.0;
+    static char *names[] = {"data", "op", "operands", "local_gradients", "grad", NULL};
+    double data = 0.0, grad = 0.0;
     PyObject *op = Py_None, *operands = core.empty, *gradients = core.empty;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|dOOO:Node", names, &data, &op, &operands, &gradients) ||
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|dOOOd:Node", names, &data, &op, &operands, &gradients, &grad) ||
         remake((Node *)self, op, operands, gradients) < 0)
         return -1;
     ((Node *)self)->data = data;
-    ((Node *)self)->grad = 0.0;
+    ((Node *)self)->grad = grad;
     return 0;
 }
 
@@ -134,36 +134,46 @@ PyObject *value_vectorcall(PyObject *kind, PyObject *const *args, size_t nargsf,
 
 /* --- functions of the module --- */
 
-/* leaves_of(numbers): a leaf for each float of a list; None, with nothing made, where anything is out of the ordinary. */
-static PyObject *leaves_of(PyObject *module, PyObject *numbers)
+static PyObject *leaves_of_floats(PyObject *numbers) /* a tuple, which nobody changes */
 {
-    int found = ambient();
-    if (found < 0)
-        return NULL;
-    if (found != PLAIN || !PyList_CheckExact(numbers))
-        Py_RETURN_NONE;
-    PyObject *given = PyList_AsTuple(numbers), *leaves = NULL; /* nobody changes it meanwhile */
-    if (given != NULL)
-        leaves = PyList_New(PyTuple_GET_SIZE(given));
-    for (Py_ssize_t i = 0; leaves != NULL && i < PyTuple_GET_SIZE(given); i++) {
-        PyObject *number = PyTuple_GET_ITEM(given, i);
-        PyObject *leaf = NULL;
-        if (PyFloat_CheckExact(number))
-            leaf = (PyObject *)new_node(PyFloat_AS_DOUBLE(number));
+    PyObject *leaves = PyList_New(PyTuple_GET_SIZE(numbers));
+    for (Py_ssize_t i = 0; leaves != NULL && i < PyTuple_GET_SIZE(numbers); i++) {
+        PyObject *leaf = (PyObject *)new_node(PyFloat_AS_DOUBLE(PyTuple_GET_ITEM(numbers, i)));
         if (leaf == NULL)
             Py_CLEAR(leaves);
         else
             PyList_SET_ITEM(leaves, i, leaf);
     }
-    Py_XDECREF(given);
-    if (leaves == NULL && !PyErr_Occurred())
-        Py_RETURN_NONE;
-    if (leaves != NULL && ((found = are_logs()) < 0 || (found && log_leaves(leaves) < 0)))
+    return leaves;
+}
+
+static int are_floats(PyObject *numbers)
+{
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(numbers); i++)
+        if (!PyFloat_CheckExact(PyTuple_GET_ITEM(numbers, i)))
+            return 0;
+    return 1;
+}
+
+/* leaves_of(numbers): a leaf for each of a list of floats. */
+static PyObject *leaves_of(PyObject *module, PyObject *given)
+{
+    int found = ambient();
+    if (found < 0)
+        return NULL;
+    if (found != PLAIN || !PyList_CheckExact(given))
+        return PyObject_CallOneArg(core.leaves_of, given);
+    PyObject *numbers = PyList_AsTuple(given);
+    if (numbers == NULL)
+        return NULL;
+    PyObject *leaves = are_floats(numbers) ? leaves_of_floats(numbers) : PyObject_CallOneArg(core.leaves_of, numbers);
+    if (leaves != NULL && are_floats(numbers) && ((found = are_logs()) < 0 || (found && log_leaves(leaves) < 0)))
         Py_CLEAR(leaves);
+    Py_DECREF(numbers);
     return leaves;
 }
 
 PyMethodDef leaf_functions[] = {
-    {"leaves_of", leaves_of, METH_O, "A leaf for each float of a list, or None."},
+    {"leaves_of", leaves_of, METH_O, "A leaf for each of a list of floats."},
     {NULL, NULL, 0, NULL},
 };

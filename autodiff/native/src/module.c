@@ -76,6 +76,7 @@ static const struct {
     {"refuse_label", &core.refuse_label, is_callable},
     {"missing", &core.missing, is_callable},
     {"put", &core.put, is_callable},
+    {"leaves_of", &core.leaves_of, is_callable},
 };
 
 #define BINDINGS ((Py_ssize_t)(sizeof bindings / sizeof *bindings))
@@ -152,10 +153,9 @@ static PyMethodDef functions[] = {
 
 static int prepare(void)
 {
-    PyObject **hooks[] = {&core.now, &core.operate, &core.compare, &core.apply, &core.local_gradients,
-                          &core.assign, &core.refuse_label, &core.missing, &core.put};
-    for (size_t i = 0; i < sizeof hooks / sizeof *hooks; i++)
-        *hooks[i] = Py_NewRef(Py_None);
+    for (Py_ssize_t i = 0; i < BINDINGS; i++)
+        if (bindings[i].check == is_callable)
+            *(PyObject **)bindings[i].place = Py_NewRef(Py_None);
     for (int i = 0; i < OTHER_OP; i++)
         core.operations[i] = Py_NewRef(Py_None);
     core.operation_count = FIRST_OTHER;
