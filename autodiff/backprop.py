@@ -12,11 +12,16 @@ from typing import Any
 from autodiff import modes
 from autodiff.chain import NOTHING, reverse
 from autodiff.graph import leaves, topological_order
-from autodiff.number import assigned
+from autodiff.number import as_given
 from autodiff.system.forks import waited_for
 
 # One backward pass at a time: `leaf.grad += ...` reads, adds and writes, and two threads could both read first.
 one_pass_at_a_time = waited_for(threading.RLock())
+
+
+def pass_from(root: Any, gradient: float) -> None:
+    """Run the backward pass of `Value.backward` from one root."""
+    accumulate(sound_order(root), {root: gradient})
 
 
 def accumulate(order: Sequence[Any], seeds: Mapping[Any, float]) -> None:
@@ -92,7 +97,7 @@ def grad_of(x: Any) -> float:
     """`x.grad` as a float, 0.0 for None. Raises TypeError, naming x, if what was assigned to it is not a number."""
     if type(x.grad) is float:
         return x.grad
-    return 0.0 if x.grad is None else assigned(x, "grad", "clear it with x.grad = 0.0")
+    return 0.0 if x.grad is None else as_given(x, "grad", x.grad)
 
 
 def mend_grads(values: Iterable[Any]) -> None:

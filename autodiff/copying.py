@@ -23,15 +23,15 @@ import threading
 from collections.abc import Sequence
 from functools import lru_cache
 from operator import getitem
-from typing import Any
+from typing import Any, cast
 from weakref import ref
 
 from autodiff.backprop import grad_of
 from autodiff.graph import extended_order
 from autodiff.modes import new_leaves
+from autodiff.native import Node
 from autodiff.number import data_of
 
-_new = object.__new__
 _MET = object()  # under its id a memo of deepcopy keeps the nodes that it has met: their copies are in the memo
 
 
@@ -70,8 +70,7 @@ def deep_copy(root: Any, memo: dict[int, Any]) -> Any:
 
 
 def _twin(node: Any, operands: tuple[Any, ...]) -> Any:
-    twin = _blank(*_state(node))
-    twin.op, twin.operands, twin.local_gradients = node.op, operands, node.local_gradients
+    twin = _made(_state(node), node.op, operands, node.local_gradients)
     if not operands:
         new_leaves.put((twin,))
     return twin
@@ -186,8 +185,7 @@ _Record = tuple[_State, Any, tuple[Any, ...], tuple[float, ...]]
 
 
 def _restored_leaf(operands: tuple[()], *state: Any) -> Any:
-    leaf = _blank(*state)
-    leaf.operands = operands
+    leaf = _made(cast(_State, state), None, operands)
     new_leaves.put((leaf,))
     return leaf
 
@@ -196,10 +194,8 @@ def _restored(outside: list[Any], records: list[_Record]) -> list[Any]:
     """The nodes of a part."""
     nodes: list[Any] = []
     for state, op, operands, local_gradients in records:
-        node = _blank(*state)
-        node.op, node.local_gradients = op, local_gradients
-        node.operands = tuple([x if type(x) is float else nodes[x] if x >= 0 else outside[~x] for x in operands])
-        nodes.append(node)
+        made_from = tuple([x if type(x) is float else nodes[x] if x >= 0 else outside[~x] for x in operands])
+        nodes.append(_made(state, op, made_from, local_gradients))
     return nodes
 
 
@@ -215,10 +211,12 @@ def _state(node: Any) -> _State:
     return type(node), data_of(node), grad_of(node), node.label, node.source
 
 
-def _blank(kind: type, data: float, grad: float, label: str, source: Any) -> Any:
-    node: Any = _new(kind)
-    node.data, node.grad, node.label = data, grad, label
-    node.op, node.operands, node.local_gradients = None, (), ()
+def _made(state: _State, op: Any, operands: tuple[Any, ...], local_gradients: Any = ()) -> Any:
+    kind, data, grad, label, source = state
+    node: Any = Node.__new__(kind)
+    Node.__init__(node, data, op, operands, local_gradients, grad)
+    if label:
+        node.label = label
     if source is not None:
         node.source = source
     return node
@@ -247,4 +245,4 @@ def _attributes(node: Any) -> _Attributes:
 
 def _give(node: Any, attributes: _Attributes) -> None:
     for name, attribute in (attributes or {}).items():
-        object.__setattr__(node, name, attribute)
+        Node.__setattr__(node, name, attribute)

@@ -1,7 +1,8 @@
-"""The hottest operations, written out: methods of Value and parts of the backward pass, several times as fast.
+"""The hottest operations once more, for speed: of the native core, or written out in Python.
 
-Each does what the plain one does that it stands for (`value.py`, `number.py`, `backprop.py`), to the last bit, where
-everything is ordinary: exact Values and floats, and nothing ambient. For all else it steps aside, to the table.
+Each does what the plain one does that it stands for (`value.py`, `number.py`, `functions.py`, `graph.py`,
+`backprop.py`), to the last bit, where everything is ordinary: exact Values and floats, and nothing ambient. For all
+else it steps aside, to the table or to the plain one.
 
 `bind` puts them in the place of the plain ones, `unbind` takes them away again; without them everything is the same,
 and slower. `import autodiff` binds them.
@@ -11,65 +12,134 @@ and slower. `import autodiff` binds them.
     True
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import operator
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import isfinite
 from operator import mul
-from typing import Any
+from typing import Any, NamedTuple
 
-from autodiff import backprop, floats, modes, primitives, value
+from autodiff import backprop, floats, functions, graph, modes, native, primitives, value
 from autodiff.backprop import mend_grads, one_pass_at_a_time
 from autodiff.chain import NOTHING, reached, recorded
-from autodiff.graph import FORGOTTEN, leaves, topological_order
+from autodiff.graph import leaves, topological_order
+from autodiff.native import Node
 from autodiff.number import compared, with_numbers
+from autodiff.primitives import Primitive
 from autodiff.primitives.on_floats import local_gradients_at
-from autodiff.value import Value, operate
+from autodiff.value import Value, operate, result_leaf
 
-_new = object.__new__
+_new, _fill, _mode = Node.__new__, Node.__init__, modes.current
+
+
+# --- operators ---
+
+_Slopes = tuple[float, float] | tuple[()]
+_Rule = Callable[[float, float], tuple[float, _Slopes]]
+
+
+def _operators(primitive: Primitive, rule: _Rule) -> tuple[Any, Any]:
+    """An operator and its reflection. The rule gives the value and the slopes of two floats, or no slopes: see there.
+
+    A slope of 0 in an operand beside a constant may be structural: that, too, the table tells.
+    """
+
+    def direct(self: Any, other: Any) -> Any:
+        if type(other) is int:
+            other = float(other)
+        x, y = self.data, other.data if type(other) is Value else other
+        if type(x) is float and type(y) is float and _mode() is None:
+            data, slopes = rule(x, y)
+            if slopes and (slopes[0] or y is not other):
+                node = _new(Value)
+                _fill(node, data, primitive, (self, other), slopes)
+                return node
+        return _operate(primitive, self, other)
+
+    def reflected(self: Any, other: Any) -> Any:
+        x, y = float(other) if type(other) is int else other, self.data
+        if type(x) is float and type(y) is float and _mode() is None:
+            data, slopes = rule(x, y)
+            if slopes and slopes[1]:
+                node = _new(Value)
+                _fill(node, data, primitive, (x, self), slopes)
+                return node
+        return _operate(primitive, other, self)
+
+    return direct, reflected
+
+
+def _operate(primitive: Primitive, left: Any, right: Any) -> Any:
+    """The result of an operator where a mode is ambient, or something is not ordinary."""
+    if type(left) in _ORDINARY and type(right) in _ORDINARY:
+        return Value.__apply__(primitive, (left, right))
+    return operate(primitive, left, right)
+
+
+_ORDINARY = frozenset((Value, float))
+
+
+def _quotient(x: float, y: float) -> tuple[float, _Slopes]:
+    if not y:
+        return x, ()
+    data = x / y
+    return data, (1.0 / y, -data / y)
+
+
+def _power(x: float, y: float) -> tuple[float, _Slopes]:
+    if not (x and y):
+        return x, ()
+    data = floats.power(x, y)
+    return data, (y * floats.power(x, y - 1.0), data * floats.log(x))
+
+
+def _negated(self: Any) -> Any:
+    x = self.data
+    if type(x) is float and _mode() is None:
+        node = _new(Value)
+        _fill(node, -x, primitives.neg, (self,), (-1.0,))
+        return node
+    return primitives.neg(self)
+
+
+_OPERATORS: dict[str, tuple[Primitive, _Rule]] = {
+    "add": (primitives.add, lambda x, y: (x + y, (1.0, 1.0))),
+    "sub": (primitives.sub, lambda x, y: (x - y, (1.0, -1.0))),
+    "mul": (primitives.mul, lambda x, y: (x * y, (y, x))),
+    "truediv": (primitives.div, _quotient),
+    "pow": (primitives.pow, _power),
+}
+
+
+def _comparison(symbol: str, compare: Callable[[Any, Any], Any]) -> Any:
+    """A comparison of data."""
+
+    def comparison(self: Any, other: Any) -> Any:
+        if _mode() is None or modes.reading() is None:
+            x, y = self.data, other.data if type(other) is Value else other
+            if type(x) is float and type(y) in _PLAIN_NUMBERS:
+                return compare(x, y)
+        return compared(symbol, self, other)
+
+    return comparison
+
+
 _PLAIN_NUMBERS = frozenset((float, int, bool))  # isinstance(x, Value) takes twice as long for these, below Python 3.12
+_COMPARISONS = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 
 
-# --- nodes ---
-
-
-def _made(data: float, op: Any, operands: tuple[Any, ...], local_gradients: Any) -> Value:
-    """A node, without its source; trusts its arguments."""
-    node = _new(Value)
-    node.data = data
-    node.grad = 0.0
-    node.op = op
-    node.operands = operands
-    node.local_gradients = local_gradients
-    node._label = ""
-    return node
-
-
-_plain_leaf = value.result_leaf
-
-
-def _leaf(data: float) -> Value:
-    """A leaf that holds a result, in a third of the time that `Value(data)` takes."""
-    leaf = _made(data, None, FORGOTTEN, ())
-    modes.new_leaves.put((leaf,))
-    return leaf
-
-
-def result_leaf(data: float) -> Value:
-    mode = modes.now()
-    if mode is not None and mode.sourcing:
-        return _plain_leaf(data)
-    return _leaf(data)
-
-
-def leaves_of(numbers: Iterable[float]) -> list[Value]:
-    """A leaf for each float, as `Value(number)` makes it."""
-    if modes.current() is not None and modes.now() is not None:
-        return [Value(x) for x in numbers]
-    made = [_made(x, None, (), ()) for x in numbers]
-    modes.new_leaves.put(made)
+def _methods() -> dict[str, Any]:
+    """The operators of Value, by name."""
+    made = {"__neg__": _negated}
+    for name, (primitive, rule) in _OPERATORS.items():
+        made[f"__{name}__"], made[f"__r{name}__"] = _operators(primitive, rule)
+    for name, symbol in _COMPARISONS.items():
+        made[f"__{name}__"] = _comparison(symbol, getattr(operator, name))
+    for name, method in made.items():
+        method.__name__, method.__qualname__ = name, f"Value.{name}"  # what Python's own errors call it
     return made
 
 
-# --- methods of Value ---
+# --- recording ---
 
 _plain_apply = Value.__apply__
 _ALL_FLOATS = {float}
@@ -77,7 +147,7 @@ _ALL_FLOATS = {float}
 
 def apply(cls: type[Value], primitive: Any, operands: tuple[Any, ...]) -> Value:
     """A node, recorded through the table, or inside `no_grad()` a leaf."""
-    mode = modes.current()
+    mode = _mode()
     if mode is not None and mode.reading is None:
         mode = modes.now()
     if mode is None or not (mode.recording or mode.checking or mode.sourcing or mode.reading):
@@ -86,189 +156,41 @@ def apply(cls: type[Value], primitive: Any, operands: tuple[Any, ...]) -> Value:
             operands, numbers = with_numbers(operands)
         data = primitive.evaluate(*numbers)
         if mode is not None:
-            return _leaf(data)
-        return _made(data, primitive, operands, local_gradients_at(primitive, data, operands, numbers, Value))
+            return result_leaf(data)
+        node = _new(Value)
+        _fill(node, data, primitive, operands, local_gradients_at(primitive, data, operands, numbers, Value))
+        return node
     return _plain_apply(primitive, operands)
 
 
-_ORDINARY = frozenset((Value, float))
+apply.__name__, apply.__qualname__ = "__apply__", "Value.__apply__"
 
 
-def _operate(primitive: Any, left: Any, right: Any) -> Any:
-    """The result of an operator where a mode is ambient, or an operand is not an ordinary one."""
-    if type(left) in _ORDINARY and type(right) in _ORDINARY:
-        return Value.__apply__(primitive, (left, right))
-    return operate(primitive, left, right)
+def leaves_of(numbers: Iterable[float]) -> list[Value]:
+    """A leaf for each float, as `Value(number)` makes it."""
+    if _mode() is not None and modes.now() is not None:
+        return [Value(x) for x in numbers]
+    made = []
+    for number in numbers:
+        leaf = _new(Value)
+        _fill(leaf, number)
+        made.append(leaf)
+    modes.new_leaves.put(made)
+    return made
 
 
-_plain_init = Value.__init__
+def dot_of_lists(w: list[Any], x: list[Any]) -> Any:
+    """The node of dot(w, x): the hottest function, in half the time of the table's way.
 
-
-def _zero(zero: float, operand: Any) -> float:
-    """A local gradient of 0.0 or -0.0 that was made of an operand: NOTHING where that is a constant."""
-    return zero if isinstance(operand, Value) else NOTHING
-
-
-class Methods:
-    """The hottest methods of Value: ten times as fast as through the table, for two plain floats."""
-
-    data: Any
-    __apply__: Any
-
-    def __init__(self: Any, data: Any, label: str = "") -> None:
-        if type(data) is not float:
-            if isinstance(data, Value):
-                _plain_init(self, data, label)  # refuses it
-            data = floats.as_float(data)
-        self.data = data
-        self.grad = 0.0
-        self.op = None
-        self.operands = self.local_gradients = ()
-        if type(self) is Value and type(label) is str:
-            self._label = label
-        else:
-            self.label = label
-        modes.new_leaves.put((self,))
-
-    def __add__(self, other: Any) -> Any:
-        if type(other) is int:
-            other = float(other)
-        x, y = self.data, other.data if type(other) is Value else other
-        if type(x) is float and type(y) is float and modes.current() is None:
-            return _made(x + y, primitives.add, (self, other), (1.0, 1.0))
-        return _operate(primitives.add, self, other)
-
-    def __sub__(self, other: Any) -> Any:
-        if type(other) is int:
-            other = float(other)
-        x, y = self.data, other.data if type(other) is Value else other
-        if type(x) is float and type(y) is float and modes.current() is None:
-            return _made(x - y, primitives.sub, (self, other), (1.0, -1.0))
-        return _operate(primitives.sub, self, other)
-
-    def __mul__(self, other: Any) -> Any:
-        if type(other) is int:
-            other = float(other)
-        x, y = self.data, other.data if type(other) is Value else other
-        if type(x) is float and type(y) is float and modes.current() is None:
-            return _made(x * y, primitives.mul, (self, other), (y or _zero(y, other), x))
-        return _operate(primitives.mul, self, other)
-
-    def __truediv__(self, other: Any) -> Any:
-        if type(other) is int:
-            other = float(other)
-        x, y = self.data, other.data if type(other) is Value else other
-        if type(x) is float and type(y) is float and y and modes.current() is None:
-            data = x / y
-            return _made(data, primitives.div, (self, other), (1.0 / y or _zero(1.0 / y, other), -data / y))
-        return _operate(primitives.div, self, other)
-
-    def __pow__(self, other: Any) -> Any:
-        if type(other) is int:
-            other = float(other)
-        x, y = self.data, other.data if type(other) is Value else other
-        if type(x) is float and type(y) is float and x and y and modes.current() is None:
-            data = floats.power(x, y)
-            slope = y * floats.power(x, y - 1.0)
-            return _made(data, primitives.pow, (self, other), (slope, data * floats.log(x)))
-        return _operate(primitives.pow, self, other)
-
-    def __neg__(self) -> Any:
-        x = self.data
-        if type(x) is float and modes.current() is None:
-            return _made(-x, primitives.neg, (self,), (-1.0,))
-        return self.__apply__(primitives.neg, (self,))
-
-    def __radd__(self, other: Any) -> Any:
-        if type(other) is int:
-            other = float(other)
-        x, y = other, self.data
-        if type(x) is float and type(y) is float and modes.current() is None:
-            return _made(x + y, primitives.add, (other, self), (1.0, 1.0))
-        return _operate(primitives.add, other, self)
-
-    def __rsub__(self, other: Any) -> Any:
-        if type(other) is int:
-            other = float(other)
-        x, y = other, self.data
-        if type(x) is float and type(y) is float and modes.current() is None:
-            return _made(x - y, primitives.sub, (other, self), (1.0, -1.0))
-        return _operate(primitives.sub, other, self)
-
-    def __rmul__(self, other: Any) -> Any:
-        if type(other) is int:
-            other = float(other)
-        x, y = other, self.data
-        if type(x) is float and type(y) is float and modes.current() is None:
-            return _made(x * y, primitives.mul, (other, self), (y, x or NOTHING))
-        return _operate(primitives.mul, other, self)
-
-    def __rtruediv__(self, other: Any) -> Any:
-        if type(other) is int:
-            other = float(other)
-        x, y = other, self.data
-        if type(x) is float and type(y) is float and y and modes.current() is None:
-            data = x / y
-            return _made(data, primitives.div, (other, self), (1.0 / y, -data / y if x else NOTHING))
-        return _operate(primitives.div, other, self)
-
-    def __eq__(self, other: object) -> Any:
-        if modes.current() is None or modes.reading() is None:
-            x, y = self.data, other.data if type(other) is Value else other
-            if type(x) is float and type(y) in _PLAIN_NUMBERS:
-                return x == y
-        return compared("==", self, other)
-
-    def __ne__(self, other: object) -> Any:
-        if modes.current() is None or modes.reading() is None:
-            x, y = self.data, other.data if type(other) is Value else other
-            if type(x) is float and type(y) in _PLAIN_NUMBERS:
-                return x != y
-        return compared("!=", self, other)
-
-    def __lt__(self, other: Any) -> Any:
-        if modes.current() is None or modes.reading() is None:
-            x, y = self.data, other.data if type(other) is Value else other
-            if type(x) is float and type(y) in _PLAIN_NUMBERS:
-                return x < y
-        return compared("<", self, other)
-
-    def __le__(self, other: Any) -> Any:
-        if modes.current() is None or modes.reading() is None:
-            x, y = self.data, other.data if type(other) is Value else other
-            if type(x) is float and type(y) in _PLAIN_NUMBERS:
-                return x <= y
-        return compared("<=", self, other)
-
-    def __gt__(self, other: Any) -> Any:
-        if modes.current() is None or modes.reading() is None:
-            x, y = self.data, other.data if type(other) is Value else other
-            if type(x) is float and type(y) in _PLAIN_NUMBERS:
-                return x > y
-        return compared(">", self, other)
-
-    def __ge__(self, other: Any) -> Any:
-        if modes.current() is None or modes.reading() is None:
-            x, y = self.data, other.data if type(other) is Value else other
-            if type(x) is float and type(y) in _PLAIN_NUMBERS:
-                return x >= y
-        return compared(">=", self, other)
-
-
-# --- a function of lists ---
-
-
-def dot_of_lists(w: list[Any], x: list[Any]) -> Value | None:
-    """The node of dot(w, x), or None for what is not plain: the hottest function, in half the time of the table's way.
-
-    Lists of Values alone or floats alone, of one length, are plain. One pair is left to the table, for the backward
-    pass takes the local gradients of two operands as they stand.
+    Lists of Values alone or floats alone are plain. One pair is left to the table, for the backward pass takes the
+    local gradients of two operands as they stand.
     """
     w_data, x_data = _data_of_list(w), _data_of_list(x)
-    if w_data is None or x_data is None or (w_data is w and x_data is x) or len(w) == 1 or modes.current() is not None:
-        return None
-    data = sum(map(mul, w_data, x_data), -0.0)
-    return _made(data, primitives.dot, (*w, *x), (*x_data, *w_data))
+    if w_data is None or x_data is None or (w_data is w and x_data is x) or len(w) == 1 or _mode() is not None:
+        return primitives.dot(*w, *x)
+    node = _new(Value)
+    _fill(node, sum(map(mul, w_data, x_data), -0.0), primitives.dot, (*w, *x), (*x_data, *w_data))
+    return node
 
 
 def _data_of_list(numbers: list[Any]) -> list[float] | None:
@@ -358,28 +280,55 @@ def sound_order(root: Any) -> list[Any]:
 
 # --- the door ---
 
-_FAST_ONES: list[tuple[Any, str, Any]] = [
-    *[(Value, name, method) for name, method in vars(Methods).items() if callable(method) and name != "__hash__"],
-    (Value, "__apply__", classmethod(apply)),
-    (value, "result_leaf", result_leaf),
-    (backprop, "add_gradients", add_gradients),
-    (backprop, "sound_order", sound_order),
+
+class Twin(NamedTuple):
+    """What stands in the place of a plain function or method.
+
+    Attributes:
+        owner: the class or module that has the plain one.
+        name: its name there.
+        pure: the one that is written out here; None where there is none, and the plain one serves.
+        core: where the native core has its own, such as "Node.__mul__"; "" for nowhere.
+    """
+
+    owner: Any
+    name: str
+    pure: Any = None
+    core: str = ""
+
+    def bound(self) -> Any:
+        """The one to bind: None for the plain one."""
+        if native.core is None:
+            return self.pure
+        return operator.attrgetter(self.core)(native.core) if self.core else None
+
+
+TWINS = [
+    *[Twin(Value, name, method) for name, method in _methods().items()],
+    Twin(Value, "__apply__", classmethod(apply)),
+    Twin(value, "result_leaf"),
+    Twin(value, "leaves_of", leaves_of),
+    Twin(functions, "dot_of_lists", dot_of_lists),
+    Twin(graph, "ordered"),
+    Twin(backprop, "add_gradients", add_gradients),
+    Twin(backprop, "sound_order", sound_order),
+    Twin(backprop, "pass_from"),
 ]
-_PLAIN_ONES = [(owner, name, vars(owner).get(name)) for owner, name, _ in _FAST_ONES]  # None for one that is inherited
+_PLAIN = [vars(twin.owner).get(twin.name) for twin in TWINS]  # None for one that is inherited
 
 
 def bind() -> None:
     """Put the fast ones in the place of the plain ones."""
-    for owner, name, fast in _FAST_ONES:
-        setattr(owner, name, fast)
-        if owner is Value:
-            getattr(fast, "__func__", fast).__qualname__ = f"Value.{name}"  # what Python's own errors call it
+    for twin in TWINS:
+        fast = twin.bound()
+        if fast is not None:
+            setattr(twin.owner, twin.name, fast)
 
 
 def unbind() -> None:
     """Put the plain ones back."""
-    for owner, name, plain in _PLAIN_ONES:
+    for twin, plain in zip(TWINS, _PLAIN, strict=True):
         if plain is not None:
-            setattr(owner, name, plain)
-        elif name in vars(owner):
-            delattr(owner, name)
+            setattr(twin.owner, twin.name, plain)
+        elif twin.name in vars(twin.owner):
+            delattr(twin.owner, twin.name)

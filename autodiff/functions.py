@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Never
 
 from autodiff import floats, primitives
-from autodiff.fast import dot_of_lists
 from autodiff.primitives import Domain, Primitive, Rule
 from autodiff.primitives.on_floats import on_floats
 from autodiff.value import Value
@@ -131,14 +130,17 @@ def dot(w: Iterable[Any], x: Iterable[Any]) -> Any:
     >>> dot([1.0, 2.0], [3.0, 4.0])
     11.0
     """
-    if type(w) is list and type(x) is list and len(w) == len(x):
-        node = dot_of_lists(w, x)
-        if node is not None:
-            return node
+    if type(w) is list and type(x) is list and w and len(w) == len(x):
+        return dot_of_lists(w, x)
     w, x = _listed("dot", w), _listed("dot", x)
     if len(w) != len(x):
         raise ValueError(f"dot takes two lists of one length, got {len(w)} and {len(x)} numbers")
     return primitives.dot(*w, *x) if w else 0.0
+
+
+def dot_of_lists(w: list[Any], x: list[Any]) -> Any:
+    """The dot of two lists of one length, which are not empty."""
+    return primitives.dot(*w, *x)
 
 
 def norm(values: Iterable[Any], *more: Never) -> Any:

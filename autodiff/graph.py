@@ -43,6 +43,11 @@ def topological_order(*roots: Any, without: AbstractSet[Any] = frozenset()) -> l
     from has been. Placing nodes as they are met, and walking back in that order, would be wrong: in `b = a * a;
     c = b * b; d = b * c` it could leave `b` before `c` has passed on its gradient, and lose that part.
     """
+    return ordered(roots, without)
+
+
+def ordered(roots: Sequence[Any], without: AbstractSet[Any]) -> list[Any]:
+    """The same, given both."""
     return extended_order(roots, set(without))
 
 

@@ -26,22 +26,36 @@ if TYPE_CHECKING:
 
 
 def data_of(x: Any) -> float:
-    """`x.data` as a float. Raises TypeError, naming x, if what was assigned to it is not a number.
+    """`x.data` as a float. Raises TypeError, naming x, if what was assigned to it is not a number."""
+    return x.data if type(x.data) is float else as_given(x, "data", x.data)
 
-    A check at the assignment itself would cost what it takes to assign ten times over.
+
+_ADVICE = {"data": "assign a number: x.data = other.data", "grad": "clear it with x.grad = 0.0"}
+
+
+def as_given(x: Any, name: str, number: Any) -> float:
+    """What was assigned to the data or grad of a Value, as a float. Raises TypeError, naming x, if it is not a number.
+
+    Without the native core it is asked when the number is used: a check at the assignment itself would cost what it
+    takes to assign ten times over.
     """
-    return x.data if type(x.data) is float else assigned(x, "data", "assign a number: x.data = other.data")
-
-
-def assigned(x: Any, name: str, advice: str) -> float:
-    """The data or grad of a Value, whatever was assigned to it, as a float."""
-    number = getattr(x, name)
     try:
         return floats.as_float(number)
     except TypeError as error:
         which = f"the Value labelled {x.label!r}" if x.label else "a Value"
         kind = type(number).__name__
-        raise TypeError(f"{which} holds a {kind} in .{name}, expected a float; {advice}") from error
+        raise TypeError(f"{which} was given a {kind} as .{name}, expected a float; {_ADVICE[name]}") from error
+
+
+def assigned(x: Any, name: modes.Change, number: Any) -> float:
+    """The float to store where a number is assigned to the data or grad of a Value: asked by the native core.
+
+    None clears a grad. Raises TypeError, naming x, for what is not a number, and what a reading under way refuses.
+    """
+    reading = modes.reading()
+    if reading is not None:
+        reading.refuse_change(x, name)
+    return 0.0 if number is None and name == "grad" else as_given(x, name, number)
 
 
 def with_numbers(operands: Sequence[Any]) -> tuple[tuple[Any, ...], list[float]]:
@@ -136,7 +150,7 @@ class Number(UnaryMethods):
         return cast("Value", primitives.where(self < 0.0, self.ceil(), self.floor()))
 
     def __round__(self, digits: int | None = None) -> Value:
-        return cast("Value", self.__apply__(primitives.round, (self, digits or 0)))
+        return cast("Value", primitives.round(self, digits or 0))
 
     def rint(self) -> Value:
         """The nearest whole number, halves to even.
@@ -192,7 +206,7 @@ class Number(UnaryMethods):
         >>> Value(1.0).arctan2(-1.0)
         Value(2.356194490192345, grad=0.0, op=arctan2)
         """
-        return cast("Value", self.__apply__(primitives.arctan2, (self, x)))
+        return cast("Value", primitives.arctan2(self, x))
 
     def hypot(self, other: Any) -> Value:
         """The length of the vector (self, other).
@@ -201,7 +215,7 @@ class Number(UnaryMethods):
         >>> Value(3.0).hypot(4.0)
         Value(5.0, grad=0.0, op=hypot)
         """
-        return cast("Value", self.__apply__(primitives.hypot, (self, other)))
+        return cast("Value", primitives.hypot(self, other))
 
 
 _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {

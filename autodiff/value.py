@@ -16,19 +16,20 @@ hottest of the methods below once more, written out for speed.
 
 from __future__ import annotations
 
-from collections.abc import Sized
+from collections.abc import Iterable, Sized
 from typing import Any, Never, Self, cast
 
 from autodiff import backprop, copying, floats, modes, primitives
 from autodiff.graph import FORGOTTEN
-from autodiff.hints import ELSEWHERE_ON_VALUES, Listed, answer_for, refused_label, unexpected
+from autodiff.hints import ELSEWHERE_ON_VALUES, Listed, answer_for, unexpected
+from autodiff.native import Node
 from autodiff.number import Number, data_of, with_numbers
 from autodiff.primitives import TABLE, Primitive
 from autodiff.primitives.on_floats import local_gradients_at
 from autodiff.sources import Source, user_source, user_source_and_model
 
 
-class Value(Number, metaclass=Listed):
+class Value(Number, Node, metaclass=Listed):
     """A number that remembers how it was made; `Value(data, label="")` is a leaf of the graph.
 
     Attributes:
@@ -63,14 +64,7 @@ class Value(Number, metaclass=Listed):
     (-3.0, 2.0)
     """
 
-    __slots__ = {  # with what help() says about each
-        "_label": "The string that `label` shows.",
-        "data": "The number, a float.",
-        "grad": "d(root)/d(self) from `backward`, a float; accumulates in leaves.",
-        "local_gradients": "d(self)/d(operand), floats, in the order of the operands.",
-        "op": "The Primitive that made it, None for a leaf.",
-        "operands": "What it was made from, in order: Values, and constants as floats.",
-    }
+    __slots__ = ()
 
     data: float
     grad: float
@@ -85,8 +79,8 @@ class Value(Number, metaclass=Listed):
             raise unexpected("Value(...)", "a number and a label", named, 2 + len(others))
         mode = modes.current() and modes.now()
         if mode is None or not mode.sourcing or cls is not Value:
-            return object.__new__(cls)
-        node = object.__new__(SourcedValue)
+            return Node.__new__(cls)
+        node = Node.__new__(SourcedValue)
         node.source, model = user_source_and_model()
         node._model = model if data is None else None  # a parameter would hold the model that holds it
         return cast(Self, node)
@@ -94,24 +88,11 @@ class Value(Number, metaclass=Listed):
     def __init__(self, data: Any, label: str = "") -> None:
         if isinstance(data, Value):
             raise TypeError(f"Value(...) takes a number, got {data!r}; use it as it is, or .detach() without gradient")
-        self.data = floats.as_float(data)
-        self.grad, self.op = 0.0, None
-        self.operands = self.local_gradients = ()
+        Node.__init__(self, floats.as_float(data))
         self.label = label
         modes.new_leaves.put((self,))
 
     __new__.__wrapped__ = __init__  # type: ignore[attr-defined]  # whose signature help() shows
-
-    @property
-    def label(self) -> str:
-        """The name shown in drawings and repr."""
-        return self._label
-
-    @label.setter
-    def label(self, label: str) -> None:
-        if not isinstance(label, str):
-            raise refused_label(label)
-        self._label = label
 
     @property
     def is_result(self) -> bool:
@@ -136,7 +117,7 @@ class Value(Number, metaclass=Listed):
     def __rpow__(self, other: Any) -> Value: return operate(primitives.pow, other, self)
     def __divmod__(self, other: Any) -> tuple[Value, Value]: return self // other, self % other
     def __rdivmod__(self, other: Any) -> tuple[Value, Value]: return other // self, other % self
-    def __neg__(self) -> Value: return self.__apply__(primitives.neg, (self,))
+    def __neg__(self) -> Value: return cast(Value, primitives.neg(self))
     def __pos__(self) -> Value: return self
     # fmt: on
 
@@ -189,7 +170,7 @@ class Value(Number, metaclass=Listed):
         reading = modes.reading()
         if reading is not None:
             reading.refuse_change(self, "backward")
-        backprop.accumulate(backprop.sound_order(self), {self: floats.as_float(gradient)})
+        backprop.pass_from(self, floats.as_float(gradient))
 
     def detach(self) -> Value:
         """A leaf with the same data: no gradient flows through it, and no model trains it.
@@ -234,16 +215,21 @@ def operate(primitive: Primitive, left: Any, right: Any) -> Value:
 def node_of(data: float, op: Primitive, operands: tuple[Any, ...], local_gradients: Any) -> Value:
     """An interior node, with its source inside `record_source()`; trusts its arguments."""
     node = Value.__new__(Value)
-    node.data, node.grad, node._label = data, 0.0, ""
-    node.op, node.operands, node.local_gradients = op, operands, local_gradients
+    Node.__init__(node, data, op, operands, local_gradients)
     return node
 
 
 def result_leaf(data: float) -> Value:
     """A leaf that holds the result of an operation, which is not recorded."""
-    leaf = Value(data)
-    leaf.operands = FORGOTTEN
+    leaf = Value.__new__(Value, data)
+    Node.__init__(leaf, floats.as_float(data), operands=FORGOTTEN)
+    modes.new_leaves.put((leaf,))
     return leaf
+
+
+def leaves_of(numbers: Iterable[float]) -> list[Value]:
+    """A leaf for each float."""
+    return [Value(x) for x in numbers]
 
 
 # The functions that are not methods are what other libraries have as methods.

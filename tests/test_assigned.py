@@ -119,7 +119,7 @@ def test_what_is_no_number_in_data_is_named_at_its_next_use(
     before = repr(assigned)
     x.data = assigned
     kind = type(assigned).__name__
-    with pytest.raises(TypeError, match=rf"the Value labelled 'weight' holds a {kind} in \.data, expected a float"):
+    with pytest.raises(TypeError, match=rf"the Value labelled 'weight' was given a {kind} as \.data, expected a float"):
         use(x)
     assert x.data is assigned
     assert repr(assigned) == before
@@ -200,7 +200,7 @@ def test_what_is_no_number_in_grad_is_named_and_not_touched(
     before = repr(assigned)
     x.grad = assigned
     kind = type(assigned).__name__
-    with pytest.raises(TypeError, match=rf"the Value labelled 'weight' holds a {kind} in \.grad, expected a float"):
+    with pytest.raises(TypeError, match=rf"the Value labelled 'weight' was given a {kind} as \.grad, expected a float"):
         use(x)
     assert x.grad is assigned
     assert repr(assigned) == before
@@ -230,7 +230,7 @@ def test_grads_change_all_or_none(way: Callable[[list[Value]], Any], at: int, ma
         x.grad = grad
     xs[at].grad = make()
     kept = [x.grad for x in xs]
-    with pytest.raises(TypeError, match=r"a Value holds a \w+ in \.grad"):
+    with pytest.raises(TypeError, match=r"a Value was given a \w+ as \.grad"):
         way(xs)
     assert all(x.grad is grad for x, grad in zip(xs, kept, strict=True))
     assert [x.data for x in xs] == [2.0, 3.0, 5.0]
@@ -243,7 +243,7 @@ def test_a_step_that_fails_leaves_the_velocities(make: Callable[[], Any]) -> Non
     x.grad = y.grad = 1.0
     sgd.step()
     y.grad = make()
-    with pytest.raises(TypeError, match="holds a"):
+    with pytest.raises(TypeError, match="was given a"):
         sgd.step()
     y.grad = 1.0
     sgd.step()
@@ -276,5 +276,5 @@ def test_a_grad_that_f_assigns_inside_a_transform_is_named() -> None:
         w.grad = "text"  # type: ignore[assignment]
         return w * x
 
-    with pytest.raises(TypeError, match=r"the Value labelled 'w' holds a str in \.grad"):
+    with pytest.raises(TypeError, match=r"the Value labelled 'w' was given a str as \.grad"):
         ad.grad(f)(3.0)

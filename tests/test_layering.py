@@ -22,6 +22,7 @@ ROOT = Path(__file__).parent.parent
 # import itself and the rooms in the rows above its own. The longest name that fits says where a module stands.
 ROWS = """
 hints  system  floats  sources  structures/containers     # these know of no graph
+native                                                    # the storage of a node, in C where that was built
 graph                                                     # nodes, known by their attributes alone: their order
 chain                                                     # the chain rule on such nodes: the two sweeps
 modes                                                     # what may watch recording, or take it over
@@ -31,8 +32,8 @@ number                                                    # what Python asks of 
 backprop                                                  # a reverse sweep that adds to grad
 copying
 value                                                     # Value: all of the above in one class
-fast                                                      # its hottest operations, written out
 functions                                                 # functions of numbers, Values and lists
+fast                                                      # the hottest operations, in C or written out
 structures                                                # many numbers as one argument
 transforms/sweeps                                         # rules read again, on data as it is now
 transforms/segments

@@ -514,7 +514,7 @@ def test_label_that_is_no_string_is_refused() -> None:
 def test_value_stored_in_data_is_caught_at_its_next_use(use: Any) -> None:
     x = Value(1.0, "weight")
     x.data = Value(2.0)  # type: ignore[assignment]
-    with pytest.raises(TypeError, match=r"the Value labelled 'weight' holds a Value in \.data, expected a float"):
+    with pytest.raises(TypeError, match=r"the Value labelled 'weight' was given a Value as \.data, expected a float"):
         use(x)
 
 
@@ -523,7 +523,7 @@ def test_value_stored_in_data_is_caught_at_its_next_use(use: Any) -> None:
 def test_data_that_is_no_number_is_named(use: Any, data: Any) -> None:
     x = Value(1.0, "weight")
     x.data = data
-    with pytest.raises(TypeError, match=rf"'weight' holds a {type(data).__name__} in \.data, expected a float"):
+    with pytest.raises(TypeError, match=rf"'weight' was given a {type(data).__name__} as \.data, expected a float"):
         use(x)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from autodiff import floats
+from autodiff.native import Operation
 from autodiff.primitives.notation import AS_A_CALL, Notation
 
 Rule = Callable[..., Any]
@@ -79,7 +80,7 @@ PLAIN = Facts()  # one for all that have no other: a checkpointed loop makes man
 _LISTS = frozenset((list, tuple))
 
 
-class Primitive:
+class Primitive(Operation):
     """An operation with its value and its local gradients; call it on numbers or Values.
 
     `primitive(x, y)` gives a float when every operand is a plain number. When one is a Value, or anything whose

@@ -36,7 +36,7 @@ def method(primitive: Primitive) -> Callable[[Any], Any]:
     """The method of Value that applies a primitive of one operand."""
 
     def method(self: Any) -> Any:
-        return self.__apply__(primitive, (self,))
+        return primitive(self)
 
     name = primitive.name
     method.__name__ = name

@@ -3,10 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from autodiff import modes
+from autodiff import modes, value
 from autodiff.backprop import accumulate, one_pass_at_a_time
 from autodiff.chain import FLOATS, forward
-from autodiff.fast import leaves_of
 from autodiff.graph import from_elsewhere, topological_order
 from autodiff.primitives import Primitive
 from autodiff.structures.structure import Structure, flatten_values
@@ -48,7 +47,7 @@ class Run:
         for i in indices:
             numbers, structure = flattened(self.name, args[i], f"args[{i}]")
             if are_floats(numbers):
-                nodes = leaves_of(numbers)
+                nodes = value.leaves_of(numbers)
             else:
                 nodes = [x * 1.0 if isinstance(x, Value) else Value(x) for x in numbers]
                 self.borrowed.update([node for node in nodes if node.operands])

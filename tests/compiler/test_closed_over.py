@@ -173,7 +173,7 @@ def test_a_bad_leaf_is_named(backend: str) -> None:
     f = compile(lambda x: w * x, backend=backend)
     f(1.0)
     w.data = "two"  # type: ignore[assignment]
-    with pytest.raises(TypeError, match="labelled 'w' holds a str"):
+    with pytest.raises(TypeError, match="labelled 'w' was given a str"):
         f(1.0)
 
 

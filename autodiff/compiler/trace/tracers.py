@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 from autodiff import floats, modes, primitives
 from autodiff.compiler.programs import opcodes
 from autodiff.compiler.trace.refusals import assigned_inside, foreign, looked_at, refusal
+from autodiff.native import Node
 from autodiff.primitives import Primitive
 from autodiff.value import Value, operate
 
 if TYPE_CHECKING:
     from autodiff.compiler.trace.tracing import Trace
 
-_new = object.__new__
+_new = Node.__new__
 
 
 class Owner:
@@ -53,13 +54,14 @@ def _alone() -> int:
 class Tracer(Value):
     """A number of a program being traced: a Value that can be computed with, but not looked at."""
 
-    __slots__ = ("index", "number", "owner")
+    # All that it uses is in slots of its own: what the core stores it computes at each access.
+    __slots__ = ("index", "number", "op", "operands", "owner")
 
     number: float  # at this call; decides what guards expect
     index: int  # the slot, once there is a program
     owner: Owner  # whose number it is
 
-    __setattr__ = object.__setattr__  # whatever `assignments` does to Value: data and grad refuse here
+    __setattr__ = Node.__setattr__  # whatever `assignments` does to Value: data and grad refuse here
 
     @property  # type: ignore[override]
     def data(self) -> NoReturn:
@@ -175,7 +177,7 @@ def _binary(primitive: Primitive, evaluate: Callable[[float, float], float], swa
         number = other if kind is not Tracer else other.number
         node = _new(Tracer)
         node.number = evaluate(number, self.number) if swapped else evaluate(self.number, number)
-        node.op, node._label, node.owner = primitive, "", owner
+        node.op, node.owner = primitive, owner
         node.operands = (other, self) if swapped else (self, other)
         trace.nodes.append(node)
         return node if mode.recording else trace.without_gradient(node)

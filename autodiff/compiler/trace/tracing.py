@@ -36,13 +36,14 @@ from autodiff.compiler.trace.outside import Outside
 from autodiff.compiler.trace.refusals import assigned_inside, backward_inside, foreign, refusal
 from autodiff.compiler.trace.tracers import Condition, Owner, Tracer
 from autodiff.compiler.trace.writer import written
+from autodiff.native import Node
 from autodiff.number import data_of
 from autodiff.primitives import Primitive
 from autodiff.sources import Source, user_line
 from autodiff.system.blocks import Block, Scope
 from autodiff.value import Value
 
-_new = object.__new__
+_new = Node.__new__
 _PLAIN = (float, int, bool)
 
 _COMPARISONS: dict[str, tuple[Primitive, bool, Callable[[Any, Any], Any]]] = {
@@ -123,7 +124,7 @@ class Trace(Scope):
     def input(self, number: float) -> Tracer:
         """Add an input: its placeholder, which holds this number at this call."""
         tracer = _new(Tracer)
-        tracer.number, tracer.op, tracer.operands, tracer._label, tracer.owner = number, None, (), "", self.owner
+        tracer.number, tracer.op, tracer.operands, tracer.owner = number, None, (), self.owner
         self.inputs.append(tracer)
         return tracer
 
@@ -147,7 +148,7 @@ class Trace(Scope):
             for x in operands
         ]
         node.number = primitive.evaluate(*numbers)
-        node.op, node.operands, node._label, node.owner = primitive, operands, "", owner
+        node.op, node.operands, node.owner = primitive, operands, owner
         if kind is Condition:
             node.operands, node.hidden_operands = (), operands
         self.nodes.append(node)

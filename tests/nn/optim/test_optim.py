@@ -460,7 +460,7 @@ def test_a_step_changes_all_or_nothing(make: Any, options: dict[str, Any], bad: 
     for x in run.values:
         x.grad = 1.0
     run.values[-1].grad = bad
-    with pytest.raises(TypeError, match=r"holds a \w+ in \.grad"):
+    with pytest.raises(TypeError, match=r"was given a \w+ as \.grad"):
         run.optimizer.step()
     assert run.data == before
     assert run.optimizer.state_dict() == state

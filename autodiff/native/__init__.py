@@ -1,0 +1,32 @@
+"""The native core: the storage of a node, and the hot paths on it, in C where they could be built.
+
+`core` is the extension module, and None without it: then everything is Python, and the same to the last bit. `reason`
+says why there is none. The environment variable AUTODIFF_PURE switches it off; it is read when autodiff is imported.
+
+`Node` and `Operation` are the bases of Value and Primitive, from the core or from `storage.py`.
+"""
+
+import os
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+
+def _loaded() -> tuple[Any, str]:
+    """The core, or None and the reason."""
+    if os.environ.get("AUTODIFF_PURE", "0") not in ("", "0"):
+        return None, "AUTODIFF_PURE is set"
+    try:
+        return import_module("autodiff.native.core"), ""
+    except ModuleNotFoundError as error:
+        return None, "it was not built" if error.name == "autodiff.native.core" else f"it failed to load: {error}"
+    except ImportError as error:
+        return None, f"it failed to load: {error}"
+
+
+core, reason = _loaded()
+
+if TYPE_CHECKING or core is None:
+    from autodiff.native.storage import Node as Node
+    from autodiff.native.storage import Operation as Operation
+else:
+    Node, Operation = core.Node, core.Operation
