@@ -8,6 +8,7 @@ says why there is none. The environment variable AUTODIFF_PURE switches it off; 
 
 import os
 from importlib import import_module
+from importlib.machinery import EXTENSION_SUFFIXES
 from typing import TYPE_CHECKING, Any
 
 
@@ -17,10 +18,20 @@ def _loaded() -> tuple[Any, str]:
         return None, "AUTODIFF_PURE is set"
     try:
         return import_module("autodiff.native.core"), ""
-    except ModuleNotFoundError as error:
-        return None, "it was not built" if error.name == "autodiff.native.core" else f"it failed to load: {error}"
+    except ModuleNotFoundError:
+        return None, _why_it_was_not_built()
     except ImportError as error:
-        return None, f"it failed to load: {error}"
+        return None, f"it cannot be loaded: {error}"
+
+
+def _why_it_was_not_built() -> str:
+    """The note that a build leaves beside this file in the place of a core."""
+    name = os.path.splitext(f"core{EXTENSION_SUFFIXES[0]}")[0]
+    try:
+        with open(os.path.join(os.path.dirname(__file__), f"{name}.txt"), encoding="utf-8") as note:
+            return note.read().strip()
+    except OSError:
+        return "it was not built for this Python"
 
 
 core, reason = _loaded()
