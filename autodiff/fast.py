@@ -14,6 +14,7 @@ and slower. `import autodiff` binds them.
 
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from math import isfinite
 from operator import mul
 from typing import Any, NamedTuple
@@ -21,12 +22,13 @@ from typing import Any, NamedTuple
 from autodiff import backprop, floats, functions, graph, modes, native, primitives, value
 from autodiff.backprop import mend_grads, one_pass_at_a_time
 from autodiff.chain import NOTHING, reached, recorded
-from autodiff.graph import leaves, topological_order
+from autodiff.graph import FORGOTTEN, leaves, topological_order
+from autodiff.hints import refused_label
 from autodiff.native import Node
-from autodiff.number import compared, with_numbers
-from autodiff.primitives import Primitive
+from autodiff.number import assigned, compared, with_numbers
+from autodiff.primitives import TABLE, Primitive
 from autodiff.primitives.on_floats import local_gradients_at
-from autodiff.value import Value, operate, result_leaf
+from autodiff.value import SourcedValue, Value, operate, result_leaf
 
 _new, _fill, _mode = Node.__new__, Node.__init__, modes.current
 
@@ -298,16 +300,17 @@ class Twin(NamedTuple):
 
     def bound(self) -> Any:
         """The one to bind: None for the plain one."""
-        if native.core is None:
+        if native.core is None or not self.core:
             return self.pure
-        return operator.attrgetter(self.core)(native.core) if self.core else None
+        return operator.attrgetter(self.core)(native.core)
 
 
 TWINS = [
-    *[Twin(Value, name, method) for name, method in _methods().items()],
+    *[Twin(Value, name, method, f"Node.{name}") for name, method in _methods().items()],
+    Twin(Value, "__bool__", core="Node.__bool__"),
     Twin(Value, "__apply__", classmethod(apply)),
-    Twin(value, "result_leaf"),
-    Twin(value, "leaves_of", leaves_of),
+    Twin(Primitive, "__call__", core="Operation.__call__"),
+    Twin(value, "leaves_of", leaves_of, "leaves_of"),
     Twin(functions, "dot_of_lists", dot_of_lists),
     Twin(graph, "ordered"),
     Twin(backprop, "add_gradients", add_gradients),
@@ -315,20 +318,70 @@ TWINS = [
     Twin(backprop, "pass_from"),
 ]
 _PLAIN = [vars(twin.owner).get(twin.name) for twin in TWINS]  # None for one that is inherited
+_missing = vars(Value).get("__getattr__")  # from Python 3.12 on: see hints.answer_for
 
 
 def bind() -> None:
     """Put the fast ones in the place of the plain ones."""
+    if native.core is not None:
+        _hand_in()
     for twin in TWINS:
         fast = twin.bound()
         if fast is not None:
             setattr(twin.owner, twin.name, fast)
+    if native.core is not None:
+        _answer_directly(True)
 
 
 def unbind() -> None:
     """Put the plain ones back."""
+    if native.core is not None:
+        _answer_directly(False)
     for twin, plain in zip(TWINS, _PLAIN, strict=True):
         if plain is not None:
             setattr(twin.owner, twin.name, plain)
         elif twin.name in vars(twin.owner):
             delattr(twin.owner, twin.name)
+
+
+@cache
+def _hand_in() -> None:
+    """Tell the core of the package: its classes, the modes, and the plain functions to call where it steps aside."""
+
+    def refuse_label(label: Any) -> None:
+        raise refused_label(label)
+
+    def local_gradients(primitive: Primitive, data: float, operands: Any, numbers: Any) -> tuple[float, ...]:
+        return local_gradients_at(primitive, data, operands, numbers, Value)
+
+    plain = {twin.core: function for twin, function in zip(TWINS, _PLAIN, strict=True) if twin.core}
+    native.core.bind(
+        value=Value,
+        sourced=SourcedValue,
+        mode=modes.variable,
+        logs=modes.new_leaves.variable,
+        nothing=NOTHING,
+        forgotten=FORGOTTEN,
+        now=modes.now,
+        operate=operate,
+        compare=compared,
+        apply=plain["Operation.__call__"],
+        local_gradients=local_gradients,
+        assign=assigned,
+        refuse_label=refuse_label,
+        missing=_missing,
+        put=modes.new_leaves.put,
+        leaves_of=plain["leaves_of"],
+    )
+    for primitive in TABLE.values():
+        native.core.enter(primitive)
+
+
+def _answer_directly(whether: bool) -> None:
+    """Have calls of Value and of primitives, and names that a Value lacks, go to the core without Python in between."""
+    native.core.answer_calls(Value, whether)
+    native.core.answer_calls(Primitive, whether)
+    if _missing is not None and whether and "__getattr__" in vars(Value):
+        del Value.__getattr__
+    elif _missing is not None and not whether:
+        Value.__getattr__ = _missing

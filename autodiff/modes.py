@@ -80,8 +80,8 @@ class Mode(NamedTuple):
     is_settled: bool = True
 
 
-_mode: ContextVar[Mode | None] = ContextVar("autodiff mode", default=None)
-current = _mode.get  # in the hottest code: None is no mode, anything else is for `now` to read
+variable: ContextVar[Mode | None] = ContextVar("autodiff mode", default=None)
+current = variable.get  # in the hottest code: None is no mode, anything else is for `now` to read
 
 
 new_leaves = Logs("leaves")  # inside of a block; what else a graph made there depends on was there before
@@ -100,7 +100,7 @@ def now() -> Mode | None:
             return mode
     left = [entry for entry in mode.blocks if not entry[0].is_over()]
     if len(left) < len(mode.blocks):
-        _mode.set(_mode_of(left))
+        variable.set(_mode_of(left))
     return _mode_of([entry for entry in left if entry[0].runs()])
 
 
@@ -124,14 +124,14 @@ def _mode_of(blocks: list[tuple[Block, dict[str, Any]]]) -> Mode | None:
 def change(block: Block, **changes: Any) -> None:
     """Change the mode while the block runs."""
     mode = current()
-    _mode.set(_mode_of([*(() if mode is None else mode.blocks), (block, changes)]))
+    variable.set(_mode_of([*(() if mode is None else mode.blocks), (block, changes)]))
 
 
 def restore(block: Block) -> None:
     """Let go of what the block changed."""
     mode = current()
     if mode is not None:
-        _mode.set(_mode_of([entry for entry in mode.blocks if entry[0] is not block and not entry[0].is_over()]))
+        variable.set(_mode_of([entry for entry in mode.blocks if entry[0] is not block and not entry[0].is_over()]))
 
 
 class Context(Scope):

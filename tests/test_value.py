@@ -218,15 +218,14 @@ def test_chain_of_a_million_nodes_builds_differentiates_copies_pickles_and_is_fr
 
 
 def test_graph_is_freed_at_once_without_the_collector() -> None:
-    class Watched(float):
-        """A constant that can be watched; it is freed with the graph that holds it."""
+    class Watched(str):
+        """A label that can be watched; it is freed with the graph that holds it."""
 
     x, y = _chain(1000)
-    watched = Watched(2.0)
+    watched = Watched("kept by nobody else")
     gone = weakref.ref(watched)
     z = y.__apply__(primitives.add, (y, x))
-    z.label = "kept by nobody else"
-    z.operands = (*z.operands, watched)  # type: ignore[assignment]
+    x.label = z.label = watched
     del watched
     gc.disable()
     try:

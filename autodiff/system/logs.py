@@ -21,11 +21,12 @@ from autodiff.system.blocks import Block, Scope
 class Logs(Scope):
     """The logs of one kind of object, for a module to hold: a with block gets one of its own.
 
-    Threads and asynchronous tasks have theirs.
+    Threads and asynchronous tasks have theirs: `variable` holds the blocks and their logs.
     """
 
     def __init__(self, name: str) -> None:
         logs: ContextVar[tuple[tuple[Block, list[Any]], ...]] = ContextVar(f"autodiff {name}", default=())
+        self.variable = logs
         self._logs, self._set = logs.get, logs.set  # bound once: `put` is called for every leaf
 
     def put(self, objects: Iterable[Any]) -> None:
