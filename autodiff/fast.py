@@ -381,7 +381,7 @@ def _answer_directly(whether: bool) -> None:
     """Have calls of Value and of primitives, and names that a Value lacks, go to the core without Python in between."""
     native.core.answer_calls(Value, whether)
     native.core.answer_calls(Primitive, whether)
-    if _missing is not None and whether and "__getattr__" in vars(Value):
-        del Value.__getattr__
-    elif _missing is not None and not whether:
-        Value.__getattr__ = _missing
+    if _missing is not None and not whether:
+        setattr(Value, "__getattr__", _missing)  # noqa: B010
+    elif "__getattr__" in vars(Value):
+        delattr(Value, "__getattr__")  # noqa: B043
