@@ -384,4 +384,4 @@ def _answer_directly(whether: bool) -> None:
     if _missing is not None and not whether:
         setattr(Value, "__getattr__", _missing)  # noqa: B010
     elif "__getattr__" in vars(Value):
-        delattr(Value, "__getattr__")  # noqa: B043
+        delattr(Value, "__getattr__")
