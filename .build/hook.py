@@ -169,7 +169,8 @@ def build_by_command(src: Path, to: Path) -> None:
     except OSError as error:
         raise NotBuiltError(f"the compiler {compiler[0]} cannot be run: {error.strerror}") from error
     except subprocess.CalledProcessError as error:
-        raise NotBuiltError(f"{shlex.join(compiler)} failed: {error.stderr}") from error
+        said = error.stderr.strip() or f"status {error.returncode}"
+        raise NotBuiltError(f"{shlex.join(compiler)} failed: {said}") from error
 
 
 def words(variable: str) -> list[str]:

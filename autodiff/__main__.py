@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
-from autodiff.app import shell, tour
+from autodiff.app import shell, tour, version
 from autodiff.expression import FUNCTIONS
 
 _DRAWINGS = (".svg", ".png", ".pdf", ".html", ".dot")
@@ -64,6 +64,7 @@ def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "words", nargs="*", metavar="expression name=number", help="one word: quote it; then its numbers"
     )
+    parser.add_argument("--version", action="store_true", help="the version, and whether the native core runs")
     ours = parser.add_argument_group("of an expression")
     ours.add_argument("--wrt", nargs="+", metavar="name", help="differentiate by these names (default: all)")
     ours.add_argument("--order", type=int, choices=(1, 2), help="2: second derivatives, too (default: 1)")
@@ -123,6 +124,9 @@ def _check_path(parser: argparse.ArgumentParser, name: str, path: Path) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the tour, or what an expression asks for; return the exit status."""
     options = options_of(arguments)
+    if options.version:
+        print(shell.printable(version.report()))
+        return 0
     if not options.words:
         return tour.take(options.epochs, options.seed, options.out)
     expression, *assignments = options.words

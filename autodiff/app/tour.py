@@ -8,6 +8,7 @@ import random
 import shutil
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ import autodiff
 import nn
 from autodiff import Value
 from autodiff.app.shell import printable, save_drawing
+from autodiff.app.version import engine
 
 NEEDED = ("sklearn", "tqdm", "numba")
 TRAIN_EXTRA = 'training needs scikit-learn, tqdm and numba: python -m pip install "scalar-autodiff[train,compile]"'
@@ -256,7 +258,8 @@ def take(epochs: int, seed: int, path: Path) -> int:
     except OSError as error:
         print(printable(f"{path} cannot be written: {error}"), file=sys.stderr)
         return 2
-    print(f"The neuron's graph is drawn in {printable(str(saved.resolve()))}")
+    print(f"The neuron's graph is drawn in {printable(str(saved.resolve()))}\n")
+    print(textwrap.fill(printable(engine()), 80))
     if any(find_spec(name) is None for name in NEEDED):
         print(f"\n{TRAIN_EXTRA}")
         return 1

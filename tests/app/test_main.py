@@ -17,7 +17,7 @@ import pytest
 import nn
 from autodiff import __main__ as program
 from autodiff import primitives
-from autodiff.app import tour
+from autodiff.app import tour, version
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -41,6 +41,7 @@ def test_tour_shows_gradients_trains_to_93_percent_and_draws(tmp_path: Path) -> 
     result = run("--epochs", "4", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert "tanh" in result.stdout
+    assert version.engine() in " ".join(result.stdout.split())
     rows = re.findall(r"d/d(\w+) +(-?[\d.]+) +(-?[\d.]+)\n", result.stdout)
     assert [name for name, _, _ in rows] == ["w1", "x1", "w2", "x2", "b"]
     for _, analytic, numerical in rows:

@@ -16,6 +16,8 @@ import pytest
 from hatchling.builders.sdist import SdistBuilder
 from hatchling.builders.wheel import WheelBuilder
 
+from autodiff import native
+
 ROOT = Path(__file__).parent.parent.parent
 
 SOURCE = """
@@ -182,6 +184,14 @@ def test_a_digest_is_that_of_names_and_contents(tmp_path: Path) -> None:
     assert len({first, second, third, hook.digest(tmp_path)}) == 4
 
 
+def test_the_core_is_that_of_the_sources() -> None:
+    if native.core is None or not native.core.sources:
+        pytest.skip("pure Python, or a core that was built by hand")
+    assert native.core.sources == hook.digest(ROOT / hook.NATIVE / "src"), (
+        "the core was built from other sources than those in autodiff/native/src: python -m pip install -e ."
+    )
+
+
 # --- no core ---
 
 
@@ -229,7 +239,7 @@ def test_a_compiler_that_was_asked_for_is_not_replaced(project: Project, monkeyp
     monkeypatch.setenv("CC", "no-such-compiler -m64")
     assert project.note() == "the compiler no-such-compiler cannot be run: No such file or directory\n"
     monkeypatch.setenv("CC", "false")
-    assert project.note() == "false failed:\n"
+    assert project.note() == "false failed: status 1\n"
 
 
 def test_without_a_compiler_there_is_no_core(project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
