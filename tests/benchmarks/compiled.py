@@ -195,8 +195,8 @@ def _call(f: Callable[..., Any], *args: Any) -> Call:
 def small() -> Records:
     """Rosenbrock in 10 dimensions, value and gradient: calls from Python, and calls into buffers."""
     x = np.linspace(-1.0, 1.0, 10)
-    slope = autodiff.compile(autodiff.value_and_grad(peers.rosenbrock))
-    prepared, value = slope.prepare(x), autodiff.compile(peers.rosenbrock).prepare(x)
+    slope = autodiff.compile(autodiff.value_and_grad(models.rosenbrock))
+    prepared, value = slope.prepare(x), autodiff.compile(models.rosenbrock).prepare(x)
     calls: dict[str, Call] = peers.present(
         {
             "autodiff": ("", lambda: _call(slope, x)),
@@ -205,7 +205,7 @@ def small() -> Records:
         }
     )
     buffers: dict[str, Any] = peers.present(
-        {"CasADi SX": ("casadi", lambda: peers.casadi().gradients(peers.rosenbrock, x.tolist()))}
+        {"CasADi SX": ("casadi", lambda: peers.casadi().gradients(models.rosenbrock, x.tolist()))}
     )
     check_equal({"prepared": lambda: results(prepared), **in_form(flat, {**calls, **buffers})})
     whole = seconds(calls)

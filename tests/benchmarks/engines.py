@@ -11,6 +11,7 @@ from typing import Any
 
 import autodiff
 import nn
+import tests.benchmarks.textbook
 
 Run = Callable[[], list[float]]
 
@@ -73,6 +74,11 @@ def micrograd() -> Engine:
     return Engine("micrograd", exp, log, Value.relu, _with_leaves(Value), MLP)
 
 
+def textbook() -> Engine:
+    value = tests.benchmarks.textbook.Value
+    return Engine("textbook Value", value.exp, value.log, value.relu, _with_leaves(value))
+
+
 def torch() -> Engine:
     import torch
 
@@ -132,8 +138,8 @@ def xad() -> Engine:
 
 
 def installed() -> list[Engine]:
-    """Return ours, micrograd, and those of the others that are installed."""
-    engines = [ours(), micrograd()]
+    """Ours, micrograd, the textbook's, and those of the others that are installed."""
+    engines = [ours(), micrograd(), textbook()]
     for peer in (torch, hips_autograd, xad):
         try:
             engines.append(peer())

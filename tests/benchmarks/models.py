@@ -25,6 +25,12 @@ def chain(operations: int) -> tuple[Function, list[float]]:
     return f, [0.5]
 
 
+def digit() -> list[float]:
+    """64 numbers, as of a picture of a digit."""
+    rng = random.Random(1)
+    return [rng.randrange(17) / 16 for _ in range(64)]
+
+
 def blocks(nodes: int, alike: bool) -> Callable[[Any], Any]:
     """Return the sum of blocks of 100 operations on 16 numbers: as many nodes in all.
 
@@ -56,6 +62,11 @@ def _operation(kind: int, a: Any, b: Any) -> Any:
     if kind == 1:
         return a + b
     return autodiff.cos(a) if kind == 2 else a - b
+
+
+def rosenbrock(x: Any) -> Any:
+    """Rosenbrock's function of a list of scalars."""
+    return sum(100.0 * (b - a**2) ** 2 + (1.0 - a) ** 2 for a, b in pairwise(x))
 
 
 def mlp(engine: Engine, widths: Sequence[int], rows: list[list[float]], loss: Callable[[list[Any]], Any]) -> Any:

@@ -1,14 +1,12 @@
-"""What compiled code is measured against: one-thread settings, the textbook Value class, and CasADi's and JAX's calls.
+"""What compiled code is measured against: one-thread settings, and CasADi's and JAX's calls.
 
 Every peer is handed float64 numbers, and is written as its users write it: tensors for torch and JAX, matrices for
 numpy, scalars for CasADi SX and the Value classes.
 """
 
-import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -43,89 +41,6 @@ def torch() -> Any:
 
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     return torch
-
-
-class Value:
-    """The class that tutorials end with: a number, its children, and the local gradients, as tuples."""
-
-    __slots__ = ("children", "data", "grad", "local_gradients")
-
-    def __init__(
-        self, data: float, children: tuple["Value", ...] = (), local_gradients: tuple[float, ...] = ()
-    ) -> None:
-        self.data = data
-        self.grad = 0.0
-        self.children = children
-        self.local_gradients = local_gradients
-
-    def __add__(self, other: Any) -> "Value":
-        other = other if isinstance(other, Value) else Value(other)
-        return Value(self.data + other.data, (self, other), (1.0, 1.0))
-
-    def __mul__(self, other: Any) -> "Value":
-        other = other if isinstance(other, Value) else Value(other)
-        return Value(self.data * other.data, (self, other), (other.data, self.data))
-
-    def __pow__(self, exponent: float) -> "Value":
-        return Value(self.data**exponent, (self,), (exponent * self.data ** (exponent - 1),))
-
-    def exp(self) -> "Value":
-        out = math.exp(self.data)
-        return Value(out, (self,), (out,))
-
-    def log(self) -> "Value":
-        return Value(math.log(self.data), (self,), (1 / self.data,))
-
-    def relu(self) -> "Value":
-        return Value(max(0.0, self.data), (self,), (float(self.data > 0),))
-
-    def __neg__(self) -> "Value":
-        return self * -1
-
-    def __sub__(self, other: Any) -> "Value":
-        return self + (-other)
-
-    def __truediv__(self, other: Any) -> "Value":
-        return self * other**-1
-
-    def __radd__(self, other: float) -> "Value":
-        return self + other
-
-    def __rmul__(self, other: float) -> "Value":
-        return self * other
-
-    def backward(self) -> None:
-        order: list[Value] = []
-        visited: set[Value] = set()
-
-        def visit(value: Value) -> None:
-            if value not in visited:
-                visited.add(value)
-                for child in value.children:
-                    visit(child)
-                order.append(value)
-
-        visit(self)
-        self.grad = 1.0
-        for value in reversed(order):
-            for child, slope in zip(value.children, value.local_gradients, strict=True):
-                child.grad += slope * value.grad
-
-
-def textbook() -> Engine:
-    def gradients(f: Callable[[list[Any]], Any], numbers: Sequence[float]) -> Run:
-        leaves = [Value(x) for x in numbers]
-
-        def run() -> list[float]:
-            for leaf in leaves:
-                leaf.grad = 0.0
-            out = f(leaves)
-            out.backward()
-            return [out.data, *[leaf.grad for leaf in leaves]]
-
-        return run
-
-    return Engine("textbook Value", Value.exp, Value.log, Value.relu, gradients)
 
 
 def casadi() -> Engine:
@@ -172,13 +87,8 @@ def chain(operations: int) -> Callable[[Any], Any]:
     return f
 
 
-def rosenbrock(x: Any) -> Any:
-    """Return Rosenbrock's function of a list of scalars."""
-    return sum(100.0 * (b - a**2) ** 2 + (1.0 - a) ** 2 for a, b in pairwise(x))
-
-
 def rosenbrock_of_array(x: Any) -> Any:
-    """Return the same, of an array or a tensor."""
+    """Rosenbrock's function of an array or a tensor."""
     a, b = x[:-1], x[1:]
     return (100.0 * (b - a**2) ** 2 + (1.0 - a) ** 2).sum()
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 import autodiff
-from tests.benchmarks import models, peers
+from tests.benchmarks import engines, models, peers, textbook
 from tests.benchmarks.engines import Engine
 from tests.benchmarks.models import HEADS, SHAPES, TOKENS, WIDTH
 from tests.benchmarks.peers import Array
@@ -322,9 +322,9 @@ def jax_gradient(word: str, numbers: Array) -> Callable[[], tuple[float, Array]]
 
 
 def textbook_trainer(words: Sequence[str], numbers: Array) -> Trainer:
-    engine = peers.textbook()
+    engine = engines.textbook()
     losses_of = [models.transformer(engine, word)[0] for word in words]
-    leaves = [peers.Value(x) for x in numbers.tolist()]
+    leaves = [textbook.Value(x) for x in numbers.tolist()]
 
     def train() -> list[float]:
         for leaf, x in zip(leaves, numbers.tolist(), strict=True):

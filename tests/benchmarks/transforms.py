@@ -18,10 +18,6 @@ Function = Callable[[list[Any]], Any]
 LIMITS = {"grad": 6.0, "hvp": 12.0}  # recorded evaluations
 
 
-def rosenbrock(x: list[Any]) -> Any:
-    return sum(100.0 * (b - a**2) ** 2 + (1.0 - a) ** 2 for a, b in pairwise(x))
-
-
 def elementary(x: list[Any]) -> Any:
     return sum(ad.tanh(a * b) + ad.exp(-a * a) / (1.0 + b * b) - ad.log(1.0 + a * a) for a, b in pairwise(x))
 
@@ -32,8 +28,8 @@ def functions() -> dict[str, tuple[Function, list[float]]]:
     engine = engines.ours()
     rows = [[rng.uniform(-1.0, 1.0) for _ in range(8)] for _ in range(16)]
     return {
-        "Rosenbrock, 100 inputs": (rosenbrock, [rng.uniform(-1.0, 1.0) for _ in range(100)]),
-        "Rosenbrock, 2,000 inputs": (rosenbrock, [rng.uniform(-1.0, 1.0) for _ in range(2000)]),
+        "Rosenbrock, 100 inputs": (models.rosenbrock, [rng.uniform(-1.0, 1.0) for _ in range(100)]),
+        "Rosenbrock, 2,000 inputs": (models.rosenbrock, [rng.uniform(-1.0, 1.0) for _ in range(2000)]),
         "elementary functions, 1,000 inputs": (elementary, [rng.uniform(-1.0, 1.0) for _ in range(1000)]),
         "chain of 4,000 operations, 1 input": models.chain(4000),
         "MLP 8-16-16-1, 16 rows, 433 inputs": models.mlp(
