@@ -1,12 +1,14 @@
 /* Topological order, and the sweeps over it: the backward pass, gradients and tangents.
 
    All are of ordinary nodes: Values whose operands are Values and floats, and, to sweep over them, whose local
-   gradients are floats. That is seen to before anything changes. Nodes are borrowed meanwhile: no Python code runs
-   that could let go of one, and what the collector would count is made first. */
+   gradients are floats. That is seen to before anything changes; for all else the plain function is called. Nodes are
+   borrowed meanwhile: no Python code runs that could let go of one, and what the collector counts is made first. */
 
 #include "core.h"
 
 /* --- nodes, as many as there may be --- */
+
+/* Here and below, -1 says that there is no memory, and sets no error. */
 
 typedef struct {
     Node **items;
@@ -18,10 +20,8 @@ static int append(Nodes *nodes, Node *x)
     if (nodes->count == nodes->room) {
         Py_ssize_t room = nodes->room ? 2 * nodes->room : 64;
         Node **items = PyMem_Realloc(nodes->items, room * sizeof(Node *));
-        if (items == NULL) {
-            PyErr_NoMemory();
+        if (items == NULL)
             return -1;
-        }
         nodes->items = items;
         nodes->room = room;
     }
@@ -46,7 +46,7 @@ typedef struct {
 
 static inline int is_lazy(Node *x) { return x->is == IN_A_BLOCK && x->block->gradients != NULL; }
 
-/* What becomes of a walk: 1, 0 if it meets what is out of the ordinary, -1 with an error. */
+/* What becomes of a walk: 1, 0 where it meets what is out of the ordinary, or -1. */
 static int enter_node(Walk *walk, Node *x)
 {
     if (append(&walk->stack, x) < 0 || append(&walk->stack, NULL) < 0)
@@ -127,26 +127,18 @@ static int put_in_order(PyObject *order, PyObject *roots, PyObject *without)
     return found;
 }
 
-/* What a function gives: the result if it was found, else None, or an error. It is stolen. */
-static PyObject *result_or_none(PyObject *result, int found)
-{
-    if (result != NULL && found <= 0)
-        Py_CLEAR(result);
-    if (result == NULL && !PyErr_Occurred())
-        Py_RETURN_NONE;
-    return result;
-}
-
-/* topological_order(roots, without), of a tuple and a set. */
-static PyObject *topological_order(PyObject *module, PyObject *const *args, Py_ssize_t count)
+/* ordered(roots, without): `graph.ordered`, of a tuple and a set. */
+static PyObject *ordered(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
     if (count != 2 || !PyTuple_CheckExact(args[0]) || !PyAnySet_CheckExact(args[1]))
-        Py_RETURN_NONE;
-    PyObject *without = PySequence_List(args[1]);
-    PyObject *order = without == NULL ? NULL : PyList_New(0);
-    int found = order == NULL ? -1 : put_in_order(order, args[0], without);
+        return PyObject_Vectorcall(core.ordered, args, count, NULL);
+    PyObject *without = PySequence_List(args[1]), *order = PyList_New(0);
+    int found = without == NULL || order == NULL ? -1 : put_in_order(order, args[0], without);
     Py_XDECREF(without);
-    return result_or_none(order, found);
+    if (found > 0)
+        return order;
+    Py_XDECREF(order);
+    return found < 0 ? PyErr_NoMemory() : PyObject_Vectorcall(core.ordered, args, count, NULL);
 }
 
 /* --- what a sweep is given --- */
@@ -244,40 +236,61 @@ static void sweep_back(Node *const *order, Py_ssize_t count)
     }
 }
 
-/* add_gradients(order, seeds): `backprop.add_gradients`; whether it was done. */
+/* add_gradients(order, seeds): `backprop.add_gradients`. */
 static PyObject *add_gradients(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
     if (count != 2 || !is_ordinary_order(args[0]) || !are_by_value(args[1]))
-        Py_RETURN_FALSE;
+        return PyObject_Vectorcall(core.add_gradients, args, count, NULL);
     clear(nodes_in(args[0]), PyList_GET_SIZE(args[0]));
     start_from_all(args[1]);
     sweep_back(nodes_in(args[0]), PyList_GET_SIZE(args[0]));
-    Py_RETURN_TRUE;
+    Py_RETURN_NONE;
 }
 
-/* backward(root, seed): the whole pass from one root; whether it was done. */
-static PyObject *backward(PyObject *module, PyObject *const *args, Py_ssize_t count)
+static int passed_from(Node *root, double seed)
 {
-    if (count != 2 || !is_value(args[0]) || !PyFloat_CheckExact(args[1]))
-        Py_RETURN_FALSE;
-    Node *root = (Node *)args[0];
     Walk walk = {0};
     int found = walk_from(&walk, root);
-    if (found > 0 && !walk.is_lazy) {
+    if (walk.is_lazy && found > 0)
+        found = 0;
+    if (found > 0) {
         clear(walk.order.items, walk.order.count);
-        start_from(root, PyFloat_AS_DOUBLE(args[1]));
+        start_from(root, seed);
         sweep_back(walk.order.items, walk.order.count);
     }
     end_walk(&walk);
-    return found < 0 ? NULL : PyBool_FromLong(found && !walk.is_lazy);
+    return found;
 }
 
+/* Passes take turns, also with those that are Python's, in other threads: `method` acquires or releases their lock. */
+static int take_turns(PyObject *method)
+{
+    PyObject *result = PyObject_CallNoArgs(method);
+    Py_XDECREF(result);
+    return result == NULL ? -1 : 0;
+}
+
+/* pass_from(root, gradient): `backprop.pass_from`. */
+static PyObject *pass_from(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    int how = count == 2 && is_value(args[0]) && PyFloat_CheckExact(args[1]) ? ambient() : SPECIAL;
+    if (how == SPECIAL)
+        return PyObject_Vectorcall(core.pass_from, args, count, NULL);
+    if (how < 0 || take_turns(core.acquire) < 0)
+        return NULL;
+    int done = passed_from((Node *)args[0], PyFloat_AS_DOUBLE(args[1]));
+    if (take_turns(core.release) < 0)
+        return NULL;
+    if (done > 0)
+        Py_RETURN_NONE;
+    return done < 0 ? PyErr_NoMemory() : PyObject_Vectorcall(core.pass_from, args, count, NULL);
+}
+
+#define FUNCTION(name, doc) {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL, doc}
+
 PyMethodDef backward_functions[] = {
-    {"topological_order", (PyCFunction)(void (*)(void))topological_order, METH_FASTCALL,
-     "The interior nodes that roots were made from, each after its operands; or None."},
-    {"add_gradients", (PyCFunction)(void (*)(void))add_gradients, METH_FASTCALL,
-     "Run the backward pass over an order of nodes, or say False."},
-    {"backward", (PyCFunction)(void (*)(void))backward, METH_FASTCALL,
-     "Run the backward pass from a root, or say False."},
+    FUNCTION(ordered, "A topological order of roots, without some nodes and those that lead nowhere else."),
+    FUNCTION(add_gradients, "Sweep in reverse over a topological order, from seeds."),
+    FUNCTION(pass_from, "Run the backward pass from one root."),
     {NULL, NULL, 0, NULL},
 };

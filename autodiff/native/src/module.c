@@ -77,6 +77,11 @@ static const struct {
     {"missing", &core.missing, is_callable},
     {"put", &core.put, is_callable},
     {"leaves_of", &core.leaves_of, is_callable},
+    {"ordered", &core.ordered, is_callable},
+    {"add_gradients", &core.add_gradients, is_callable},
+    {"pass_from", &core.pass_from, is_callable},
+    {"acquire", &core.acquire, is_callable},
+    {"release", &core.release, is_callable},
 };
 
 #define BINDINGS ((Py_ssize_t)(sizeof bindings / sizeof *bindings))
