@@ -312,10 +312,11 @@ TWINS = [
     Twin(Primitive, "__call__", core="Operation.__call__"),
     Twin(value, "leaves_of", leaves_of, "leaves_of"),
     Twin(functions, "dot_of_lists", dot_of_lists),
-    Twin(graph, "ordered"),
-    Twin(backprop, "add_gradients", add_gradients),
-    Twin(backprop, "sound_order", sound_order),
-    Twin(backprop, "pass_from"),
+    Twin(graph, "ordered", core="ordered"),
+    Twin(graph, "leaves_below", core="leaves_below"),
+    Twin(backprop, "add_gradients", add_gradients, "add_gradients"),
+    Twin(backprop, "sound_order", sound_order if native.core is None else None),  # natively a grad is always a float
+    Twin(backprop, "pass_from", core="pass_from"),
 ]
 _PLAIN = [vars(twin.owner).get(twin.name) for twin in TWINS]  # None for one that is inherited
 _missing = vars(Value).get("__getattr__")  # from Python 3.12 on: see hints.answer_for
@@ -372,6 +373,12 @@ def _hand_in() -> None:
         missing=_missing,
         put=modes.new_leaves.put,
         leaves_of=plain["leaves_of"],
+        ordered=plain["ordered"],
+        leaves_below=plain["leaves_below"],
+        add_gradients=plain["add_gradients"],
+        pass_from=plain["pass_from"],
+        acquire=one_pass_at_a_time.acquire,
+        release=one_pass_at_a_time.release,
     )
     for primitive in TABLE.values():
         native.core.enter(primitive)

@@ -75,12 +75,13 @@ def extended_order(roots: Sequence[Any], entered: set[Any]) -> list[Any]:
 
 def leaves(*roots: Any) -> list[Any]:
     """The leaves that `roots` were made from (a root may be one), each once, in the order of first use."""
-    found: dict[Any, None] = {root: None for root in roots if not root.operands}
-    for node in topological_order(*roots):
-        for operand in node.operands:
-            if type(operand) is not float and not operand.operands:
-                found[operand] = None
-    return list(found)
+    found = {root: None for root in roots if not root.operands}
+    return list(found | dict.fromkeys(leaves_below(topological_order(*roots))))
+
+
+def leaves_below(order: Sequence[Any]) -> list[Any]:
+    """The leaves that the nodes of a topological order were made from, each once, in the order of first use."""
+    return list({x: None for node in order for x in node.operands if type(x) is not float and not x.operands})
 
 
 def descendants(order: Sequence[Any], nodes: Iterable[Any]) -> set[Any]:
@@ -97,8 +98,6 @@ def descendants(order: Sequence[Any], nodes: Iterable[Any]) -> set[Any]:
 
 def from_elsewhere(order: Sequence[Any], ours: AbstractSet[Any], theirs: Iterable[Any] = ()) -> set[Any]:
     """The leaves below a topological order that are not ours, `theirs`, and what was made from either."""
-    strangers = {
-        x for node in order for x in node.operands if type(x) is not float and not x.operands and x not in ours
-    }
+    strangers = set(leaves_below(order)).difference(ours)
     strangers.update(theirs)
     return descendants(order, strangers) if strangers else strangers

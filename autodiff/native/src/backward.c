@@ -177,6 +177,38 @@ static int are_by_value(PyObject *numbers)
     return 1;
 }
 
+/* The leaves among the operands of a node that are not marked yet; it marks them. */
+static int append_leaves(PyObject *leaves, Node *x)
+{
+    Record record = record_of(x);
+    for (Py_ssize_t i = 0; i < record.count; i++) {
+        Node *operand = (Node *)record.operands[i];
+        if (PyFloat_CheckExact(operand) || operand->is_marked || operand_count(operand) > 0)
+            continue;
+        if (PyList_Append(leaves, (PyObject *)operand) < 0)
+            return -1;
+        operand->is_marked = 1;
+    }
+    return 0;
+}
+
+/* leaves_below(order): `graph.leaves_below`. */
+static PyObject *leaves_below(PyObject *module, PyObject *order)
+{
+    PyObject *leaves = PyList_New(0);
+    if (leaves == NULL || !is_ordinary_order(order)) {
+        Py_XDECREF(leaves);
+        return leaves == NULL ? NULL : PyObject_CallOneArg(core.leaves_below, order);
+    }
+    int failed = 0;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(order) && !failed; i++)
+        failed = append_leaves(leaves, (Node *)PyList_GET_ITEM(order, i)) < 0;
+    mark_all(leaves, 0);
+    if (failed)
+        Py_CLEAR(leaves);
+    return leaves;
+}
+
 static Node **nodes_in(PyObject *list) { return (Node **)((PyListObject *)list)->ob_item; }
 
 /* --- the backward sweep --- */
@@ -290,6 +322,7 @@ static PyObject *pass_from(PyObject *module, PyObject *const *args, Py_ssize_t c
 
 PyMethodDef backward_functions[] = {
     FUNCTION(ordered, "A topological order of roots, without some nodes and those that lead nowhere else."),
+    {"leaves_below", leaves_below, METH_O, "The leaves that the nodes of a topological order were made from."},
     FUNCTION(add_gradients, "Sweep in reverse over a topological order, from seeds."),
     FUNCTION(pass_from, "Run the backward pass from one root."),
     {NULL, NULL, 0, NULL},

@@ -115,7 +115,7 @@ typedef struct {
     int operation_count;
     /* The hooks: the plain functions, None before they are bound. */
     PyObject *now, *operate, *compare, *apply, *local_gradients, *assign, *refuse_label, *missing, *put,
-        *leaves_of, *ordered, *add_gradients, *pass_from;
+        *leaves_of, *ordered, *leaves_below, *add_gradients, *pass_from;
     PyObject *acquire, *release; /* of the lock that a pass over a graph takes */
 } Core;
 

@@ -78,6 +78,7 @@ static const struct {
     {"put", &core.put, is_callable},
     {"leaves_of", &core.leaves_of, is_callable},
     {"ordered", &core.ordered, is_callable},
+    {"leaves_below", &core.leaves_below, is_callable},
     {"add_gradients", &core.add_gradients, is_callable},
     {"pass_from", &core.pass_from, is_callable},
     {"acquire", &core.acquire, is_callable},
