@@ -4,8 +4,6 @@
 
 #include "core.h"
 
-#include <math.h>
-
 /* --- modes --- */
 
 /* A mode is a named tuple: recording, checking, sourcing, reading, ... `now` says which counts here, if one does. */
@@ -166,7 +164,7 @@ PyObject *node_divide(PyObject *left, PyObject *right)
     return recorded(how, DIV, &pair, data, (double[]){1.0 / y, -data / y}, nothing);
 }
 
-static double logarithm(double x) { return x > 0.0 ? log(x) : x == 0.0 ? -Py_HUGE_VAL : x != x ? x : Py_NAN; }
+double logarithm(double x) { return x > 0.0 ? log(x) : x == 0.0 ? -Py_HUGE_VAL : x != x ? x : Py_NAN; }
 
 PyObject *node_power(PyObject *left, PyObject *right, PyObject *modulus)
 {

@@ -8,8 +8,9 @@
      attributes.c  nodes: what Python reads and assigns
      leaves.c      Value(...), and lists of leaves
      arithmetic.c  operators and comparisons
-     primitive.c   the call of a primitive on Values and numbers
-     kernels.c     functions of one number, with their derivatives
+     operation.c   primitives: their type, and the table
+     primitive.c   primitives: the call on Values and numbers
+     kernels.c     rows of the table, with their derivatives
      lists.c       dot and sum of lists; the gradients of lists of leaves
      backward.c    topological order and the backward pass
      module.c      the module: types, the table of operations, hooks
@@ -22,6 +23,7 @@
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <math.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -87,20 +89,20 @@ static inline Py_ssize_t operand_count(Node *x) { return x->is == IN_A_BLOCK ? x
 
 enum { NO_OP, ADD, SUB, MUL, DIV, NEG, POW, DOT, SUM, FIRST_OTHER, OTHER_OP = 255 }; /* OTHER_OP: not of the table */
 
-typedef struct { /* a function of one number, with the bits that `floats` gives */
+typedef struct { /* a primitive on doubles, with the bits that `floats` and the rules give */
     const char *name;
-    double (*value)(double x);
-    double (*slope)(double out, double x, uint8_t *nothing);
+    int count; /* of operands, 0 for any number */
+    double (*value)(const double *x, Py_ssize_t count);
+    void (*slopes)(double out, const double *x, Py_ssize_t count, double *slopes, uint8_t *nothing); /* they may replace x */
 } Kernel;
 
 typedef struct { /* the base class of Primitive */
     PyObject_HEAD
-    PyObject *evaluate, *partials;               /* its rules, as they are now */
-    const PyObject *its_evaluate, *its_partials; /* as they were when it was entered in the table: only compared */
+    PyObject *evaluate, *partials, *arity, *scales; /* as of Primitive; NULL before they are assigned */
+    PyObject *its_evaluate, *its_partials;          /* as they were when it was entered in the table */
     vectorcallfunc vectorcall;
     const Kernel *kernel; /* stands for the rules, while they are those; or NULL */
     int number;           /* its own, or NO_OP for one that is not of the table */
-    int scales;           /* Primitive.scales */
 } Operation;
 
 /* --- what the core knows of the package --- */
@@ -108,6 +110,7 @@ typedef struct { /* the base class of Primitive */
 typedef struct {
     PyTypeObject *node, *operation; /* our types */
     PyTypeObject *value, *sourced;  /* Value and SourcedValue */
+    PyTypeObject *primitive;        /* Primitive, while its calls come here */
     PyObject *mode, *logs;          /* context variables */
     PyObject *nothing, *forgotten;  /* NOTHING, () with a meaning of its own */
     PyObject *empty, *str_data, *str_grad;
@@ -151,6 +154,35 @@ static inline int ambient(void)
     return found;
 }
 
+/* --- sums --- */
+
+/* A sum as Python's own takes it, from left to right: from Python 3.12 on it keeps what rounding takes off, after
+   Neumaier, Rundungsfehleranalyse einiger Verfahren zur Summation endlicher Summen, 1974. */
+typedef struct {
+    double total, lost;
+} Sum;
+
+static const Sum nothing_yet = {-0.0, 0.0}; /* -0.0 changes no number that is added to it */
+
+static inline void add_to(Sum *sum, double x)
+{
+    double before = sum->total;
+    sum->total += x;
+#if PY_VERSION_HEX >= 0x030c0000
+    if (fabs(before) >= fabs(x))
+        sum->lost += (before - sum->total) + x;
+    else
+        sum->lost += (x - sum->total) + before;
+#else
+    (void)before;
+#endif
+}
+
+static inline double total_of(const Sum *sum)
+{
+    return sum->lost != 0.0 && isfinite(sum->lost) ? sum->total + sum->lost : sum->total;
+}
+
 /* --- between the files --- */
 
 /* node.c. Those that make a node give a new Value, or NULL with an error. block_node takes the block over, and frees it
@@ -160,6 +192,8 @@ PyObject *unary_node(int op, PyObject *operand, double data, double slope, int n
 PyObject *block_node(int op, Block *block, double data);
 Block *new_block(Py_ssize_t count); /* slopes and operands are still to be filled in; it owns its operands */
 void free_block(Block *block);
+int read_slope(PyObject *gradient, double *slope, uint8_t *nothing); /* whether it is a float, or NOTHING */
+int are_slopes(PyObject *gradients, Py_ssize_t count, double *slopes, uint8_t *nothing); /* one for each operand */
 int lay_out(Node *x, PyObject *op, PyObject *const *operands, Py_ssize_t count, PyObject *gradients);
 void node_dealloc(PyObject *self);
 int node_traverse(PyObject *self, visitproc visit, void *arg);
@@ -172,6 +206,7 @@ PyObject *node_getattro(PyObject *self, PyObject *name);
 int node_setattro(PyObject *self, PyObject *name, PyObject *given);
 
 /* leaves.c */
+PyObject *tuple_of(PyObject *const *items, Py_ssize_t count);
 PyObject *result_leaf(double data); /* what an operation that is not recorded makes */
 PyObject *node_new(PyTypeObject *kind, PyObject *args, PyObject *kwargs);
 int node_init(PyObject *self, PyObject *args, PyObject *kwargs);
@@ -182,15 +217,17 @@ PyObject *node_add(PyObject *left, PyObject *right);
 PyObject *node_subtract(PyObject *left, PyObject *right);
 PyObject *node_multiply(PyObject *left, PyObject *right);
 PyObject *node_divide(PyObject *left, PyObject *right);
+double logarithm(double x);
 PyObject *node_power(PyObject *left, PyObject *right, PyObject *modulus);
 PyObject *node_negative(PyObject *operand);
 PyObject *node_compare(PyObject *self, PyObject *other, int which);
 int node_bool(PyObject *self);
 int read_operand(PyObject **operand, double *number); /* 1: ordinary, 0: not, -1: an error; gives a new reference */
 
-/* primitive.c, kernels.c */
+/* operation.c, primitive.c, kernels.c */
 extern PyType_Spec operation_spec;
 PyObject *enter(PyObject *module, PyObject *primitive);
+PyObject *operation_vectorcall(PyObject *callable, PyObject *const *args, size_t nargsf, PyObject *names);
 extern const Kernel kernels[]; /* the last has no name */
 
 /* the functions of the module, by file; those that change nothing where anything is out of the ordinary say so by None */

@@ -108,12 +108,12 @@ static PyObject *keywords(PyObject *names, PyObject *const *values)
     return keywords;
 }
 
-static PyObject *positional(PyObject *const *args, Py_ssize_t count)
+PyObject *tuple_of(PyObject *const *items, Py_ssize_t count)
 {
-    PyObject *positional = PyTuple_New(count);
-    for (Py_ssize_t i = 0; positional != NULL && i < count; i++)
-        PyTuple_SET_ITEM(positional, i, Py_NewRef(args[i]));
-    return positional;
+    PyObject *tuple = PyTuple_New(count);
+    for (Py_ssize_t i = 0; tuple != NULL && i < count; i++)
+        PyTuple_SET_ITEM(tuple, i, Py_NewRef(items[i]));
+    return tuple;
 }
 
 /* The call of the class Value, and of its subclasses. Whatever is out of the ordinary goes by __new__ and __init__. */
@@ -124,7 +124,7 @@ PyObject *value_vectorcall(PyObject *kind, PyObject *const *args, size_t nargsf,
         return ordinary_leaf(args[0], count + (names != NULL) == 2 ? args[1] : NULL);
     if (PyErr_Occurred())
         return NULL;
-    PyObject *result = NULL, *given = positional(args, count), *named = keywords(names, args + count);
+    PyObject *result = NULL, *given = tuple_of(args, count), *named = keywords(names, args + count);
     if (given != NULL && named != NULL)
         result = PyType_Type.tp_call(kind, given, named);
     Py_XDECREF(given);

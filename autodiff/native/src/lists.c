@@ -5,8 +5,6 @@
 
 #include "core.h"
 
-#include <math.h>
-
 /* --- numbers of a list --- */
 
 static int is_list(PyObject *x) { return PyList_CheckExact(x) || PyTuple_CheckExact(x); }
@@ -35,35 +33,6 @@ static int is_any_a_value(PyObject *const *operands, Py_ssize_t count)
         if (is_value(operands[i]))
             return 1;
     return 0;
-}
-
-/* --- sums --- */
-
-/* A sum as Python's own takes it, from left to right: from Python 3.12 on it keeps what rounding takes off, after
-   Neumaier, Rundungsfehleranalyse einiger Verfahren zur Summation endlicher Summen, 1974. */
-typedef struct {
-    double total, lost;
-} Sum;
-
-static const Sum nothing_yet = {-0.0, 0.0}; /* -0.0 changes no number that is added to it */
-
-static inline void add_to(Sum *sum, double x)
-{
-    double before = sum->total;
-    sum->total += x;
-#if PY_VERSION_HEX >= 0x030c0000
-    if (fabs(before) >= fabs(x))
-        sum->lost += (before - sum->total) + x;
-    else
-        sum->lost += (x - sum->total) + before;
-#else
-    (void)before;
-#endif
-}
-
-static double total_of(const Sum *sum)
-{
-    return sum->lost != 0.0 && isfinite(sum->lost) ? sum->total + sum->lost : sum->total;
 }
 
 /* --- dot and sum --- */

@@ -134,6 +134,8 @@ static PyObject *answer_calls(PyObject *module, PyObject *args)
     }
     else if (!PyType_IsSubtype(kind, core.operation))
         return PyErr_Format(PyExc_TypeError, "%.100s is neither Value nor a class of primitives", kind->tp_name);
+    else
+        Py_XSETREF(core.primitive, whether ? (PyTypeObject *)Py_NewRef((PyObject *)kind) : NULL);
     if (kind != &PyType_Type) {
         if (whether)
             kind->tp_flags |= Py_TPFLAGS_HAVE_VECTORCALL;

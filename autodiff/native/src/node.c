@@ -91,19 +91,21 @@ static int number_of(PyObject *op)
     return number == NO_OP ? OTHER_OP : number;
 }
 
-/* Read local gradients as doubles: whether they are one float, or NOTHING, for each operand. */
-static int are_slopes(PyObject *gradients, Py_ssize_t count, double *slopes, uint8_t *nothing)
+int read_slope(PyObject *gradient, double *slope, uint8_t *nothing)
 {
-    if (!PyTuple_CheckExact(gradients) || PyTuple_GET_SIZE(gradients) != count)
+    if (!PyFloat_CheckExact(gradient) && gradient != core.nothing)
         return 0;
-    for (Py_ssize_t i = 0; i < count; i++) {
-        PyObject *gradient = PyTuple_GET_ITEM(gradients, i);
-        if (!PyFloat_CheckExact(gradient) && gradient != core.nothing)
-            return 0;
-        slopes[i] = PyFloat_AS_DOUBLE(gradient);
-        nothing[i] = gradient == core.nothing;
-    }
+    *slope = PyFloat_AS_DOUBLE(gradient);
+    *nothing = gradient == core.nothing;
     return 1;
+}
+
+int are_slopes(PyObject *gradients, Py_ssize_t count, double *slopes, uint8_t *nothing)
+{
+    int found = PyTuple_CheckExact(gradients) && PyTuple_GET_SIZE(gradients) == count;
+    for (Py_ssize_t i = 0; found && i < count; i++)
+        found = read_slope(PyTuple_GET_ITEM(gradients, i), &slopes[i], &nothing[i]);
+    return found;
 }
 
 static int fits_inline(PyObject *op, Py_ssize_t count, PyObject *gradients)

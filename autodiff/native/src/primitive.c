@@ -1,106 +1,292 @@
-/* The call of a primitive on Values and numbers. */
+/* The call of a primitive on Values and numbers.
+
+   A kernel computes it, where there is one; else the rules do, which are Python functions of floats. They may do
+   anything meanwhile: reassign themselves, change lists and Values, raise. So whatever they are given is held on to, and
+   the node that is being made is known to nobody until it is whole. */
 
 #include "core.h"
 
-#include <structmember.h>
+/* --- operands --- */
 
-static PyObject *operation_vectorcall(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *names)
+enum { FLOATS, VALUES, WHOLE_NUMBERS, OTHERS }; /* floats alone; Values, too; ints or bools, too; anything else, too */
+
+static int kind_of(PyObject *const *args, Py_ssize_t count)
 {
-    PyObject *given[9] = {self}, *result;
-    Py_ssize_t count = PyVectorcall_NARGS(nargsf);
-    if (names == NULL && count <= 8) {
-        for (Py_ssize_t i = 0; i < count; i++)
-            given[i + 1] = args[i];
-        return PyObject_Vectorcall(core.apply, given, count + 1, NULL);
+    int is_any_value = 0, is_any_whole = 0;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        if (is_value(args[i]))
+            is_any_value = 1;
+        else if (PyLong_CheckExact(args[i]) || PyBool_Check(args[i]))
+            is_any_whole = 1;
+        else if (!PyFloat_CheckExact(args[i]))
+            return OTHERS;
     }
-    PyObject *method = PyMethod_New(core.apply, self);
-    if (method == NULL)
+    return is_any_whole ? WHOLE_NUMBERS : is_any_value ? VALUES : FLOATS;
+}
+
+enum { NUMBER = SPECIAL + 1 }; /* how the result of floats alone is recorded: not at all, it is a float */
+
+static double number_of(PyObject *operand)
+{
+    return is_value(operand) ? ((Node *)operand)->data : PyFloat_AS_DOUBLE(operand);
+}
+
+/* --- the node that is being made --- */
+
+/* One on these operands, with neither data nor slopes yet. */
+static Node *unfinished(Operation *self, PyObject *const *args, Py_ssize_t count)
+{
+    Node *x = new_node(0.0);
+    if (x == NULL)
         return NULL;
-    result = PyObject_Vectorcall(method, args, nargsf & ~PY_VECTORCALL_ARGUMENTS_OFFSET, names);
-    Py_DECREF(method);
+    if (self->number != NO_OP && count <= INLINE)
+        x->count = (uint8_t)count;
+    else {
+        Block *block = new_block(count);
+        if (block == NULL) {
+            Py_DECREF(x);
+            return NULL;
+        }
+        block->op = self->number == NO_OP ? Py_NewRef((PyObject *)self) : NULL;
+        x->block = block;
+        x->is = IN_A_BLOCK;
+    }
+    x->op = (uint16_t)(self->number == NO_OP ? OTHER_OP : self->number);
+    PyObject **operands = record_of(x).operands;
+    for (Py_ssize_t i = 0; i < count; i++)
+        operands[i] = Py_NewRef(args[i]);
+    return x;
+}
+
+static PyObject *finished(Node *x, double data)
+{
+    Record record = record_of(x);
+    x->data = data;
+    for (Py_ssize_t i = 0; i < record.count; i++)
+        track_with(x, record.operands[i]);
+    if (x->op == OTHER_OP)
+        track_with(x, x->block->op);
+    return (PyObject *)x;
+}
+
+/* --- by a kernel --- */
+
+static int has_kernel(Operation *self, Py_ssize_t count)
+{
+    const Kernel *kernel = self->kernel;
+    return kernel != NULL && self->evaluate == self->its_evaluate && self->partials == self->its_partials &&
+           (kernel->count == count || (kernel->count == 0 && count > 0));
+}
+
+static PyObject *by_kernel(Operation *self, PyObject *const *args, Py_ssize_t count, int how)
+{
+    Node *x = unfinished(self, args, count);
+    if (x == NULL)
+        return NULL;
+    Record record = record_of(x);
+    double *numbers = record.slopes; /* there is room for them, before there are slopes */
+    for (Py_ssize_t i = 0; i < count; i++)
+        numbers[i] = number_of(args[i]);
+    double data = self->kernel->value(numbers, count);
+    if (how == PLAIN) {
+        self->kernel->slopes(data, numbers, count, record.slopes, record.nothing);
+        return finished(x, data);
+    }
+    Py_DECREF(x);
+    return how == NUMBER ? PyFloat_FromDouble(data) : result_leaf(data);
+}
+
+/* --- by the rules --- */
+
+/* After an error in a rule: 0 for one that its reading with Values answers, -1 for any other. */
+static int is_answered(void)
+{
+    if (!PyErr_ExceptionMatches(PyExc_ArithmeticError) && !PyErr_ExceptionMatches(PyExc_ValueError))
+        return -1;
+    PyErr_Clear();
+    return 0;
+}
+
+/* Each rule gives one local gradient. 1 if all are floats, 0 if not, -1 with an error. So do the next two. */
+static int read_each(PyObject *rules, PyObject *const *given, Record record)
+{
+    for (Py_ssize_t i = 0; i < record.count; i++) {
+        PyObject *gradient = PyObject_Vectorcall(PyTuple_GET_ITEM(rules, i), given, record.count + 1, NULL);
+        if (gradient == NULL)
+            return is_answered();
+        int found = read_slope(gradient, &record.slopes[i], &record.nothing[i]);
+        Py_DECREF(gradient);
+        if (!found)
+            return 0;
+    }
+    return 1;
+}
+
+/* One rule gives them all, as a list, a tuple, or one by one. */
+static int read_all(PyObject *rule, PyObject *const *given, Record record)
+{
+    PyObject *result = PyObject_Vectorcall(rule, given, record.count + 1, NULL);
+    PyObject *gradients = NULL;
+    if (result != NULL && (PyList_CheckExact(result) || PyTuple_CheckExact(result) || PyGen_CheckExact(result)))
+        gradients = PySequence_Tuple(result);
+    Py_XDECREF(result);
+    if (gradients == NULL)
+        return PyErr_Occurred() ? is_answered() : 0;
+    int found = are_slopes(gradients, record.count, record.slopes, record.nothing);
+    Py_DECREF(gradients);
+    return found;
+}
+
+/* Whether a slope may be a structural zero that only a reading with Values tells from a zero that was computed. */
+static int is_subtle(Record record)
+{
+    for (Py_ssize_t i = 0; i < record.count; i++)
+        if ((record.slopes[i] == 0.0 && !record.nothing[i]) ||
+            (PyFloat_CheckExact(record.operands[i]) && PyFloat_AS_DOUBLE(record.operands[i]) == 0.0))
+            return 1;
+    return 0;
+}
+
+static int read_slopes(Operation *self, PyObject *const *given, Record record)
+{
+    int found = 0;
+    PyObject *rules = Py_XNewRef(self->partials);
+    if (rules == NULL)
+        return 0; /* evaluate has deleted them */
+    if (!PyTuple_CheckExact(rules))
+        found = PyCallable_Check(rules) ? read_all(rules, given, record) : 0;
+    else if (PyTuple_GET_SIZE(rules) == record.count)
+        found = read_each(rules, given, record);
+    Py_DECREF(rules);
+    return found > 0 && self->scales != Py_False && is_subtle(record) ? 0 : found;
+}
+
+/* The plain way: whatever local gradients the table gives. */
+static int read_plainly(Operation *self, PyObject *given, Node *x)
+{
+    Record record = record_of(x);
+    PyObject *operands = tuple_of(record.operands, record.count), *gradients = NULL;
+    PyObject *numbers = PyTuple_GetSlice(given, 1, record.count + 1), *data = PyTuple_GET_ITEM(given, 0);
+    if (operands != NULL && numbers != NULL)
+        gradients = PyObject_CallFunctionObjArgs(core.local_gradients, self, data, operands, numbers, NULL);
+    int found = gradients == NULL ? -1 : remake(x, NULL, NULL, gradients);
+    Py_XDECREF(gradients);
+    Py_XDECREF(operands);
+    Py_XDECREF(numbers);
+    return found;
+}
+
+static PyObject *recorded(Operation *self, PyObject *const *args, PyObject *given, double data)
+{
+    Node *x = unfinished(self, args, PyTuple_GET_SIZE(given) - 1);
+    if (x == NULL)
+        return NULL;
+    int found = 0;
+    if (PyFloat_CheckExact(PyTuple_GET_ITEM(given, 0)))
+        found = read_slopes(self, &PyTuple_GET_ITEM(given, 0), record_of(x));
+    if (found == 0)
+        found = read_plainly(self, given, x);
+    if (found < 0) {
+        Py_DECREF(x);
+        return NULL;
+    }
+    return finished(x, data);
+}
+
+static PyObject *evaluated(Operation *self, PyObject *const *numbers, Py_ssize_t count)
+{
+    PyObject *rule = Py_XNewRef(self->evaluate);
+    if (rule == NULL)
+        return PyErr_Format(PyExc_AttributeError, "evaluate");
+    PyObject *data = PyObject_Vectorcall(rule, numbers, count, NULL);
+    Py_DECREF(rule);
+    return data;
+}
+
+/* What rules are given: room for the value, and the numbers. */
+static PyObject *given_to_rules(PyObject *const *args, Py_ssize_t count)
+{
+    PyObject *given = PyTuple_New(count + 1);
+    for (Py_ssize_t i = 0; given != NULL && i <= count; i++) {
+        PyObject *item = i == 0 ? Py_NewRef(Py_None) : PyFloat_FromDouble(number_of(args[i - 1]));
+        if (item == NULL)
+            Py_CLEAR(given);
+        else
+            PyTuple_SET_ITEM(given, i, item);
+    }
+    return given;
+}
+
+static PyObject *by_rules(Operation *self, PyObject *const *args, Py_ssize_t count, int how)
+{
+    if (how == NUMBER)
+        return evaluated(self, args, count);
+    PyObject *given = given_to_rules(args, count), *result = NULL;
+    PyObject *value = given == NULL ? NULL : evaluated(self, &PyTuple_GET_ITEM(given, 1), count);
+    if (value != NULL) {
+        Py_SETREF(PyTuple_GET_ITEM(given, 0), value);
+        double data = PyFloat_AsDouble(value);
+        if (data != -1.0 || !PyErr_Occurred())
+            result = how == PLAIN ? recorded(self, args, given, data) : result_leaf(data);
+    }
+    Py_XDECREF(given);
     return result;
 }
 
-static PyObject *operation_new(PyTypeObject *kind, PyObject *args, PyObject *kwargs)
+/* --- the call --- */
+
+static PyObject *plainly(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names)
 {
-    Operation *self = (Operation *)kind->tp_alloc(kind, 0);
-    if (self != NULL)
-        self->vectorcall = operation_vectorcall;
-    return (PyObject *)self;
+    PyObject *method = PyMethod_New(core.apply, self);
+    PyObject *result = method == NULL ? NULL : PyObject_Vectorcall(method, args, count, names);
+    Py_XDECREF(method);
+    return result;
 }
 
-static int operation_traverse(PyObject *self, visitproc visit, void *arg)
+/* The call with floats in the place of ints and bools. */
+static PyObject *with_floats(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
-    Py_VISIT(((Operation *)self)->evaluate);
-    Py_VISIT(((Operation *)self)->partials);
-    Py_VISIT(Py_TYPE(self));
-    return 0;
-}
-
-static int operation_clear(PyObject *self)
-{
-    Py_CLEAR(((Operation *)self)->evaluate);
-    Py_CLEAR(((Operation *)self)->partials);
-    return 0;
-}
-
-static void operation_dealloc(PyObject *self)
-{
-    PyTypeObject *kind = Py_TYPE(self);
-    PyObject_GC_UnTrack(self);
-    operation_clear(self);
-    kind->tp_free(self);
-    Py_DECREF(kind);
-}
-
-static PyMemberDef operation_members[] = {
-    {"evaluate", T_OBJECT_EX, offsetof(Operation, evaluate), 0, "The value, from floats."},
-    {"partials", T_OBJECT_EX, offsetof(Operation, partials), 0, "The rules of the local gradients."},
-    {"__vectorcalloffset__", T_PYSSIZET, offsetof(Operation, vectorcall), READONLY, NULL},
-    {NULL, 0, 0, 0, NULL},
-};
-
-static PyType_Slot operation_slots[] = {
-    {Py_tp_doc, "An operation that can be called on numbers and Values."},
-    {Py_tp_new, operation_new},
-    {Py_tp_call, PyVectorcall_Call},
-    {Py_tp_traverse, operation_traverse},
-    {Py_tp_clear, operation_clear},
-    {Py_tp_dealloc, operation_dealloc},
-    {Py_tp_members, operation_members},
-    {0, NULL},
-};
-
-PyType_Spec operation_spec = {
-    .name = "autodiff.native.core.Operation",
-    .basicsize = sizeof(Operation),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL,
-    .slots = operation_slots,
-};
-
-/* --- the table --- */
-
-static const char *const hot[] = {"", "add", "sub", "mul", "div", "neg", "pow", "dot", "sum"}; /* by number */
-
-/* enter(primitive): number it. */
-PyObject *enter(PyObject *module, PyObject *primitive)
-{
-    if (!PyObject_TypeCheck(primitive, core.operation))
-        return PyErr_Format(PyExc_TypeError, "enter takes a primitive, got %.100s", Py_TYPE(primitive)->tp_name);
-    Operation *self = (Operation *)primitive;
-    PyObject *name = PyObject_GetAttrString(primitive, "name");
-    if (name == NULL)
-        return NULL;
-    int number = NO_OP;
-    for (int i = 1; i < FIRST_OTHER && PyUnicode_Check(name); i++)
-        if (PyUnicode_CompareWithASCIIString(name, hot[i]) == 0)
-            number = i;
-    Py_DECREF(name);
-    if (number == NO_OP)
-        number = self->number ? self->number : core.operation_count < OTHER_OP ? core.operation_count++ : NO_OP;
-    if (number != NO_OP) {
-        self->number = number;
-        Py_XSETREF(core.operations[number], Py_NewRef(primitive));
+    PyObject *operands = tuple_of(args, count), *result = NULL;
+    for (Py_ssize_t i = 0; operands != NULL && i < count; i++) {
+        PyObject *operand = PyLong_Check(args[i]) ? PyNumber_Float(args[i]) : Py_NewRef(args[i]);
+        if (operand == NULL)
+            Py_CLEAR(operands);
+        else
+            PyTuple_SetItem(operands, i, operand);
     }
-    Py_RETURN_NONE;
+    if (operands != NULL)
+        result = operation_vectorcall(self, &PyTuple_GET_ITEM(operands, 0), count, NULL);
+    Py_XDECREF(operands);
+    return result;
+}
+
+/* Whether it is a primitive as the package makes them, asked for as many operands as it takes. */
+static int takes(Operation *self, Py_ssize_t count)
+{
+    int overflow;
+    if (Py_TYPE(self) != core.primitive || !self->evaluate || !self->arity)
+        return 0;
+    return self->arity == Py_None ||
+           (PyLong_CheckExact(self->arity) && PyLong_AsLongAndOverflow(self->arity, &overflow) == count);
+}
+
+PyObject *operation_vectorcall(PyObject *callable, PyObject *const *args, size_t nargsf, PyObject *names)
+{
+    Operation *self = (Operation *)callable;
+    Py_ssize_t count = PyVectorcall_NARGS(nargsf);
+    int kind = names == NULL && takes(self, count) ? kind_of(args, count) : OTHERS;
+    if (kind == WHOLE_NUMBERS)
+        return with_floats(callable, args, count);
+    int how = kind == VALUES ? ambient() : kind == FLOATS ? NUMBER : SPECIAL;
+    if (how < 0)
+        return NULL;
+    if (how == SPECIAL)
+        return plainly(callable, args, count, names);
+    if (has_kernel(self, count))
+        return by_kernel(self, args, count, how);
+    if (Py_EnterRecursiveCall(" in a primitive"))
+        return NULL;
+    PyObject *result = by_rules(self, args, count, how);
+    Py_LeaveRecursiveCall();
+    return result;
 }
