@@ -230,7 +230,7 @@ def test_graph_is_freed_at_once_without_the_collector() -> None:
     gc.disable()
     try:
         assert gone() is not None
-        del y, z
+        del x, y, z
         assert gone() is None
     finally:
         gc.enable()
