@@ -349,7 +349,7 @@ def test_values_and_floats_are_not_looked_at_as_other_kinds_of_numbers(
             made = [x * 2.0, x % 2.0, abs(x), ad.sum([x, 2.0]), ad.dot([x, x], [x, 2.0])]
             assert [y.data for y in made] == [6.0, 1.0, 3.0, 5.0, 15.0]
             with pytest.raises(AssertionError, match="looked at"):
-                x * True
+                x * Fraction(1, 2)
 
 
 def test_errors_and_help_call_a_fast_method_by_the_name_of_the_plain_one() -> None:
