@@ -82,12 +82,28 @@ static PyObject *op_of(Node *x) /* borrowed */
 
 static PyObject *get_op(PyObject *self, void *closure) { return Py_NewRef(op_of((Node *)self)); }
 
+/* An empty tuple for each of the operands, and what is to be put there. To make a tuple may set off a collection, which
+   may run any code, and that may lay out the node anew: then once more. */
+static PyObject *tuple_for(Node *x, Record *record)
+{
+    for (;;) {
+        Py_ssize_t count = operand_count(x);
+        PyObject *tuple = PyTuple_New(count);
+        if (tuple == NULL)
+            return NULL;
+        *record = record_of(x);
+        if (record->count == count)
+            return tuple;
+        Py_DECREF(tuple);
+    }
+}
+
 static PyObject *get_operands(PyObject *self, void *closure)
 {
-    Record record = record_of((Node *)self);
     if (((Node *)self)->is == FORGOTTEN)
         return Py_NewRef(core.forgotten);
-    PyObject *operands = PyTuple_New(record.count);
+    Record record;
+    PyObject *operands = tuple_for((Node *)self, &record);
     for (Py_ssize_t i = 0; operands != NULL && i < record.count; i++)
         PyTuple_SET_ITEM(operands, i, Py_NewRef(record.operands[i]));
     return operands;
@@ -96,10 +112,12 @@ static PyObject *get_operands(PyObject *self, void *closure)
 static PyObject *get_local_gradients(PyObject *self, void *closure)
 {
     Node *x = (Node *)self;
-    if (x->is == IN_A_BLOCK && x->block->gradients != NULL)
+    Record record;
+    PyObject *gradients = tuple_for(x, &record);
+    if (gradients != NULL && x->is == IN_A_BLOCK && x->block->gradients != NULL) {
+        Py_DECREF(gradients);
         return Py_NewRef(x->block->gradients);
-    Record record = record_of(x);
-    PyObject *gradients = PyTuple_New(record.count);
+    }
     for (Py_ssize_t i = 0; gradients != NULL && i < record.count; i++) {
         PyObject *slope = record.nothing[i] ? Py_NewRef(core.nothing) : PyFloat_FromDouble(record.slopes[i]);
         if (slope == NULL)

@@ -27,6 +27,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef _MSC_VER
+#define THREAD_LOCAL __declspec(thread)
+#elif defined(__GLIBC__)
+#define THREAD_LOCAL _Thread_local __attribute__((tls_model("initial-exec"))) /* without a call: 3 ns */
+#else
+#define THREAD_LOCAL _Thread_local
+#endif
+
 /* --- nodes --- */
 
 #define INLINE 2 /* so many operands fit into the node itself */
@@ -147,7 +155,7 @@ static inline int ambient(void)
     PyObject *mode;
     if (core.mode == NULL) /* not bound yet */
         return PLAIN;
-    if (PyContextVar_Get(core.mode, NULL, &mode) < 0)
+    if (PyContextVar_Get(core.mode, Py_None, &mode) < 0)
         return -1;
     int found = mode == Py_None ? PLAIN : mode_of(mode);
     Py_DECREF(mode);

@@ -15,7 +15,7 @@ static int log_leaves(PyObject *leaves)
 static int are_logs(void)
 {
     PyObject *logs;
-    if (PyContextVar_Get(core.logs, NULL, &logs) < 0)
+    if (PyContextVar_Get(core.logs, core.empty, &logs) < 0)
         return -1;
     int found = !PyTuple_CheckExact(logs) || PyTuple_GET_SIZE(logs) > 0;
     Py_DECREF(logs);
@@ -137,6 +137,9 @@ PyObject *value_vectorcall(PyObject *kind, PyObject *const *args, size_t nargsf,
 static PyObject *leaves_of_floats(PyObject *numbers) /* a tuple, which nobody changes */
 {
     PyObject *leaves = PyList_New(PyTuple_GET_SIZE(numbers));
+    if (leaves == NULL)
+        return NULL;
+    PyObject_GC_UnTrack(leaves); /* a collection may run any code, which is not to find it half empty */
     for (Py_ssize_t i = 0; leaves != NULL && i < PyTuple_GET_SIZE(numbers); i++) {
         PyObject *leaf = (PyObject *)new_node(PyFloat_AS_DOUBLE(PyTuple_GET_ITEM(numbers, i)));
         if (leaf == NULL)
@@ -144,6 +147,8 @@ static PyObject *leaves_of_floats(PyObject *numbers) /* a tuple, which nobody ch
         else
             PyList_SET_ITEM(leaves, i, leaf);
     }
+    if (leaves != NULL)
+        PyObject_GC_Track(leaves);
     return leaves;
 }
 

@@ -97,21 +97,22 @@ static int check_bindings(PyObject *given)
         }
     }
     PyTypeObject *value = (PyTypeObject *)PyDict_GetItemString(given, "value");
-    if (value->tp_basicsize != sizeof(Node)) { /* or freed nodes could not be used again */
-        PyErr_SetString(PyExc_TypeError, "bind expects Value to have no room for more than a node");
+    if (value->tp_basicsize != sizeof(Node) || value->tp_dictoffset || value->tp_weaklistoffset ||
+        (core.value != NULL && core.value != value)) { /* or freed nodes could not be used again */
+        PyErr_SetString(PyExc_TypeError, "bind expects one Value, with no room for more than a node");
         return -1;
     }
     return 0;
 }
 
-/* bind(value=..., ...): the package, as the core knows it, and the hooks. */
+/* bind(value=..., ...): the package, as the core knows it, and the hooks. Former ones are kept: they may be running. */
 static PyObject *bind(PyObject *module, PyObject *args, PyObject *kwargs)
 {
     if (check_bindings(kwargs) < 0)
         return NULL;
     for (Py_ssize_t i = 0; i < BINDINGS; i++) {
         PyObject **place = bindings[i].place;
-        Py_XSETREF(*place, Py_NewRef(PyDict_GetItemString(kwargs, bindings[i].name)));
+        *place = Py_NewRef(PyDict_GetItemString(kwargs, bindings[i].name));
     }
     core.value->tp_dealloc = node_dealloc; /* past Python's own, which has slots and a __dict__ in mind */
     if (PyModule_AddFunctions(module, leaf_functions) < 0 || PyModule_AddFunctions(module, list_functions) < 0 ||

@@ -40,7 +40,8 @@ Node *new_node(double data)
 void track(Node *x)
 {
     x->is_tracked = 1;
-    PyObject_GC_Track(x);
+    if (!PyObject_GC_IsTracked((PyObject *)x)) /* it is where __del__ of a subclass, which it once was of, kept it alive */
+        PyObject_GC_Track(x);
 }
 
 Block *new_block(Py_ssize_t count)
@@ -201,8 +202,12 @@ PyObject *block_node(int op, Block *block, double data)
 
 /* --- the end of a node --- */
 
-static Node *waiting; /* to be freed: a chain is taken apart by iteration, however long it is */
-static int is_freeing;
+/* A chain is taken apart by iteration, however long it is: what goes meanwhile waits. Each thread has its own: what a
+   node held may run any code when it goes, which lets other threads run. */
+static THREAD_LOCAL struct {
+    Node *waiting;
+    int is_under_way;
+} freeing;
 
 static void freed(Node *x)
 {
@@ -223,19 +228,19 @@ void node_dealloc(PyObject *self)
 {
     Node *x = (Node *)self;
     PyObject_GC_UnTrack(self);
-    if (is_freeing) {
-        x->next = waiting;
-        waiting = x;
+    if (freeing.is_under_way) {
+        x->next = freeing.waiting;
+        freeing.waiting = x;
         return;
     }
-    is_freeing = 1;
+    freeing.is_under_way = 1;
     freed(x);
-    while (waiting != NULL) {
-        x = waiting;
-        waiting = x->next;
+    while (freeing.waiting != NULL) {
+        x = freeing.waiting;
+        freeing.waiting = x->next;
         freed(x);
     }
-    is_freeing = 0;
+    freeing.is_under_way = 0;
 }
 
 int node_traverse(PyObject *self, visitproc visit, void *arg)
