@@ -2,6 +2,8 @@
 
 Passes of several threads take turns. Inside `detect_anomaly()` a pass is made aside first, so that nothing has changed
 when it meets a number that is not finite. `fast.py` has `add_gradients` and `sound_order` once more, written out.
+
+What optimisers do with the leaves is here as well, for whole lists: `zero_grads` and `descend`.
 """
 
 import threading
@@ -9,11 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
 from typing import Any
 
-from autodiff import modes
+from autodiff import floats, modes
 from autodiff.chain import NOTHING, reverse
 from autodiff.graph import leaves, topological_order
-from autodiff.number import as_given
+from autodiff.number import as_given, data_of
 from autodiff.system.forks import waited_for
+
+__all__ = ["descend", "zero_grads"]  # public; the rest is the engine's own
 
 # One backward pass at a time: `leaf.grad += ...` reads, adds and writes, and two threads could both read first.
 one_pass_at_a_time = waited_for(threading.RLock())
@@ -121,3 +125,60 @@ def mend_grads(values: Iterable[Any]) -> None:
         grads = [grad_of(x) for x in values]
         for x, grad in zip(values, grads, strict=True):
             x.grad = grad
+
+
+# --- lists of leaves, as optimisers have them ---
+
+
+def zero_grads(values: Iterable[Any]) -> None:
+    """Set the grad of each Value to 0.0.
+
+    >>> from autodiff import Value
+    >>> x = Value(3.0)
+    >>> (x * x).backward()
+    >>> zero_grads([x])
+    >>> x.grad
+    0.0
+    """
+    zero_grads_of(_listed(values))
+
+
+def descend(values: Iterable[Any], rates: float | Iterable[float]) -> None:
+    """Move each Value against its gradient, `x.data -= rate * x.grad`, at one rate or a rate for each.
+
+    Raises TypeError, naming a Value, if what was assigned to its data or grad is not a number, and ValueError for more
+    or fewer rates than Values, before anything has changed.
+
+    >>> from autodiff import Value
+    >>> x, y = Value(3.0), Value(4.0)
+    >>> (x * x + y * y).backward()
+    >>> descend([x, y], 0.25)
+    >>> x.data, y.data
+    (1.5, 2.0)
+    """
+    values = _listed(values)
+    descend_by(values, _listed(rates) if isinstance(rates, Iterable) else [floats.as_float(rates)] * len(values))
+
+
+def _listed(things: Iterable[Any]) -> list[Any]:
+    return things if isinstance(things, list) else list(things)
+
+
+def zero_grads_of(values: Sequence[Any]) -> None:
+    """The same, of a list."""
+    for x in values:
+        x.grad = 0.0
+
+
+def descend_by(values: Sequence[Any], rates: Sequence[float]) -> None:
+    """The same, of a list, at a rate for each."""
+    try:
+        moved = [x.data - rate * x.grad for x, rate in zip(values, rates, strict=True)]
+        total = sum(moved, 0.0)
+    except Exception:  # as above
+        total = None
+    if type(total) is not float:
+        pairs = zip(values, rates, strict=True)
+        moved = [data_of(x) - floats.as_float(rate) * grad_of(x) for x, rate in pairs]
+    for x, data in zip(values, moved, strict=True):
+        x.data = data

@@ -181,15 +181,20 @@ def leaves_of(numbers: Iterable[float]) -> list[Value]:
     return made
 
 
-def dot_of_lists(w: list[Any], x: list[Any]) -> Any:
+_plain_dot = functions.dot_of_lists
+
+
+def dot_of_lists(w: Any, x: Any) -> Any:
     """The node of dot(w, x): the hottest function, in half the time of the table's way.
 
-    Lists of Values alone or floats alone are plain. One pair is left to the table, for the backward pass takes the
+    Lists of Values alone or floats alone are ordinary. One pair is left to the table, for the backward pass takes the
     local gradients of two operands as they stand.
     """
+    if type(w) is not list or type(x) is not list or len(w) != len(x) or len(w) < 2 or _mode() is not None:
+        return _plain_dot(w, x)
     w_data, x_data = _data_of_list(w), _data_of_list(x)
-    if w_data is None or x_data is None or (w_data is w and x_data is x) or len(w) == 1 or _mode() is not None:
-        return primitives.dot(*w, *x)
+    if w_data is None or x_data is None or (w_data is w and x_data is x):
+        return _plain_dot(w, x)
     node = _new(Value)
     _fill(node, sum(map(mul, w_data, x_data), -0.0), primitives.dot, (*w, *x), (*x_data, *w_data))
     return node
@@ -311,12 +316,15 @@ TWINS = [
     Twin(Value, "__apply__", classmethod(apply)),
     Twin(Primitive, "__call__", core="Operation.__call__"),
     Twin(value, "leaves_of", leaves_of, "leaves_of"),
-    Twin(functions, "dot_of_lists", dot_of_lists),
+    Twin(functions, "dot_of_lists", dot_of_lists, "dot_of_lists"),
+    Twin(functions, "sum_of_list", core="sum_of_list"),
     Twin(graph, "ordered", core="ordered"),
     Twin(graph, "leaves_below", core="leaves_below"),
     Twin(backprop, "add_gradients", add_gradients, "add_gradients"),
     Twin(backprop, "sound_order", sound_order if native.core is None else None),  # natively a grad is always a float
     Twin(backprop, "pass_from", core="pass_from"),
+    Twin(backprop, "zero_grads_of", core="zero_grads_of"),
+    Twin(backprop, "descend_by", core="descend_by"),
 ]
 _PLAIN = [vars(twin.owner).get(twin.name) for twin in TWINS]  # None for one that is inherited
 _missing = vars(Value).get("__getattr__")  # from Python 3.12 on: see hints.answer_for
@@ -372,13 +380,9 @@ def _hand_in() -> None:
         refuse_label=refuse_label,
         missing=_missing,
         put=modes.new_leaves.put,
-        leaves_of=plain["leaves_of"],
-        ordered=plain["ordered"],
-        leaves_below=plain["leaves_below"],
-        add_gradients=plain["add_gradients"],
-        pass_from=plain["pass_from"],
         acquire=one_pass_at_a_time.acquire,
         release=one_pass_at_a_time.release,
+        **{name: function for name, function in plain.items() if "." not in name},
     )
     for primitive in TABLE.values():
         native.core.enter(primitive)

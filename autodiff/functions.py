@@ -97,6 +97,11 @@ def sum(values: Iterable[Any], *more: Never) -> Any:
     >>> sum([1.0, 2.0, 3.0])
     6.0
     """
+    return sum_of_list(values, *more)
+
+
+def sum_of_list(values: Iterable[Any], *more: Never) -> Any:
+    """The same: what `sum` calls, so that a fast one can stand here."""
     numbers = _listed("sum", values, *more)
     return primitives.sum(*numbers) if numbers else 0.0
 
@@ -130,17 +135,15 @@ def dot(w: Iterable[Any], x: Iterable[Any]) -> Any:
     >>> dot([1.0, 2.0], [3.0, 4.0])
     11.0
     """
-    if type(w) is list and type(x) is list and w and len(w) == len(x):
-        return dot_of_lists(w, x)
+    return dot_of_lists(w, x)
+
+
+def dot_of_lists(w: Iterable[Any], x: Iterable[Any]) -> Any:
+    """The same: what `dot` calls, so that a fast one can stand here."""
     w, x = _listed("dot", w), _listed("dot", x)
     if len(w) != len(x):
         raise ValueError(f"dot takes two lists of one length, got {len(w)} and {len(x)} numbers")
     return primitives.dot(*w, *x) if w else 0.0
-
-
-def dot_of_lists(w: list[Any], x: list[Any]) -> Any:
-    """The dot of two lists of one length, which are not empty."""
-    return primitives.dot(*w, *x)
 
 
 def norm(values: Iterable[Any], *more: Never) -> Any:

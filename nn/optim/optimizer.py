@@ -23,6 +23,7 @@ from operator import is_
 from typing import Any, NamedTuple
 
 from autodiff import Value
+from autodiff.backprop import zero_grads
 from nn.optim.arrays import GroupOnArrays, check_arrays, flat
 from nn.optim.options import above_0, checked
 from nn.optim.state import matched
@@ -164,8 +165,7 @@ class Optimizer(ABC):
         >>> x.grad
         0.0
         """
-        for parameter in self.parameters:
-            parameter.grad = 0.0
+        zero_grads(self.parameters)
 
     def step(self) -> None:
         """Change every parameter's data by one step against its grad; None, assigned to a grad, is 0.0.

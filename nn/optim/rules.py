@@ -14,6 +14,7 @@ from typing import Any
 
 import autodiff
 from autodiff import Value
+from autodiff.backprop import descend
 from nn.optim.optimizer import Optimizer, Parameters, Plan
 
 
@@ -90,11 +91,19 @@ class SGD(Optimizer):
         rule = nesterov if options["nesterov"] else heavy_ball
         return Plan(rule, (down, momentum, share), {"momentum_buffer": 0.0}, decay)
 
-    def _moved(self, plan: Plan, parameters: list[Value], columns: list[list[float]]) -> list[list[float]]:
-        if plan.rule is descent:  # written out: a call for each parameter would make the step take 1.5 times as long
-            (down,) = plan.numbers
-            return [[x.data + down * x.grad for x in parameters]]
-        return super()._moved(plan, parameters, columns)
+    def step(self) -> None:
+        plans = self._plans()
+        if any(plan.rule is not descent for plan in plans):
+            super().step()
+            return
+        values: list[Value] = []  # all at once: a call of the rule for each would take 20 times as long
+        rates: list[float] = []
+        for group, plan in zip(self.param_groups, plans, strict=True):
+            values += group["params"]
+            rates += [-plan.numbers[0]] * len(group["params"])
+        descend(values, rates)
+        for state in self._states:
+            state["step"] += 1
 
 
 def rmsprop(numbers: Any, x: Any, slope: Any, square: Any, *velocity: Any) -> tuple[Any, ...]:

@@ -126,7 +126,8 @@ typedef struct {
     int operation_count;
     /* The hooks: the plain functions, None before they are bound. */
     PyObject *now, *operate, *compare, *apply, *local_gradients, *assign, *refuse_label, *missing, *put,
-        *leaves_of, *ordered, *leaves_below, *add_gradients, *pass_from;
+        *leaves_of, *dot_of_lists, *sum_of_list, *zero_grads_of, *descend_by, *ordered, *leaves_below, *add_gradients,
+        *pass_from;
     PyObject *acquire, *release; /* of the lock that a pass over a graph takes */
 } Core;
 
@@ -238,7 +239,7 @@ PyObject *enter(PyObject *module, PyObject *primitive);
 PyObject *operation_vectorcall(PyObject *callable, PyObject *const *args, size_t nargsf, PyObject *names);
 extern const Kernel kernels[]; /* the last has no name */
 
-/* the functions of the module, by file; those that change nothing where anything is out of the ordinary say so by None */
+/* the functions of the module, by file */
 extern PyMethodDef leaf_functions[], list_functions[], backward_functions[];
 
 #endif

@@ -83,6 +83,10 @@ static const struct {
     {"pass_from", &core.pass_from, is_callable},
     {"acquire", &core.acquire, is_callable},
     {"release", &core.release, is_callable},
+    {"dot_of_lists", &core.dot_of_lists, is_callable},
+    {"sum_of_list", &core.sum_of_list, is_callable},
+    {"zero_grads_of", &core.zero_grads_of, is_callable},
+    {"descend_by", &core.descend_by, is_callable},
 };
 
 #define BINDINGS ((Py_ssize_t)(sizeof bindings / sizeof *bindings))

@@ -5,6 +5,7 @@ from typing import Any
 
 import autodiff
 from autodiff import Value
+from autodiff.backprop import zero_grads
 from nn.training.batches.data import Data
 from nn.training.batches.task import Task, number_of
 from nn.training.batches.totals import Totals
@@ -22,8 +23,8 @@ class EagerBatches:
 
         task, figures = self.task, numpy.zeros(1 + len(self.task.metrics))
         task.write(numbers)
-        for parameter in task.parameters if self.learns else ():
-            parameter.grad = 0.0
+        if self.learns:
+            zero_grads(task.parameters)
         for i in indices.tolist():
             try:
                 figures += self._row(i)

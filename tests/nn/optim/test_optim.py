@@ -459,8 +459,8 @@ def test_a_step_changes_all_or_nothing(make: Any, options: dict[str, Any], bad: 
     before, state = run.data, run.optimizer.state_dict()
     for x in run.values:
         x.grad = 1.0
-    run.values[-1].grad = bad
     with pytest.raises(TypeError, match=r"was given a \w+ as \.grad"):
+        run.values[-1].grad = bad  # the native core refuses it here
         run.optimizer.step()
     assert run.data == before
     assert run.optimizer.state_dict() == state
@@ -558,7 +558,9 @@ def test_the_descent_that_is_written_out_is_its_rule_to_the_bit(pairs: list[tupl
     sgd = SGD(values, lr=lr)
     plan = sgd._plan(sgd.param_groups[0], 1)
     assert plan.rule is descent
-    assert repr(sgd._moved(plan, values, [])) == repr(Optimizer._moved(sgd, plan, values, []))
+    [moved] = sgd._moved(plan, values, [])
+    sgd.step()
+    assert repr([x.data for x in values]) == repr(moved)
 
 
 @given(grads=st.lists(st.floats(-10, 10), min_size=1, max_size=8))
