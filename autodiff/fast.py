@@ -315,7 +315,7 @@ TWINS = [
     Twin(Value, "__bool__", core="Node.__bool__"),
     Twin(Value, "__apply__", classmethod(apply)),
     Twin(Primitive, "__call__", core="Operation.__call__"),
-    Twin(value, "leaves_of", leaves_of, "leaves_of"),
+    Twin(value, "leaves_of", leaves_of if native.core is None else None),
     Twin(functions, "dot_of_lists", dot_of_lists, "dot_of_lists"),
     Twin(functions, "sum_of_list", core="sum_of_list"),
     Twin(graph, "ordered", core="ordered"),

@@ -6,7 +6,7 @@
 
      node.c        nodes: how they are laid out in memory, made and freed
      attributes.c  nodes: what Python reads and assigns
-     leaves.c      Value(...), and lists of leaves
+     leaves.c      Value(...), and results that are not recorded
      arithmetic.c  operators and comparisons
      operation.c   primitives: their type, and the table
      primitive.c   primitives: the call on Values and numbers
@@ -121,12 +121,11 @@ typedef struct {
     PyTypeObject *primitive;        /* Primitive, while its calls come here */
     PyObject *mode, *logs;          /* context variables */
     PyObject *nothing, *forgotten;  /* NOTHING, () with a meaning of its own */
-    PyObject *empty, *str_data, *str_grad;
+    PyObject *empty, *str_data, *str_grad, *type_call;
     PyObject *operations[OTHER_OP]; /* by number */
     int operation_count;
     /* The hooks: the plain functions, None before they are bound. */
-    PyObject *now, *operate, *compare, *apply, *local_gradients, *assign, *refuse_label, *missing, *put,
-        *leaves_of, *dot_of_lists, *sum_of_list, *zero_grads_of, *descend_by, *ordered, *leaves_below, *add_gradients,
+    PyObject *now, *operate, *compare, *apply, *local_gradients, *assign, *refuse_label, *missing, *put, *dot_of_lists, *sum_of_list, *zero_grads_of, *descend_by, *ordered, *leaves_below, *add_gradients,
         *pass_from;
     PyObject *acquire, *release; /* of the lock that a pass over a graph takes */
 } Core;
@@ -215,7 +214,7 @@ PyObject *node_getattro(PyObject *self, PyObject *name);
 int node_setattro(PyObject *self, PyObject *name, PyObject *given);
 
 /* leaves.c */
-PyObject *tuple_of(PyObject *const *items, Py_ssize_t count);
+PyObject *call_as_method(PyObject *function, PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names);
 PyObject *result_leaf(double data); /* what an operation that is not recorded makes */
 PyObject *node_new(PyTypeObject *kind, PyObject *args, PyObject *kwargs);
 int node_init(PyObject *self, PyObject *args, PyObject *kwargs);
@@ -240,6 +239,6 @@ PyObject *operation_vectorcall(PyObject *callable, PyObject *const *args, size_t
 extern const Kernel kernels[]; /* the last has no name */
 
 /* the functions of the module, by file */
-extern PyMethodDef leaf_functions[], list_functions[], backward_functions[];
+extern PyMethodDef list_functions[], backward_functions[];
 
 #endif

@@ -76,7 +76,6 @@ static const struct {
     {"refuse_label", &core.refuse_label, is_callable},
     {"missing", &core.missing, is_callable},
     {"put", &core.put, is_callable},
-    {"leaves_of", &core.leaves_of, is_callable},
     {"ordered", &core.ordered, is_callable},
     {"leaves_below", &core.leaves_below, is_callable},
     {"add_gradients", &core.add_gradients, is_callable},
@@ -119,7 +118,7 @@ static PyObject *bind(PyObject *module, PyObject *args, PyObject *kwargs)
         *place = Py_NewRef(PyDict_GetItemString(kwargs, bindings[i].name));
     }
     core.value->tp_dealloc = node_dealloc; /* past Python's own, which has slots and a __dict__ in mind */
-    if (PyModule_AddFunctions(module, leaf_functions) < 0 || PyModule_AddFunctions(module, list_functions) < 0 ||
+    if (PyModule_AddFunctions(module, list_functions) < 0 ||
         PyModule_AddFunctions(module, backward_functions) < 0)
         return NULL;
     Py_RETURN_NONE;
@@ -175,11 +174,12 @@ static int prepare(void)
     core.nothing = PyFloat_FromDouble(0.0);
     core.empty = PyTuple_New(0);
     core.forgotten = PyTuple_New(0);
+    core.type_call = PyObject_GetAttrString((PyObject *)&PyType_Type, "__call__");
     core.str_data = PyUnicode_InternFromString("data");
     core.str_grad = PyUnicode_InternFromString("grad");
     core.operation = (PyTypeObject *)PyType_FromSpec(&operation_spec);
     if (core.nothing == NULL || core.empty == NULL || core.forgotten == NULL || core.str_data == NULL ||
-        core.str_grad == NULL || core.operation == NULL)
+        core.str_grad == NULL || core.type_call == NULL || core.operation == NULL)
         return -1;
     core.node = type_of_nodes();
     return core.node == NULL ? -1 : 0;

@@ -161,6 +161,14 @@ static int read_slopes(Operation *self, PyObject *const *given, Record record)
     return found > 0 && self->scales != Py_False && is_subtle(record) ? 0 : found;
 }
 
+static PyObject *tuple_of(PyObject *const *items, Py_ssize_t count)
+{
+    PyObject *tuple = PyTuple_New(count);
+    for (Py_ssize_t i = 0; tuple != NULL && i < count; i++)
+        PyTuple_SET_ITEM(tuple, i, Py_NewRef(items[i]));
+    return tuple;
+}
+
 /* The plain way: whatever local gradients the table gives. */
 static int read_plainly(Operation *self, PyObject *given, Node *x)
 {
@@ -235,14 +243,6 @@ static PyObject *by_rules(Operation *self, PyObject *const *args, Py_ssize_t cou
 
 /* --- the call --- */
 
-static PyObject *plainly(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names)
-{
-    PyObject *method = PyMethod_New(core.apply, self);
-    PyObject *result = method == NULL ? NULL : PyObject_Vectorcall(method, args, count, names);
-    Py_XDECREF(method);
-    return result;
-}
-
 /* The call with floats in the place of ints and bools. */
 static PyObject *with_floats(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
@@ -281,7 +281,7 @@ PyObject *operation_vectorcall(PyObject *callable, PyObject *const *args, size_t
     if (how < 0)
         return NULL;
     if (how == SPECIAL)
-        return plainly(callable, args, count, names);
+        return call_as_method(core.apply, callable, args, count, names);
     if (has_kernel(self, count))
         return by_kernel(self, args, count, how);
     if (Py_EnterRecursiveCall(" in a primitive"))
