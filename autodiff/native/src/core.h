@@ -115,6 +115,14 @@ typedef struct { /* the base class of Primitive */
 
 /* --- what the core knows of the package --- */
 
+/* The hooks: plain functions, by the names that `bind` takes; acquire and release are of the lock of a pass. */
+#define HOOKS(HOOK)                                                                                                    \
+    HOOK(now) HOOK(operate) HOOK(compare) HOOK(apply) HOOK(local_gradients) HOOK(assign) HOOK(refuse_label)            \
+    HOOK(missing) HOOK(put) HOOK(dot_of_lists) HOOK(sum_of_list) HOOK(zero_grads_of) HOOK(descend_by) HOOK(ordered)    \
+    HOOK(leaves_below) HOOK(add_gradients) HOOK(pass_from) HOOK(acquire) HOOK(release)
+
+#define DECLARED(name) PyObject *name;
+
 typedef struct {
     PyTypeObject *node, *operation; /* our types */
     PyTypeObject *value, *sourced;  /* Value and SourcedValue */
@@ -124,10 +132,7 @@ typedef struct {
     PyObject *empty, *str_data, *str_grad, *type_call;
     PyObject *operations[OTHER_OP]; /* by number */
     int operation_count;
-    /* The hooks: the plain functions, None before they are bound. */
-    PyObject *now, *operate, *compare, *apply, *local_gradients, *assign, *refuse_label, *missing, *put, *dot_of_lists, *sum_of_list, *zero_grads_of, *descend_by, *ordered, *leaves_below, *add_gradients,
-        *pass_from;
-    PyObject *acquire, *release; /* of the lock that a pass over a graph takes */
+    HOOKS(DECLARED) /* None before they are bound */
 } Core;
 
 extern Core core;

@@ -56,6 +56,8 @@ static int is_kind_of_node(PyObject *given)
     return PyType_Check(given) && PyType_IsSubtype((PyTypeObject *)given, core.node);
 }
 
+#define BOUND(name) {#name, &core.name, is_callable},
+
 static const struct {
     const char *name;
     void *place; /* of a PyObject * in core */
@@ -67,25 +69,7 @@ static const struct {
     {"logs", &core.logs, is_variable},
     {"nothing", &core.nothing, is_a_float},
     {"forgotten", &core.forgotten, is_a_tuple},
-    {"now", &core.now, is_callable},
-    {"operate", &core.operate, is_callable},
-    {"compare", &core.compare, is_callable},
-    {"apply", &core.apply, is_callable},
-    {"local_gradients", &core.local_gradients, is_callable},
-    {"assign", &core.assign, is_callable},
-    {"refuse_label", &core.refuse_label, is_callable},
-    {"missing", &core.missing, is_callable},
-    {"put", &core.put, is_callable},
-    {"ordered", &core.ordered, is_callable},
-    {"leaves_below", &core.leaves_below, is_callable},
-    {"add_gradients", &core.add_gradients, is_callable},
-    {"pass_from", &core.pass_from, is_callable},
-    {"acquire", &core.acquire, is_callable},
-    {"release", &core.release, is_callable},
-    {"dot_of_lists", &core.dot_of_lists, is_callable},
-    {"sum_of_list", &core.sum_of_list, is_callable},
-    {"zero_grads_of", &core.zero_grads_of, is_callable},
-    {"descend_by", &core.descend_by, is_callable},
+    HOOKS(BOUND)
 };
 
 #define BINDINGS ((Py_ssize_t)(sizeof bindings / sizeof *bindings))
@@ -118,8 +102,7 @@ static PyObject *bind(PyObject *module, PyObject *args, PyObject *kwargs)
         *place = Py_NewRef(PyDict_GetItemString(kwargs, bindings[i].name));
     }
     core.value->tp_dealloc = node_dealloc; /* past Python's own, which has slots and a __dict__ in mind */
-    if (PyModule_AddFunctions(module, list_functions) < 0 ||
-        PyModule_AddFunctions(module, backward_functions) < 0)
+    if (PyModule_AddFunctions(module, list_functions) < 0 || PyModule_AddFunctions(module, backward_functions) < 0)
         return NULL;
     Py_RETURN_NONE;
 }
