@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import autodiff as ad
 import nn
-from autodiff import Value
+from autodiff import Value, native
 from autodiff.graph import topological_order
 
 EACH = pytest.mark.parametrize("segment", [ad.preaccumulate, ad.checkpoint], ids=["preaccumulate", "checkpoint"])
@@ -420,9 +420,12 @@ def test_memory_of_a_checkpointed_chain_grows_like_the_square_root() -> None:
         return most
 
     peak(100, ad.checkpoint)  # what is loaded at the first call is not counted
-    assert peak(3600, ad.checkpoint) < 3.0 * peak(900, ad.checkpoint)
-    assert peak(3600, lambda f: f) > 3.5 * peak(900, lambda f: f)
-    assert peak(3600, ad.checkpoint) < 0.1 * peak(3600, lambda f: f)
+    steps = 900 if native.core is None else 4900  # the core's nodes take half the memory, a checkpoint what it did
+    most = peak(4 * steps, ad.checkpoint)
+    without = peak(4 * steps, lambda f: f)
+    assert most < 3.0 * peak(steps, ad.checkpoint)
+    assert without > 3.5 * peak(steps, lambda f: f)
+    assert most < 0.1 * without
 
 
 @EACH
