@@ -26,7 +26,7 @@ from autodiff.graph import FORGOTTEN, leaves, topological_order
 from autodiff.hints import refused_label
 from autodiff.native import Node
 from autodiff.number import assigned, compared, with_numbers
-from autodiff.primitives import TABLE, Primitive
+from autodiff.primitives import KNOWN, Primitive
 from autodiff.primitives.on_floats import local_gradients_at
 from autodiff.value import SourcedValue, Value, operate, result_leaf
 
@@ -384,7 +384,7 @@ def _hand_in() -> None:
         release=one_pass_at_a_time.release,
         **{name: function for name, function in plain.items() if "." not in name},
     )
-    for primitive in TABLE.values():
+    for primitive in KNOWN.values():
         native.core.enter(primitive)
 
 

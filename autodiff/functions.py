@@ -76,7 +76,9 @@ _BY_PLACE = {"dot", "softmax", "log_softmax"}  # where it matters which number s
 
 
 def _listed(name: str, values: Iterable[Any], *more: Any, at_least: int = 0) -> list[Any]:
-    """The numbers as a list. Raises for anything but one list of numbers that is long enough."""
+    """The numbers as a list, to read. Raises for anything but one list of numbers that is long enough."""
+    if type(values) is list and not more and len(values) >= at_least:  # a third of the time
+        return values
     if more:
         or_else = f", or {_OF_TWO[name]}" if name in _OF_TWO and len(more) == 1 else ""
         raise TypeError(f"{name} takes a list of numbers, got {1 + len(more)} arguments; write {name}([x, y]){or_else}")
@@ -210,7 +212,7 @@ def log_softmax(values: Iterable[Any], *more: Never) -> list[Any]:
 
 
 def _normalised(primitive: Primitive, values: Iterable[Any], *more: Any) -> list[Any]:
-    numbers = _listed(primitive.name, values, *more)
+    numbers = tuple(_listed(primitive.name, values, *more))
     if not numbers:
         return []
     total = primitives.logsumexp(*numbers)
