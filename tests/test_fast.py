@@ -4,7 +4,7 @@ import math
 import operator
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from decimal import Decimal
 from fractions import Fraction
 from math import inf, nan
@@ -16,12 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import autodiff as ad
-from autodiff import Value, backprop, fast, floats, functions, native, primitives, value
+from autodiff import Value, backprop, fast, floats, native, primitives, value
 from autodiff.chain import NOTHING
-from autodiff.graph import FORGOTTEN, leaves, topological_order
-from autodiff.primitives import TABLE, Primitive
+from autodiff.graph import FORGOTTEN, topological_order
 from autodiff.testing import programs
-from tests.test_chain import Dot, Node, bits, graphs
+from tests.test_chain import Dot, Node, graphs
 
 
 @contextmanager
@@ -113,48 +112,6 @@ def test_the_hot_operations_do_not_go_through_the_table(monkeypatch: pytest.Monk
             operate()
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("name", OPERATORS)
-@given(left=NUMBERS, right=NUMBERS | st.sampled_from(OTHERS), data=st.data())
-def test_a_fast_method_is_the_plain_one(name: str, mode: str, left: float, right: Any, data: st.DataObject) -> None:
-    x = data.draw(st.sampled_from([Value(left), Labelled(left, "x")]))
-    if data.draw(st.booleans()):
-        odd = data.draw(st.sampled_from([7, True, "seven", None, Fraction(1, 2), np.float64(0.5), Double(0.25)]))
-        with suppress(TypeError):  # the native core refuses it at once, else the next use does
-            x.data = odd
-    others = [right, x]
-    if type(right) is float:
-        others += [Value(right), Labelled(right)]
-    other = data.draw(st.sampled_from(others))
-    arguments = () if name in UNARY else (other,)
-
-    def call() -> Any:
-        with MODES[mode]():
-            return getattr(x, name)(*arguments)
-
-    quick = told(call)
-    with unbound():
-        assert told(call) == quick
-
-
-@pytest.mark.parametrize("mode", MODES)
-@given(st.sampled_from([*TABLE.values()]), st.data())
-def test_what_is_recorded_through_the_table_fast_is_recorded_alike(
-    mode: str, primitive: Primitive, data: st.DataObject
-) -> None:
-    kinds = NUMBERS.map(Value) | NUMBERS | NUMBERS.map(Labelled) | st.sampled_from(OTHERS[:-3])
-    arity = primitive.arity or 2 * data.draw(st.integers(1, 3))
-    operands = (Value(data.draw(NUMBERS)), *data.draw(st.lists(kinds, min_size=arity - 1, max_size=arity - 1)))
-
-    def call() -> Any:
-        with MODES[mode]():
-            return Value.__apply__(primitive, operands)
-
-    quick = told(call)
-    with unbound():
-        assert told(call) == quick
-
-
 @pytest.mark.parametrize("name", OPERATORS)
 def test_a_fast_method_leaves_a_trace_to_itself(name: str) -> None:
     def f(x: Value, y: Value) -> Any:
@@ -203,34 +160,6 @@ def test_what_a_constant_zero_of_a_dot_keeps_away_stays_away_whatever_lies_behin
         assert leaf.grad == 0.0
 
 
-@given(programs(max_steps=12), st.data())
-def test_the_pass_over_a_program_is_the_chain_rule_to_the_bit(program: Any, data: st.DataObject) -> None:
-    n = len(program.leaves)
-    inputs = [Value(x) for x in data.draw(st.lists(st.sampled_from(FLOATS), min_size=n, max_size=n))]
-    root = program(*inputs)
-    order = topological_order(root)
-    assigned = data.draw(st.dictionaries(st.sampled_from(order), st.sampled_from(FLOATS), max_size=2)) if order else {}
-    for node, slope in assigned.items():
-        node.local_gradients = tuple([slope] * len(node.operands))
-    assert_passes_agree([*leaves(root), *order], order, {root: data.draw(st.sampled_from([1.0, 0.0, inf]))})
-
-
-@given(programs(max_steps=12), st.data())
-def test_programs_are_the_same_without_the_fast_ones(program: Any, data: st.DataObject) -> None:
-    n = len(program.leaves)
-    point = data.draw(st.lists(st.sampled_from(FLOATS), min_size=n, max_size=n))
-
-    def run() -> str:
-        inputs = [Value(x) for x in point]
-        root = program(*inputs)
-        root.backward()
-        return repr((root.data, [node.local_gradients for node in topological_order(root)], [x.grad for x in inputs]))
-
-    quick = run()
-    with unbound():
-        assert run() == quick
-
-
 @given(programs(max_steps=6), st.data())
 def test_orders_are_the_same_and_grads_are_mended(program: Any, data: st.DataObject) -> None:
     inputs = [Value(1.5) for _ in program.leaves]
@@ -263,34 +192,6 @@ def test_grads_are_mended_while_no_other_thread_makes_a_pass(ones: Callable[[], 
             assert x.grad is None or native.core is not None
         thread.join()
     assert x.grad == 3.0
-
-
-LISTS = st.lists(NUMBERS, min_size=1, max_size=4)
-
-
-@pytest.mark.parametrize("mode", MODES)
-@given(LISTS, st.data())
-def test_the_dot_of_lists_is_the_entry_of_the_table(mode: str, numbers: list[float], data: st.DataObject) -> None:
-    others = data.draw(st.lists(NUMBERS | st.sampled_from([1, True, Double(0.5)]), min_size=len(numbers), max_size=4))
-    w, x = [Value(number) for number in numbers], others[: len(numbers)]
-    if data.draw(st.booleans()):
-        x = [Value(number) for number in x]
-    for left, right in ((w, x), (x, w), (numbers, numbers)):
-
-        def call(left: list[Any] = left, right: list[Any] = right) -> Any:
-            try:
-                with MODES[mode]():
-                    made = functions.dot_of_lists(left, right)
-            except FloatingPointError as error:
-                return str(error).partition("\n  at ")[0]
-            if not isinstance(made, Value):
-                return bits([made])
-            # Which of its zeros are constants is not told before it is asked for.
-            return made.data, made.operands, made.op, bits([x + 0.0 for x in made.local_gradients])
-
-        quick = call()
-        with unbound():
-            assert repr(call()) == repr(quick)
 
 
 @pytest.mark.parametrize("mode", MODES)
