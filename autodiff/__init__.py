@@ -25,7 +25,7 @@ What there is, by use; help() of each shows an example:
 - Arrays of Values on which numpy's functions are these: `array`.
 - Speed: `compile`, which runs a function of Values as fast as numerical code written by hand.
 - Memory: `checkpoint`, `preaccumulate`. How graphs are recorded: `no_grad`, `detect_anomaly`, `record_source`.
-- Steps of your own, on lists of Values: `zero_grads` and `descend` of `autodiff.backprop`.
+- Numbers of many Values at once, in `autodiff.backprop`: `get_data` `get_grads` `set_data` `set_grads` `descend`.
 - A function of your own as one operation: `primitive`, which returns a `Primitive`, smooth on its `Domain`.
 """
 

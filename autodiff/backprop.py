@@ -3,12 +3,13 @@
 Passes of several threads take turns. Inside `detect_anomaly()` a pass is made aside first, so that nothing has changed
 when it meets a number that is not finite. `fast.py` has `add_gradients` and `sound_order` once more, written out.
 
-What optimisers do with the leaves is here as well, for whole lists: `zero_grads` and `descend`.
+What optimisers do with leaves is here as well, for whole lists: they are read, assigned, and descend.
 """
 
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
+from operator import attrgetter
 from typing import Any
 
 from autodiff import floats, modes
@@ -17,7 +18,7 @@ from autodiff.graph import leaves, topological_order
 from autodiff.number import as_given, data_of
 from autodiff.system.forks import waited_for
 
-__all__ = ["descend", "zero_grads"]  # public; the rest is the engine's own
+__all__ = ["descend", "get_data", "get_grads", "set_data", "set_grads"]  # public; the rest is the engine's own
 
 # One backward pass at a time: `leaf.grad += ...` reads, adds and writes, and two threads could both read first.
 one_pass_at_a_time = waited_for(threading.RLock())
@@ -127,27 +128,67 @@ def mend_grads(values: Iterable[Any]) -> None:
             x.grad = grad
 
 
-# --- lists of leaves, as optimisers have them ---
+# --- lists of Values, as optimisers have them ---
 
 
-def zero_grads(values: Iterable[Any]) -> None:
-    """Set the grad of each Value to 0.0.
+def get_data(values: Iterable[Any]) -> list[float]:
+    """The data of each Value.
+
+    Raises TypeError, naming a Value, if what was assigned to it is not a number.
+
+    >>> from autodiff import Value
+    >>> get_data([Value(3.0), Value(4.0)])
+    [3.0, 4.0]
+    """
+    return numbers_of(_listed(values), "data")
+
+
+def get_grads(values: Iterable[Any]) -> list[float]:
+    """The grad of each Value; 0.0 for None. Raises TypeError as `get_data`.
+
+    >>> from autodiff import Value
+    >>> x, y = Value(3.0), Value(4.0)
+    >>> (x * y).backward()
+    >>> get_grads([x, y])
+    [4.0, 3.0]
+    """
+    return numbers_of(_listed(values), "grad")
+
+
+def set_data(values: Iterable[Any], numbers: float | Iterable[float]) -> None:
+    """Assign one number to the data of each Value, or a number to that of each.
+
+    Raises TypeError for what is not a number, ValueError for more or fewer numbers than Values, before anything has
+    changed.
+
+    >>> from autodiff import Value
+    >>> x, y = Value(3.0), Value(4.0)
+    >>> set_data([x, y], [1.0, 2.0])
+    >>> x.data, y.data
+    (1.0, 2.0)
+    """
+    values = _listed(values)
+    assign_numbers(values, "data", _for_each(values, numbers))
+
+
+def set_grads(values: Iterable[Any], numbers: float | Iterable[float]) -> None:
+    """Assign one number to the grad of each Value, or a number to that of each. Raises as `set_data`.
 
     >>> from autodiff import Value
     >>> x = Value(3.0)
     >>> (x * x).backward()
-    >>> zero_grads([x])
+    >>> set_grads([x], 0.0)
     >>> x.grad
     0.0
     """
-    zero_grads_of(_listed(values))
+    values = _listed(values)
+    assign_numbers(values, "grad", _for_each(values, numbers))
 
 
 def descend(values: Iterable[Any], rates: float | Iterable[float]) -> None:
     """Move each Value against its gradient, `x.data -= rate * x.grad`, at one rate or a rate for each.
 
-    Raises TypeError, naming a Value, if what was assigned to its data or grad is not a number, and ValueError for more
-    or fewer rates than Values, before anything has changed.
+    Raises TypeError and ValueError as `get_data` and `set_data`, before anything has changed.
 
     >>> from autodiff import Value
     >>> x, y = Value(3.0), Value(4.0)
@@ -157,28 +198,55 @@ def descend(values: Iterable[Any], rates: float | Iterable[float]) -> None:
     (1.5, 2.0)
     """
     values = _listed(values)
-    descend_by(values, _listed(rates) if isinstance(rates, Iterable) else [floats.as_float(rates)] * len(values))
+    descend_by(values, _for_each(values, rates))
 
 
 def _listed(things: Iterable[Any]) -> list[Any]:
     return things if isinstance(things, list) else list(things)
 
 
-def zero_grads_of(values: Sequence[Any]) -> None:
-    """The same, of a list."""
-    for x in values:
-        x.grad = 0.0
+def _for_each(values: list[Any], numbers: float | Iterable[float]) -> list[float]:
+    return _listed(numbers) if isinstance(numbers, Iterable) else [floats.as_float(numbers)] * len(values)
+
+
+def numbers_of(values: Sequence[Any], name: modes.Change) -> list[float]:
+    """The data of each Value, or the grad."""
+    numbers = list(map(attrgetter(name), values))
+    return numbers if _are_floats(numbers) else [(data_of if name == "data" else grad_of)(x) for x in values]
+
+
+def assign_numbers(values: Sequence[Any], name: modes.Change, numbers: Sequence[float]) -> None:
+    """Assign a number to the data of each Value, or to the grad."""
+    pairs = zip(values, _floats(numbers, len(values)), strict=True)
+    if name == "data":
+        for x, number in pairs:
+            x.data = number
+    else:
+        for x, number in pairs:
+            x.grad = number
 
 
 def descend_by(values: Sequence[Any], rates: Sequence[float]) -> None:
-    """The same, of a list, at a rate for each."""
+    """Move each Value against its gradient, at a rate for each."""
     try:
         moved = [x.data - rate * x.grad for x, rate in zip(values, rates, strict=True)]
         total = sum(moved, 0.0)
     except Exception:  # as above
         total = None
     if type(total) is not float:
-        pairs = zip(values, rates, strict=True)
-        moved = [data_of(x) - floats.as_float(rate) * grad_of(x) for x, rate in pairs]
+        rates = _floats(rates, len(values))
+        steps = zip(numbers_of(values, "data"), rates, numbers_of(values, "grad"), strict=True)
+        moved = [x - rate * slope for x, rate, slope in steps]
     for x, data in zip(values, moved, strict=True):
         x.data = data
+
+
+def _floats(numbers: Sequence[Any], count: int) -> Sequence[float]:
+    """The numbers as floats. Raises TypeError for what is not a number, ValueError if there are more or fewer."""
+    if len(numbers) != count:
+        raise ValueError(f"expected a number for each of {count} Values, got {len(numbers)}")
+    return numbers if _are_floats(numbers) else [floats.as_float(number) for number in numbers]
+
+
+def _are_floats(numbers: Sequence[Any]) -> bool:
+    return set(map(type, numbers)) <= {float}

@@ -323,7 +323,8 @@ TWINS = [
     Twin(backprop, "add_gradients", add_gradients, "add_gradients"),
     Twin(backprop, "sound_order", sound_order if native.core is None else None),  # natively a grad is always a float
     Twin(backprop, "pass_from", core="pass_from"),
-    Twin(backprop, "zero_grads_of", core="zero_grads_of"),
+    Twin(backprop, "numbers_of", core="numbers_of"),
+    Twin(backprop, "assign_numbers", core="assign_numbers"),
     Twin(backprop, "descend_by", core="descend_by"),
 ]
 _PLAIN = [vars(twin.owner).get(twin.name) for twin in TWINS]  # None for one that is inherited

@@ -25,7 +25,7 @@ from copy import copy
 from typing import TYPE_CHECKING, Any, Self
 
 from autodiff import Value
-from autodiff.backprop import zero_grads
+from autodiff.backprop import set_grads
 from nn.hints import ON_MODULES
 from nn.modules.contents import Place, buffers, dotted, fits, is_module, modules_of, numbers, refilled, walk
 
@@ -132,7 +132,7 @@ class Module:
         >>> [parameter.grad for parameter in neuron.parameters()]
         [0.0, 0.0, 0.0]
         """
-        zero_grads(_leaves(self))
+        set_grads(_leaves(self), 0.0)
 
     def state_dict(self) -> dict[str, float]:
         """The numbers of the parameters, then of the buffers, by name.

@@ -8,11 +8,11 @@
 """
 
 from collections.abc import Iterable
-from copy import copy
 from math import hypot, isfinite, sqrt
 from typing import Any, NamedTuple
 
 from autodiff import Value
+from autodiff.backprop import get_grads, set_grads
 from nn.optim.optimizer import Optimizer
 from nn.optim.options import above_0
 
@@ -39,15 +39,14 @@ class Clip(NamedTuple):
         Raises TypeError, before anything has changed, for a grad that was assigned no number.
         """
         values = list(parameters.parameters if isinstance(parameters, Optimizer) else parameters)
-        grads = [x.grad if type(x.grad) is float else copy(x).grad for x in values]
+        grads = get_grads(values)
         norm = hypot(*grads)
         factor, limit = self._factor(norm), self.limit
         if not self.by_norm:
             grads = [max(-limit, min(limit, grad)) if grad == grad else grad for grad in grads]
         elif factor < 1.0:
             grads = [factor * grad for grad in grads]
-        for x, grad in zip(values, grads, strict=True):
-            x.grad = grad
+        set_grads(values, grads)
         return norm
 
     def on_array(self, slopes: Any) -> float:

@@ -16,14 +16,13 @@ A rule is written once, as ordinary arithmetic, and run in two ways: `step` call
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from copy import copy
 from functools import cache
 from itertools import accumulate, pairwise, repeat
 from operator import is_
 from typing import Any, NamedTuple
 
 from autodiff import Value
-from autodiff.backprop import zero_grads
+from autodiff.backprop import get_data, get_grads, set_data, set_grads
 from nn.optim.arrays import GroupOnArrays, check_arrays, flat
 from nn.optim.options import above_0, checked
 from nn.optim.state import matched
@@ -37,13 +36,19 @@ class Plan(NamedTuple):
     """One step of one group: its rule, and the numbers that are the same for all parameters.
 
     The rule is called as `rule(numbers, x, slope, *state)`, and returns `(x, *state)` after the step. `columns` are
-    the names of the state, each with its value before the first step; `decay` adds `decay * x` to the slope.
+    the names of the state, each with its value before the first step. The slope is `sign * slope + decay * x`.
     """
 
     rule: Rule
     numbers: tuple[float, ...]
     columns: Mapping[str, float] = {}
     decay: float = 0.0
+    sign: float = 1.0  # -1.0 to climb
+
+    @property
+    def is_penalised(self) -> bool:
+        """Whether the slope is another than the gradient."""
+        return self.decay != 0.0 or self.sign < 0.0
 
 
 class Optimizer(ABC):
@@ -165,7 +170,7 @@ class Optimizer(ABC):
         >>> x.grad
         0.0
         """
-        zero_grads(self.parameters)
+        set_grads(self.parameters, 0.0)
 
     def step(self) -> None:
         """Change every parameter's data by one step against its grad; None, assigned to a grad, is 0.0.
@@ -181,17 +186,11 @@ class Optimizer(ABC):
         0.0
         """
         plans = self._plans()
-        try:
-            stepped = self._stepped(plans)
-        except Exception:  # something else was assigned, which may raise anything; copies hold floats, or raise
-            for parameter, held in zip(self.parameters, list(map(copy, self.parameters)), strict=True):
-                parameter.data, parameter.grad = held.data, held.grad
-            stepped = self._stepped(plans)
+        stepped = self._stepped(plans)
         for group, state, plan, (numbers, *columns) in zip(
             self.param_groups, self._states, plans, stepped, strict=True
         ):
-            for parameter, number in zip(group["params"], numbers, strict=True):
-                parameter.data = number
+            set_data(group["params"], numbers)
             state.update(zip(plan.columns, columns, strict=True), step=state["step"] + 1)
 
     def on_arrays(self, numbers: Any, slopes: Any) -> Callable[[], None]:
@@ -220,7 +219,7 @@ class Optimizer(ABC):
             if len(runs) < len(self.param_groups):
                 raise ValueError("a group of parameters has been added since; call on_arrays again")
             for run, state, plan in zip(runs, self._states, self._plans(), strict=True):
-                run.step(plan, state)
+                run.step(_penalised(plan), state)
 
         return step
 
@@ -283,28 +282,31 @@ class Optimizer(ABC):
             known if all(map(is_, group.values(), known.values())) else _checked(group)
             for group, known in zip(self.param_groups, self._checked, strict=True)
         ]
+        plans = [
+            self._plan(options, state["step"] + 1) for state, options in zip(self._states, self._checked, strict=True)
+        ]
         return [
-            _penalised(self._plan(options, state["step"] + 1), options.get("maximize", False))
-            for state, options in zip(self._states, self._checked, strict=True)
+            plan._replace(sign=-1.0) if options.get("maximize") else plan
+            for plan, options in zip(plans, self._checked, strict=True)
         ]
 
     def _stepped(self, plans: list[Plan]) -> list[list[list[float]]]:
-        """The numbers of each group's parameters after a step, then the columns of their state.
-
-        Raises TypeError, or anything, where data or grad was assigned no float.
-        """
+        """The numbers of each group's parameters after a step, then the columns of their state. Nothing changes yet."""
         stepped = [
             self._moved(plan, group["params"], _columns(state, plan, len(group["params"])))
             for group, state, plan in zip(self.param_groups, self._states, plans, strict=True)
         ]
         if any(type(sum(column, 0.0)) is not float for columns in stepped for column in columns):
-            raise TypeError("expected floats")
+            raise TypeError(f"a rule of {type(self).__name__} gave something else than floats for floats")
         return stepped
 
     def _moved(self, plan: Plan, parameters: list[Value], columns: list[list[float]]) -> list[list[float]]:
         """The numbers of these parameters after a step by the rule, then the columns of their state."""
-        slopes = [x.grad for x in parameters]
-        moved = list(map(plan.rule, repeat(plan.numbers), [x.data for x in parameters], slopes, *columns))
+        numbers, slopes = get_data(parameters), get_grads(parameters)
+        if plan.is_penalised:
+            sign, decay = plan.sign, plan.decay
+            slopes = [sign * slope + decay * x for x, slope in zip(numbers, slopes, strict=True)]
+        moved = list(map(plan.rule, repeat(plan.numbers), numbers, slopes, *columns))
         return [[row[i] for row in moved] for i in range(1 + len(columns))]
 
 
@@ -335,12 +337,11 @@ def _columns(state: State, plan: Plan, count: int) -> list[list[float]]:
     return [flat(state.get(name, [first] * count), count) for name, first in plan.columns.items()]
 
 
-def _penalised(plan: Plan, maximize: bool) -> Plan:
+def _penalised(plan: Plan) -> Plan:
     """The plan with weight decay and the direction in its rule, where they make a difference."""
-    if not plan.decay and not maximize:
+    if not plan.is_penalised:
         return plan
-    sign = -1.0 if maximize else 1.0
-    return plan._replace(rule=_on_penalised(plan.rule), numbers=(sign, plan.decay, *plan.numbers))
+    return plan._replace(rule=_on_penalised(plan.rule), numbers=(plan.sign, plan.decay, *plan.numbers))
 
 
 @cache

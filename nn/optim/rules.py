@@ -93,7 +93,7 @@ class SGD(Optimizer):
 
     def step(self) -> None:
         plans = self._plans()
-        if any(plan.rule is not descent for plan in plans):
+        if any(plan.rule is not descent or plan.is_penalised for plan in plans):
             super().step()
             return
         values: list[Value] = []  # all at once: a call of the rule for each would take 20 times as long

@@ -8,6 +8,7 @@ from typing import Any
 
 import autodiff
 from autodiff import Value
+from autodiff.backprop import set_grads
 from nn.modules.modes import in_mode
 from nn.training.batches.data import Data
 from nn.training.batches.divergence import diverged
@@ -63,8 +64,7 @@ class Descent:
     def _by_values(self) -> None:
         """Take the optimiser's own step, as a loop written by hand does."""
         self.task.write(self.numbers)
-        for parameter, slope in zip(self.task.parameters, self._slopes.tolist(), strict=True):
-            parameter.grad = slope
+        set_grads(self.task.parameters, self._slopes.tolist())
         self.optimizer.step()
         self.numbers[:] = self.task.numbers()
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import autodiff as ad
 from autodiff import Value, backprop, functions, native
-from autodiff.backprop import descend, zero_grads
+from autodiff.backprop import descend, get_data, get_grads, set_data, set_grads
 from autodiff.chain import NOTHING
 from tests.test_fast import MODES, NUMBERS, Double, Labelled, told, unbound
 
@@ -130,58 +130,88 @@ def test_lists_may_be_emptied_by_the_collector_at_any_time() -> None:
         assert all(y.data in (11.0, 3.0) for y in made if isinstance(y, Value))
 
 
-# --- steps of optimisers ---
+# --- data and grads ---
 
 
 @given(st.lists(st.tuples(NUMBERS, NUMBERS, NUMBERS), max_size=5), st.data())
-def test_a_descent_is_the_plain_one_to_the_bit(triples: list[tuple[float, float, float]], data: st.DataObject) -> None:
+def test_numbers_are_read_and_assigned_and_descend_to_the_bit(
+    triples: list[tuple[float, float, float]], data: st.DataObject
+) -> None:
     kinds = data.draw(st.lists(st.sampled_from([Value, sourced, Labelled]), min_size=5, max_size=5))
     mode = data.draw(st.sampled_from([nullcontext, ad.no_grad, ad.record_source]))
     rates: Any = data.draw(st.sampled_from([[rate for *_, rate in triples], 0.5, 2, Fraction(1, 2)]))
+    make = data.draw(st.sampled_from([list, tuple, iter, Given]))
 
     def run() -> str:
         values = [kind(x) for kind, (x, _, _) in zip(kinds, triples, strict=False)]
-        for value, (_, grad, _) in zip(values, triples, strict=True):
-            value.grad = grad
         with mode():
-            descend([*values, *values[:1]], [*rates, *rates[:1]] if isinstance(rates, list) else rates)
-            moved = [value.data for value in values]
-            zero_grads(tuple(values))
-        return repr((moved, [value.grad for value in values]))
+            set_grads(make(values), make([grad for _, grad, _ in triples]))
+            read = [get_data(make(values)), get_grads(make(values))]
+            descend(make(values), rates)
+            read.append(get_data(values))
+            set_data(make(values), rates)
+            set_grads(make(values), 0.0)
+        return repr((read, [(value.data, value.grad) for value in values]))
 
     quick = run()
     with unbound():
         assert run() == quick
 
 
+@pytest.mark.parametrize("ways", [nullcontext, unbound], ids=["core", "plain"])
+def test_one_that_stands_in_a_list_twice_descends_once(ways: Callable[[], Any]) -> None:
+    x = Value(1.0)
+    x.grad = 0.25
+    with ways():
+        descend([x, x], [1.0, 2.0])
+    assert x.data == 0.5
+
+
+@pytest.mark.parametrize("change", [set_data, set_grads, descend])
 @pytest.mark.parametrize(
-    ("values", "rates", "error"),
+    ("values", "numbers", "error"),
     [
-        ([Value(1.0), "x"], [0.1, 0.1], AttributeError),
         ([Value(1.0)], [0.1, 0.1], ValueError),
+        ([Value(1.0), Value(1.0)], [0.1], ValueError),
         ([Value(1.0)], [], ValueError),
-        ([Value(1.0), Value(2.0)], [0.1, "rate"], TypeError),
+        ([Value(1.0), Value(2.0)], [0.1, "number"], TypeError),
         ([Value(1.0), Value(2.0)], [0.1, None], TypeError),
-        ([Value(1.0)], "rate", (TypeError, ValueError)),
+        ([Value(1.0), Value(2.0)], [0.1, 10**400], OverflowError),
+        ([Value(1.0), Value(2.0)], [0.1, [0.1]], TypeError),
+        ([Value(1.0)], "n", TypeError),
         ([Value(1.0)], None, TypeError),
         (Value(1.0), 0.1, TypeError),
         (3.0, 0.1, TypeError),
     ],
 )
-def test_a_descent_that_is_refused_changes_nothing(values: Any, rates: Any, error: Any) -> None:
-    given = [x for x in values if isinstance(x, Value)] if isinstance(values, list) else []
-    before = [x.data for x in given]
+def test_what_cannot_be_assigned_changes_nothing(change: Any, values: Any, numbers: Any, error: Any) -> None:
+    given = values if isinstance(values, list) else []
     for x in given:
         x.grad = 1.0
-    for paths in (nullcontext, unbound):
-        with paths(), pytest.raises(error):
-            descend(values, rates)
-        assert [x.data for x in given] == before
+    before = [(x.data, x.grad) for x in given]
+    messages = set()
+    for ways in (nullcontext, unbound):
+        with ways(), pytest.raises(error) as raised:
+            change(values, numbers)
+        messages.add(str(raised.value))
+        assert [(x.data, x.grad) for x in given] == before
+    assert len(messages) == 1
 
 
-def test_a_trace_refuses_a_descent_and_cleared_grads_of_what_was_there_before() -> None:
+def test_what_is_not_a_value_has_no_numbers_and_descends_nowhere() -> None:
     x = Value(1.0)
-    for change in (lambda: descend([x], [0.5]), lambda: zero_grads([x])):
+    x.grad = 1.0
+    for ways in (nullcontext, unbound):
+        for call in (get_data, get_grads, lambda values: descend(values, 0.5)):
+            with ways(), pytest.raises(AttributeError):
+                call([x, "x"])
+        assert x.data == 1.0
+
+
+def test_a_trace_refuses_to_change_what_was_there_before() -> None:
+    x = Value(1.0)
+    changes = [lambda: descend([x], [0.5]), lambda: set_grads([x], 0.0), lambda: set_data([x], [2.0])]
+    for change in changes:
 
         def f(y: Value, change: Callable[[], None] = change) -> Value:
             change()
@@ -207,8 +237,12 @@ def test_references_are_given_back_whatever_comes_of_a_call() -> None:
         lambda: ad.sum([*w, odd]),
         lambda: ad.dot([1.0, 2.0], [x, None]),
         lambda: ad.dot(w, [1.0]),
-        lambda: zero_grads([x, odd]),
+        lambda: get_data([x, odd]),
+        lambda: [get_data([x]), get_grads((x, x))],
+        lambda: set_grads([x, odd], 0.0),
+        lambda: set_data([x], [2.0]),
         lambda: descend([x, odd], [0.0, 0.0]),
+        lambda: descend([x], [0.0]),
         lambda: descend([x], ["rate"]),  # type: ignore[list-item]
     ]
     for call in calls:
@@ -223,7 +257,8 @@ def test_the_functions_are_those_of_the_core() -> None:
     for owner, name in (
         (functions, "dot_of_lists"),
         (functions, "sum_of_list"),
-        (backprop, "zero_grads_of"),
+        (backprop, "numbers_of"),
+        (backprop, "assign_numbers"),
         (backprop, "descend_by"),
     ):
         assert getattr(owner, name) is getattr(native.core, name)

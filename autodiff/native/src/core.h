@@ -118,8 +118,8 @@ typedef struct { /* the base class of Primitive */
 /* The hooks: plain functions, by the names that `bind` takes; acquire and release are of the lock of a pass. */
 #define HOOKS(HOOK)                                                                                                    \
     HOOK(now) HOOK(operate) HOOK(compare) HOOK(apply) HOOK(local_gradients) HOOK(assign) HOOK(refuse_label)            \
-    HOOK(missing) HOOK(put) HOOK(dot_of_lists) HOOK(sum_of_list) HOOK(zero_grads_of) HOOK(descend_by) HOOK(ordered)    \
-    HOOK(leaves_below) HOOK(add_gradients) HOOK(pass_from) HOOK(acquire) HOOK(release)
+    HOOK(missing) HOOK(put) HOOK(dot_of_lists) HOOK(sum_of_list) HOOK(numbers_of) HOOK(assign_numbers)                 \
+    HOOK(descend_by) HOOK(ordered) HOOK(leaves_below) HOOK(add_gradients) HOOK(pass_from) HOOK(acquire) HOOK(release)
 
 #define DECLARED(name) PyObject *name;
 

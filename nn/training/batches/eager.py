@@ -5,7 +5,7 @@ from typing import Any
 
 import autodiff
 from autodiff import Value
-from autodiff.backprop import zero_grads
+from autodiff.backprop import get_grads, set_grads
 from nn.training.batches.data import Data
 from nn.training.batches.task import Task, number_of
 from nn.training.batches.totals import Totals
@@ -24,14 +24,14 @@ class EagerBatches:
         task, figures = self.task, numpy.zeros(1 + len(self.task.metrics))
         task.write(numbers)
         if self.learns:
-            zero_grads(task.parameters)
+            set_grads(task.parameters, 0.0)
         for i in indices.tolist():
             try:
                 figures += self._row(i)
             except Exception as error:
                 error.add_note(f"in row {i}")
                 raise
-        return Totals(figures, numpy.array([p.grad for p in task.parameters] if self.learns else []))
+        return Totals(figures, numpy.array(get_grads(task.parameters) if self.learns else []))
 
     def _row(self, i: int) -> list[float]:
         """The loss and the metrics of row i, and add the loss's gradient to those of the parameters."""

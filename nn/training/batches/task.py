@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from autodiff import Value
+from autodiff.backprop import get_data, set_data
 from nn.training.batches.randomness import Randomness
 
 
@@ -33,12 +34,11 @@ class Task:
         """The data of the parameters, as an array."""
         import numpy
 
-        return numpy.array([parameter.data for parameter in self.parameters], float)
+        return numpy.array(get_data(self.parameters), float)
 
     def write(self, numbers: Any) -> None:
         """Set the data of the parameters."""
-        for parameter, number in zip(self.parameters, numbers.tolist(), strict=True):
-            parameter.data = number
+        set_data(self.parameters, numbers.tolist())
 
     def judged(self, outputs: Any, target: Any) -> tuple[Any, list[Any]]:
         """The loss and the metrics of one row."""
