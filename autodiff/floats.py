@@ -268,7 +268,7 @@ def sum(*xs: float) -> float:
 
 def mean(*xs: float) -> float:
     """The arithmetic mean."""
-    return sum(*xs) / len(xs)
+    return builtins.sum(xs, -0.0) / len(xs)
 
 
 def dot(*wx: float) -> float:

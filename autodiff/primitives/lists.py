@@ -2,7 +2,7 @@
 
 import math
 import operator
-from collections.abc import Iterator
+from itertools import accumulate
 from math import inf
 from typing import Any
 
@@ -11,19 +11,16 @@ from autodiff.chain import NOTHING
 from autodiff.primitives import arithmetic, exponentials
 from autodiff.primitives.notation import Notation, command, joined, of_list
 from autodiff.primitives.primitive import REAL, Facts, Primitive, on
-from autodiff.primitives.rules import choose, gap, guarded, is_constant_zero, nan_or_nothing, over
+from autodiff.primitives.rules import choose, gap, guarded, is_constant_zero, nan_or_nothing
 
 
-def _prod_partials(out: Any, *xs: Any) -> Iterator[Any]:
-    """Yield the product of the others for each factor, exact where factors are 0: prefix times suffix."""
-    zeros = [i for i, x in enumerate(xs) if is_constant_zero(x, out)]
-    suffixes = [1.0]
-    for x in reversed(xs[1:]):
-        suffixes.append(suffixes[-1] * x)
-    prefix: Any = 1.0
-    for i, (x, suffix) in enumerate(zip(xs, reversed(suffixes), strict=True)):
-        yield NOTHING if zeros not in ([], [i]) else prefix * suffix
-        prefix = prefix * x
+def _prod_partials(out: Any, *xs: Any) -> list[Any]:
+    """The product of the others for each factor, exact where factors are 0: prefix times suffix."""
+    zeros = [] if type(out) is float else [i for i, x in enumerate(xs) if is_constant_zero(x, out)]
+    prefixes = accumulate(xs[:-1], operator.mul, initial=1.0)
+    suffixes = [*accumulate(xs[:0:-1], operator.mul, initial=1.0)][::-1]
+    around = enumerate(zip(prefixes, suffixes, strict=True))
+    return [NOTHING if zeros and zeros != [i] else prefix * suffix for i, (prefix, suffix) in around]
 
 
 def _logsumexp_partials(out: Any, *xs: Any) -> list[Any]:
@@ -37,6 +34,13 @@ def _logsumexp_partials(out: Any, *xs: Any) -> list[Any]:
     terms = [exponentials.exp(x - largest) for x in xs]
     total = guarded(sum(*terms))
     return [choose(is_empty, NOTHING, term / total) for term in terms]
+
+
+def _norm_partials(out: Any, *xs: Any) -> list[Any]:
+    """x / norm for each x; 0, in every order of derivative, at the zero vector."""
+    is_zero = out == 0.0
+    length = choose(is_zero, 1.0, out)
+    return [choose(is_zero, NOTHING, x / length) for x in xs]
 
 
 def _extreme_partials(out: Any, *xs: Any) -> list[Any]:
@@ -102,7 +106,7 @@ norm = Primitive(
     "norm",
     "√(x₁² + ... + xₙ²)",
     floats.hypot,
-    lambda out, *xs: [over(x, out) for x in xs],
+    _norm_partials,
     symbol="‖x‖",
     domain=on(REAL, kinks=math.hypot),
     facts=Facts(of_list=True),

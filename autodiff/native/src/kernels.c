@@ -24,11 +24,9 @@ static double taken(int is_beyond, int is_tied, double x, uint8_t *nothing)
 }
 
 static double squared(double x) { return x * x; }
-static double guarded(double x) { return x == 0.0 ? 1.0 : x; }
 static double larger(double x, double y) { return x >= y || x != x ? x : y; }
 static double smaller(double x, double y) { return x <= y || x != x ? x : y; }
 static double sign_of(double x) { return x > 0.0 ? 1.0 : x < 0.0 ? -1.0 : x == 0.0 ? 0.0 : x; }
-static double bell(double x) { return x * x > 900.0 ? exp(-30.0 * 30.0) : exp(-x * x); }
 
 static double sech(double x)
 {
@@ -49,54 +47,6 @@ static double gelu_slope(double x)
     double y = x * x > 1600.0 ? 40.0 : x;
     return 0.5 * erfc(-x * sqrt(0.5)) + y * exp(-0.5 * y * y) / sqrt(2.0 * Py_MATH_PI);
 }
-
-/* --- functions of one, two or three numbers: the value, the slopes --- */
-
-#define ROW(name, value, ...)                                                                                          \
-    static double name##_value(const double *at, Py_ssize_t count) { return value; }                                   \
-    static void name##_slopes(double out, const double *at, Py_ssize_t count, double *slopes, uint8_t *nothing)        \
-    {                                                                                                                  \
-        const double given[] = {__VA_ARGS__};                                                                          \
-        memcpy(slopes, given, sizeof given);                                                                           \
-    }
-#define x at[0]
-#define y at[1]
-#define z at[2]
-
-ROW(neg, -x, -1.0)
-ROW(abs, fabs(x), x == 0.0 ? none(nothing) : sign_of(x))
-ROW(sign, sign_of(x), none(nothing))
-ROW(square, x * x, 2.0 * x)
-ROW(reciprocal, 1.0 / x, -out * out)
-ROW(sqrt, sqrt(x), 0.5 / out)
-ROW(exp, exp(x), out)
-ROW(expm1, expm1(x), exp(x))
-ROW(log, logarithm(x), 1.0 / x)
-ROW(log1p, log1p(x), 1.0 / (1.0 + x))
-ROW(sin, sin(x), cos(x))
-ROW(cos, cos(x), -sin(x))
-ROW(tan, tan(x), 1.0 + out * out)
-ROW(sinh, sinh(x), cosh(x))
-ROW(cosh, cosh(x), sinh(x))
-ROW(tanh, tanh(x), squared(sech(x)))
-ROW(sigmoid, sigmoid(x), sigmoid_slope(x))
-ROW(softplus, larger(x, 0.0) + log1p(exp(-fabs(x))), sigmoid(x))
-ROW(relu, larger(x, 0.0), chosen(x > 0.0, x, nothing))
-ROW(silu, x * sigmoid(x), sigmoid(x) + x * sigmoid_slope(x))
-ROW(gelu, x * (0.5 * erfc(-x * sqrt(0.5))), gelu_slope(x))
-ROW(erf, erf(x), 2.0 / sqrt(Py_MATH_PI) * bell(x))
-
-ROW(maximum, larger(x, y), taken(x > y, x == y, x, nothing), taken(y > x, x == y, y, nothing + 1))
-ROW(minimum, smaller(x, y), taken(x < y, x == y, x, nothing), taken(y < x, x == y, y, nothing + 1))
-ROW(softmax, exp(x - y), out, -out)
-ROW(log_softmax, x - y, 1.0, -1.0)
-ROW(where, x != 0.0 ? y : z, none(nothing), x != 0.0 ? 1.0 : none(nothing + 1), x != 0.0 ? none(nothing + 2) : 1.0)
-ROW(clip, smaller(larger(x, y), z), chosen(x >= y && x <= z, x, nothing), chosen(x < y && y <= z, y, nothing + 1),
-    chosen(x > z || y > z, z, nothing + 2))
-
-#undef x
-#undef y
-#undef z
 
 /* --- functions of lists --- */
 
@@ -146,10 +96,54 @@ static void logsumexp_slopes(double out, const double *x, Py_ssize_t count, doub
         slopes[i] = exp(x[i] - most);
         add_to(&sum, slopes[i]);
     }
-    double total = guarded(total_of(&sum));
+    double total = total_of(&sum);
     for (Py_ssize_t i = 0; i < count; i++)
         slopes[i] = most == -Py_HUGE_VAL ? none(&nothing[i]) : slopes[i] / total;
 }
+
+/* --- functions of one, two or three numbers: the value, the slopes --- */
+
+#define ROW(name, value, ...)                                                                                          \
+    static double name##_value(const double *at, Py_ssize_t count) { return value; }                                   \
+    static void name##_slopes(double out, const double *at, Py_ssize_t count, double *slopes, uint8_t *nothing)        \
+    {                                                                                                                  \
+        const double given[] = {__VA_ARGS__};                                                                          \
+        memcpy(slopes, given, sizeof given);                                                                           \
+    }
+#define x at[0]
+#define y at[1]
+#define z at[2]
+
+ROW(neg, -x, -1.0)
+ROW(abs, fabs(x), x == 0.0 ? none(nothing) : sign_of(x))
+ROW(sign, sign_of(x), none(nothing))
+ROW(square, x * x, 2.0 * x)
+ROW(reciprocal, 1.0 / x, -out * out)
+ROW(sqrt, sqrt(x), 0.5 / out)
+ROW(exp, exp(x), out)
+ROW(expm1, expm1(x), exp(x))
+ROW(log, logarithm(x), 1.0 / x)
+ROW(log1p, log1p(x), 1.0 / (1.0 + x))
+ROW(sin, sin(x), cos(x))
+ROW(cos, cos(x), -sin(x))
+ROW(tan, tan(x), 1.0 + out * out)
+ROW(sinh, sinh(x), cosh(x))
+ROW(cosh, cosh(x), sinh(x))
+ROW(tanh, tanh(x), squared(sech(x)))
+ROW(sigmoid, sigmoid(x), sigmoid_slope(x))
+ROW(softplus, larger(x, 0.0) + log1p(exp(-fabs(x))), sigmoid(x))
+ROW(relu, larger(x, 0.0), chosen(x > 0.0, x, nothing))
+ROW(silu, x * sigmoid(x), sigmoid(x) + x * sigmoid_slope(x))
+ROW(gelu, x * (0.5 * erfc(-x * sqrt(0.5))), gelu_slope(x))
+ROW(erf, erf(x), 2.0 / sqrt(Py_MATH_PI) * exp(x * x > 900.0 ? -900.0 : -x * x))
+
+ROW(maximum, larger(x, y), taken(x > y, x == y, x, nothing), taken(y > x, x == y, y, nothing + 1))
+ROW(minimum, smaller(x, y), taken(x < y, x == y, x, nothing), taken(y < x, x == y, y, nothing + 1))
+ROW(softmax, exp(x - y), out, -out)
+ROW(log_softmax, x - y, 1.0, -1.0)
+ROW(where, x != 0.0 ? y : z, none(nothing), x != 0.0 ? 1.0 : none(nothing + 1), x != 0.0 ? none(nothing + 2) : 1.0)
+ROW(clip, smaller(larger(x, y), z), chosen(x >= y && x <= z, x, nothing), chosen(x < y && y <= z, y, nothing + 1),
+    chosen(x > z || y > z, z, nothing + 2))
 
 /* --- all of them, by name --- */
 
