@@ -312,7 +312,6 @@ class Twin(NamedTuple):
 
 TWINS = [
     *[Twin(Value, name, method, f"Node.{name}") for name, method in _methods().items()],
-    Twin(Value, "__bool__", core="Node.__bool__"),
     Twin(Value, "__apply__", classmethod(apply)),
     Twin(Primitive, "__call__", core="Operation.__call__"),
     Twin(value, "leaves_of", leaves_of if native.core is None else None),

@@ -176,7 +176,7 @@ def called(owner: Any, name: str, *arguments: Any) -> Call:
 
 
 def of_method(name: str) -> st.SearchStrategy[Call]:
-    arguments = st.just(()) if name in ("__neg__", "__bool__") else st.tuples(ANY)
+    arguments = st.just(()) if name == "__neg__" else st.tuples(ANY)
     return st.builds(
         lambda self, others: lambda nodes: getattr(_from(nodes, self), name)(*_from(nodes, others)), NODE, arguments
     )

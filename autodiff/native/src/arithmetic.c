@@ -184,14 +184,8 @@ PyObject *node_power(PyObject *left, PyObject *right, PyObject *modulus)
     return recorded(how, POW, &pair, data, slopes, (int[]){0, 0});
 }
 
-PyObject *node_negative(PyObject *operand)
-{
-    int how = is_value(operand) ? ambient() : SPECIAL;
-    if (how < 0 || how == SPECIAL)
-        return how < 0 ? NULL : PyObject_CallFunctionObjArgs(core.apply, core.operations[NEG], operand, NULL);
-    double data = -((Node *)operand)->data;
-    return how == UNRECORDED ? result_leaf(data) : unary_node(NEG, operand, data, -1.0, 0);
-}
+/* A kernel's, and the plain operator is the call of the primitive itself. */
+PyObject *node_negative(PyObject *operand) { return PyObject_Vectorcall(core.operations[NEG], &operand, 1, NULL); }
 
 /* --- comparisons --- */
 
@@ -223,20 +217,4 @@ PyObject *node_compare(PyObject *self, PyObject *other, int which)
     }
     static const char *const symbols[] = {"<", "<=", "==", "!=", ">", ">="}; /* by Py_LT, ... */
     return PyObject_CallFunction(core.compare, "sOO", symbols[which], self, other);
-}
-
-int node_bool(PyObject *self)
-{
-    if (is_value(self) && ambient() == PLAIN)
-        return ((Node *)self)->data != 0.0;
-    if (PyErr_Occurred())
-        return -1;
-    PyObject *zero = PyFloat_FromDouble(0.0);
-    int truth = -1;
-    PyObject *result = zero == NULL ? NULL : PyObject_RichCompare(self, zero, Py_NE);
-    if (result != NULL)
-        truth = PyObject_IsTrue(result);
-    Py_XDECREF(result);
-    Py_XDECREF(zero);
-    return truth;
 }

@@ -201,7 +201,6 @@ static inline double total_of(const Sum *sum)
 /* node.c. Those that make a node give a new Value, or NULL with an error. block_node takes the block over, and frees it
    on failure. */
 Node *new_node(double data);
-PyObject *unary_node(int op, PyObject *operand, double data, double slope, int nothing);
 PyObject *block_node(int op, Block *block, double data);
 Block *new_block(Py_ssize_t count); /* slopes and operands are still to be filled in; it owns its operands */
 void free_block(Block *block);
@@ -234,7 +233,6 @@ double logarithm(double x);
 PyObject *node_power(PyObject *left, PyObject *right, PyObject *modulus);
 PyObject *node_negative(PyObject *operand);
 PyObject *node_compare(PyObject *self, PyObject *other, int which);
-int node_bool(PyObject *self);
 int read_operand(PyObject **operand, double *number); /* 1: ordinary, 0: not, -1: an error; gives a new reference */
 
 /* operation.c, primitive.c, kernels.c */

@@ -24,7 +24,6 @@ static PyType_Slot node_slots[] = {
     {Py_nb_true_divide, node_divide},
     {Py_nb_power, node_power},
     {Py_nb_negative, node_negative},
-    {Py_nb_bool, node_bool},
     {0, NULL},
 };
 

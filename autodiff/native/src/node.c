@@ -170,20 +170,6 @@ int lay_out(Node *x, PyObject *op, PyObject *const *operands, Py_ssize_t count, 
 
 /* --- nodes of operations of the table --- */
 
-PyObject *unary_node(int op, PyObject *operand, double data, double slope, int nothing)
-{
-    Node *x = new_node(data);
-    if (x == NULL)
-        return NULL;
-    x->op = (uint16_t)op;
-    x->count = 1;
-    x->operands[0] = Py_NewRef(operand);
-    x->slopes[0] = slope;
-    x->nothing[0] = (uint8_t)nothing;
-    track_with(x, operand);
-    return (PyObject *)x;
-}
-
 /* It takes the block over. */
 PyObject *block_node(int op, Block *block, double data)
 {
