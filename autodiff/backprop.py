@@ -1,7 +1,7 @@
 """The backward pass in place: a reverse sweep that adds the gradients of leaves to their `.grad`.
 
 Passes of several threads take turns. Inside `detect_anomaly()` a pass is made aside first, so that nothing has changed
-when it meets a number that is not finite. `fast.py` has `add_gradients` and `sound_order` once more, written out.
+when it meets a number that is not finite. Without a core `fast.py` binds the quick ones at the end of this file.
 
 What optimisers do with leaves is here as well, for whole lists: they are read, assigned, and descend.
 """
@@ -12,9 +12,9 @@ from math import isfinite
 from operator import attrgetter
 from typing import Any
 
-from autodiff import floats, modes
-from autodiff.chain import NOTHING, reverse
-from autodiff.graph import leaves, topological_order
+from autodiff import chain, floats, modes
+from autodiff.chain import NOTHING, reached, recorded, reverse
+from autodiff.graph import leaves, leaves_below, topological_order
 from autodiff.number import as_given, data_of
 from autodiff.system.forks import waited_for
 
@@ -36,7 +36,7 @@ def accumulate(order: Sequence[Any], seeds: Mapping[Any, float]) -> None:
     """
     mode = modes.now()
     if mode is not None and mode.checking:
-        check_gradients(order, seeds)
+        check_gradients(order, seeds, _started(order, seeds))
     with one_pass_at_a_time:
         try:
             add_gradients(order, seeds)
@@ -44,6 +44,20 @@ def accumulate(order: Sequence[Any], seeds: Mapping[Any, float]) -> None:
             for leaf in leaves(*seeds):  # a grad may have been assigned something else than a number
                 grad_of(leaf)
             raise
+
+
+def gradients_at(order: Sequence[Any], seeds: Mapping[Any, float], inputs: Sequence[Any]) -> list[float]:
+    """The gradients that such a pass adds to the inputs; no grad changes."""
+    mode = modes.now()
+    if mode is not None and mode.checking:
+        check_gradients(order, seeds, {root: seed or NOTHING for root, seed in seeds.items()})
+    return slopes_at(order, seeds, inputs)
+
+
+def slopes_at(order: Sequence[Any], seeds: Mapping[Any, float], inputs: Sequence[Any]) -> list[float]:
+    """The same, unchecked."""
+    adjoints = chain.adjoints_at(order, {root: seed for root, seed in seeds.items() if seed}, inputs)
+    return [adjoint or 0.0 for adjoint in adjoints]  # no longer NOTHING
 
 
 def add_gradients(order: Sequence[Any], seeds: Mapping[Any, float]) -> None:
@@ -63,12 +77,14 @@ def _started(order: Sequence[Any], seeds: Mapping[Any, float]) -> dict[Any, floa
     return adjoints
 
 
-def check_gradients(order: Sequence[Any], seeds: Mapping[Any, float]) -> None:
-    """Make the pass aside from the graph; raise FloatingPointError at the first gradient that is not finite."""
+def check_gradients(order: Sequence[Any], seeds: Mapping[Any, float], started: Mapping[Any, float]) -> None:
+    """Make the pass aside from the graph; raise FloatingPointError at the first gradient that is not finite.
+
+    `started` has the adjoints before the first share.
+    """
     for seed in seeds.values():
         if seed - seed != 0.0:
             raise FloatingPointError(f"the gradient that the backward pass starts from is {seed}")
-    started = _started(order, seeds)
     gradients = reverse(order, started).values()
     if not all(map(isfinite, gradients)):  # once more, to tell which: no sum of shares becomes finite again
         reverse(order, started, seen=_check_share)
@@ -250,3 +266,95 @@ def _floats(numbers: Sequence[Any], count: int) -> Sequence[float]:
 
 def _are_floats(numbers: Sequence[Any]) -> bool:
     return set(map(type, numbers)) <= {float}
+
+
+# --- the same, written out for speed: in Python, for where there is no core; `fast.py` binds them ---
+
+_UNTOUCHED = float("0")  # the grad of a node that has no share yet: this object, which no arithmetic gives
+
+
+def quick_add_gradients(order: Sequence[Any], seeds: Mapping[Any, float]) -> None:
+    """Give each operand its share of the gradient of each node, from the last node to the first.
+
+    What was not taken has the local gradient NOTHING, which leaves a grad the object that it was. The constant zeros of
+    a dot count as numbers, which give the same sums, until 0 * inf or 0 * nan comes up.
+    """
+    untouched, nothing = _UNTOUCHED, NOTHING
+    for node in order:
+        node.grad = untouched
+    for root, seed in seeds.items():
+        root.grad += seed or nothing
+    taken: set[Any] | None = None
+    for node in reversed(order):
+        upstream = node.grad
+        if not upstream:
+            if upstream is untouched:  # nothing was passed on to it: not the same as a sum of 0
+                continue
+            if taken is None and not all(map(isfinite, node.local_gradients)):
+                taken = reached(order, [root for root, seed in seeds.items() if seed])
+            if taken is not None and node not in taken:
+                continue
+        operands = node.operands
+        if len(operands) == 2:  # nearly every node; half the time of the loop below
+            left, right = operands
+            left_local, right_local = node.local_gradients
+            if type(left) is not float:
+                left.grad += upstream * left_local
+            if type(right) is not float:
+                right.grad += upstream * right_local
+        else:
+            locals = node.local_gradients if upstream - upstream == 0.0 else recorded(node)
+            for operand, local in zip(operands, locals, strict=True):
+                if type(operand) is not float and local is not nothing:
+                    operand.grad += upstream * local
+
+
+def quick_slopes_at(order: Sequence[Any], seeds: Mapping[Any, float], inputs: Sequence[Any]) -> list[float]:
+    """The pass itself, and all grads put back as they were: in half the time of a sweep aside."""
+    nodes = [*order, *leaves_below(order), *seeds, *inputs]
+    with one_pass_at_a_time:
+        before = [x.grad for x in nodes]
+        try:
+            for x in nodes:
+                x.grad = 0.0
+            add_gradients(order, seeds)
+            return [x.grad for x in inputs]
+        finally:
+            for x, grad in zip(nodes, before, strict=True):
+                x.grad = grad
+
+
+def quick_sound_order(root: Any) -> list[Any]:
+    """The topological order of the root, on leaves whose grads are floats.
+
+    Adding them up on the way tells whether each is a number that can be added to, in the time of an addition: 2 % of a
+    pass, where a walk of its own takes 30 %.
+    """
+    order: list[Any] = []
+    entered: set[Any] = set()
+    total: Any = 0.0 if root.operands else root.grad
+    stack: list[Any] = [root] if root.operands else []
+    place, enter, push, pop = order.append, entered.add, stack.append, stack.pop
+    try:
+        while stack:
+            node = pop()
+            if node is None:
+                place(pop())
+            elif node not in entered:
+                enter(node)
+                push(node)
+                push(None)
+                for operand in node.operands[::-1]:
+                    if type(operand) is float:
+                        continue
+                    if operand.op is not None:
+                        push(operand)
+                    else:
+                        total += operand.grad
+    except Exception:  # an array, say, may raise anything
+        total = None
+    if type(total) is float:
+        return order
+    with one_pass_at_a_time:
+        mend_grads(leaves(root))
+    return topological_order(root)

@@ -206,6 +206,33 @@ def forward(
     return moving
 
 
+# --- sweeps of floats ---
+
+
+def adjoints_at(order: Sequence[Any], seeds: Mapping[Any, float], nodes: Sequence[Any]) -> list[float]:
+    """The upstream gradient of each of the nodes asked for; NOTHING where nothing is passed on.
+
+    >>> from autodiff import Value, relu
+    >>> from autodiff.graph import topological_order
+    >>> x, y = Value(3.0), Value(2.0)
+    >>> z = x * 2.0 + relu(-y)
+    >>> slopes = adjoints_at(topological_order(z), {z: 1.0}, [x, y])
+    >>> slopes, slopes[1] is NOTHING
+    ([2.0, 0.0], True)
+    """
+    adjoints = reverse(order, seeds, nodes)
+    return [FLOATS.settled(adjoints[x]) if x in adjoints else NOTHING for x in nodes]
+
+
+def tangents_at(order: Sequence[Any], tangents: Mapping[Any, float], nodes: Sequence[Any]) -> list[float]:
+    """The tangent of each of the nodes asked for; NOTHING for one that does not move."""
+    moving = forward(order, tangents)
+    return [FLOATS.settled(moving[x]) if x in moving else NOTHING for x in nodes]
+
+
+# --- edges alone ---
+
+
 class _Reached(Arithmetic):
     """Whether anything at all is passed on, whatever the numbers."""
 

@@ -13,16 +13,15 @@ and slower. `import autodiff` binds them.
 """
 
 import operator
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from functools import cache
-from math import isfinite
 from operator import mul
 from typing import Any, NamedTuple
 
-from autodiff import backprop, floats, functions, graph, modes, native, primitives, value
-from autodiff.backprop import mend_grads, one_pass_at_a_time
-from autodiff.chain import NOTHING, reached, recorded
-from autodiff.graph import FORGOTTEN, leaves, topological_order
+from autodiff import backprop, chain, floats, functions, graph, modes, native, primitives, value
+from autodiff.backprop import one_pass_at_a_time, quick_add_gradients, quick_slopes_at, quick_sound_order
+from autodiff.chain import NOTHING
+from autodiff.graph import FORGOTTEN
 from autodiff.hints import refused_label
 from autodiff.native import Node
 from autodiff.number import assigned, compared, with_numbers
@@ -208,83 +207,6 @@ def _data_of_list(numbers: list[Any]) -> list[float] | None:
     return numbers if kinds == {float} else None
 
 
-# --- the backward pass ---
-
-_UNTOUCHED = float("0")  # the grad of a node that has no share yet: this object, which no arithmetic gives
-
-
-def add_gradients(order: Sequence[Any], seeds: Mapping[Any, float]) -> None:
-    """Give each operand its share of the gradient of each node, from the last node to the first.
-
-    What was not taken has the local gradient NOTHING, which leaves a grad the object that it was. The constant zeros of
-    a dot count as numbers, which give the same sums, until 0 * inf or 0 * nan comes up.
-    """
-    untouched, nothing = _UNTOUCHED, NOTHING
-    for node in order:
-        node.grad = untouched
-    for root, seed in seeds.items():
-        root.grad += seed or nothing
-    taken: set[Any] | None = None
-    for node in reversed(order):
-        upstream = node.grad
-        if not upstream:
-            if upstream is untouched:  # nothing was passed on to it: not the same as a sum of 0
-                continue
-            if taken is None and not all(map(isfinite, node.local_gradients)):
-                taken = reached(order, [root for root, seed in seeds.items() if seed])
-            if taken is not None and node not in taken:
-                continue
-        operands = node.operands
-        if len(operands) == 2:  # nearly every node; half the time of the loop below
-            left, right = operands
-            left_local, right_local = node.local_gradients
-            if type(left) is not float:
-                left.grad += upstream * left_local
-            if type(right) is not float:
-                right.grad += upstream * right_local
-        else:
-            locals = node.local_gradients if upstream - upstream == 0.0 else recorded(node)
-            for operand, local in zip(operands, locals, strict=True):
-                if type(operand) is not float and local is not nothing:
-                    operand.grad += upstream * local
-
-
-def sound_order(root: Any) -> list[Any]:
-    """The topological order of the root, on leaves whose grads are floats.
-
-    Adding them up on the way tells whether each is a number that can be added to, in the time of an addition: 2 % of a
-    pass, where a walk of its own takes 30 %.
-    """
-    order: list[Any] = []
-    entered: set[Any] = set()
-    total: Any = 0.0 if root.operands else root.grad
-    stack: list[Any] = [root] if root.operands else []
-    place, enter, push, pop = order.append, entered.add, stack.append, stack.pop
-    try:
-        while stack:
-            node = pop()
-            if node is None:
-                place(pop())
-            elif node not in entered:
-                enter(node)
-                push(node)
-                push(None)
-                for operand in node.operands[::-1]:
-                    if type(operand) is float:
-                        continue
-                    if operand.op is not None:
-                        push(operand)
-                    else:
-                        total += operand.grad
-    except Exception:  # an array, say, may raise anything
-        total = None
-    if type(total) is float:
-        return order
-    with one_pass_at_a_time:
-        mend_grads(leaves(root))
-    return topological_order(root)
-
-
 # --- the door ---
 
 
@@ -295,19 +217,20 @@ class Twin(NamedTuple):
         owner: the class or module that has the plain one.
         name: its name there.
         pure: the one that is written out here; None where there is none, and the plain one serves.
-        core: where the native core has its own, such as "Node.__mul__"; "" for nowhere.
+        core: where the native core has its own, such as "Node.__mul__"; "" for nowhere, where the pure one serves
+            it, too, and None where the plain one does.
     """
 
     owner: Any
     name: str
     pure: Any = None
-    core: str = ""
+    core: str | None = ""
 
     def bound(self) -> Any:
         """The one to bind: None for the plain one."""
-        if native.core is None or not self.core:
+        if native.core is None or self.core == "":
             return self.pure
-        return operator.attrgetter(self.core)(native.core)
+        return None if self.core is None else operator.attrgetter(self.core)(native.core)
 
 
 TWINS = [
@@ -319,12 +242,16 @@ TWINS = [
     Twin(functions, "sum_of_list", core="sum_of_list"),
     Twin(graph, "ordered", core="ordered"),
     Twin(graph, "leaves_below", core="leaves_below"),
-    Twin(backprop, "add_gradients", add_gradients, "add_gradients"),
-    Twin(backprop, "sound_order", sound_order if native.core is None else None),  # natively a grad is always a float
+    Twin(backprop, "add_gradients", quick_add_gradients),
     Twin(backprop, "pass_from", core="pass_from"),
     Twin(backprop, "numbers_of", core="numbers_of"),
     Twin(backprop, "assign_numbers", core="assign_numbers"),
     Twin(backprop, "descend_by", core="descend_by"),
+    Twin(chain, "adjoints_at", core="adjoints_at"),
+    Twin(backprop, "sound_order", quick_sound_order, core=None),
+    Twin(backprop, "slopes_at", quick_slopes_at, core=None),
+    Twin(chain, "adjoints_at", core="adjoints_at"),
+    Twin(chain, "tangents_at", core="tangents_at"),
 ]
 _PLAIN = [vars(twin.owner).get(twin.name) for twin in TWINS]  # None for one that is inherited
 _missing = vars(Value).get("__getattr__")  # from Python 3.12 on: see hints.answer_for

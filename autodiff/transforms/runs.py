@@ -3,9 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from autodiff import modes, value
-from autodiff.backprop import accumulate, one_pass_at_a_time
-from autodiff.chain import FLOATS, forward
+from autodiff import backprop, chain, modes, value
 from autodiff.graph import from_elsewhere, topological_order
 from autodiff.primitives import Primitive
 from autodiff.structures.structure import Structure, flatten_values
@@ -56,7 +54,6 @@ class Run:
             structures.append(structure)
         whole = Structure(tuple, children=tuple(structures), size=len(self.inputs))
         self.of_inputs = structures[0] if is_one else whole
-        self.lifted = len(self.logs[0])
         return lifted
 
     def take(self, result: Any, has_aux: bool) -> None:
@@ -96,21 +93,13 @@ class Run:
         order = self.ordered([*roots]) if order is None else order
         if not (self.is_closed and all(type(seed) is float for seed in roots.values())):
             return pulled_back(order, roots, self.inputs)
-        with one_pass_at_a_time:
-            others = [leaf for log in [self.logs[0][self.lifted :], *self.logs[1:]] for leaf in log]
-            before = [leaf.grad for leaf in others]  # f may have made some to keep
-            for x in self.inputs:
-                x.grad = 0.0
-            accumulate(order, roots)
-            slopes = [x.grad for x in self.inputs]
-            for leaf, grad in zip(others, before, strict=True):
-                leaf.grad = grad
-        return slopes
+        return backprop.gradients_at(order, roots, self.inputs)
 
     def pushed(self, tangents: Mapping[Any, Any]) -> list[Any]:
         """The derivatives of the outputs along the tangents of the inputs."""
         if self.is_closed and all(type(tangent) is float for tangent in tangents.values()):
-            return FLOATS.results(forward(self.order, tangents), self.outputs)
+            moving = iter(chain.tangents_at(self.order, tangents, values_in(self.outputs)))
+            return [(next(moving) or 0.0) if isinstance(y, Value) else 0.0 for y in self.outputs]
         return pushed_forward(self.order, tangents, self.outputs)
 
     # --- numbers out ---
@@ -146,7 +135,7 @@ class Run:
         reading = modes.reading()
         if reading is not None:  # it knows, and has no leaf of ours that is not constant
             return {x for x in values if not reading.is_constant(x)} | self.borrowed
-        ours = {leaf for log in self.logs for leaf in log}
+        ours: set[Any] = set().union(*self.logs)
         order = self.ordered(values) if order is None else order
         return from_elsewhere(order, ours, self.borrowed) | {x for x in values if not x.operands and x not in ours}
 

@@ -19,8 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
 from typing import Any, NamedTuple
 
-from autodiff import modes
-from autodiff.chain import FLOATS, reverse
+from autodiff import chain, modes
 from autodiff.graph import descendants, from_elsewhere, topological_order
 from autodiff.number import data_of
 from autodiff.primitives import Primitive
@@ -264,8 +263,8 @@ def _slopes(order: Sequence[Any], output: Any, inputs: Sequence[Any]) -> dict[An
 
     A slope of 0 and none at all are not the same: under an infinite upstream gradient the one makes nan.
     """
-    adjoints = reverse(order, {output: 1.0}, inputs)
-    return {x: FLOATS.settled(adjoints[x]) for x in inputs if x in adjoints}
+    slopes = chain.adjoints_at(order, {output: 1.0}, inputs)
+    return {x: slope for x, slope in zip(inputs, slopes, strict=True) if slope is not chain.NOTHING}
 
 
 class _Recomputed(Sequence[float]):

@@ -124,7 +124,7 @@ def _rule(node: Any, operands: Sequence[Any], counts: Sequence[bool]) -> Sequenc
             gradients = [p(node, *operands) if c else NOTHING for p, c in zip(partials, counts, strict=True)]
         if complex in set(map(type, gradients)):
             raise ArithmeticError(f"{node.op.name} left the real line")
-        return [x if isinstance(x, Value) else floats.as_float(x) or NOTHING for x in gradients]
+        return [x if x is NOTHING or isinstance(x, Value) else floats.as_float(x) or NOTHING for x in gradients]
     except TypeError as error:
         raise TypeError(
             f"the partials of {node.op.name} cannot be differentiated again ({error}); write them in arithmetic and "

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import autodiff as ad
-from autodiff import Value, backprop, functions, graph, modes, value
+from autodiff import Value, backprop, chain, functions, graph, modes, value
 from autodiff.chain import NOTHING
 from autodiff.fast import TWINS, Twin
 from autodiff.graph import FORGOTTEN
@@ -229,12 +229,15 @@ def of_orders(draw: st.DrawFn, name: str) -> Call:
 
 
 @st.composite
-def of_sweeps(draw: st.DrawFn) -> Call:
+def of_sweeps(draw: st.DrawFn, owner: Any, name: str) -> Call:
     seeds = draw(st.lists(st.tuples(NODE, st.sampled_from([1.0, 0.0, -0.0, -2.0, inf, nan])), min_size=1, max_size=3))
 
-    def sweep(nodes: list[Value]) -> None:
+    asked = draw(_lists(NODE))
+
+    def sweep(nodes: list[Value]) -> Any:
         roots = {nodes[at.i % len(nodes)]: seed for at, seed in seeds}
-        backprop.add_gradients(graph.topological_order(*roots), roots)
+        order = graph.topological_order(*roots, *_from(nodes, asked))
+        return getattr(owner, name)(order, roots, *([] if name == "add_gradients" else [_from(nodes, asked)]))
 
     return sweep
 
@@ -265,7 +268,10 @@ CALLS: dict[str, st.SearchStrategy[Call]] = {
     "sum_of_list": of_lists("sum_of_list", 1),
     "ordered": of_orders("ordered"),
     "leaves_below": of_orders("leaves_below"),
-    "add_gradients": of_sweeps(),
+    "add_gradients": of_sweeps(backprop, "add_gradients"),
+    "slopes_at": of_sweeps(backprop, "slopes_at"),
+    "adjoints_at": of_sweeps(chain, "adjoints_at"),
+    "tangents_at": of_sweeps(chain, "tangents_at"),
     "sound_order": of_passes("sound_order"),
     "pass_from": of_passes("pass_from"),
     "zero_grads_of": of_steps("zero_grads_of"),

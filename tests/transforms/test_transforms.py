@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import autodiff as ad
-from autodiff import Value, primitives
+from autodiff import Value, backprop, chain, primitives
 from autodiff.graph import topological_order
 
 Function = Callable[..., Any]
@@ -481,10 +481,8 @@ def test_a_long_trajectory_does_not_cost_the_square_of_its_length(monkeypatch: p
 
         return counted
 
-    from autodiff.transforms import runs
-
-    monkeypatch.setattr(runs, "forward", counting(runs.forward))
-    monkeypatch.setattr(runs, "accumulate", counting(runs.accumulate))
+    monkeypatch.setattr(chain, "tangents_at", counting(chain.tangents_at))
+    monkeypatch.setattr(chain, "adjoints_at", counting(chain.adjoints_at))
 
     def trajectory(v: Any) -> Any:
         x, points = v[0], []
@@ -500,16 +498,14 @@ def test_a_long_trajectory_does_not_cost_the_square_of_its_length(monkeypatch: p
 @pytest.mark.parametrize("backwards", [False, True])
 def test_a_hessian_leaves_out_what_is_settled(monkeypatch: pytest.MonkeyPatch, backwards: bool) -> None:
     """Of a chain of steps a third of the nodes, in whichever order its parameters are given."""
-    from autodiff.transforms import runs
-
     visited = []
-    accumulate = runs.accumulate
+    gradients_at = backprop.gradients_at
 
-    def counted(order: Any, seeds: Any) -> None:
+    def counted(order: Any, seeds: Any, inputs: Any) -> list[float]:
         visited.append(len(order))
-        accumulate(order, seeds)
+        return gradients_at(order, seeds, inputs)
 
-    monkeypatch.setattr(runs, "accumulate", counted)
+    monkeypatch.setattr(backprop, "gradients_at", counted)
 
     def chain(weights: Any) -> Any:
         x = 0.5
@@ -527,10 +523,13 @@ def test_a_hessian_leaves_out_what_is_settled(monkeypatch: pytest.MonkeyPatch, b
 
 
 def test_a_sparse_hessian_visits_little_more_than_its_entries(monkeypatch: pytest.MonkeyPatch) -> None:
-    from autodiff.transforms import runs
-
     visited = []
-    monkeypatch.setattr(runs, "accumulate", lambda order, seeds: visited.append(len(order)))
+
+    def counted(order: Any, seeds: Any, inputs: Any) -> list[float]:
+        visited.append(len(order))
+        return [0.0] * len(inputs)
+
+    monkeypatch.setattr(backprop, "gradients_at", counted)
     ad.hessian(lambda v: ad.sum([a * a * b for a, b in zip(v, v[1:] + v[:1], strict=True)]))([0.1] * 200)
     assert 0 < sum(visited) < 200 * 10
 

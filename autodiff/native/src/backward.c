@@ -2,13 +2,22 @@
 
    All are of ordinary nodes: Values whose operands are Values and floats, and, to sweep over them, whose local
    gradients are floats. That is seen to before anything changes; for all else the plain function is called. Nodes are
-   borrowed meanwhile: no Python code runs that could let go of one, and what the collector counts is made first. */
+   borrowed meanwhile: no Python code runs that could let go of one, and what the collector counts is made first.
+
+   What finds something gives 1, or 0 where it meets what is out of the ordinary, or -1 where there is no memory. */
 
 #include "core.h"
 
-/* --- nodes, as many as there may be --- */
+/* What a function of the module gives: its result, where all was ordinary. The result is stolen. */
+static PyObject *given(int found, PyObject *result, PyObject *plain, PyObject *const *args, Py_ssize_t count)
+{
+    if (found > 0)
+        return result;
+    Py_XDECREF(result);
+    return found < 0 ? PyErr_NoMemory() : PyObject_Vectorcall(plain, args, count, NULL);
+}
 
-/* Here and below, -1 says that there is no memory, and sets no error. */
+/* --- nodes, as many as there may be --- */
 
 typedef struct {
     Node **items;
@@ -26,7 +35,38 @@ static int append(Nodes *nodes, Node *x)
         nodes->room = room;
     }
     nodes->items[nodes->count++] = x;
-    return 0;
+    return 1;
+}
+
+/* Append a node that is not marked yet, and mark it. */
+static int append_once(Nodes *nodes, PyObject *x)
+{
+    if (!is_value(x))
+        return 0;
+    if (((Node *)x)->is_marked)
+        return 1;
+    int done = append(nodes, (Node *)x);
+    ((Node *)x)->is_marked = done > 0;
+    return done;
+}
+
+static inline int is_lazy(Node *x) { return x->is == IN_A_BLOCK && x->block->gradients != NULL; }
+
+/* The same for the operands of a node, or the leaves among them. */
+static int append_operands(Nodes *nodes, PyObject *x, int leaves_alone)
+{
+    if (!is_value(x) || is_lazy((Node *)x))
+        return 0;
+    Record record = record_of((Node *)x);
+    int done = 1;
+    for (Py_ssize_t i = 0; i < record.count && done > 0; i++) {
+        PyObject *operand = record.operands[i];
+        if (PyFloat_CheckExact(operand) ||
+            (leaves_alone && is_value(operand) && operand_count((Node *)operand) > 0))
+            continue;
+        done = append_once(nodes, operand);
+    }
+    return done;
 }
 
 static void unmark(const Nodes *nodes)
@@ -34,6 +74,14 @@ static void unmark(const Nodes *nodes)
     for (Py_ssize_t i = 0; i < nodes->count; i++)
         if (nodes->items[i] != NULL)
             nodes->items[i]->is_marked = 0;
+}
+
+static int fill(PyObject *list, const Nodes *nodes)
+{
+    for (Py_ssize_t i = 0; i < nodes->count; i++)
+        if (PyList_Append(list, (PyObject *)nodes->items[i]) < 0)
+            return -1;
+    return 1;
 }
 
 /* --- topological order --- */
@@ -44,9 +92,6 @@ typedef struct {
     int is_lazy; /* whether the local gradients of a node are not as many floats as it has operands */
 } Walk;
 
-static inline int is_lazy(Node *x) { return x->is == IN_A_BLOCK && x->block->gradients != NULL; }
-
-/* What becomes of a walk: 1, 0 where it meets what is out of the ordinary, or -1. */
 static int enter_node(Walk *walk, Node *x)
 {
     if (append(&walk->stack, x) < 0 || append(&walk->stack, NULL) < 0)
@@ -67,11 +112,11 @@ static int enter_node(Walk *walk, Node *x)
     return 1;
 }
 
-static int walk_from(Walk *walk, Node *root)
+static int walk_from(Walk *walk, PyObject *root)
 {
-    int found = 1;
-    if (operand_count(root) > 0 && append(&walk->stack, root) < 0)
-        return -1;
+    int found = is_value(root);
+    if (found && operand_count((Node *)root) > 0)
+        found = append(&walk->stack, (Node *)root);
     while (walk->stack.count > 0 && found > 0) {
         Node **top = walk->stack.items + walk->stack.count - 1;
         if (*top != NULL) {
@@ -79,10 +124,10 @@ static int walk_from(Walk *walk, Node *root)
             if (!(*top)->is_marked)
                 found = enter_node(walk, *top);
         }
-        else if (append(&walk->order, top[-1]) < 0)
-            found = -1;
-        else
-            walk->stack.count -= 2;
+        else {
+            found = append(&walk->order, top[-1]);
+            walk->stack.count -= found > 0 ? 2 : 0;
+        }
     }
     return found;
 }
@@ -91,8 +136,8 @@ static void end_walk(Walk *walk)
 {
     unmark(&walk->order);
     unmark(&walk->stack);
-    PyMem_Free(walk->stack.items);
     PyMem_Free(walk->order.items);
+    PyMem_Free(walk->stack.items);
 }
 
 static void mark_all(PyObject *list, int mark)
@@ -102,24 +147,13 @@ static void mark_all(PyObject *list, int mark)
             ((Node *)PyList_GET_ITEM(list, i))->is_marked = mark;
 }
 
-static int fill(PyObject *list, const Nodes *nodes)
-{
-    for (Py_ssize_t i = 0; i < nodes->count; i++)
-        if (PyList_Append(list, (PyObject *)nodes->items[i]) < 0)
-            return -1;
-    return 1;
-}
-
-/* The order of the roots as a list that is empty before; the nodes in another list are left out. */
 static int put_in_order(PyObject *order, PyObject *roots, PyObject *without)
 {
     Walk walk = {0};
     int found = 1;
     mark_all(without, 1);
-    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(roots) && found > 0; i++) {
-        PyObject *root = PyTuple_GET_ITEM(roots, i);
-        found = is_value(root) ? walk_from(&walk, (Node *)root) : 0;
-    }
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(roots) && found > 0; i++)
+        found = walk_from(&walk, PyTuple_GET_ITEM(roots, i));
     if (found > 0)
         found = fill(order, &walk.order);
     end_walk(&walk);
@@ -131,87 +165,29 @@ static int put_in_order(PyObject *order, PyObject *roots, PyObject *without)
 static PyObject *ordered(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
     if (count != 2 || !PyTuple_CheckExact(args[0]) || !PyAnySet_CheckExact(args[1]))
-        return PyObject_Vectorcall(core.ordered, args, count, NULL);
+        return given(0, NULL, core.ordered, args, count);
     PyObject *without = PySequence_List(args[1]), *order = PyList_New(0);
     int found = without == NULL || order == NULL ? -1 : put_in_order(order, args[0], without);
     Py_XDECREF(without);
-    if (found > 0)
-        return order;
-    Py_XDECREF(order);
-    return found < 0 ? PyErr_NoMemory() : PyObject_Vectorcall(core.ordered, args, count, NULL);
-}
-
-/* --- what a sweep is given --- */
-
-static int is_ordinary(PyObject *node)
-{
-    if (!is_value(node) || is_lazy((Node *)node))
-        return 0;
-    Record record = record_of((Node *)node);
-    for (Py_ssize_t i = 0; i < record.count; i++)
-        if (!PyFloat_CheckExact(record.operands[i]) && !is_value(record.operands[i]))
-            return 0;
-    return 1;
-}
-
-static int is_ordinary_order(PyObject *order)
-{
-    if (!PyList_CheckExact(order))
-        return 0;
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(order); i++)
-        if (!is_ordinary(PyList_GET_ITEM(order, i)))
-            return 0;
-    return 1;
-}
-
-/* Whether it is a dict of floats by Value. */
-static int are_by_value(PyObject *numbers)
-{
-    PyObject *x, *number;
-    Py_ssize_t i = 0;
-    if (!PyDict_CheckExact(numbers))
-        return 0;
-    while (PyDict_Next(numbers, &i, &x, &number))
-        if (!is_value(x) || !PyFloat_CheckExact(number))
-            return 0;
-    return 1;
-}
-
-/* The leaves among the operands of a node that are not marked yet; it marks them. */
-static int append_leaves(PyObject *leaves, Node *x)
-{
-    Record record = record_of(x);
-    for (Py_ssize_t i = 0; i < record.count; i++) {
-        Node *operand = (Node *)record.operands[i];
-        if (PyFloat_CheckExact(operand) || operand->is_marked || operand_count(operand) > 0)
-            continue;
-        if (PyList_Append(leaves, (PyObject *)operand) < 0)
-            return -1;
-        operand->is_marked = 1;
-    }
-    return 0;
+    return given(found, order, core.ordered, args, count);
 }
 
 /* leaves_below(order): `graph.leaves_below`. */
-static PyObject *leaves_below(PyObject *module, PyObject *order)
+static PyObject *leaves_below(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
+    Nodes below = {0};
     PyObject *leaves = PyList_New(0);
-    if (leaves == NULL || !is_ordinary_order(order)) {
-        Py_XDECREF(leaves);
-        return leaves == NULL ? NULL : PyObject_CallOneArg(core.leaves_below, order);
-    }
-    int failed = 0;
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(order) && !failed; i++)
-        failed = append_leaves(leaves, (Node *)PyList_GET_ITEM(order, i)) < 0;
-    mark_all(leaves, 0);
-    if (failed)
-        Py_CLEAR(leaves);
-    return leaves;
+    int found = leaves == NULL ? -1 : count == 1 && PyList_CheckExact(args[0]);
+    for (Py_ssize_t i = 0; found > 0 && i < PyList_GET_SIZE(args[0]); i++)
+        found = append_operands(&below, PyList_GET_ITEM(args[0], i), 1);
+    unmark(&below);
+    if (found > 0)
+        found = fill(leaves, &below);
+    PyMem_Free(below.items);
+    return given(found, leaves, core.leaves_below, args, count);
 }
 
-static Node **nodes_in(PyObject *list) { return (Node **)((PyListObject *)list)->ob_item; }
-
-/* --- the backward sweep --- */
+/* --- the sweeps --- */
 
 /* Whether a local gradient is a structural zero. Those of a dot are told from products of 0 only now: the other factor
    is the constant 0. */
@@ -224,29 +200,15 @@ static inline int is_nothing(Node *x, const Record *record, Py_ssize_t i)
     return PyFloat_CheckExact(record->operands[(i + record->count / 2) % record->count]);
 }
 
-static inline void start_from(Node *root, double seed)
+static void clear(const Nodes *nodes)
 {
-    if (seed != 0.0) { /* else nothing is passed on */
-        root->grad += seed;
-        root->is_reached = 1;
+    for (Py_ssize_t i = 0; i < nodes->count; i++) {
+        nodes->items[i]->grad = 0.0;
+        nodes->items[i]->is_reached = 0;
     }
 }
 
-static void start_from_all(PyObject *seeds)
-{
-    PyObject *root, *seed;
-    Py_ssize_t i = 0;
-    while (PyDict_Next(seeds, &i, &root, &seed))
-        start_from((Node *)root, PyFloat_AS_DOUBLE(seed));
-}
-
-static void clear(Node *const *nodes, Py_ssize_t count)
-{
-    for (Py_ssize_t i = 0; i < count; i++) {
-        nodes[i]->grad = 0.0;
-        nodes[i]->is_reached = 0;
-    }
-}
+typedef void Sweep(Node *const *order, Py_ssize_t count);
 
 /* Give each operand its share of the gradient of each node, from the last node to the first. A node that nothing was
    passed on to passes nothing on, not even 0 times infinity. */
@@ -268,26 +230,39 @@ static void sweep_back(Node *const *order, Py_ssize_t count)
     }
 }
 
-/* add_gradients(order, seeds): `backprop.add_gradients`. */
-static PyObject *add_gradients(PyObject *module, PyObject *const *args, Py_ssize_t count)
+/* Give each node its share of the tangent of each operand, from the first node to the last; the tangents stand in the
+   place of the grads. */
+static void sweep_on(Node *const *order, Py_ssize_t count)
 {
-    if (count != 2 || !is_ordinary_order(args[0]) || !are_by_value(args[1]))
-        return PyObject_Vectorcall(core.add_gradients, args, count, NULL);
-    clear(nodes_in(args[0]), PyList_GET_SIZE(args[0]));
-    start_from_all(args[1]);
-    sweep_back(nodes_in(args[0]), PyList_GET_SIZE(args[0]));
-    Py_RETURN_NONE;
+    for (Py_ssize_t k = 0; k < count; k++) {
+        Node *x = order[k];
+        if (x->is_reached) /* its tangent was given */
+            continue;
+        Record record = record_of(x);
+        for (Py_ssize_t i = 0; i < record.count; i++) {
+            Node *operand = (Node *)record.operands[i];
+            if (PyFloat_CheckExact(operand) || !operand->is_reached || is_nothing(x, &record, i))
+                continue;
+            x->grad += operand->grad * record.slopes[i];
+            x->is_reached = 1;
+        }
+    }
 }
 
-static int passed_from(Node *root, double seed)
+/* --- the backward pass --- */
+
+static int passed_from(PyObject *root, double seed)
 {
     Walk walk = {0};
     int found = walk_from(&walk, root);
     if (walk.is_lazy && found > 0)
         found = 0;
     if (found > 0) {
-        clear(walk.order.items, walk.order.count);
-        start_from(root, seed);
+        clear(&walk.order);
+        if (seed != 0.0) { /* else nothing is passed on */
+            ((Node *)root)->grad += seed;
+            ((Node *)root)->is_reached = 1;
+        }
         sweep_back(walk.order.items, walk.order.count);
     }
     end_walk(&walk);
@@ -305,25 +280,98 @@ static int take_turns(PyObject *method)
 /* pass_from(root, gradient): `backprop.pass_from`. */
 static PyObject *pass_from(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
-    int how = count == 2 && is_value(args[0]) && PyFloat_CheckExact(args[1]) ? ambient() : SPECIAL;
+    int how = count == 2 && PyFloat_CheckExact(args[1]) ? ambient() : SPECIAL;
     if (how == SPECIAL)
-        return PyObject_Vectorcall(core.pass_from, args, count, NULL);
+        return given(0, NULL, core.pass_from, args, count);
     if (how < 0 || take_turns(core.acquire) < 0)
         return NULL;
-    int done = passed_from((Node *)args[0], PyFloat_AS_DOUBLE(args[1]));
+    int done = passed_from(args[0], PyFloat_AS_DOUBLE(args[1]));
     if (take_turns(core.release) < 0)
         return NULL;
-    if (done > 0)
-        Py_RETURN_NONE;
-    return done < 0 ? PyErr_NoMemory() : PyObject_Vectorcall(core.pass_from, args, count, NULL);
+    return given(done, Py_NewRef(Py_None), core.pass_from, args, count);
+}
+
+/* --- sweeps that change no grad --- */
+
+/* All the nodes that a sweep changes or reads. */
+static int gather(Nodes *nodes, PyObject *order, PyObject *starts, PyObject *asked)
+{
+    PyObject *x, *number;
+    Py_ssize_t at = 0;
+    int found = PyList_CheckExact(order) && PyDict_CheckExact(starts) && PyList_CheckExact(asked);
+    for (Py_ssize_t i = 0; found > 0 && i < PyList_GET_SIZE(order); i++) {
+        found = append_operands(nodes, PyList_GET_ITEM(order, i), 0);
+        if (found > 0)
+            found = append_once(nodes, PyList_GET_ITEM(order, i));
+    }
+    while (found > 0 && PyDict_Next(starts, &at, &x, &number))
+        found = PyFloat_CheckExact(number) ? append_once(nodes, x) : 0;
+    for (Py_ssize_t i = 0; found > 0 && i < PyList_GET_SIZE(asked); i++)
+        found = append_once(nodes, PyList_GET_ITEM(asked, i));
+    return found;
+}
+
+/* Sweep from these starts, over grads that are 0.0, and list what those asked for have: NOTHING, if not reached. */
+static int tell(PyObject *told, Sweep *sweep, PyObject *order, PyObject *starts, PyObject *asked)
+{
+    PyObject *x, *number;
+    Py_ssize_t at = 0;
+    while (PyDict_Next(starts, &at, &x, &number)) {
+        ((Node *)x)->grad = PyFloat_AS_DOUBLE(number);
+        ((Node *)x)->is_reached = 1;
+    }
+    sweep((Node **)((PyListObject *)order)->ob_item, PyList_GET_SIZE(order));
+    int done = 1;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(asked) && done > 0; i++) {
+        Node *one = (Node *)PyList_GET_ITEM(asked, i);
+        number = one->is_reached ? PyFloat_FromDouble(one->grad + 0.0) : Py_NewRef(core.nothing); /* never -0.0 */
+        done = number == NULL || PyList_Append(told, number) < 0 ? -1 : 1;
+        Py_XDECREF(number);
+    }
+    return done;
+}
+
+static PyObject *swept_aside(PyObject *const *args, Py_ssize_t count, Sweep *sweep, PyObject *plain)
+{
+    Nodes nodes = {0};
+    double *grads = NULL;
+    PyObject *told = PyList_New(0);
+    int found = told == NULL ? -1 : count == 3 ? gather(&nodes, args[0], args[1], args[2]) : 0;
+    unmark(&nodes);
+    if (found > 0 && (grads = PyMem_Malloc(nodes.count * sizeof(double))) == NULL)
+        found = -1;
+    if (found > 0) {
+        for (Py_ssize_t i = 0; i < nodes.count; i++)
+            grads[i] = nodes.items[i]->grad;
+        clear(&nodes);
+        found = tell(told, sweep, args[0], args[1], args[2]);
+        for (Py_ssize_t i = 0; i < nodes.count; i++)
+            nodes.items[i]->grad = grads[i];
+    }
+    PyMem_Free(grads);
+    PyMem_Free(nodes.items);
+    return given(found, told, plain, args, count);
+}
+
+/* adjoints_at(order, seeds, nodes): `chain.adjoints_at`. */
+static PyObject *adjoints_at(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    return swept_aside(args, count, sweep_back, core.adjoints_at);
+}
+
+/* tangents_at(order, tangents, nodes): `chain.tangents_at`. */
+static PyObject *tangents_at(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    return swept_aside(args, count, sweep_on, core.tangents_at);
 }
 
 #define FUNCTION(name, doc) {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL, doc}
 
 PyMethodDef backward_functions[] = {
     FUNCTION(ordered, "A topological order of roots, without some nodes and those that lead nowhere else."),
-    {"leaves_below", leaves_below, METH_O, "The leaves that the nodes of a topological order were made from."},
-    FUNCTION(add_gradients, "Sweep in reverse over a topological order, from seeds."),
+    FUNCTION(leaves_below, "The leaves that the nodes of a topological order were made from."),
     FUNCTION(pass_from, "Run the backward pass from one root."),
+    FUNCTION(adjoints_at, "The upstream gradients of some nodes, from seeds; no grad changes."),
+    FUNCTION(tangents_at, "The tangents of some nodes, from others; no grad changes."),
     {NULL, NULL, 0, NULL},
 };

@@ -119,7 +119,8 @@ typedef struct { /* the base class of Primitive */
 #define HOOKS(HOOK)                                                                                                    \
     HOOK(now) HOOK(operate) HOOK(compare) HOOK(apply) HOOK(local_gradients) HOOK(assign) HOOK(refuse_label)            \
     HOOK(missing) HOOK(put) HOOK(dot_of_lists) HOOK(sum_of_list) HOOK(numbers_of) HOOK(assign_numbers)                 \
-    HOOK(descend_by) HOOK(ordered) HOOK(leaves_below) HOOK(add_gradients) HOOK(pass_from) HOOK(acquire) HOOK(release)
+    HOOK(descend_by) HOOK(ordered) HOOK(leaves_below) HOOK(pass_from) HOOK(adjoints_at) HOOK(tangents_at)              \
+    HOOK(acquire) HOOK(release)
 
 #define DECLARED(name) PyObject *name;
 
