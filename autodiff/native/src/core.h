@@ -206,7 +206,10 @@ PyObject *block_node(int op, Block *block, double data);
 Block *new_block(Py_ssize_t count); /* slopes and operands are still to be filled in; it owns its operands */
 void free_block(Block *block);
 int read_slope(PyObject *gradient, double *slope, uint8_t *nothing); /* whether it is a float, or NOTHING */
-int are_slopes(PyObject *gradients, Py_ssize_t count, double *slopes, uint8_t *nothing); /* one for each operand */
+int are_slopes(PyObject *gradients, Py_ssize_t count);               /* whether they are a tuple of such */
+int read_slopes(PyObject *gradients, Record to);                     /* of a tuple that is long enough */
+int note(Node *x, PyObject *op, PyObject *const *operands, Py_ssize_t count, int has_slopes);
+void track_with_all(Node *x); /* that it holds */
 int lay_out(Node *x, PyObject *op, PyObject *const *operands, Py_ssize_t count, PyObject *gradients);
 void node_dealloc(PyObject *self);
 int node_traverse(PyObject *self, visitproc visit, void *arg);

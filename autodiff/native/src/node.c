@@ -67,7 +67,7 @@ void free_block(Block *block)
 
 /* --- how a node was made --- */
 
-/* Make it a leaf. What it held is let go of when it is whole again: that may run any code. */
+/* Make it a leaf, and let go of what it held when it is whole again. */
 static void let_go(Node *x)
 {
     Block *block = x->is == IN_A_BLOCK ? x->block : NULL;
@@ -101,69 +101,66 @@ int read_slope(PyObject *gradient, double *slope, uint8_t *nothing)
     return 1;
 }
 
-int are_slopes(PyObject *gradients, Py_ssize_t count, double *slopes, uint8_t *nothing)
+int read_slopes(PyObject *gradients, Record to)
 {
+    for (Py_ssize_t i = 0; i < to.count; i++)
+        if (!read_slope(PyTuple_GET_ITEM(gradients, i), &to.slopes[i], &to.nothing[i]))
+            return 0;
+    return 1;
+}
+
+int are_slopes(PyObject *gradients, Py_ssize_t count)
+{
+    double slope;
+    uint8_t nothing;
     int found = PyTuple_CheckExact(gradients) && PyTuple_GET_SIZE(gradients) == count;
     for (Py_ssize_t i = 0; found && i < count; i++)
-        found = read_slope(PyTuple_GET_ITEM(gradients, i), &slopes[i], &nothing[i]);
+        found = read_slope(PyTuple_GET_ITEM(gradients, i), &slope, &nothing);
     return found;
 }
 
-static int fits_inline(PyObject *op, Py_ssize_t count, PyObject *gradients)
+/* Note in a node what it is made from, without its slopes; what it was made from before is lost, not let go of. */
+int note(Node *x, PyObject *op, PyObject *const *operands, Py_ssize_t count, int has_slopes)
 {
-    double slopes[INLINE];
-    uint8_t nothing[INLINE];
-    return count <= INLINE && number_of(op) != OTHER_OP && are_slopes(gradients, count, slopes, nothing);
-}
-
-static void lay_out_inline(Node *x, PyObject *const *operands, Py_ssize_t count, PyObject *gradients)
-{
-    are_slopes(gradients, count, x->slopes, x->nothing);
-    x->count = (uint8_t)count;
+    int number = number_of(op), is_inline = has_slopes && count <= INLINE && number != OTHER_OP;
+    Block *block = is_inline ? NULL : new_block(count);
+    if (block == NULL && !is_inline)
+        return -1;
+    x->is = is_inline ? PLAINLY_LAID_OUT : IN_A_BLOCK;
+    x->count = is_inline ? (uint8_t)count : 0;
+    x->op = (uint16_t)number;
+    if (block != NULL) {
+        block->op = number == OTHER_OP ? Py_NewRef(op) : NULL;
+        x->block = block;
+    }
+    PyObject **noted = record_of(x).operands;
     for (Py_ssize_t i = 0; i < count; i++)
-        x->operands[i] = Py_NewRef(operands[i]);
+        noted[i] = Py_NewRef(operands[i]);
+    return 0;
 }
 
-static Block *laid_out_block(PyObject *op, PyObject *const *operands, Py_ssize_t count, PyObject *gradients)
+void track_with_all(Node *x)
 {
-    Block *block = new_block(count);
-    if (block == NULL)
-        return NULL;
-    for (Py_ssize_t i = 0; i < count; i++)
-        block_operands(block)[i] = Py_NewRef(operands[i]);
-    if (number_of(op) == OTHER_OP)
-        block->op = Py_NewRef(op);
-    if (!are_slopes(gradients, count, block->slopes, block_nothing(block)))
-        block->gradients = Py_NewRef(gradients);
-    return block;
+    Record record = record_of(x);
+    for (Py_ssize_t i = 0; i < record.count && !x->is_tracked; i++)
+        track_with(x, record.operands[i]);
+    if (x->is == IN_A_BLOCK && (x->block->op != NULL || x->block->gradients != NULL) && !x->is_tracked)
+        track(x);
 }
 
-/* Lay out a node anew, with these operands and local gradients, which are a sequence of any kind. */
+/* Lay out a node anew, with local gradients of any kind. What it held is let go of when it is whole: that may run any
+   code. */
 int lay_out(Node *x, PyObject *op, PyObject *const *operands, Py_ssize_t count, PyObject *gradients)
 {
-    Block *block = NULL;
-    if (!fits_inline(op, count, gradients)) {
-        block = laid_out_block(op, operands, count, gradients);
-        if (block == NULL)
-            return -1;
-    }
-    Node before = *x; /* its references are let go of at the end: the new operands may be among what they hold */
-    if (block != NULL) {
-        x->is = IN_A_BLOCK;
-        x->block = block;
-        x->count = 0;
-    }
-    else {
-        x->is = PLAINLY_LAID_OUT;
-        lay_out_inline(x, operands, count, gradients);
-    }
-    x->op = (uint16_t)number_of(op);
-    for (Py_ssize_t i = 0; i < count; i++)
-        track_with(x, operands[i]);
-    if (block != NULL && block->op != NULL)
-        track_with(x, block->op);
-    if (block != NULL && block->gradients != NULL)
-        track_with(x, block->gradients);
+    int has_slopes = are_slopes(gradients, count);
+    Node before = *x;
+    if (note(x, op, operands, count, has_slopes) < 0)
+        return -1;
+    if (has_slopes)
+        read_slopes(gradients, record_of(x));
+    else
+        x->block->gradients = Py_NewRef(gradients);
+    track_with_all(x);
     let_go(&before);
     return 0;
 }
@@ -181,8 +178,7 @@ PyObject *block_node(int op, Block *block, double data)
     x->op = (uint16_t)op;
     x->is = IN_A_BLOCK;
     x->block = block;
-    for (Py_ssize_t i = 0; i < block->count && !x->is_tracked; i++)
-        track_with(x, block_operands(block)[i]);
+    track_with_all(x);
     return (PyObject *)x;
 }
 

@@ -37,35 +37,15 @@ static double number_of(PyObject *operand)
 static Node *unfinished(Operation *self, PyObject *const *args, Py_ssize_t count)
 {
     Node *x = new_node(0.0);
-    if (x == NULL)
-        return NULL;
-    if (self->number != NO_OP && count <= INLINE)
-        x->count = (uint8_t)count;
-    else {
-        Block *block = new_block(count);
-        if (block == NULL) {
-            Py_DECREF(x);
-            return NULL;
-        }
-        block->op = self->number == NO_OP ? Py_NewRef((PyObject *)self) : NULL;
-        x->block = block;
-        x->is = IN_A_BLOCK;
-    }
-    x->op = (uint16_t)(self->number == NO_OP ? OTHER_OP : self->number);
-    PyObject **operands = record_of(x).operands;
-    for (Py_ssize_t i = 0; i < count; i++)
-        operands[i] = Py_NewRef(args[i]);
+    if (x != NULL && note(x, (PyObject *)self, args, count, 1) < 0)
+        Py_CLEAR(x);
     return x;
 }
 
 static PyObject *finished(Node *x, double data)
 {
-    Record record = record_of(x);
     x->data = data;
-    for (Py_ssize_t i = 0; i < record.count; i++)
-        track_with(x, record.operands[i]);
-    if (x->op == OTHER_OP)
-        track_with(x, x->block->op);
+    track_with_all(x);
     return (PyObject *)x;
 }
 
@@ -132,7 +112,7 @@ static int read_all(PyObject *rule, PyObject *const *given, Record record)
     Py_XDECREF(result);
     if (gradients == NULL)
         return PyErr_Occurred() ? is_answered() : 0;
-    int found = are_slopes(gradients, record.count, record.slopes, record.nothing);
+    int found = are_slopes(gradients, record.count) && read_slopes(gradients, record);
     Py_DECREF(gradients);
     return found;
 }
@@ -147,7 +127,7 @@ static int is_subtle(Record record)
     return 0;
 }
 
-static int read_slopes(Operation *self, PyObject *const *given, Record record)
+static int read_rules(Operation *self, PyObject *const *given, Record record)
 {
     int found = 0;
     PyObject *rules = Py_XNewRef(self->partials);
@@ -191,7 +171,7 @@ static PyObject *recorded(Operation *self, PyObject *const *args, PyObject *give
         return NULL;
     int found = 0;
     if (PyFloat_CheckExact(PyTuple_GET_ITEM(given, 0)))
-        found = read_slopes(self, &PyTuple_GET_ITEM(given, 0), record_of(x));
+        found = read_rules(self, &PyTuple_GET_ITEM(given, 0), record_of(x));
     if (found == 0)
         found = read_plainly(self, given, x);
     if (found < 0) {
