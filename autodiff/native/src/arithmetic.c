@@ -25,163 +25,114 @@ int mode_of(PyObject *mode)
 
 /* --- operands --- */
 
-/* Read an operand: 1, and a new reference, if it is an ordinary one; an int becomes a float. 0 if it is not. */
-int read_operand(PyObject **operand, double *number)
+int read_int(PyObject *x, double *number)
 {
-    PyObject *x = *operand;
-    if (is_value(x))
-        *number = ((Node *)x)->data;
-    else if (PyFloat_CheckExact(x))
-        *number = PyFloat_AS_DOUBLE(x);
-    else if (PyLong_CheckExact(x)) {
-        *number = PyLong_AsDouble(x);
-        if (*number == -1.0 && PyErr_Occurred()) {
-            PyErr_Clear(); /* too large: the plain function says so */
-            return 0;
-        }
-        *operand = PyFloat_FromDouble(*number);
-        return *operand == NULL ? -1 : 1;
-    }
-    else
+    if (!PyLong_CheckExact(x))
         return 0;
-    Py_INCREF(x);
+    *number = PyLong_AsDouble(x);
+    if (*number != -1.0 || !PyErr_Occurred())
+        return 1;
+    PyErr_Clear(); /* too large: the plain function says so */
+    return 0;
+}
+
+/* --- rules --- */
+
+typedef struct {
+    double x, y;
+    int is_constant_x, is_constant_y; /* no Value: the constant 0 makes the other's slope a structural zero */
+} Pair;
+
+typedef struct {
+    double data, slopes[2];
+    int nothing[2];
+} Result;
+
+/* Each gives the result of plain arithmetic; or 0, where it is not as plain as that. */
+typedef int (*Rule)(const Pair *pair, Result *result);
+
+static int add(const Pair *at, Result *result)
+{
+    *result = (Result){at->x + at->y, {1.0, 1.0}, {0, 0}};
     return 1;
 }
 
-typedef struct {
-    PyObject *left, *right; /* owned */
-    double x, y;
-} Pair;
-
-static void free_pair(Pair *pair)
+static int subtract(const Pair *at, Result *result)
 {
-    Py_DECREF(pair->left);
-    Py_DECREF(pair->right);
+    *result = (Result){at->x - at->y, {1.0, -1.0}, {0, 0}};
+    return 1;
 }
 
-/* Read both operands: how the result is to be recorded. Where that is SPECIAL, or an error, there is no pair. */
-static int read_pair(Pair *pair, PyObject *left, PyObject *right)
+static int multiply(const Pair *at, Result *result)
 {
-    pair->left = left;
-    pair->right = right;
-    int found = read_operand(&pair->left, &pair->x);
-    if (found <= 0)
-        return found < 0 ? -1 : SPECIAL;
-    found = read_operand(&pair->right, &pair->y);
-    if (found <= 0) {
-        Py_DECREF(pair->left);
-        return found < 0 ? -1 : SPECIAL;
-    }
-    found = ambient();
-    if (found < 0 || found == SPECIAL)
-        free_pair(pair);
-    return found;
+    double x = at->x, y = at->y;
+    *result = (Result){x * y, {y, x}, {y == 0.0 && at->is_constant_y, x == 0.0 && at->is_constant_x}};
+    return 1;
 }
 
-static inline int is_zero_constant(PyObject *operand, double number)
+static int divide(const Pair *at, Result *result)
 {
-    return number == 0.0 && PyFloat_CheckExact(operand);
+    double x = at->x, y = at->y, data = x / y, slope = 1.0 / y;
+    *result = (Result){data, {slope, -data / y}, {0, x == 0.0 && at->is_constant_x}};
+    return y != 0.0 && slope != 0.0;
 }
 
-/* --- results --- */
+double logarithm(double x) { return x > 0.0 ? log(x) : x == 0.0 ? -Py_HUGE_VAL : x != x ? x : Py_NAN; }
 
-/* The node of a binary operation; it takes the pair over. */
-static PyObject *recorded(int how, int op, Pair *pair, double data, const double slopes[2], const int nothing[2])
+static int power(const Pair *at, Result *result)
 {
-    if (how == UNRECORDED) {
-        free_pair(pair);
-        return result_leaf(data);
-    }
-    Node *x = new_node(data);
-    if (x == NULL) {
-        free_pair(pair);
-        return NULL;
-    }
-    x->op = (uint16_t)op;
-    x->count = 2;
-    x->operands[0] = pair->left;
-    x->operands[1] = pair->right;
-    for (int i = 0; i < 2; i++) {
-        x->slopes[i] = slopes[i];
-        x->nothing[i] = (uint8_t)nothing[i];
-        track_with(x, x->operands[i]);
-    }
-    return (PyObject *)x;
-}
-
-/* What the plain operator makes of operands that are out of the ordinary. */
-static PyObject *plainly(int how, int op, PyObject *left, PyObject *right)
-{
-    if (how < 0)
-        return NULL;
-    PyObject *given[] = {core.operations[op], left, right};
-    return PyObject_Vectorcall(core.operate, given, 3, NULL);
+    double x = at->x, y = at->y, data = pow(x, y);
+    *result = (Result){data, {y * pow(x, y - 1.0), data * logarithm(x)}, {0, 0}};
+    int has_zero = result->slopes[0] == 0.0 || result->slopes[1] == 0.0;
+    return x != 0.0 && y != 0.0 && !(has_zero && at->is_constant_x);
 }
 
 /* --- operators --- */
 
-PyObject *node_add(PyObject *left, PyObject *right)
+static PyObject *recorded(int op, PyObject *left, PyObject *right, const Pair *pair, const Result *result)
 {
-    Pair pair;
-    int how = read_pair(&pair, left, right);
-    if (how < 0 || how == SPECIAL)
-        return plainly(how, ADD, left, right);
-    return recorded(how, ADD, &pair, pair.x + pair.y, (double[]){1.0, 1.0}, (int[]){0, 0});
-}
-
-PyObject *node_subtract(PyObject *left, PyObject *right)
-{
-    Pair pair;
-    int how = read_pair(&pair, left, right);
-    if (how < 0 || how == SPECIAL)
-        return plainly(how, SUB, left, right);
-    return recorded(how, SUB, &pair, pair.x - pair.y, (double[]){1.0, -1.0}, (int[]){0, 0});
-}
-
-PyObject *node_multiply(PyObject *left, PyObject *right)
-{
-    Pair pair;
-    int how = read_pair(&pair, left, right);
-    if (how < 0 || how == SPECIAL)
-        return plainly(how, MUL, left, right);
-    double x = pair.x, y = pair.y;
-    int nothing[] = {is_zero_constant(pair.right, y), is_zero_constant(pair.left, x)};
-    return recorded(how, MUL, &pair, x * y, (double[]){y, x}, nothing);
-}
-
-PyObject *node_divide(PyObject *left, PyObject *right)
-{
-    Pair pair;
-    int how = read_pair(&pair, left, right);
-    if (how < 0 || how == SPECIAL)
-        return plainly(how, DIV, left, right);
-    double x = pair.x, y = pair.y, data = x / y;
-    if (y == 0.0) { /* `floats` knows */
-        free_pair(&pair);
-        return plainly(how, DIV, left, right);
+    Node *node = new_node(result->data);
+    if (node == NULL)
+        return NULL;
+    node->op = (uint16_t)op;
+    PyObject *operands[] = {operand_of(left, pair->x), operand_of(right, pair->y)};
+    for (int i = 0; i < 2 && operands[i] != NULL; i++) {
+        node->operands[i] = operands[i];
+        node->slopes[i] = result->slopes[i];
+        node->nothing[i] = (uint8_t)result->nothing[i];
+        node->count++;
+        track_with(node, operands[i]);
     }
-    int nothing[] = {is_zero_constant(pair.right, 1.0 / y), is_zero_constant(pair.left, x)};
-    return recorded(how, DIV, &pair, data, (double[]){1.0 / y, -data / y}, nothing);
+    if (node->count < 2) {
+        Py_XDECREF(operands[0] == NULL ? operands[1] : NULL);
+        Py_CLEAR(node);
+    }
+    return (PyObject *)node;
 }
 
-double logarithm(double x) { return x > 0.0 ? log(x) : x == 0.0 ? -Py_HUGE_VAL : x != x ? x : Py_NAN; }
+static inline PyObject *operated(int op, Rule rule, PyObject *left, PyObject *right)
+{
+    Pair pair = {0.0, 0.0, !is_value(left), !is_value(right)};
+    Result result;
+    int how = read_number(left, &pair.x) && read_number(right, &pair.y) ? ambient() : SPECIAL;
+    if (how < 0)
+        return NULL;
+    if (how != SPECIAL && rule(&pair, &result))
+        return how == PLAIN ? recorded(op, left, right, &pair, &result) : result_leaf(result.data);
+    PyObject *given[] = {core.operations[op], left, right};
+    return PyObject_Vectorcall(core.operate, given, 3, NULL);
+}
+
+PyObject *node_add(PyObject *left, PyObject *right) { return operated(ADD, add, left, right); }
+PyObject *node_subtract(PyObject *left, PyObject *right) { return operated(SUB, subtract, left, right); }
+PyObject *node_multiply(PyObject *left, PyObject *right) { return operated(MUL, multiply, left, right); }
+PyObject *node_divide(PyObject *left, PyObject *right) { return operated(DIV, divide, left, right); }
 
 PyObject *node_power(PyObject *left, PyObject *right, PyObject *modulus)
 {
     if (modulus != Py_None)
         Py_RETURN_NOTIMPLEMENTED;
-    Pair pair;
-    int how = read_pair(&pair, left, right);
-    if (how < 0 || how == SPECIAL)
-        return plainly(how, POW, left, right);
-    double x = pair.x, y = pair.y, data = pow(x, y);
-    double slopes[] = {y * pow(x, y - 1.0), data * logarithm(x)};
-    int is_subtle = x == 0.0 || y == 0.0 || (PyFloat_CheckExact(pair.left) && (slopes[0] == 0.0 || slopes[1] == 0.0));
-    if (is_subtle) { /* a slope may be a structural zero: the table knows */
-        free_pair(&pair);
-        return plainly(how, POW, left, right);
-    }
-    return recorded(how, POW, &pair, data, slopes, (int[]){0, 0});
+    return operated(POW, power, left, right);
 }
 
 /* A kernel's, and the plain operator is the call of the primitive itself. */

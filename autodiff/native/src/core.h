@@ -150,6 +150,23 @@ static inline void track_with(Node *x, PyObject *held)
         track(x);
 }
 
+int read_int(PyObject *x, double *number);
+
+/* Read the number of a Value, a float or an int: whether it is one. */
+static inline int read_number(PyObject *x, double *number)
+{
+    if (!is_value(x) && !PyFloat_CheckExact(x))
+        return read_int(x, number);
+    *number = is_value(x) ? ((Node *)x)->data : PyFloat_AS_DOUBLE(x);
+    return 1;
+}
+
+/* What a node notes of it, a new reference: a float for an int. */
+static inline PyObject *operand_of(PyObject *x, double number)
+{
+    return PyLong_CheckExact(x) ? PyFloat_FromDouble(number) : Py_NewRef(x);
+}
+
 /* --- modes --- */
 
 enum { PLAIN, UNRECORDED, SPECIAL }; /* nothing is ambient; no_grad alone; anything else. -1: an error */
@@ -237,7 +254,6 @@ double logarithm(double x);
 PyObject *node_power(PyObject *left, PyObject *right, PyObject *modulus);
 PyObject *node_negative(PyObject *operand);
 PyObject *node_compare(PyObject *self, PyObject *other, int which);
-int read_operand(PyObject **operand, double *number); /* 1: ordinary, 0: not, -1: an error; gives a new reference */
 
 /* operation.c, primitive.c, kernels.c */
 extern PyType_Spec operation_spec;

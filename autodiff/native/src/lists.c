@@ -27,15 +27,9 @@ static int read_list(Reading *reading, PyObject *list, double *numbers)
     PyObject **items = PySequence_Fast_ITEMS(list), **operands = block_operands(reading->block) + reading->count;
     Py_ssize_t count = PySequence_Fast_GET_SIZE(list);
     for (Py_ssize_t i = 0; i < count; i++, reading->count++) {
-        PyObject *x = operands[i] = items[i];
-        if (is_value(x)) {
-            numbers[i] = ((Node *)Py_NewRef(x))->data;
-            reading->is_any_a_value = 1;
-        }
-        else if (PyFloat_CheckExact(x))
-            numbers[i] = PyFloat_AS_DOUBLE(Py_NewRef(x));
-        else if (read_operand(&operands[i], &numbers[i]) <= 0)
+        if (!read_number(items[i], &numbers[i]) || (operands[i] = operand_of(items[i], numbers[i])) == NULL)
             return 0;
+        reading->is_any_a_value |= is_value(operands[i]);
     }
     return 1;
 }
