@@ -28,6 +28,8 @@ def check_equal(runs: Mapping[str, Run], relative: float = 1e-9) -> dict[str, fl
 
 def medians(runs: Mapping[str, Run], repeats: int) -> dict[str, float]:
     """Return the median seconds of each run, A B C A B C ..., with a collection before each and collection left on."""
+    gc.collect()
+    gc.freeze()  # the modules of all these libraries, in one process here, are not collected again for each other
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(repeats):
         for name, run in runs.items():
@@ -35,4 +37,5 @@ def medians(runs: Mapping[str, Run], repeats: int) -> dict[str, float]:
             start = time.perf_counter()
             run()
             seconds[name].append(time.perf_counter() - start)
+    gc.unfreeze()
     return {name: statistics.median(times) for name, times in seconds.items()}
