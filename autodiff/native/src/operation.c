@@ -2,6 +2,7 @@
 
 #include "core.h"
 
+#include <string.h>
 #include <structmember.h>
 
 /* --- the type --- */
@@ -75,20 +76,20 @@ PyType_Spec operation_spec = {
 
 static const char *const hot[FIRST_OTHER] = {"", "add", "sub", "mul", "div", "neg", "pow", "dot", "sum"}; /* by number */
 
-static int number_by(PyObject *name)
+static int number_by(const char *name)
 {
     for (int i = 1; i < FIRST_OTHER; i++)
-        if (PyUnicode_CompareWithASCIIString(name, hot[i]) == 0)
+        if (strcmp(name, hot[i]) == 0)
             return i;
     return core.operation_count < OTHER_OP ? core.operation_count++ : NO_OP;
 }
 
-static const Kernel *kernel_by(PyObject *name)
+static const Kernel *kernel_by(const char *name)
 {
-    for (const Kernel *kernel = kernels; kernel->name != NULL; kernel++)
-        if (PyUnicode_CompareWithASCIIString(name, kernel->name) == 0)
-            return kernel;
-    return NULL;
+    const Kernel *kernel = kernels;
+    while (kernel->name != NULL && strcmp(name, kernel->name) != 0)
+        kernel++;
+    return kernel->name == NULL ? NULL : kernel;
 }
 
 /* enter(primitive): number it, and find its kernel, which stands for the rules that it has now. */
@@ -97,19 +98,16 @@ PyObject *enter(PyObject *module, PyObject *primitive)
     if (!PyObject_TypeCheck(primitive, core.operation))
         return PyErr_Format(PyExc_TypeError, "enter takes a primitive, got %.100s", Py_TYPE(primitive)->tp_name);
     Operation *self = (Operation *)primitive;
-    if (self->number != NO_OP)
-        Py_RETURN_NONE;
     PyObject *name = PyObject_GetAttrString(primitive, "name");
-    if (name == NULL || !PyUnicode_Check(name)) {
-        Py_XDECREF(name);
-        return name == NULL ? NULL : PyErr_Format(PyExc_TypeError, "enter takes a primitive whose name is a str");
+    const char *text = name == NULL ? NULL : PyUnicode_AsUTF8(name);
+    if (text != NULL && self->number == NO_OP) {
+        self->number = number_by(text);
+        self->kernel = kernel_by(text);
+        self->its_evaluate = Py_XNewRef(self->evaluate); /* for good, as is all that the table holds */
+        self->its_partials = Py_XNewRef(self->partials);
+        if (self->number != NO_OP)
+            Py_XSETREF(core.operations[self->number], Py_NewRef(primitive));
     }
-    self->number = number_by(name);
-    self->kernel = kernel_by(name);
-    Py_DECREF(name);
-    self->its_evaluate = Py_XNewRef(self->evaluate); /* for good, as is all that the table holds */
-    self->its_partials = Py_XNewRef(self->partials);
-    if (self->number != NO_OP)
-        Py_XSETREF(core.operations[self->number], Py_NewRef(primitive));
-    Py_RETURN_NONE;
+    Py_XDECREF(name);
+    return text == NULL ? NULL : Py_NewRef(Py_None);
 }
