@@ -16,6 +16,8 @@ def unwrapped(outputs: Sequence[Any]) -> Any:
 
 def inputs_of(name: str, x: Any, width: int) -> list[Any]:
     """x as a list of `width` inputs. Raises TypeError if it is not a list, ValueError for another width."""
+    if type(x) is list and len(x) == width:  # the checks below take as long as a neuron
+        return x
     inputs = x.tolist() if hasattr(x, "tolist") else x
     if not isinstance(inputs, Iterable) or isinstance(inputs, (str, bytes, dict)):
         got = type(inputs).__name__
