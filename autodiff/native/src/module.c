@@ -83,9 +83,9 @@ static int check_bindings(PyObject *given)
         }
     }
     PyTypeObject *value = (PyTypeObject *)PyDict_GetItemString(given, "value");
-    if (value->tp_basicsize != sizeof(Node) || value->tp_dictoffset || value->tp_weaklistoffset ||
-        (core.value != NULL && core.value != value)) { /* or freed nodes could not be used again */
-        PyErr_SetString(PyExc_TypeError, "bind expects one Value, with no room for more than a node");
+    if (value->tp_basicsize != sizeof(Node) || value->tp_dictoffset || value->tp_weaklistoffset) {
+        /* or freed nodes could not be used again */
+        PyErr_SetString(PyExc_TypeError, "bind expects Value to have no room for more than a node");
         return -1;
     }
     return 0;

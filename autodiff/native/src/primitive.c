@@ -60,6 +60,7 @@ static int has_kernel(Operation *self, Py_ssize_t count)
 
 static PyObject *by_kernel(Operation *self, PyObject *const *args, Py_ssize_t count, int how)
 {
+    const Kernel *kernel = self->kernel;
     Node *x = unfinished(self, args, count);
     if (x == NULL)
         return NULL;
@@ -67,9 +68,9 @@ static PyObject *by_kernel(Operation *self, PyObject *const *args, Py_ssize_t co
     double *numbers = record.slopes; /* there is room for them, before there are slopes */
     for (Py_ssize_t i = 0; i < count; i++)
         numbers[i] = number_of(args[i]);
-    double data = self->kernel->value(numbers, count);
+    double data = kernel->value(numbers, count);
     if (how == PLAIN) {
-        self->kernel->slopes(data, numbers, count, record.slopes, record.nothing);
+        kernel->slopes(data, numbers, count, record.slopes, record.nothing);
         return finished(x, data);
     }
     Py_DECREF(x);
