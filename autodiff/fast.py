@@ -254,7 +254,7 @@ TWINS = [
     Twin(chain, "tangents_at", core="tangents_at"),
 ]
 _PLAIN = [vars(twin.owner).get(twin.name) for twin in TWINS]  # None for one that is inherited
-_missing = vars(Value).get("__getattr__")  # from Python 3.12 on: see hints.answer_for
+missing = vars(Value).get("__getattr__")  # from Python 3.12 on: see hints.answer_for
 
 
 def bind() -> None:
@@ -305,7 +305,7 @@ def _hand_in() -> None:
         local_gradients=local_gradients,
         assign=assigned,
         refuse_label=refuse_label,
-        missing=_missing,
+        missing=missing,
         put=modes.new_leaves.put,
         acquire=one_pass_at_a_time.acquire,
         release=one_pass_at_a_time.release,
@@ -319,7 +319,7 @@ def _answer_directly(whether: bool) -> None:
     """Have calls of Value and of primitives, and names that a Value lacks, go to the core without Python in between."""
     native.core.answer_calls(Value, whether)
     native.core.answer_calls(Primitive, whether)
-    if _missing is not None and not whether:
-        setattr(Value, "__getattr__", _missing)  # noqa: B010
+    if missing is not None and not whether:
+        setattr(Value, "__getattr__", missing)  # noqa: B010
     elif "__getattr__" in vars(Value):
         delattr(Value, "__getattr__")

@@ -53,7 +53,8 @@ class Value(Number, Node, metaclass=Listed):
     is a `primitive`.
 
     Raises TypeError for data that is not a real number, or a label that is not a string. Assign numbers alone to data
-    and grad: anything else is a TypeError, which names the label, when it is used next, and before anything changes.
+    and grad: anything else is a TypeError, which names the label: with the native core at once, without it when it is
+    used next, and before anything changes. With the core `x.operands` is a new tuple, equal to the last, each time.
 
     >>> a, b = Value(2.0, label="a"), Value(-3.0, label="b")
     >>> c = a * b + 1

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
-from autodiff import floats, modes, primitives
+from autodiff import fast, floats, modes, primitives
 from autodiff.compiler.programs import opcodes
 from autodiff.compiler.trace.refusals import assigned_inside, foreign, looked_at, refusal
 from autodiff.native import Node
@@ -61,7 +61,9 @@ class Tracer(Value):
     index: int  # the slot, once there is a program
     owner: Owner  # whose number it is
 
-    __setattr__ = Node.__setattr__  # whatever `assignments` does to Value: data and grad refuse here
+    # Plain slots are what Python is fastest at: not by the core, nor by what `assignments` does to Value.
+    __getattribute__ = object.__getattribute__
+    __setattr__, __delattr__ = object.__setattr__, object.__delattr__
 
     @property  # type: ignore[override]
     def data(self) -> NoReturn:
@@ -107,6 +109,10 @@ class Tracer(Value):
 
     def __reduce__(self) -> NoReturn:
         raise looked_at("pickle")
+
+
+if fast.missing is not None:
+    setattr(Tracer, "__getattr__", fast.missing)  # noqa: B010
 
 
 class Condition(Tracer):
