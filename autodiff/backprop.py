@@ -77,6 +77,12 @@ def _started(order: Sequence[Any], seeds: Mapping[Any, float]) -> dict[Any, floa
     return adjoints
 
 
+def check_from(root: Any, gradient: float) -> None:
+    """Make the pass from one root aside: see `check_gradients`."""
+    order, seeds = topological_order(root), {root: gradient}
+    check_gradients(order, seeds, _started(order, seeds))
+
+
 def check_gradients(order: Sequence[Any], seeds: Mapping[Any, float], started: Mapping[Any, float]) -> None:
     """Make the pass aside from the graph; raise FloatingPointError at the first gradient that is not finite.
 

@@ -309,6 +309,7 @@ def _hand_in() -> None:
         put=modes.new_leaves.put,
         acquire=one_pass_at_a_time.acquire,
         release=one_pass_at_a_time.release,
+        check_from=backprop.check_from,
         **{name: function for name, function in plain.items() if "." not in name},
     )
     for primitive in KNOWN.values():

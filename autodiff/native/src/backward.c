@@ -269,26 +269,38 @@ static int passed_from(PyObject *root, double seed)
     return found;
 }
 
-/* Passes take turns, also with those that are Python's, in other threads: `method` acquires or releases their lock. */
-static int take_turns(PyObject *method)
+/* Let go of the result of a call: 0, or -1 with its error. */
+static int discard(PyObject *result)
 {
-    PyObject *result = PyObject_CallNoArgs(method);
     Py_XDECREF(result);
     return result == NULL ? -1 : 0;
 }
 
-/* pass_from(root, gradient): `backprop.pass_from`. */
+/* Whether a pass is checked, inside `detect_anomaly()`: the one mode that it asks for. */
+static int is_checked(void)
+{
+    int how = ambient();
+    if (how != SPECIAL)
+        return how < 0 ? -1 : 0;
+    PyObject *mode = PyObject_CallNoArgs(core.now);
+    int found = mode == NULL ? -1 : PyTuple_Check(mode) && PyTuple_GET_ITEM(mode, 1) == Py_True;
+    Py_XDECREF(mode);
+    return found;
+}
+
+/* pass_from(root, gradient): `backprop.pass_from`. Passes take turns, also with Python's, in other threads. */
 static PyObject *pass_from(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
-    int how = count == 2 && PyFloat_CheckExact(args[1]) ? ambient() : SPECIAL;
-    if (how == SPECIAL)
+    if (count != 2 || !PyFloat_CheckExact(args[1]))
         return given(0, NULL, core.pass_from, args, count);
-    if (how < 0 || take_turns(core.acquire) < 0)
+    int checked = is_checked();
+    if (checked < 0 || (checked && discard(PyObject_Vectorcall(core.check_from, args, 2, NULL)) < 0) ||
+        discard(PyObject_CallNoArgs(core.acquire)) < 0)
         return NULL;
-    int done = passed_from(args[0], PyFloat_AS_DOUBLE(args[1]));
-    if (take_turns(core.release) < 0)
+    int found = passed_from(args[0], PyFloat_AS_DOUBLE(args[1]));
+    if (discard(PyObject_CallNoArgs(core.release)) < 0)
         return NULL;
-    return given(done, Py_NewRef(Py_None), core.pass_from, args, count);
+    return given(found, Py_NewRef(Py_None), core.pass_from, args, count);
 }
 
 /* --- sweeps that change no grad --- */

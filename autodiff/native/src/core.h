@@ -120,7 +120,7 @@ typedef struct { /* the base class of Primitive */
     HOOK(now) HOOK(operate) HOOK(compare) HOOK(apply) HOOK(local_gradients) HOOK(assign) HOOK(refuse_label)            \
     HOOK(missing) HOOK(put) HOOK(dot_of_lists) HOOK(sum_of_list) HOOK(numbers_of) HOOK(assign_numbers)                 \
     HOOK(descend_by) HOOK(ordered) HOOK(leaves_below) HOOK(pass_from) HOOK(adjoints_at) HOOK(tangents_at)              \
-    HOOK(acquire) HOOK(release)
+    HOOK(acquire) HOOK(release) HOOK(check_from)
 
 #define DECLARED(name) PyObject *name;
 
