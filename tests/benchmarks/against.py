@@ -1,7 +1,8 @@
 """This tree against another, an earlier one: the same tasks of eager code in both, by turns.
 
 Each round runs them in a process of each tree, with these benchmarks and that tree's `autodiff` and `nn`. Results are
-held to the same bits; a ratio is that of medians.
+held to the same bits; a ratio is that of medians. What imports `autodiff` is imported late here: when it is known from
+which tree.
 """
 
 import argparse
@@ -9,7 +10,6 @@ import json
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
@@ -22,6 +22,8 @@ IMPORTS = 5  # in each round
 
 def main(other: Path, path: Path) -> None:
     """Print the seconds of both trees and their ratios, and write them to `path` as JSON."""
+    from tests.benchmarks import own
+
     trees = {"other": other.resolve(), "this": HERE}
     taken: dict[str, dict[str, list[float]]] = {}
     print(f"{'':<58}{'other':>12}{'this':>12}{'times as fast':>16}\n{'other is ' + str(other)}", flush=True)
@@ -30,7 +32,8 @@ def main(other: Path, path: Path) -> None:
         if results["other"]["numbers"] != results["this"]["numbers"]:
             raise SystemExit(f"results differ: {_different(results['other']['numbers'], results['this']['numbers'])}")
         for name, tree in trees.items():
-            for task, duration in {**results[name]["seconds"], "import autodiff": _import_time(tree)}.items():
+            results[name]["seconds"]["import autodiff"] = own.import_time(tree, IMPORTS)
+            for task, duration in results[name]["seconds"].items():
                 taken.setdefault(task, {}).setdefault(name, []).append(duration)
     medians = {task: {name: median(times) for name, times in both.items()} for task, both in taken.items()}
     _print(medians)
@@ -43,17 +46,6 @@ def _measured(tree: Path) -> Any:
         written = Path(folder) / "figures.json"
         subprocess.run([sys.executable, "-m", __name__, str(tree), str(written)], check=True, cwd=HERE)
         return json.loads(written.read_text())
-
-
-def _import_time(tree: Path) -> float:
-    """What the import adds to a bare interpreter."""
-    taken: dict[str, list[float]] = {"pass": [], "import autodiff": []}
-    for _ in range(IMPORTS):
-        for code, times in taken.items():
-            start = time.perf_counter()
-            subprocess.run([sys.executable, "-c", code], check=True, cwd=tree)
-            times.append(time.perf_counter() - start)
-    return median(taken["import autodiff"]) - median(taken["pass"])
 
 
 def _different(one: Mapping[str, Any], two: Mapping[str, Any]) -> str:

@@ -7,10 +7,8 @@ tasks run in this tree and in another, by turns (`against`).
 import gc
 import math
 import random
-import statistics
 import subprocess
 import sys
-import time
 import tracemalloc
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
@@ -273,13 +271,7 @@ def _resident_bytes(nodes: int = 1_000_000) -> float | None:
 
 def import_time() -> Records:
     """What `import autodiff` adds to a bare interpreter, and the modules it loads outside the standard library."""
-    taken: dict[str, list[float]] = {"pass": [], "import autodiff": []}
-    for _ in range(15):
-        for code, times in taken.items():
-            start = time.perf_counter()
-            subprocess.run([sys.executable, "-c", code], check=True)
-            times.append(time.perf_counter() - start)
-    added = statistics.median(taken["import autodiff"]) - statistics.median(taken["pass"])
+    added = own.import_time(Path(__file__).parents[2], 15)
     listing = "import sys; old = set(sys.modules); import autodiff; print(*(set(sys.modules) - old))"
     loaded = subprocess.run([sys.executable, "-c", listing], check=True, capture_output=True, text=True).stdout.split()
     foreign = sorted({name.partition(".")[0] for name in loaded} - sys.stdlib_module_names - {"autodiff"})
