@@ -132,8 +132,8 @@ _UNARY = [
     *["list({})", "type({})({})", "{}()", "len({})", "{}.zero_grad()", "dir({})", "sys.getsizeof({})"],
     *["gc.get_referents({})", "graph.leaves({})", "graph.topological_order({})", "backprop.sound_order({})"],
 ]
-_CORE = [*"ordered leaves_below add_gradients pass_from dot_of_lists sum_of_list zero_grads_of descend_by".split()]
-_CORE += ["enter", "answer_calls", "bind", "Node", "Operation"]
+_CORE = [*"ordered leaves_below pass_from adjoints_at tangents_at dot_of_lists sum_of_list numbers_of".split()]
+_CORE += ["assign_numbers", "descend_by", "enter", "answer_calls", "bind", "Node", "Operation"]
 _PRIMITIVES = ["exp", "add", "mul", "where", "maximum", "clip", "dot", "sum", "prod", "softmax", "logsumexp", "max"]
 _WHOLE = [
     *["gc.collect()", "gc.set_threshold(1)", "gc.set_threshold(700)", "gc.freeze()", "gc.get_objects()"],

@@ -387,7 +387,7 @@ def test_no_memory_is_an_error_wherever_it_happens() -> None:
              lambda: Node.__init__(z, 1.0, own, (x,)), lambda: primitives.exp(x), lambda: primitives.max(*w),
              lambda: primitives.softmax(x, y), lambda: core.dot_of_lists(w, w), lambda: core.sum_of_list(w),
              lambda: core.leaves_below([z]), lambda: core.ordered((z,), set()), lambda: core.pass_from(z, 1.0),
-             lambda: core.zero_grads_of(w), lambda: core.descend_by(w, [0.1] * 5)]
+             lambda: core.numbers_of(w, "data"), lambda: core.descend_by(w, [0.1] * 5)]
     raised = 0
     for call in calls:
         for start in range(12):

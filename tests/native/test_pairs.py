@@ -133,7 +133,7 @@ def told(x: Any, nodes: list[Value], log: Sequence[Any] = ()) -> Any:
         return type(x), x.op, operands, zeros, numbers, x.label, is_forgotten, is_logged, bool(x.source)
     if isinstance(x, (list, tuple)):
         return type(x), [told(item, nodes, log) for item in x]
-    return type(x), repr(x)
+    return type(x), repr(x), x is NOTHING
 
 
 def outcome(world: World, call: Callable[[list[Value]], Any], mode: str) -> Any:
@@ -245,9 +245,12 @@ def of_sweeps(draw: st.DrawFn, owner: Any, name: str) -> Call:
 @st.composite
 def of_steps(draw: st.DrawFn, name: str) -> Call:
     values = draw(_lists(draw(st.sampled_from([NODE, NODE, ANY]))))
+    of = draw(st.sampled_from(["data", "grad"]))
+    if name == "numbers_of":
+        return called(backprop, name, values, of)
     kinds = draw(st.sampled_from([st.sampled_from([0.1, 0.0, nan]), ANY]))
-    rates = draw(_lists(kinds, len(values)))
-    return called(backprop, name, values, rates) if name == "descend_by" else called(backprop, name, values)
+    numbers = draw(_lists(kinds, len(values)))
+    return called(backprop, name, values, *([of] if name == "assign_numbers" else []), numbers)
 
 
 def of_passes(name: str) -> st.SearchStrategy[Call]:
@@ -274,7 +277,8 @@ CALLS: dict[str, st.SearchStrategy[Call]] = {
     "tangents_at": of_sweeps(chain, "tangents_at"),
     "sound_order": of_passes("sound_order"),
     "pass_from": of_passes("pass_from"),
-    "zero_grads_of": of_steps("zero_grads_of"),
+    "numbers_of": of_steps("numbers_of"),
+    "assign_numbers": of_steps("assign_numbers"),
     "descend_by": of_steps("descend_by"),
 }
 

@@ -106,7 +106,7 @@ PyObject *enter(PyObject *module, PyObject *primitive)
         self->its_evaluate = Py_XNewRef(self->evaluate); /* for good, as is all that the table holds */
         self->its_partials = Py_XNewRef(self->partials);
         if (self->number != NO_OP)
-            Py_XSETREF(core.operations[self->number], Py_NewRef(primitive));
+            core.operations[self->number] = Py_NewRef(primitive);
     }
     Py_XDECREF(name);
     return text == NULL ? NULL : Py_NewRef(Py_None);
