@@ -168,10 +168,10 @@ class Value(Number, Node, metaclass=Listed):
         """
         if others:
             raise unexpected("backward()", "a gradient to start from", others)
-        reading = modes.reading()
+        reading = modes.current() and modes.reading()
         if reading is not None:
             reading.refuse_change(self, "backward")
-        backprop.pass_from(self, floats.as_float(gradient))
+        backprop.pass_from(self, gradient if type(gradient) is float else floats.as_float(gradient))
 
     def detach(self) -> Value:
         """A leaf with the same data: no gradient flows through it, and no model trains it.
