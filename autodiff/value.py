@@ -17,6 +17,7 @@ hottest of the methods below once more, written out for speed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sized
+from contextvars import copy_context
 from typing import Any, Never, Self, cast
 
 from autodiff import backprop, copying, floats, modes, primitives
@@ -229,7 +230,14 @@ def result_leaf(data: float) -> Value:
 
 
 def leaves_of(numbers: Iterable[float]) -> list[Value]:
-    """A leaf for each float."""
+    """A leaf for each float. The logs are told of all at once: one by one takes them five times as long."""
+    made = copy_context().run(_unlogged, numbers)
+    modes.new_leaves.put(made)
+    return made
+
+
+def _unlogged(numbers: Iterable[float]) -> list[Value]:
+    modes.new_leaves.variable.set(())
     return [Value(x) for x in numbers]
 
 
