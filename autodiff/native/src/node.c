@@ -9,7 +9,7 @@
 
 /* --- memory --- */
 
-#define KEPT 1024 /* freed nodes that are kept for the next ones */
+#define KEPT 8192 /* freed nodes that are kept for the next ones: 0.75 MB */
 
 static Node *kept;
 static int kept_count;
