@@ -106,8 +106,12 @@ static int enter_node(Walk *walk, Node *x)
         if (!is_value(operand))
             return 0;
         Node *y = (Node *)operand;
-        if (!y->is_marked && operand_count(y) > 0 && append(&walk->stack, y) < 0)
+        if (y->is_marked || operand_count(y) == 0)
+            continue;
+        if (append(&walk->stack, y) < 0)
             return -1;
+        for (int j = 0; j < y->count; j++)
+            PREFETCH(y->operands[j]); /* they lie anywhere in memory, and are what is looked at next */
     }
     return 1;
 }

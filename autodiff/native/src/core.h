@@ -35,6 +35,12 @@
 #define THREAD_LOCAL _Thread_local
 #endif
 
+#if defined(__GNUC__)
+#define PREFETCH(address) __builtin_prefetch(address)
+#else
+#define PREFETCH(address) ((void)(address))
+#endif
+
 /* --- nodes --- */
 
 #define INLINE 2 /* so many operands fit into the node itself */
