@@ -39,9 +39,9 @@ _Rule = Callable[[float, float], tuple[float, _Slopes]]
 
 
 def _operators(primitive: Primitive, rule: _Rule) -> tuple[Any, Any]:
-    """An operator and its reflection. The rule gives the value and the slopes of two floats, or no slopes: see there.
+    """An operator and its reflection, on floats by a rule: the value and the slopes, or none where the table must tell.
 
-    A slope of 0 in an operand beside a constant may be structural: that, too, the table tells.
+    It must as well where the slope beside a constant is 0, which may be structural.
     """
 
     def direct(self: Any, other: Any) -> Any:
@@ -247,7 +247,6 @@ TWINS = [
     Twin(backprop, "numbers_of", core="numbers_of"),
     Twin(backprop, "assign_numbers", core="assign_numbers"),
     Twin(backprop, "descend_by", core="descend_by"),
-    Twin(chain, "adjoints_at", core="adjoints_at"),
     Twin(backprop, "sound_order", quick_sound_order, core=None),
     Twin(backprop, "slopes_at", quick_slopes_at, core=None),
     Twin(chain, "adjoints_at", core="adjoints_at"),
