@@ -284,6 +284,24 @@ def test_no_grad_of_a_users_value_is_touched() -> None:
     assert (x.grad, w.grad, inside.grad) == (7.0, 7.0, 7.0)
 
 
+def test_nodes_that_f_makes_and_keeps_keep_their_grad() -> None:
+    kept: list[Value] = []
+
+    def f(x: Any) -> Any:
+        w = Value(2.0)
+        inside = w * x
+        w.grad = inside.grad = 7.0
+        kept.extend([w, inside])
+        return inside * inside
+
+    for derivative in (ad.grad(f), ad.jacobian(f), ad.jacobian(lambda x: [f(x)] * 3), ad.hessian(f)):
+        derivative(3.0)
+    ad.jvp(f, (3.0,), (1.0,)), ad.vjp(f, 3.0)[1](1.0), ad.hvp(f)(3.0, 1.0), ad.preaccumulate(f)(Value(3.0))
+    with ad.detect_anomaly():
+        assert ad.grad(f)(3.0) == 24.0
+    assert [x.grad for x in kept] == [7.0] * len(kept)
+
+
 def test_leaves_that_f_makes_and_keeps_keep_their_grad() -> None:
     class Lazy:
         w: Any = None
