@@ -19,7 +19,7 @@ and gets its own.
 """
 
 import copyreg
-import threading
+from _thread import _local  # threading.local; threading itself takes half a millisecond to import
 from collections.abc import Sequence
 from functools import lru_cache
 from operator import getitem
@@ -126,7 +126,7 @@ class _Parts:
         return self.parts[i], self.numbers[node] - self.starts[i]
 
 
-_threads = threading.local()
+_threads = _local()
 
 
 def _alive() -> list[Any]:

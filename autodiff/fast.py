@@ -16,7 +16,7 @@ import operator
 from collections.abc import Callable, Iterable
 from functools import cache
 from operator import mul
-from typing import Any, NamedTuple
+from typing import Any
 
 from autodiff import backprop, chain, floats, functions, graph, modes, native, primitives, value
 from autodiff.backprop import one_pass_at_a_time, quick_add_gradients, quick_slopes_at, quick_sound_order
@@ -210,7 +210,7 @@ def _data_of_list(numbers: list[Any]) -> list[float] | None:
 # --- the door ---
 
 
-class Twin(NamedTuple):
+class Twin:
     """What stands in the place of a plain function or method.
 
     Attributes:
@@ -219,12 +219,12 @@ class Twin(NamedTuple):
         pure: the one that is written out here; None where there is none, and the plain one serves.
         core: where the native core has its own, such as "Node.__mul__"; "" for nowhere, where the pure one serves
             it, too, and None where the plain one does.
+        plain: the plain one, None where it is inherited.
     """
 
-    owner: Any
-    name: str
-    pure: Any = None
-    core: str | None = ""
+    def __init__(self, owner: Any, name: str, pure: Any = None, core: str | None = "") -> None:
+        self.owner, self.name, self.pure, self.core = owner, name, pure, core
+        self.plain = vars(owner).get(name)
 
     def bound(self) -> Any:
         """The one to bind: None for the plain one."""
@@ -237,7 +237,7 @@ TWINS = [
     *[Twin(Value, name, method, f"Node.{name}") for name, method in _methods().items()],
     Twin(Value, "__apply__", classmethod(apply)),
     Twin(Primitive, "__call__", core="Operation.__call__"),
-    Twin(value, "leaves_of", leaves_of if native.core is None else None),
+    Twin(value, "leaves_of", leaves_of, core=None),
     Twin(functions, "dot_of_lists", dot_of_lists, "dot_of_lists"),
     Twin(functions, "sum_of_list", core="sum_of_list"),
     Twin(graph, "ordered", core="ordered"),
@@ -252,7 +252,6 @@ TWINS = [
     Twin(chain, "adjoints_at", core="adjoints_at"),
     Twin(chain, "tangents_at", core="tangents_at"),
 ]
-_PLAIN = [vars(twin.owner).get(twin.name) for twin in TWINS]  # None for one that is inherited
 missing = vars(Value).get("__getattr__")  # from Python 3.12 on: see hints.answer_for
 
 
@@ -272,9 +271,9 @@ def unbind() -> None:
     """Put the plain ones back."""
     if native.core is not None:
         _answer_directly(False)
-    for twin, plain in zip(TWINS, _PLAIN, strict=True):
-        if plain is not None:
-            setattr(twin.owner, twin.name, plain)
+    for twin in TWINS:
+        if twin.plain is not None:
+            setattr(twin.owner, twin.name, twin.plain)
         elif twin.name in vars(twin.owner):
             delattr(twin.owner, twin.name)
 
@@ -289,7 +288,7 @@ def _hand_in() -> None:
     def local_gradients(primitive: Primitive, data: float, operands: Any, numbers: Any) -> tuple[float, ...]:
         return local_gradients_at(primitive, data, operands, numbers, Value)
 
-    plain = {twin.core: function for twin, function in zip(TWINS, _PLAIN, strict=True) if twin.core}
+    plain = {twin.core: twin.plain for twin in TWINS if twin.core}
     native.core.bind(
         value=Value,
         sourced=SourcedValue,

@@ -8,7 +8,6 @@ says why there is none. The environment variable AUTODIFF_PURE switches it off; 
 
 import os
 from importlib import import_module
-from importlib.machinery import EXTENSION_SUFFIXES
 from typing import TYPE_CHECKING, Any
 
 
@@ -26,6 +25,8 @@ def _loaded() -> tuple[Any, str]:
 
 def _why_it_was_not_built() -> str:
     """The note that a build leaves beside this file in the place of a core."""
+    from importlib.machinery import EXTENSION_SUFFIXES  # only asked for where there is no core
+
     name = os.path.splitext(f"core{EXTENSION_SUFFIXES[0]}")[0]
     try:
         with open(os.path.join(os.path.dirname(__file__), f"{name}.txt"), encoding="utf-8") as note:

@@ -21,7 +21,7 @@ for tasks and threads that began inside of the block: they have inherited it.
 """
 
 import sys
-import threading
+from _thread import get_ident
 from contextvars import ContextVar
 from functools import partial
 from types import FrameType
@@ -176,4 +176,4 @@ def _place() -> tuple[int, int]:
         task = asyncio.current_task() if asyncio is not None else None
     except RuntimeError:  # no loop runs
         task = None
-    return threading.get_ident(), id(task)
+    return get_ident(), id(task)
