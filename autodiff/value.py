@@ -90,8 +90,9 @@ class Value(Number, Node, metaclass=Listed):
     def __init__(self, data: Any, label: str = "") -> None:
         if isinstance(data, Value):
             raise TypeError(f"Value(...) takes a number, got {data!r}; use it as it is, or .detach() without gradient")
-        Node.__init__(self, floats.as_float(data))
-        self.label = label
+        Node.__init__(self, data if type(data) is float else floats.as_float(data))
+        if type(label) is not str or label:
+            self.label = label
         modes.new_leaves.put((self,))
 
     __new__.__wrapped__ = __init__  # type: ignore[attr-defined]  # whose signature help() shows
