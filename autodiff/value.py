@@ -91,8 +91,7 @@ class Value(Number, Node, metaclass=Listed):
         if isinstance(data, Value):
             raise TypeError(f"Value(...) takes a number, got {data!r}; use it as it is, or .detach() without gradient")
         Node.__init__(self, data if type(data) is float else floats.as_float(data))
-        if type(label) is not str or label:
-            self.label = label
+        self.label = label
         modes.new_leaves.put((self,))
 
     __new__.__wrapped__ = __init__  # type: ignore[attr-defined]  # whose signature help() shows
