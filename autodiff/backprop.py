@@ -78,9 +78,11 @@ def _started(order: Sequence[Any], seeds: Mapping[Any, float]) -> dict[Any, floa
 
 
 def check_from(root: Any, gradient: float) -> None:
-    """Make the pass from one root aside: see `check_gradients`."""
-    order, seeds = topological_order(root), {root: gradient}
-    check_gradients(order, seeds, _started(order, seeds))
+    """Make the pass from one root aside, inside `detect_anomaly()`: see `check_gradients`."""
+    mode = modes.now()
+    if mode is not None and mode.checking:
+        order, seeds = topological_order(root), {root: gradient}
+        check_gradients(order, seeds, _started(order, seeds))
 
 
 def check_gradients(order: Sequence[Any], seeds: Mapping[Any, float], started: Mapping[Any, float]) -> None:

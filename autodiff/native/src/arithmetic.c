@@ -4,26 +4,15 @@
 
 #include "core.h"
 
-/* --- modes --- */
+/* --- what is ambient, and operands --- */
 
-/* A mode is a named tuple: recording, checking, sourcing, reading, ... `now` says which counts here, if one does. */
-int mode_of(PyObject *mode)
+int kind_of_mode(void)
 {
-    PyObject *now = PyObject_CallNoArgs(core.now);
-    if (now == NULL)
-        return -1;
-    int found = SPECIAL;
-    if (now == Py_None)
-        found = PLAIN;
-    else if (PyTuple_Check(now) && PyTuple_GET_SIZE(now) >= 4 && PyTuple_GET_ITEM(now, 0) == Py_False &&
-             PyTuple_GET_ITEM(now, 1) == Py_False && PyTuple_GET_ITEM(now, 2) == Py_False &&
-             PyTuple_GET_ITEM(now, 3) == Py_None)
-        found = UNRECORDED;
-    Py_DECREF(now);
+    PyObject *kind = PyObject_CallNoArgs(core.kind_of_mode);
+    int found = kind == NULL ? -1 : (int)PyLong_AsLong(kind);
+    Py_XDECREF(kind);
     return found;
 }
-
-/* --- operands --- */
 
 int read_int(PyObject *x, double *number)
 {

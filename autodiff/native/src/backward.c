@@ -280,25 +280,13 @@ static int discard(PyObject *result)
     return result == NULL ? -1 : 0;
 }
 
-/* Whether a pass is checked, inside `detect_anomaly()`: the one mode that it asks for. */
-static int is_checked(void)
-{
-    int how = ambient();
-    if (how != SPECIAL)
-        return how < 0 ? -1 : 0;
-    PyObject *mode = PyObject_CallNoArgs(core.now);
-    int found = mode == NULL ? -1 : PyTuple_Check(mode) && PyTuple_GET_ITEM(mode, 1) == Py_True;
-    Py_XDECREF(mode);
-    return found;
-}
-
 /* pass_from(root, gradient): `backprop.pass_from`. Passes take turns, also with Python's, in other threads. */
 static PyObject *pass_from(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
     if (count != 2 || !PyFloat_CheckExact(args[1]))
         return given(0, NULL, core.pass_from, args, count);
-    int checked = is_checked();
-    if (checked < 0 || (checked && discard(PyObject_Vectorcall(core.check_from, args, 2, NULL)) < 0) ||
+    int how = ambient();
+    if (how < 0 || (how == SPECIAL && discard(PyObject_Vectorcall(core.check_from, args, 2, NULL)) < 0) ||
         discard(PyObject_CallNoArgs(core.acquire)) < 0)
         return NULL;
     int found = passed_from(args[0], PyFloat_AS_DOUBLE(args[1]));

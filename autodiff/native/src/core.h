@@ -121,9 +121,10 @@ typedef struct { /* the base class of Primitive */
 
 /* --- what the core knows of the package --- */
 
-/* The hooks: plain functions, by the names that `bind` takes; acquire and release are of the lock of a pass. */
-#define HOOKS(HOOK)                                                                                                    \
-    HOOK(now) HOOK(operate) HOOK(compare) HOOK(apply) HOOK(local_gradients) HOOK(assign) HOOK(refuse_label)            \
+/* By the names that `bind` takes: two context variables, NOTHING, a () with a meaning of its own; and the hooks, plain
+   functions. All are None before they are bound. Acquire and release are of the lock of a pass. */
+#define HANDED_IN(HOOK)                                                                                                \
+    HOOK(mode) HOOK(logs) HOOK(nothing) HOOK(forgotten) HOOK(kind_of_mode) HOOK(operate) HOOK(compare) HOOK(apply) HOOK(local_gradients) HOOK(assign) HOOK(refuse_label)            \
     HOOK(missing) HOOK(put) HOOK(dot_of_lists) HOOK(sum_of_list) HOOK(numbers_of) HOOK(assign_numbers)                 \
     HOOK(descend_by) HOOK(ordered) HOOK(leaves_below) HOOK(pass_from) HOOK(adjoints_at) HOOK(tangents_at)              \
     HOOK(acquire) HOOK(release) HOOK(check_from)
@@ -134,12 +135,10 @@ typedef struct {
     PyTypeObject *node, *operation; /* our types */
     PyTypeObject *value, *sourced;  /* Value and SourcedValue */
     PyTypeObject *primitive;        /* Primitive, while its calls come here */
-    PyObject *mode, *logs;          /* context variables */
-    PyObject *nothing, *forgotten;  /* NOTHING, () with a meaning of its own */
     PyObject *empty, *str_data, *str_grad, *type_call;
     PyObject *operations[OTHER_OP]; /* by number */
     int operation_count;
-    HOOKS(DECLARED) /* None before they are bound */
+    HANDED_IN(DECLARED)
 } Core;
 
 extern Core core;
@@ -177,16 +176,14 @@ static inline PyObject *operand_of(PyObject *x, double number)
 
 enum { PLAIN, UNRECORDED, SPECIAL }; /* nothing is ambient; no_grad alone; anything else. -1: an error */
 
-int mode_of(PyObject *mode); /* what a mode that is not None comes to */
+int kind_of_mode(void); /* which of the three, where the mode is not None */
 
 static inline int ambient(void)
 {
     PyObject *mode;
-    if (core.mode == NULL) /* not bound yet */
-        return PLAIN;
     if (PyContextVar_Get(core.mode, Py_None, &mode) < 0)
         return -1;
-    int found = mode == Py_None ? PLAIN : mode_of(mode);
+    int found = mode == Py_None ? PLAIN : kind_of_mode();
     Py_DECREF(mode);
     return found;
 }

@@ -6,6 +6,8 @@ Core core;
 
 /* --- the type of nodes --- */
 
+static Py_hash_t node_hash(PyObject *self) { return PyBaseObject_Type.tp_hash(self); } /* by identity */
+
 static PyType_Slot node_slots[] = {
     {Py_tp_doc, "Node(data=0.0, op=None, operands=(), local_gradients=())\n--\n\nThe storage of a Value."},
     {Py_tp_new, node_new},
@@ -17,7 +19,7 @@ static PyType_Slot node_slots[] = {
     {Py_tp_getattro, node_getattro},
     {Py_tp_setattro, node_setattro},
     {Py_tp_richcompare, node_compare},
-    {Py_tp_hash, NULL}, /* that of object, by identity: put in below */
+    {Py_tp_hash, node_hash},
     {Py_nb_add, node_add},
     {Py_nb_subtract, node_subtract},
     {Py_nb_multiply, node_multiply},
@@ -34,54 +36,24 @@ static PyType_Spec node_spec = {
     .slots = node_slots,
 };
 
-static PyTypeObject *type_of_nodes(void)
-{
-    for (PyType_Slot *slot = node_slots; slot->slot; slot++)
-        if (slot->slot == Py_tp_hash)
-            slot->pfunc = (void *)PyBaseObject_Type.tp_hash;
-    return (PyTypeObject *)PyType_FromSpec(&node_spec);
-}
-
 /* --- binding --- */
 
-typedef int (*Check)(PyObject *);
-
-static int is_callable(PyObject *given) { return PyCallable_Check(given) || given == Py_None; }
-static int is_variable(PyObject *given) { return PyContextVar_CheckExact(given); }
-static int is_a_float(PyObject *given) { return PyFloat_Check(given); }
-static int is_a_tuple(PyObject *given) { return PyTuple_Check(given); }
-static int is_kind_of_node(PyObject *given)
-{
-    return PyType_Check(given) && PyType_IsSubtype((PyTypeObject *)given, core.node);
-}
-
-#define BOUND(name) {#name, &core.name, is_callable},
+#define BOUND(name) {#name, &core.name},
 
 static const struct {
     const char *name;
     void *place; /* of a PyObject * in core */
-    Check check;
-} bindings[] = {
-    {"value", &core.value, is_kind_of_node},
-    {"sourced", &core.sourced, is_kind_of_node},
-    {"mode", &core.mode, is_variable},
-    {"logs", &core.logs, is_variable},
-    {"nothing", &core.nothing, is_a_float},
-    {"forgotten", &core.forgotten, is_a_tuple},
-    HOOKS(BOUND)
-};
+} bindings[] = {{"value", &core.value}, {"sourced", &core.sourced}, HANDED_IN(BOUND)};
 
 #define BINDINGS ((Py_ssize_t)(sizeof bindings / sizeof *bindings))
 
 static int check_bindings(PyObject *given)
 {
-    for (Py_ssize_t i = 0; i < BINDINGS; i++) {
-        PyObject *one = given == NULL ? NULL : PyDict_GetItemString(given, bindings[i].name);
-        if (one == NULL || !bindings[i].check(one)) {
-            PyErr_Format(PyExc_TypeError, "bind expects %s, of its kind", bindings[i].name);
+    for (Py_ssize_t i = 0; i < BINDINGS; i++)
+        if (given == NULL || PyDict_GetItemString(given, bindings[i].name) == NULL) {
+            PyErr_Format(PyExc_TypeError, "bind expects %s", bindings[i].name);
             return -1;
         }
-    }
     PyTypeObject *value = (PyTypeObject *)PyDict_GetItemString(given, "value");
     if (value->tp_basicsize != sizeof(Node) || value->tp_dictoffset || value->tp_weaklistoffset) {
         /* or freed nodes could not be used again */
@@ -96,13 +68,9 @@ static PyObject *bind(PyObject *module, PyObject *args, PyObject *kwargs)
 {
     if (check_bindings(kwargs) < 0)
         return NULL;
-    for (Py_ssize_t i = 0; i < BINDINGS; i++) {
-        PyObject **place = bindings[i].place;
-        *place = Py_NewRef(PyDict_GetItemString(kwargs, bindings[i].name));
-    }
+    for (Py_ssize_t i = 0; i < BINDINGS; i++)
+        *(PyObject **)bindings[i].place = Py_NewRef(PyDict_GetItemString(kwargs, bindings[i].name));
     core.value->tp_dealloc = node_dealloc; /* past Python's own, which has slots and a __dict__ in mind */
-    if (PyModule_AddFunctions(module, list_functions) < 0 || PyModule_AddFunctions(module, backward_functions) < 0)
-        return NULL;
     Py_RETURN_NONE;
 }
 
@@ -148,23 +116,17 @@ static PyMethodDef functions[] = {
 static int prepare(void)
 {
     for (Py_ssize_t i = 0; i < BINDINGS; i++)
-        if (bindings[i].check == is_callable)
-            *(PyObject **)bindings[i].place = Py_NewRef(Py_None);
+        *(PyObject **)bindings[i].place = Py_NewRef(Py_None);
     for (int i = 0; i < OTHER_OP; i++)
         core.operations[i] = Py_NewRef(Py_None);
     core.operation_count = FIRST_OTHER;
-    core.nothing = PyFloat_FromDouble(0.0);
     core.empty = PyTuple_New(0);
-    core.forgotten = PyTuple_New(0);
     core.type_call = PyObject_GetAttrString((PyObject *)&PyType_Type, "__call__");
     core.str_data = PyUnicode_InternFromString("data");
     core.str_grad = PyUnicode_InternFromString("grad");
     core.operation = (PyTypeObject *)PyType_FromSpec(&operation_spec);
-    if (core.nothing == NULL || core.empty == NULL || core.forgotten == NULL || core.str_data == NULL ||
-        core.str_grad == NULL || core.type_call == NULL || core.operation == NULL)
-        return -1;
-    core.node = type_of_nodes();
-    return core.node == NULL ? -1 : 0;
+    core.node = (PyTypeObject *)PyType_FromSpec(&node_spec);
+    return PyErr_Occurred() ? -1 : 0;
 }
 
 /* All that is static belongs to the main interpreter. A second import into it finds the same types. */
@@ -176,11 +138,10 @@ static int execute(PyObject *module)
     }
     if (core.node == NULL && prepare() < 0)
         return -1;
-    if (PyModule_AddObjectRef(module, "Node", (PyObject *)core.node) < 0 ||
-        PyModule_AddObjectRef(module, "Operation", (PyObject *)core.operation) < 0 ||
-        PyModule_AddStringConstant(module, "sources", SOURCES) < 0)
+    if (PyModule_AddFunctions(module, list_functions) < 0 || PyModule_AddFunctions(module, backward_functions) < 0 ||
+        PyModule_AddType(module, core.node) < 0 || PyModule_AddType(module, core.operation) < 0)
         return -1;
-    return 0;
+    return PyModule_AddStringConstant(module, "sources", SOURCES);
 }
 
 static PyModuleDef_Slot slots[] = {
