@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 
 from autodiff import native
-from tests.native.chaos import PROGRAMS, fate, run_lines
+from tests.native.chaos import PROGRAMS, fate, run_program
 
 pytestmark = pytest.mark.skipif(native.core is None, reason="there is no core")
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="each program runs in a process of its own")
@@ -22,8 +22,8 @@ forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="each program runs in
 
 @forks
 @given(PROGRAMS)
-def test_no_program_crashes(lines: list[str]) -> None:
-    assert fate(lambda: run_lines(lines)) == "", "\n".join(lines)
+def test_no_program_crashes(program: tuple[list[str], list[str], bool]) -> None:
+    assert fate(lambda: run_program(*program)) == ""
 
 
 def printed(code: str, status: int = 0, *options: str) -> list[str]:
