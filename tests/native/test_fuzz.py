@@ -391,7 +391,7 @@ def test_no_memory_is_an_error_wherever_it_happens() -> None:
     raised = 0
     for call in calls:
         for start in range(12):
-            many = [Value(1.0) for _ in range(1100)]  # more than are kept for the next ones
+            many = [Value(1.0) for _ in range(9000)]  # more than are kept for the next ones
             try:
                 _testcapi.set_nomemory(start, start + 1)
                 try: call()

@@ -40,7 +40,7 @@ Node *new_node(double data)
 void track(Node *x)
 {
     x->is_tracked = 1;
-    if (!PyObject_GC_IsTracked((PyObject *)x)) /* it is where __del__ of a subclass, which it once was of, kept it alive */
+    if (!PyObject_GC_IsTracked((PyObject *)x)) /* else __del__ kept it alive, when it was of a subclass */
         PyObject_GC_Track(x);
 }
 
