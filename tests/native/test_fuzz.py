@@ -352,6 +352,25 @@ def test_the_package_may_be_imported_again_beside_values_of_the_first() -> None:
     assert printed(code) == ["False 12.0"]
 
 
+def test_the_core_is_bound_to_classes_of_nodes_alone() -> None:
+    code = """
+    class Roomy(Node): pass
+    given = {}
+    while True:  # it asks for one after the other
+        try: core.bind(**given)
+        except TypeError as error:
+            name = str(error).rpartition(" ")[2]
+            if name in given or not name.isidentifier(): break
+            given[name] = print
+    for value in (None, 3, int, type, Roomy, Value(1.0)):
+        for nothing in (0.0, None):
+            try: core.bind(**given | {"value": value, "sourced": value, "nothing": nothing})
+            except TypeError: print("refused")
+    print((Value(2.0) * 3.0).data)
+    """
+    assert printed(code) == ["refused"] * 12 + ["6.0"]
+
+
 # --- recursion, memory, pickles ---
 
 

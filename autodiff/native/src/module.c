@@ -47,6 +47,14 @@ static const struct {
 
 #define BINDINGS ((Py_ssize_t)(sizeof bindings / sizeof *bindings))
 
+/* One that has room for more, or less, than a node could not be made of a freed node. */
+static int is_class_of_nodes(PyObject *given, int has_room)
+{
+    PyTypeObject *kind = (PyTypeObject *)given;
+    return PyType_Check(given) && PyType_IsSubtype(kind, core.node) &&
+           (has_room || (kind->tp_basicsize == sizeof(Node) && !kind->tp_dictoffset && !kind->tp_weaklistoffset));
+}
+
 static int check_bindings(PyObject *given)
 {
     for (Py_ssize_t i = 0; i < BINDINGS; i++)
@@ -54,10 +62,10 @@ static int check_bindings(PyObject *given)
             PyErr_Format(PyExc_TypeError, "bind expects %s", bindings[i].name);
             return -1;
         }
-    PyTypeObject *value = (PyTypeObject *)PyDict_GetItemString(given, "value");
-    if (value->tp_basicsize != sizeof(Node) || value->tp_dictoffset || value->tp_weaklistoffset) {
-        /* or freed nodes could not be used again */
-        PyErr_SetString(PyExc_TypeError, "bind expects Value to have no room for more than a node");
+    if (!is_class_of_nodes(PyDict_GetItemString(given, "value"), 0) ||
+        !is_class_of_nodes(PyDict_GetItemString(given, "sourced"), 1) ||
+        !PyFloat_Check(PyDict_GetItemString(given, "nothing"))) {
+        PyErr_SetString(PyExc_TypeError, "bind expects Value to have no room for more than a node, NOTHING a float");
         return -1;
     }
     return 0;
