@@ -239,7 +239,6 @@ TWINS = [
     Twin(Primitive, "__call__", core="Operation.__call__"),
     Twin(value, "leaves_of", leaves_of, core=None),
     Twin(functions, "dot_of_lists", dot_of_lists, "dot_of_lists"),
-    Twin(functions, "sum_of_list", core="sum_of_list"),
     Twin(graph, "ordered", core="ordered"),
     Twin(graph, "leaves_below", core="leaves_below"),
     Twin(backprop, "add_gradients", quick_add_gradients),

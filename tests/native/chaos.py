@@ -137,7 +137,7 @@ _UNARY = [
     *["list({})", "type({})({})", "{}()", "len({})", "{}.zero_grad()", "dir({})", "sys.getsizeof({})"],
     *["gc.get_referents({})", "graph.leaves({})", "graph.topological_order({})", "backprop.sound_order({})"],
 ]
-_CORE = [*"ordered leaves_below pass_from adjoints_at tangents_at dot_of_lists sum_of_list numbers_of".split()]
+_CORE = [*"ordered leaves_below pass_from adjoints_at tangents_at dot_of_lists numbers_of".split()]
 _CORE += ["assign_numbers", "descend_by", "enter", "answer_calls", "bind", "Node", "Operation"]
 _PRIMITIVES = ["exp", "add", "mul", "where", "maximum", "clip", "dot", "sum", "prod", "softmax", "logsumexp", "max"]
 _WHOLE = [

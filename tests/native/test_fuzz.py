@@ -404,7 +404,7 @@ def test_no_memory_is_an_error_wherever_it_happens() -> None:
              lambda: Value(1.0, "a"), lambda: Value(2), lambda: z.operands, lambda: z.local_gradients, lambda: z.label,
              lambda: setattr(z, "operands", (x, y, x)), lambda: setattr(z, "op", own), lambda: setattr(z, "data", 2.0),
              lambda: Node.__init__(z, 1.0, own, (x,)), lambda: primitives.exp(x), lambda: primitives.max(*w),
-             lambda: primitives.softmax(x, y), lambda: core.dot_of_lists(w, w), lambda: core.sum_of_list(w),
+             lambda: primitives.softmax(x, y), lambda: core.dot_of_lists(w, w), lambda: primitives.sum(*w),
              lambda: core.leaves_below([z]), lambda: core.ordered((z,), set()), lambda: core.pass_from(z, 1.0),
              lambda: core.numbers_of(w, "data"), lambda: core.descend_by(w, [0.1] * 5)]
     raised = 0

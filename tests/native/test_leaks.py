@@ -105,7 +105,7 @@ def _calls() -> dict[str, Callable[[], Any]]:
         "read": lambda: (Z.operands, Z.local_gradients, Z.data, Z.grad, getattr(Z, "missing", None), dir(Z)),
         "lists": lambda: (ad.dot(W, V), ad.dot(W, W), ad.sum(V), ad.sum(W), ad.logsumexp(W), ad.softmax(W)),
         "odd lists": lambda: functions.dot_of_lists(W, V[:2]),
-        "lists of text": lambda: functions.sum_of_list([X, "text", X]),
+        "lists of text": lambda: functions.sum([X, "text", X]),
         "huge": lambda: functions.dot_of_lists(W, [X, 1.0, 10**400, X, X, X]),
         "backward": lambda: (Z.backward(), Z.backward(0.0), (X * Y).backward(), X.backward(), (K * X).backward()),
         "backward of text": lambda: Z.backward("text"),  # type: ignore[arg-type]

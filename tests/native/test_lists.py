@@ -53,7 +53,7 @@ def test_dot_and_sum_of_values_floats_and_ints_are_the_plain_ones(mode: str, pai
     with MODES[mode]():
         same(lambda: functions.dot_of_lists(w, x))
         same(lambda: functions.dot_of_lists(tuple(w), x))
-        same(lambda: functions.sum_of_list(w))
+        same(lambda: functions.sum(w))
 
 
 @pytest.mark.parametrize("numbers", [float, Value])
@@ -72,12 +72,12 @@ def test_dot_and_sum_of_anything_else_are_the_plain_ones(data: st.DataObject) ->
     make, made = data.draw(st.sampled_from(CONTAINERS)), data.draw(st.sampled_from(CONTAINERS))
     same(lambda: functions.dot_of_lists(w, x))
     same(lambda: functions.dot_of_lists(make(w), made(x)))
-    same(lambda: functions.sum_of_list(make(w)))
+    same(lambda: functions.sum(make(w)))
 
 
 @pytest.mark.parametrize("arguments", [(), ([Value(1.0)],), ([Value(1.0)], [2.0], 3.0), (1.0, 2.0)])
 def test_other_numbers_of_arguments_are_refused_alike(arguments: tuple[Any, ...]) -> None:
-    same(lambda: functions.sum_of_list(*arguments))
+    same(lambda: functions.sum(*arguments))
     if len(arguments) != 2:
         with pytest.raises(TypeError, match=r"dot_of_lists\(\)"):
             functions.dot_of_lists(*arguments)
@@ -254,7 +254,6 @@ def test_references_are_given_back_whatever_comes_of_a_call() -> None:
 def test_the_functions_are_those_of_the_core() -> None:
     for owner, name in (
         (functions, "dot_of_lists"),
-        (functions, "sum_of_list"),
         (backprop, "numbers_of"),
         (backprop, "assign_numbers"),
         (backprop, "descend_by"),

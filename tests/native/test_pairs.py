@@ -268,7 +268,6 @@ CALLS: dict[str, st.SearchStrategy[Call]] = {
         lambda numbers: called(value, "leaves_of", numbers)
     ),
     "dot_of_lists": of_lists("dot_of_lists", 2),
-    "sum_of_list": of_lists("sum_of_list", 1),
     "ordered": of_orders("ordered"),
     "leaves_below": of_orders("leaves_below"),
     "add_gradients": of_sweeps(backprop, "add_gradients"),

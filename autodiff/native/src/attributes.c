@@ -7,8 +7,13 @@
 
 /* --- data and grad --- */
 
-static PyObject *get_data(PyObject *self, void *closure) { return PyFloat_FromDouble(((Node *)self)->data); }
-static PyObject *get_grad(PyObject *self, void *closure) { return PyFloat_FromDouble(((Node *)self)->grad); }
+/* Where it is, by its name: "data" or "grad". */
+static double *number_at(PyObject *self, const char *name)
+{
+    return *name == 'd' ? &((Node *)self)->data : &((Node *)self)->grad;
+}
+
+static PyObject *get_number(PyObject *self, void *name) { return PyFloat_FromDouble(*number_at(self, name)); }
 
 static int refuse_deletion(PyObject *given, const char *name)
 {
@@ -17,34 +22,22 @@ static int refuse_deletion(PyObject *given, const char *name)
     return given == NULL ? -1 : 0;
 }
 
-static int assign(PyObject *self, const char *name, PyObject *given, double *number)
+static int set_number(PyObject *self, PyObject *given, void *name)
 {
     if (refuse_deletion(given, name) < 0)
         return -1;
-    int found = ambient();
-    if (found == PLAIN && PyFloat_CheckExact(given)) {
-        *number = PyFloat_AS_DOUBLE(given);
-        return 0;
-    }
-    PyObject *taken = found < 0 ? NULL : PyObject_CallFunction(core.assign, "OsO", self, name, given);
-    if (taken == NULL)
+    int how = ambient();
+    PyObject *taken = NULL;
+    if (how == PLAIN && PyFloat_CheckExact(given))
+        taken = Py_NewRef(given);
+    else if (how >= 0)
+        taken = PyObject_CallFunction(core.assign, "OsO", self, name, given);
+    double number = taken == NULL ? -1.0 : PyFloat_AsDouble(taken);
+    Py_XDECREF(taken);
+    if (number == -1.0 && PyErr_Occurred())
         return -1;
-    double x = PyFloat_AsDouble(taken);
-    Py_DECREF(taken);
-    if (x == -1.0 && PyErr_Occurred())
-        return -1;
-    *number = x;
+    *number_at(self, name) = number;
     return 0;
-}
-
-static int set_data(PyObject *self, PyObject *given, void *closure)
-{
-    return assign(self, "data", given, &((Node *)self)->data);
-}
-
-static int set_grad(PyObject *self, PyObject *given, void *closure)
-{
-    return assign(self, "grad", given, &((Node *)self)->grad);
 }
 
 /* --- label --- */
@@ -119,7 +112,7 @@ static PyObject *get_local_gradients(PyObject *self, void *closure)
         return Py_NewRef(x->block->gradients);
     }
     for (Py_ssize_t i = 0; gradients != NULL && i < record.count; i++) {
-        PyObject *slope = record.nothing[i] ? Py_NewRef(core.nothing) : PyFloat_FromDouble(record.slopes[i]);
+        PyObject *slope = is_nothing(x, &record, i) ? Py_NewRef(core.nothing) : PyFloat_FromDouble(record.slopes[i]);
         if (slope == NULL)
             Py_CLEAR(gradients);
         else
@@ -164,29 +157,31 @@ int remake(Node *x, PyObject *op, PyObject *operands, PyObject *gradients)
     return result;
 }
 
-static int set_op(PyObject *self, PyObject *given, void *closure)
+static int set_op(PyObject *self, PyObject *given, void *name)
 {
-    return refuse_deletion(given, "op") < 0 ? -1 : remake((Node *)self, given, NULL, NULL);
+    return refuse_deletion(given, name) < 0 ? -1 : remake((Node *)self, given, NULL, NULL);
 }
 
-static int set_operands(PyObject *self, PyObject *given, void *closure)
+static int set_operands(PyObject *self, PyObject *given, void *name)
 {
-    return refuse_deletion(given, "operands") < 0 ? -1 : remake((Node *)self, NULL, given, NULL);
+    return refuse_deletion(given, name) < 0 ? -1 : remake((Node *)self, NULL, given, NULL);
 }
 
-static int set_local_gradients(PyObject *self, PyObject *given, void *closure)
+static int set_local_gradients(PyObject *self, PyObject *given, void *name)
 {
-    return refuse_deletion(given, "local_gradients") < 0 ? -1 : remake((Node *)self, NULL, NULL, given);
+    return refuse_deletion(given, name) < 0 ? -1 : remake((Node *)self, NULL, NULL, given);
 }
+
+#define ATTRIBUTE(name, getter, setter, doc) {#name, getter, setter, doc, #name}
 
 PyGetSetDef node_attributes[] = {
-    {"data", get_data, set_data, "The number, a float.", NULL},
-    {"grad", get_grad, set_grad, "d(root)/d(self) from `backward`, a float; accumulates in leaves.", NULL},
-    {"label", get_label, set_label, "The name shown in drawings and repr.", NULL},
-    {"op", get_op, set_op, "The Primitive that made it, None for a leaf.", NULL},
-    {"operands", get_operands, set_operands, "What it was made from, in order: Values, and constants as floats.", NULL},
-    {"local_gradients", get_local_gradients, set_local_gradients,
-     "d(self)/d(operand), floats, in the order of the operands.", NULL},
+    ATTRIBUTE(data, get_number, set_number, "The number, a float."),
+    ATTRIBUTE(grad, get_number, set_number, "d(root)/d(self) from `backward`, a float; accumulates in leaves."),
+    ATTRIBUTE(label, get_label, set_label, "The name shown in drawings and repr."),
+    ATTRIBUTE(op, get_op, set_op, "The Primitive that made it, None for a leaf."),
+    ATTRIBUTE(operands, get_operands, set_operands, "What it was made from, in order: Values, and constants as floats."),
+    ATTRIBUTE(local_gradients, get_local_gradients, set_local_gradients,
+              "d(self)/d(operand), floats, in the order of the operands."),
     {NULL, NULL, NULL, NULL, NULL},
 };
 

@@ -193,17 +193,6 @@ static PyObject *leaves_below(PyObject *module, PyObject *const *args, Py_ssize_
 
 /* --- the sweeps --- */
 
-/* Whether a local gradient is a structural zero. Those of a dot are told from products of 0 only now: the other factor
-   is the constant 0. */
-static inline int is_nothing(Node *x, const Record *record, Py_ssize_t i)
-{
-    if (record->nothing[i])
-        return 1;
-    if (record->slopes[i] != 0.0 || x->op != DOT)
-        return 0;
-    return PyFloat_CheckExact(record->operands[(i + record->count / 2) % record->count]);
-}
-
 static void clear(const Nodes *nodes)
 {
     for (Py_ssize_t i = 0; i < nodes->count; i++) {

@@ -9,9 +9,9 @@
      leaves.c      Value(...), and results that are not recorded
      arithmetic.c  operators and comparisons
      operation.c   primitives: their type, and the table
-     primitive.c   primitives: the call on Values and numbers
+     primitive.c   primitives: the call on Values and numbers; dot of lists
      kernels.c     rows of the table, with their derivatives
-     lists.c       dot and sum of lists; the gradients of lists of leaves
+     lists.c       data and grads of lists of Values
      backward.c    topological order and the backward pass
      module.c      the module: types, the table of operations, hooks
 
@@ -42,6 +42,8 @@
 #endif
 
 /* --- nodes --- */
+
+enum { NO_OP, ADD, SUB, MUL, DIV, NEG, POW, DOT, SUM, FIRST_OTHER, OTHER_OP = 255 }; /* OTHER_OP: not of the table */
 
 #define INLINE 2 /* so many operands fit into the node itself */
 
@@ -97,15 +99,26 @@ static inline Record record_of(Node *x)
     return (Record){x->count, x->operands, x->slopes, x->nothing};
 }
 
+/* Whether a local gradient is a structural zero. Those of a dot are told only when they are asked for: the other factor
+   is the constant 0. */
+static inline int is_nothing(Node *x, const Record *record, Py_ssize_t i)
+{
+    if (record->nothing[i])
+        return 1;
+    if (record->slopes[i] != 0.0 || x->op != DOT)
+        return 0;
+    return PyFloat_CheckExact(record->operands[(i + record->count / 2) % record->count]);
+}
+
 static inline Py_ssize_t operand_count(Node *x) { return x->is == IN_A_BLOCK ? x->block->count : x->count; }
 
 /* --- operations --- */
 
-enum { NO_OP, ADD, SUB, MUL, DIV, NEG, POW, DOT, SUM, FIRST_OTHER, OTHER_OP = 255 }; /* OTHER_OP: not of the table */
+#define PAIRS (-1) /* two or more of them: the rules tell the structural zeros of a dot of one */
 
 typedef struct { /* a primitive on doubles, with the bits that `floats` and the rules give */
     const char *name;
-    int count; /* of operands, 0 for any number */
+    int count; /* of operands, 0 for any number, or PAIRS */
     double (*value)(const double *x, Py_ssize_t count);
     void (*slopes)(double out, const double *x, Py_ssize_t count, double *slopes, uint8_t *nothing); /* they may replace x */
 } Kernel;
@@ -125,7 +138,7 @@ typedef struct { /* the base class of Primitive */
    functions. All are None before they are bound. Acquire and release are of the lock of a pass. */
 #define HANDED_IN(HOOK)                                                                                                \
     HOOK(mode) HOOK(logs) HOOK(nothing) HOOK(forgotten) HOOK(kind_of_mode) HOOK(operate) HOOK(compare) HOOK(apply) HOOK(local_gradients) HOOK(assign) HOOK(refuse_label)            \
-    HOOK(missing) HOOK(put) HOOK(dot_of_lists) HOOK(sum_of_list) HOOK(numbers_of) HOOK(assign_numbers)                 \
+    HOOK(missing) HOOK(put) HOOK(dot_of_lists)  HOOK(numbers_of) HOOK(assign_numbers)                 \
     HOOK(descend_by) HOOK(ordered) HOOK(leaves_below) HOOK(pass_from) HOOK(adjoints_at) HOOK(tangents_at)              \
     HOOK(acquire) HOOK(release) HOOK(check_from)
 
@@ -219,17 +232,10 @@ static inline double total_of(const Sum *sum)
 
 /* --- between the files --- */
 
-/* node.c. Those that make a node give a new Value, or NULL with an error. block_node takes the block over, and frees it
-   on failure. */
+/* node.c. Those that make a node give a new Value, or NULL with an error. */
 Node *new_node(double data);
-PyObject *block_node(int op, Block *block, double data);
-Block *new_block(Py_ssize_t count); /* slopes and operands are still to be filled in; it owns its operands */
-void free_block(Block *block);
-int read_slope(PyObject *gradient, double *slope, uint8_t *nothing); /* whether it is a float, or NOTHING */
-int are_slopes(PyObject *gradients, Py_ssize_t count);               /* whether they are a tuple of such */
-int read_slopes(PyObject *gradients, Record to);                     /* of a tuple that is long enough */
-int note(Node *x, PyObject *op, PyObject *const *operands, Py_ssize_t count, int has_slopes);
-void track_with_all(Node *x); /* that it holds */
+Node *roomy_node(PyObject *op, Py_ssize_t count);
+int are_slopes(PyObject *gradients, Py_ssize_t count); /* whether they are a tuple of so many floats, or NOTHING */
 int lay_out(Node *x, PyObject *op, PyObject *const *operands, Py_ssize_t count, PyObject *gradients);
 void node_dealloc(PyObject *self);
 int node_traverse(PyObject *self, visitproc visit, void *arg);
@@ -261,6 +267,7 @@ PyObject *node_compare(PyObject *self, PyObject *other, int which);
 /* operation.c, primitive.c, kernels.c */
 extern PyType_Spec operation_spec;
 PyObject *enter(PyObject *module, PyObject *primitive);
+PyObject *dot_of_lists(PyObject *module, PyObject *const *args, Py_ssize_t given);
 PyObject *operation_vectorcall(PyObject *callable, PyObject *const *args, size_t nargsf, PyObject *names);
 extern const Kernel kernels[]; /* the last has no name */
 

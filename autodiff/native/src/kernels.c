@@ -101,6 +101,38 @@ static void logsumexp_slopes(double out, const double *x, Py_ssize_t count, doub
         slopes[i] = most == -Py_HUGE_VAL ? none(&nothing[i]) : slopes[i] / total;
 }
 
+static double sum_value(const double *x, Py_ssize_t count)
+{
+    Sum sum = nothing_yet;
+    for (Py_ssize_t i = 0; i < count; i++)
+        add_to(&sum, x[i]);
+    return total_of(&sum);
+}
+
+static void sum_slopes(double out, const double *x, Py_ssize_t count, double *slopes, uint8_t *nothing)
+{
+    for (Py_ssize_t i = 0; i < count; i++)
+        slopes[i] = 1.0;
+}
+
+static double dot_value(const double *x, Py_ssize_t count)
+{
+    Sum sum = nothing_yet;
+    for (Py_ssize_t i = 0, half = count / 2; i < half; i++)
+        add_to(&sum, x[i] * x[half + i]);
+    return total_of(&sum);
+}
+
+/* Each factor is the local gradient of the other. */
+static void dot_slopes(double out, const double *x, Py_ssize_t count, double *slopes, uint8_t *nothing)
+{
+    for (Py_ssize_t i = 0, half = count / 2; i < half; i++) {
+        double factor = x[i];
+        slopes[i] = x[half + i];
+        slopes[half + i] = factor;
+    }
+}
+
 /* --- functions of one, two or three numbers: the value, the slopes --- */
 
 #define ROW(name, value, ...)                                                                                          \
@@ -153,6 +185,7 @@ const Kernel kernels[] = {
     OF(1, neg), OF(1, abs), OF(1, sign), OF(1, square), OF(1, reciprocal), OF(1, sqrt), OF(1, exp), OF(1, expm1),
     OF(1, log), OF(1, log1p), OF(1, sin), OF(1, cos), OF(1, tan), OF(1, sinh), OF(1, cosh), OF(1, tanh),
     OF(1, sigmoid), OF(1, softplus), OF(1, relu), OF(1, silu), OF(1, gelu), OF(1, erf), OF(2, maximum),
+    OF(PAIRS, dot), OF(0, sum),
     OF(2, minimum), OF(2, softmax), OF(2, log_softmax), OF(3, where), OF(3, clip), OF(0, logsumexp),
     {"max", 0, max_value, extreme_slopes}, {"min", 0, min_value, extreme_slopes}, {NULL, 0, NULL, NULL},
 };

@@ -111,6 +111,7 @@ static PyObject *answer_calls(PyObject *module, PyObject *args)
 static PyMethodDef functions[] = {
     {"bind", (PyCFunction)(void (*)(void))bind, METH_VARARGS | METH_KEYWORDS, "Hand in the package and the hooks."},
     {"answer_calls", answer_calls, METH_VARARGS, "Have calls of a class go to the core directly, or not."},
+    {"dot_of_lists", (PyCFunction)(void (*)(void))dot_of_lists, METH_FASTCALL, "The node of dot(w, x), of lists."},
     {"enter", enter, METH_O, "Enter a primitive in the table of operations."},
     {NULL, NULL, 0, NULL},
 };

@@ -44,22 +44,22 @@ void track(Node *x)
         PyObject_GC_Track(x);
 }
 
-Block *new_block(Py_ssize_t count)
+static Block *new_block(Py_ssize_t count)
 {
     Block *block = PyMem_Malloc(sizeof(Block) + count * (sizeof(double) + sizeof(PyObject *) + 1));
     if (block == NULL)
         return (Block *)PyErr_NoMemory();
     block->op = block->gradients = NULL;
     block->count = count;
-    memset(block_nothing(block), 0, count);
+    memset(block_operands(block), 0, count * (sizeof(PyObject *) + 1));
     return block;
 }
 
-void free_block(Block *block)
+static void free_block(Block *block)
 {
     PyObject **operands = block_operands(block);
     for (Py_ssize_t i = 0; i < block->count; i++)
-        Py_DECREF(operands[i]);
+        Py_XDECREF(operands[i]);
     Py_XDECREF(block->op);
     Py_XDECREF(block->gradients);
     PyMem_Free(block);
@@ -79,9 +79,9 @@ static void let_go(Node *x)
     if (block != NULL)
         free_block(block);
     if (count > 0)
-        Py_DECREF(first);
+        Py_XDECREF(first);
     if (count > 1)
-        Py_DECREF(second);
+        Py_XDECREF(second);
 }
 
 static int number_of(PyObject *op)
@@ -92,35 +92,18 @@ static int number_of(PyObject *op)
     return number == NO_OP ? OTHER_OP : number;
 }
 
-int read_slope(PyObject *gradient, double *slope, uint8_t *nothing)
-{
-    if (!PyFloat_CheckExact(gradient) && gradient != core.nothing)
-        return 0;
-    *slope = PyFloat_AS_DOUBLE(gradient);
-    *nothing = gradient == core.nothing;
-    return 1;
-}
-
-int read_slopes(PyObject *gradients, Record to)
-{
-    for (Py_ssize_t i = 0; i < to.count; i++)
-        if (!read_slope(PyTuple_GET_ITEM(gradients, i), &to.slopes[i], &to.nothing[i]))
-            return 0;
-    return 1;
-}
-
 int are_slopes(PyObject *gradients, Py_ssize_t count)
 {
-    double slope;
-    uint8_t nothing;
     int found = PyTuple_CheckExact(gradients) && PyTuple_GET_SIZE(gradients) == count;
-    for (Py_ssize_t i = 0; found && i < count; i++)
-        found = read_slope(PyTuple_GET_ITEM(gradients, i), &slope, &nothing);
+    for (Py_ssize_t i = 0; found && i < count; i++) {
+        PyObject *gradient = PyTuple_GET_ITEM(gradients, i);
+        found = PyFloat_CheckExact(gradient) || gradient == core.nothing;
+    }
     return found;
 }
 
-/* Note in a node what it is made from, without its slopes; what it was made from before is lost, not let go of. */
-int note(Node *x, PyObject *op, PyObject *const *operands, Py_ssize_t count, int has_slopes)
+/* Make room in a node for what it is made from; what it was made from before is lost, not let go of. */
+static int make_room(Node *x, PyObject *op, Py_ssize_t count, int has_slopes)
 {
     int number = number_of(op), is_inline = has_slopes && count <= INLINE && number != OTHER_OP;
     Block *block = is_inline ? NULL : new_block(count);
@@ -133,13 +116,12 @@ int note(Node *x, PyObject *op, PyObject *const *operands, Py_ssize_t count, int
         block->op = number == OTHER_OP ? Py_NewRef(op) : NULL;
         x->block = block;
     }
-    PyObject **noted = record_of(x).operands;
-    for (Py_ssize_t i = 0; i < count; i++)
-        noted[i] = Py_NewRef(operands[i]);
+    else
+        x->operands[0] = x->operands[1] = NULL;
     return 0;
 }
 
-void track_with_all(Node *x)
+static void track_with_all(Node *x)
 {
     Record record = record_of(x);
     for (Py_ssize_t i = 0; i < record.count && !x->is_tracked; i++)
@@ -154,32 +136,29 @@ int lay_out(Node *x, PyObject *op, PyObject *const *operands, Py_ssize_t count, 
 {
     int has_slopes = are_slopes(gradients, count);
     Node before = *x;
-    if (note(x, op, operands, count, has_slopes) < 0)
+    if (make_room(x, op, count, has_slopes) < 0)
         return -1;
-    if (has_slopes)
-        read_slopes(gradients, record_of(x));
-    else
+    if (!has_slopes)
         x->block->gradients = Py_NewRef(gradients);
+    Record record = record_of(x);
+    for (Py_ssize_t i = 0; i < count; i++)
+        record.operands[i] = Py_NewRef(operands[i]);
+    for (Py_ssize_t i = 0; i < count && has_slopes; i++) {
+        record.slopes[i] = PyFloat_AS_DOUBLE(PyTuple_GET_ITEM(gradients, i));
+        record.nothing[i] = PyTuple_GET_ITEM(gradients, i) == core.nothing;
+    }
     track_with_all(x);
     let_go(&before);
     return 0;
 }
 
-/* --- nodes of operations of the table --- */
-
-/* It takes the block over. */
-PyObject *block_node(int op, Block *block, double data)
+/* A node with room for so many operands and their slopes, which are still to be put there. */
+Node *roomy_node(PyObject *op, Py_ssize_t count)
 {
-    Node *x = new_node(data);
-    if (x == NULL) {
-        free_block(block);
-        return NULL;
-    }
-    x->op = (uint16_t)op;
-    x->is = IN_A_BLOCK;
-    x->block = block;
-    track_with_all(x);
-    return (PyObject *)x;
+    Node *x = new_node(0.0);
+    if (x != NULL && make_room(x, op, count, 1) < 0)
+        Py_CLEAR(x);
+    return x;
 }
 
 /* --- the end of a node --- */

@@ -31,116 +31,77 @@ static double number_of(PyObject *operand)
     return is_value(operand) ? ((Node *)operand)->data : PyFloat_AS_DOUBLE(operand);
 }
 
-/* --- the node that is being made --- */
-
-/* One on these operands, with neither data nor slopes yet. */
-static Node *unfinished(Operation *self, PyObject *const *args, Py_ssize_t count)
-{
-    Node *x = new_node(0.0);
-    if (x != NULL && note(x, (PyObject *)self, args, count, 1) < 0)
-        Py_CLEAR(x);
-    return x;
-}
-
-static PyObject *finished(Node *x, double data)
-{
-    x->data = data;
-    track_with_all(x);
-    return (PyObject *)x;
-}
-
 /* --- by a kernel --- */
 
 static int has_kernel(Operation *self, Py_ssize_t count)
 {
     const Kernel *kernel = self->kernel;
     return kernel != NULL && self->evaluate == self->its_evaluate && self->partials == self->its_partials &&
-           (kernel->count == count || (kernel->count == 0 && count > 0));
+           (kernel->count == count || (kernel->count == 0 && count > 0) ||
+            (kernel->count == PAIRS && count > 2 && count % 2 == 0));
 }
 
-static PyObject *by_kernel(Operation *self, PyObject *const *args, Py_ssize_t count, int how)
+/* Put operands into a node from `at` on, and their numbers where there is room for them: in the place of the slopes. */
+static void put_operands(Node *x, Py_ssize_t at, PyObject *const *args, Py_ssize_t count)
 {
-    const Kernel *kernel = self->kernel;
-    Node *x = unfinished(self, args, count);
-    if (x == NULL)
-        return NULL;
     Record record = record_of(x);
-    double *numbers = record.slopes; /* there is room for them, before there are slopes */
-    for (Py_ssize_t i = 0; i < count; i++)
-        numbers[i] = number_of(args[i]);
-    double data = kernel->value(numbers, count);
+    for (Py_ssize_t i = 0; i < count; i++) {
+        record.operands[at + i] = Py_NewRef(args[i]);
+        record.slopes[at + i] = number_of(args[i]);
+        track_with(x, args[i]);
+    }
+}
+
+/* The result of a kernel for a node with these operands, which is stolen. */
+static PyObject *computed(const Kernel *kernel, Node *x, int how)
+{
+    Record record = record_of(x);
+    double data = x->data = kernel->value(record.slopes, record.count);
     if (how == PLAIN) {
-        kernel->slopes(data, numbers, count, record.slopes, record.nothing);
-        return finished(x, data);
+        kernel->slopes(data, record.slopes, record.count, record.slopes, record.nothing);
+        return (PyObject *)x;
     }
     Py_DECREF(x);
     return how == NUMBER ? PyFloat_FromDouble(data) : result_leaf(data);
 }
 
-/* --- by the rules --- */
-
-/* After an error in a rule: 0 for one that its reading with Values answers, -1 for any other. */
-static int is_answered(void)
+static PyObject *by_kernel(Operation *self, PyObject *const *args, Py_ssize_t count, int how)
 {
-    if (!PyErr_ExceptionMatches(PyExc_ArithmeticError) && !PyErr_ExceptionMatches(PyExc_ValueError))
-        return -1;
-    PyErr_Clear();
-    return 0;
+    Node *x = roomy_node((PyObject *)self, count);
+    if (x == NULL)
+        return NULL;
+    put_operands(x, 0, args, count);
+    return computed(self->kernel, x, how);
 }
 
-/* Each rule gives one local gradient. 1 if all are floats, 0 if not, -1 with an error. So do the next two. */
-static int read_each(PyObject *rules, PyObject *const *given, Record record)
+/* Whether they are lists of floats and Values, and there are some of both or Values alone. */
+static int are_factors(PyObject *w, PyObject *x, Py_ssize_t half)
 {
-    for (Py_ssize_t i = 0; i < record.count; i++) {
-        PyObject *gradient = PyObject_Vectorcall(PyTuple_GET_ITEM(rules, i), given, record.count + 1, NULL);
-        if (gradient == NULL)
-            return is_answered();
-        int found = read_slope(gradient, &record.slopes[i], &record.nothing[i]);
-        Py_DECREF(gradient);
-        if (!found)
-            return 0;
+    if (!PyList_CheckExact(w) || !PyList_CheckExact(x) || PyList_GET_SIZE(w) != half || PyList_GET_SIZE(x) != half)
+        return 0;
+    int one = kind_of(&PyList_GET_ITEM(w, 0), half), other = kind_of(&PyList_GET_ITEM(x, 0), half);
+    return (one == VALUES && other <= VALUES) || (other == VALUES && one == FLOATS);
+}
+
+/* dot_of_lists(w, x): `functions.dot_of_lists`, the hottest of all. Lists may change while a node is made. */
+PyObject *dot_of_lists(PyObject *module, PyObject *const *args, Py_ssize_t given)
+{
+    Operation *dot = (Operation *)core.operations[DOT];
+    Py_ssize_t half = given == 2 && PyList_CheckExact(args[0]) ? PyList_GET_SIZE(args[0]) : 0;
+    int how = ambient();
+    Node *x = NULL;
+    if (how == PLAIN && has_kernel(dot, 2 * half))
+        x = roomy_node((PyObject *)dot, 2 * half);
+    if (x != NULL && are_factors(args[0], args[1], half)) {
+        put_operands(x, 0, &PyList_GET_ITEM(args[0], 0), half);
+        put_operands(x, half, &PyList_GET_ITEM(args[1], 0), half);
+        return computed(dot->kernel, x, how);
     }
-    return 1;
+    Py_XDECREF(x);
+    return PyErr_Occurred() ? NULL : PyObject_Vectorcall(core.dot_of_lists, args, given, NULL);
 }
 
-/* One rule gives them all, as a list, a tuple, or one by one. */
-static int read_all(PyObject *rule, PyObject *const *given, Record record)
-{
-    PyObject *result = PyObject_Vectorcall(rule, given, record.count + 1, NULL);
-    PyObject *gradients = NULL;
-    if (result != NULL && (PyList_CheckExact(result) || PyTuple_CheckExact(result) || PyGen_CheckExact(result)))
-        gradients = PySequence_Tuple(result);
-    Py_XDECREF(result);
-    if (gradients == NULL)
-        return PyErr_Occurred() ? is_answered() : 0;
-    int found = are_slopes(gradients, record.count) && read_slopes(gradients, record);
-    Py_DECREF(gradients);
-    return found;
-}
-
-/* Whether a slope may be a structural zero that only a reading with Values tells from a zero that was computed. */
-static int is_subtle(Record record)
-{
-    for (Py_ssize_t i = 0; i < record.count; i++)
-        if ((record.slopes[i] == 0.0 && !record.nothing[i]) ||
-            (PyFloat_CheckExact(record.operands[i]) && PyFloat_AS_DOUBLE(record.operands[i]) == 0.0))
-            return 1;
-    return 0;
-}
-
-static int read_rules(Operation *self, PyObject *const *given, Record record)
-{
-    int found = 0;
-    PyObject *rules = Py_XNewRef(self->partials);
-    if (rules == NULL)
-        return 0; /* evaluate has deleted them */
-    if (!PyTuple_CheckExact(rules))
-        found = PyCallable_Check(rules) ? read_all(rules, given, record) : 0;
-    else if (PyTuple_GET_SIZE(rules) == record.count)
-        found = read_each(rules, given, record);
-    Py_DECREF(rules);
-    return found > 0 && self->scales != Py_False && is_subtle(record) ? 0 : found;
-}
+/* --- by the rules --- */
 
 static PyObject *tuple_of(PyObject *const *items, Py_ssize_t count)
 {
@@ -148,48 +109,6 @@ static PyObject *tuple_of(PyObject *const *items, Py_ssize_t count)
     for (Py_ssize_t i = 0; tuple != NULL && i < count; i++)
         PyTuple_SET_ITEM(tuple, i, Py_NewRef(items[i]));
     return tuple;
-}
-
-/* The plain way: whatever local gradients the table gives. */
-static int read_plainly(Operation *self, PyObject *given, Node *x)
-{
-    Record record = record_of(x);
-    PyObject *operands = tuple_of(record.operands, record.count), *gradients = NULL;
-    PyObject *numbers = PyTuple_GetSlice(given, 1, record.count + 1), *data = PyTuple_GET_ITEM(given, 0);
-    if (operands != NULL && numbers != NULL)
-        gradients = PyObject_CallFunctionObjArgs(core.local_gradients, self, data, operands, numbers, NULL);
-    int found = gradients == NULL ? -1 : remake(x, NULL, NULL, gradients);
-    Py_XDECREF(gradients);
-    Py_XDECREF(operands);
-    Py_XDECREF(numbers);
-    return found;
-}
-
-static PyObject *recorded(Operation *self, PyObject *const *args, PyObject *given, double data)
-{
-    Node *x = unfinished(self, args, PyTuple_GET_SIZE(given) - 1);
-    if (x == NULL)
-        return NULL;
-    int found = 0;
-    if (PyFloat_CheckExact(PyTuple_GET_ITEM(given, 0)))
-        found = read_rules(self, &PyTuple_GET_ITEM(given, 0), record_of(x));
-    if (found == 0)
-        found = read_plainly(self, given, x);
-    if (found < 0) {
-        Py_DECREF(x);
-        return NULL;
-    }
-    return finished(x, data);
-}
-
-static PyObject *evaluated(Operation *self, PyObject *const *numbers, Py_ssize_t count)
-{
-    PyObject *rule = Py_XNewRef(self->evaluate);
-    if (rule == NULL)
-        return PyErr_Format(PyExc_AttributeError, "evaluate");
-    PyObject *data = PyObject_Vectorcall(rule, numbers, count, NULL);
-    Py_DECREF(rule);
-    return data;
 }
 
 /* What rules are given: room for the value, and the numbers. */
@@ -206,6 +125,93 @@ static PyObject *given_to_rules(PyObject *const *args, Py_ssize_t count)
     return given;
 }
 
+static PyObject *evaluated(Operation *self, PyObject *const *numbers, Py_ssize_t count)
+{
+    PyObject *rule = Py_XNewRef(self->evaluate);
+    if (rule == NULL)
+        return PyErr_Format(PyExc_AttributeError, "evaluate");
+    PyObject *data = PyObject_Vectorcall(rule, numbers, count, NULL);
+    Py_DECREF(rule);
+    return data;
+}
+
+/* Each rule gives one local gradient: a tuple of them, or NULL with an error. */
+static PyObject *read_each(PyObject *rules, PyObject *given)
+{
+    Py_ssize_t count = PyTuple_GET_SIZE(rules);
+    PyObject *gradients = PyTuple_New(count);
+    for (Py_ssize_t i = 0; gradients != NULL && i < count; i++) {
+        PyObject *gradient = PyObject_Vectorcall(PyTuple_GET_ITEM(rules, i), &PyTuple_GET_ITEM(given, 0),
+                                                 PyTuple_GET_SIZE(given), NULL);
+        if (gradient == NULL)
+            Py_CLEAR(gradients);
+        else
+            PyTuple_SET_ITEM(gradients, i, gradient);
+    }
+    return gradients;
+}
+
+/* One rule gives them all, as a list, a tuple, or one by one. Or NULL, without an error for anything else. */
+static PyObject *read_all(PyObject *rule, PyObject *given)
+{
+    PyObject *gradients = NULL, *result = PyObject_Call(rule, given, NULL);
+    if (result != NULL && (PyList_CheckExact(result) || PyTuple_CheckExact(result) || PyGen_CheckExact(result)))
+        gradients = PySequence_Tuple(result);
+    Py_XDECREF(result);
+    return gradients;
+}
+
+/* Whether local gradients are what any reading of the rules gives: floats, one for each operand, and none of them a zero
+   that only a reading with Values tells from a structural one. */
+static int are_plain(Operation *self, PyObject *gradients, PyObject *const *args, Py_ssize_t count)
+{
+    int found = are_slopes(gradients, count);
+    for (Py_ssize_t i = 0; found && i < count && self->scales != Py_False; i++) {
+        PyObject *slope = PyTuple_GET_ITEM(gradients, i);
+        found = (PyFloat_AS_DOUBLE(slope) != 0.0 || slope == core.nothing) &&
+                !(PyFloat_CheckExact(args[i]) && PyFloat_AS_DOUBLE(args[i]) == 0.0);
+    }
+    return found;
+}
+
+/* The local gradients, by the rules; by the plain function, where they are out of the ordinary. */
+static PyObject *gradients_of(Operation *self, PyObject *const *args, Py_ssize_t count, PyObject *given)
+{
+    PyObject *rules = Py_XNewRef(self->partials), *gradients = NULL; /* NULL: evaluate has deleted them */
+    int is_float = PyFloat_CheckExact(PyTuple_GET_ITEM(given, 0));
+    if (is_float && rules != NULL && PyTuple_CheckExact(rules))
+        gradients = read_each(rules, given);
+    else if (is_float && rules != NULL && PyCallable_Check(rules))
+        gradients = read_all(rules, given);
+    Py_XDECREF(rules);
+    if (gradients != NULL && are_plain(self, gradients, args, count))
+        return gradients;
+    Py_XDECREF(gradients);
+    if (PyErr_Occurred()) {
+        if (!PyErr_ExceptionMatches(PyExc_ArithmeticError) && !PyErr_ExceptionMatches(PyExc_ValueError))
+            return NULL;
+        PyErr_Clear(); /* a reading with Values answers that */
+    }
+    PyObject *operands = tuple_of(args, count), *numbers = PyTuple_GetSlice(given, 1, count + 1);
+    gradients = NULL;
+    if (operands != NULL && numbers != NULL)
+        gradients = PyObject_CallFunctionObjArgs(core.local_gradients, self, PyTuple_GET_ITEM(given, 0), operands,
+                                                 numbers, NULL);
+    Py_XDECREF(operands);
+    Py_XDECREF(numbers);
+    return gradients;
+}
+
+static PyObject *recorded(Operation *self, PyObject *const *args, Py_ssize_t count, PyObject *given, double data)
+{
+    PyObject *gradients = gradients_of(self, args, count, given);
+    Node *x = gradients == NULL ? NULL : new_node(data);
+    if (x != NULL && lay_out(x, (PyObject *)self, args, count, gradients) < 0)
+        Py_CLEAR(x);
+    Py_XDECREF(gradients);
+    return (PyObject *)x;
+}
+
 static PyObject *by_rules(Operation *self, PyObject *const *args, Py_ssize_t count, int how)
 {
     if (how == NUMBER)
@@ -216,7 +222,7 @@ static PyObject *by_rules(Operation *self, PyObject *const *args, Py_ssize_t cou
         Py_SETREF(PyTuple_GET_ITEM(given, 0), value);
         double data = PyFloat_AsDouble(value);
         if (data != -1.0 || !PyErr_Occurred())
-            result = how == PLAIN ? recorded(self, args, given, data) : result_leaf(data);
+            result = how == PLAIN ? recorded(self, args, count, given, data) : result_leaf(data);
     }
     Py_XDECREF(given);
     return result;
