@@ -80,7 +80,7 @@ _ORDINARY = frozenset((Value, float))
 
 
 def _quotient(x: float, y: float) -> tuple[float, _Slopes]:
-    if not y:
+    if not y or y != y:  # of the constant 0 by nan the slope is nan, and nothing for all that
         return x, ()
     data = x / y
     return data, (1.0 / y, -data / y)

@@ -6,6 +6,7 @@ messages, and the same numbers in all the nodes afterwards. A NaN need only be a
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, nullcontext
+from itertools import product
 from math import inf, nan
 from typing import Any, NamedTuple
 
@@ -175,11 +176,14 @@ def called(owner: Any, name: str, *arguments: Any) -> Call:
     return lambda nodes: getattr(owner, name)(*_from(nodes, arguments))
 
 
+def called_on(x: At, name: str, arguments: tuple[Any, ...]) -> Call:
+    """The call of a method."""
+    return lambda nodes: getattr(_from(nodes, x), name)(*_from(nodes, arguments))
+
+
 def of_method(name: str) -> st.SearchStrategy[Call]:
     arguments = st.just(()) if name == "__neg__" else st.tuples(ANY)
-    return st.builds(
-        lambda self, others: lambda nodes: getattr(_from(nodes, self), name)(*_from(nodes, others)), NODE, arguments
-    )
+    return st.builds(lambda x, others: called_on(x, name, others), NODE, arguments)
 
 
 @st.composite
@@ -295,6 +299,17 @@ def test_each_does_what_the_plain_one_does(twin: Twin, mode: str, data: st.DataO
     quick = outcome(world, call, mode)
     with unbound():
         assert outcome(world, call, mode) == quick
+
+
+@pytest.mark.parametrize("name", [twin.name for twin in TWINS if twin.owner is Value and twin.name != "__apply__"])
+def test_an_operator_is_the_plain_one_at_all_odd_numbers(name: str) -> None:
+    for number, other in product(FLOATS, FLOATS):
+        world = World([Leaf(Value, number, 0.0, ""), Leaf(Value, other, 0.0, "")], None, {})
+        for arguments in [()] if name == "__neg__" else [(other,), (At(1),), (At(0),)]:
+            call = called_on(At(0), name, arguments)
+            quick = outcome(world, call, "none")
+            with unbound():
+                assert outcome(world, call, "none") == quick
 
 
 # --- programs ---
