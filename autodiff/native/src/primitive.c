@@ -37,7 +37,8 @@ static int has_kernel(Operation *self, Py_ssize_t count)
 {
     const Kernel *kernel = self->kernel;
     return kernel != NULL && self->evaluate == self->its_evaluate && self->partials == self->its_partials &&
-           (kernel->count == count || (kernel->count == 0 && count > 0) ||
+           count > 0 &&
+           (kernel->count == count || kernel->count == 0 ||
             (kernel->count == PAIRS && count > 2 && count % 2 == 0));
 }
 
