@@ -236,7 +236,7 @@ class Twin:
 TWINS = [
     *[Twin(Value, name, method, f"Node.{name}") for name, method in _methods().items()],
     Twin(Value, "__apply__", classmethod(apply)),
-    Twin(Primitive, "__call__", core="Operation.__call__"),
+    Twin(Primitive, "__call__", core=None),  # Python need not ask for it: see `_answer_directly`
     Twin(value, "leaves_of", leaves_of, core=None),
     Twin(functions, "dot_of_lists", dot_of_lists, "dot_of_lists"),
     Twin(graph, "ordered", core="ordered"),
@@ -302,7 +302,7 @@ def _hand_in() -> None:
         kind_of_mode=kind_of_mode,
         operate=operate,
         compare=compared,
-        apply=plain["Operation.__call__"],
+        apply=Primitive.__call__,
         local_gradients=local_gradients,
         assign=assigned,
         refuse_label=refuse_label,

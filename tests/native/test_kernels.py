@@ -4,6 +4,7 @@ import gc
 from collections.abc import Iterator
 from contextlib import nullcontext
 from fractions import Fraction
+from inspect import signature
 from math import inf, nan
 from typing import Any
 
@@ -82,6 +83,16 @@ def test_other_numbers_become_floats_as_the_plain_call_makes_them(operands: tupl
             for given_ones in (operands, (x, *operands[1:]), (*operands[:-1], x), ()):
                 quick, plain = both_ways(lambda entry=entry, given_ones=given_ones: entry(*given_ones))
                 assert quick == plain
+
+
+@pytest.mark.parametrize("name", [name for name, entry in KNOWN.items() if entry.arity is None])
+def test_a_call_without_operands_gives_what_the_plain_call_gives(name: str) -> None:
+    quick, plain = both_ways(lambda: KNOWN[name]())
+    assert quick == plain
+
+
+def test_a_primitive_has_the_signature_of_its_call() -> None:
+    assert str(signature(primitives.exp)) == "(*operands: Any) -> Any"
 
 
 def test_what_is_not_taken_is_nothing_itself() -> None:
