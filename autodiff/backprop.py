@@ -355,7 +355,7 @@ def quick_sound_order(root: Any) -> list[Any]:
                 for operand in node.operands[::-1]:
                     if type(operand) is float:
                         continue
-                    if operand.op is not None:
+                    if operand.operands:
                         push(operand)
                     else:
                         total += operand.grad

@@ -98,7 +98,8 @@ def recorded(node: Any, among: AbstractSet[Any] | None = None) -> Sequence[float
     True
     """
     gradients: Sequence[float] = node.local_gradients
-    if node.op.evaluate is not floats.dot or all(gradients):  # not by its name, which an operation of a user may have
+    op = node.op  # None, of a node that someone has put together
+    if op is None or op.evaluate is not floats.dot or all(gradients):  # an operation of a user may have its name
         return gradients
     half = len(gradients) // 2
     factors = (*node.operands[half:], *node.operands[:half])

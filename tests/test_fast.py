@@ -1,5 +1,6 @@
 """The hottest operations, written out: each is the plain one to the last bit, whatever it is given."""
 
+import inspect
 import math
 import operator
 import threading
@@ -178,6 +179,40 @@ def test_orders_are_the_same_and_grads_are_mended(program: Any, data: st.DataObj
         assert order() == quick
 
 
+def _cut(x: Value, z: Value) -> None:
+    z.operands, z.local_gradients = (), ()
+
+
+def _cut_and_forgotten(x: Value, z: Value) -> None:
+    z.op, z.operands, z.local_gradients = None, (), ()
+
+
+def _made_by_hand(x: Value, z: Value) -> None:
+    made = Value(x.data * 3.0)
+    made.operands, made.local_gradients = (x,), (3.0,)
+    z.operands, z.local_gradients = (made, x), (1.0, 1.0)
+
+
+def _named(x: Value, z: Value) -> None:
+    x.op = primitives.exp
+
+
+CHANGED = {_cut: (2.0, 2.0), _cut_and_forgotten: (2.0, 2.0), _made_by_hand: (10.0, 1.0), _named: (8.0, 1.0)}
+
+
+@pytest.mark.parametrize("ones", [nullcontext, unbound], ids=["fast", "plain"])
+@pytest.mark.parametrize("change", CHANGED, ids=lambda change: change.__name__[1:])
+def test_what_a_value_was_made_from_tells_whether_it_is_a_leaf(change: Any, ones: Callable[[], Any]) -> None:
+    x = Value(2.0)
+    z = x * 3.0
+    root = z + x
+    change(x, z)
+    with ones():
+        root.backward()
+        root.backward()
+        assert (x.grad, z.grad) == CHANGED[change]
+
+
 @pytest.mark.parametrize("ones", [nullcontext, unbound], ids=["fast", "plain"])
 def test_grads_are_mended_while_no_other_thread_makes_a_pass(ones: Callable[[], Any]) -> None:
     x = Value(2.0)
@@ -266,3 +301,17 @@ def test_leaves_that_are_made_fast_are_logged_as_others_are() -> None:
         made = [*value.leaves_of([1.0, 2.0]), value.result_leaf(3.0)]
     assert log == made
     assert math.isclose(sum(leaf.data for leaf in made), 6.0)
+
+
+def test_signatures_are_those_of_the_plain_ones() -> None:
+    own = ad.primitive("own", evaluate=lambda x: x, partials=[lambda out, x: 1.0])
+    public = {name: getattr(ad, name) for name in dir(ad)} | {"own": own, "dot": primitives.dot}
+    public |= {f"Value.{name}": getattr(Value(1.0), name) for name in dir(Value) if name[0] != "_"}
+
+    def signatures() -> dict[str, str]:
+        return {name: str(inspect.signature(f)) for name, f in public.items() if callable(f)}
+
+    quick = signatures()
+    assert quick["exp"] == quick["own"] == "(*operands: Any) -> Any"
+    with unbound():
+        assert signatures() == quick
