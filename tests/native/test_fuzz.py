@@ -98,6 +98,16 @@ def test_no_list_is_found_that_is_still_to_be_filled() -> None:
     assert printed(code) == ["True"]
 
 
+def test_a_rule_may_read_the_local_gradients_that_are_still_to_be_filled_in() -> None:
+    code = """
+    def reads(out, x, y):
+        return float(len([(z[0], z[1]) for z in gc.get_objects() if type(z) is tuple and len(z) == 2]) > 0)
+    op = ad.primitive("op", evaluate=lambda x, y: x, partials=[reads, reads])
+    print(op(Value(2.0), 3.0).local_gradients)
+    """
+    assert printed(code) == ["(1.0, 1.0)"]
+
+
 def test_a_thread_that_waits_while_a_node_goes_keeps_no_other_node() -> None:
     code = """
     class Text(str):

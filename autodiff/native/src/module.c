@@ -134,8 +134,10 @@ static int prepare(void)
     core.str_data = PyUnicode_InternFromString("data");
     core.str_grad = PyUnicode_InternFromString("grad");
     core.operation = (PyTypeObject *)PyType_FromSpec(&operation_spec);
-    core.node = (PyTypeObject *)PyType_FromSpec(&node_spec);
-    return PyErr_Occurred() ? -1 : 0;
+    if (PyErr_Occurred())
+        return -1;
+    core.node = (PyTypeObject *)PyType_FromSpec(&node_spec); /* the last: it tells that all is there */
+    return core.node == NULL ? -1 : 0;
 }
 
 /* All that is static belongs to the main interpreter. A second import into it finds the same types. */

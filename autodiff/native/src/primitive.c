@@ -136,18 +136,18 @@ static PyObject *evaluated(Operation *self, PyObject *const *numbers, Py_ssize_t
     return data;
 }
 
-/* Each rule gives one local gradient: a tuple of them, or NULL with an error. */
+/* Each rule gives one local gradient: a tuple of them, or NULL, with an error if a rule had one. They take the places of
+   the numbers: a rule may find the tuple meanwhile, by way of the collector, and read it. */
 static PyObject *read_each(PyObject *rules, PyObject *given)
 {
-    Py_ssize_t count = PyTuple_GET_SIZE(rules);
-    PyObject *gradients = PyTuple_New(count);
+    Py_ssize_t count = PyTuple_GET_SIZE(rules), size = PyTuple_GET_SIZE(given);
+    PyObject *gradients = count == size - 1 ? PyTuple_GetSlice(given, 1, size) : NULL;
     for (Py_ssize_t i = 0; gradients != NULL && i < count; i++) {
-        PyObject *gradient = PyObject_Vectorcall(PyTuple_GET_ITEM(rules, i), &PyTuple_GET_ITEM(given, 0),
-                                                 PyTuple_GET_SIZE(given), NULL);
+        PyObject *gradient = PyObject_Vectorcall(PyTuple_GET_ITEM(rules, i), &PyTuple_GET_ITEM(given, 0), size, NULL);
         if (gradient == NULL)
             Py_CLEAR(gradients);
         else
-            PyTuple_SET_ITEM(gradients, i, gradient);
+            Py_SETREF(PyTuple_GET_ITEM(gradients, i), gradient);
     }
     return gradients;
 }
