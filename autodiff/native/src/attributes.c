@@ -187,16 +187,6 @@ PyGetSetDef node_attributes[] = {
 
 /* --- by name --- */
 
-/* Data and grad, the two that loops read and assign, are found by their names' identity: Python interns names. The way
-   through the class takes two to four times as long. */
-
-static double *number_named(PyObject *self, PyObject *name)
-{
-    if (!is_value(self))
-        return NULL;
-    return name == core.str_data ? &((Node *)self)->data : name == core.str_grad ? &((Node *)self)->grad : NULL;
-}
-
 PyObject *node_getattro(PyObject *self, PyObject *name)
 {
     double *number = number_named(self, name);
