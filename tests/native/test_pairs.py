@@ -268,7 +268,7 @@ def of_passes(name: str) -> st.SearchStrategy[Call]:
 CALLS: dict[str, st.SearchStrategy[Call]] = {
     "__apply__": of_primitives(hook=True),
     "__call__": of_primitives(hook=False),
-    "leaves_of": st.one_of(_lists(NUMBERS), _lists(ANY), _lists(NUMBERS).map(tuple)).map(
+    "leaves_of": st.one_of(_lists(NUMBERS), _lists(NUMBERS).map(tuple)).map(
         lambda numbers: called(value, "leaves_of", numbers)
     ),
     "dot_of_lists": of_lists("dot_of_lists", 2),
