@@ -80,20 +80,6 @@ PLAIN = Facts()  # one for all that have no other: a checkpointed loop makes man
 _LISTS = frozenset((list, tuple))
 
 
-class _Signature:
-    """How a primitive is called, for help() and `inspect.signature`: a call of the native core does not tell."""
-
-    def __init__(self, call: Callable[..., Any]) -> None:
-        self.call = call
-
-    def __get__(self, primitive: Any, kind: type[Any]) -> Any:
-        from inspect import isfunction, signature  # loaded by whoever asks
-
-        if primitive is None or isfunction(kind.__call__):
-            raise AttributeError("__signature__")  # then inspect asks the class, or its __call__
-        return signature(self.call.__get__(primitive))
-
-
 class Primitive(Operation):
     """An operation with its value and its local gradients; call it on numbers or Values.
 
@@ -166,8 +152,6 @@ class Primitive(Operation):
                 if hasattr(kind, "dtype") and floats.unboxed(operand) is not operand:
                     return self(*map(floats.unboxed, operands))
         return self.evaluate(*(operands if are_floats else map(floats.as_float, operands)))
-
-    __signature__ = _Signature(__call__)
 
     def takes(self, count: int) -> bool:
         """Whether it can have so many operands.
