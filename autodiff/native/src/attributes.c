@@ -28,7 +28,7 @@ static int set_number(PyObject *self, PyObject *given, void *name)
         return -1;
     int how = ambient();
     PyObject *taken = NULL;
-    if (how == PLAIN && PyFloat_CheckExact(given))
+    if ((how == PLAIN || how == UNRECORDED) && PyFloat_CheckExact(given))
         taken = Py_NewRef(given);
     else if (how >= 0)
         taken = PyObject_CallFunction(core.assign, "OsO", self, name, given);
@@ -203,9 +203,10 @@ PyObject *node_getattro(PyObject *self, PyObject *name)
 int node_setattro(PyObject *self, PyObject *name, PyObject *given)
 {
     double *number = number_named(self, name);
-    if (number != NULL && given != NULL && PyFloat_CheckExact(given) && ambient() == PLAIN) {
+    int how = number != NULL && given != NULL && PyFloat_CheckExact(given) ? ambient() : SPECIAL;
+    if (how == PLAIN || how == UNRECORDED) {
         *number = PyFloat_AS_DOUBLE(given);
         return 0;
     }
-    return PyErr_Occurred() ? -1 : PyObject_GenericSetAttr(self, name, given);
+    return how < 0 ? -1 : PyObject_GenericSetAttr(self, name, given);
 }
