@@ -23,9 +23,14 @@
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <float.h>
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#if defined(__FAST_MATH__) || FLT_EVAL_METHOD < 0 || FLT_EVAL_METHOD == 2 /* as by the x87 of a 32-bit machine */
+#error "arithmetic on doubles would not have the bits of Python's"
+#endif
 
 #ifdef _MSC_VER
 #define THREAD_LOCAL __declspec(thread)
