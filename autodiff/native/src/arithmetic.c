@@ -14,13 +14,16 @@ int kind_of_mode(void)
     return found;
 }
 
-int read_int(PyObject *x, double *number)
+/* Read the number of a Value, a float or an int: whether it is one. */
+static inline int read_number(PyObject *x, double *number)
 {
-    if (!PyLong_CheckExact(x))
-        return 0;
-    *number = PyLong_AsDouble(x);
-    if (*number != -1.0 || !PyErr_Occurred())
+    if (is_value(x) || PyFloat_CheckExact(x)) {
+        *number = is_value(x) ? ((Node *)x)->data : PyFloat_AS_DOUBLE(x);
         return 1;
+    }
+    *number = PyLong_CheckExact(x) ? PyLong_AsDouble(x) : 0.0;
+    if (*number != -1.0 || !PyErr_Occurred())
+        return PyLong_CheckExact(x);
     PyErr_Clear(); /* too large: the plain function says so */
     return 0;
 }
@@ -77,6 +80,12 @@ static int power(const Pair *at, Result *result)
 }
 
 /* --- operators --- */
+
+/* What a node notes of it, a new reference: a float for an int. */
+static inline PyObject *operand_of(PyObject *x, double number)
+{
+    return PyLong_CheckExact(x) ? PyFloat_FromDouble(number) : Py_NewRef(x);
+}
 
 static PyObject *recorded(int op, PyObject *left, PyObject *right, const Pair *pair, const Result *result)
 {

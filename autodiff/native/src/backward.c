@@ -4,18 +4,9 @@
    gradients are floats. That is seen to before anything changes; for all else the plain function is called. Nodes are
    borrowed meanwhile: no Python code runs that could let go of one, and what the collector counts is made first.
 
-   What finds something gives 1, or 0 where it meets what is out of the ordinary, or -1 where there is no memory. */
+   What may fail gives 1, or 0: where it meets what is out of the ordinary, where there is no memory, with an error. */
 
 #include "core.h"
-
-/* What a function of the module gives: its result, where all was ordinary. The result is stolen. */
-static PyObject *given(int found, PyObject *result, PyObject *plain, PyObject *const *args, Py_ssize_t count)
-{
-    if (found > 0)
-        return result;
-    Py_XDECREF(result);
-    return found < 0 ? PyErr_NoMemory() : PyObject_Vectorcall(plain, args, count, NULL);
-}
 
 /* --- nodes, as many as there may be --- */
 
@@ -30,7 +21,7 @@ static int append(Nodes *nodes, Node *x)
         Py_ssize_t room = nodes->room ? 2 * nodes->room : 64;
         Node **items = PyMem_Realloc(nodes->items, room * sizeof(Node *));
         if (items == NULL)
-            return -1;
+            return 0;
         nodes->items = items;
         nodes->room = room;
     }
@@ -43,11 +34,9 @@ static int append_once(Nodes *nodes, PyObject *x)
 {
     if (!is_value(x))
         return 0;
-    if (((Node *)x)->is_marked)
-        return 1;
-    int done = append(nodes, (Node *)x);
-    ((Node *)x)->is_marked = done > 0;
-    return done;
+    if (!((Node *)x)->is_marked)
+        ((Node *)x)->is_marked = append(nodes, (Node *)x);
+    return ((Node *)x)->is_marked;
 }
 
 static inline int is_lazy(Node *x) { return x->is == IN_A_BLOCK && x->block->gradients != NULL; }
@@ -55,16 +44,13 @@ static inline int is_lazy(Node *x) { return x->is == IN_A_BLOCK && x->block->gra
 /* The same for the operands of a node, or the leaves among them. */
 static int append_operands(Nodes *nodes, PyObject *x, int leaves_alone)
 {
-    if (!is_value(x) || is_lazy((Node *)x))
-        return 0;
-    Record record = record_of((Node *)x);
-    int done = 1;
-    for (Py_ssize_t i = 0; i < record.count && done > 0; i++) {
+    int done = is_value(x) && !is_lazy((Node *)x);
+    Record record = done ? record_of((Node *)x) : (Record){0};
+    for (Py_ssize_t i = 0; i < record.count && done; i++) {
         PyObject *operand = record.operands[i];
-        if (PyFloat_CheckExact(operand) ||
-            (leaves_alone && is_value(operand) && operand_count((Node *)operand) > 0))
-            continue;
-        done = append_once(nodes, operand);
+        int is_left_out = leaves_alone && is_value(operand) && operand_count((Node *)operand) > 0;
+        if (!PyFloat_CheckExact(operand) && !is_left_out)
+            done = append_once(nodes, operand);
     }
     return done;
 }
@@ -78,10 +64,19 @@ static void unmark(const Nodes *nodes)
 
 static int fill(PyObject *list, const Nodes *nodes)
 {
-    for (Py_ssize_t i = 0; i < nodes->count; i++)
-        if (PyList_Append(list, (PyObject *)nodes->items[i]) < 0)
-            return -1;
-    return 1;
+    int done = 1;
+    for (Py_ssize_t i = 0; i < nodes->count && done; i++)
+        done = PyList_Append(list, (PyObject *)nodes->items[i]) == 0;
+    return done;
+}
+
+/* What a function gives: its result, which is stolen, where all was ordinary. */
+static PyObject *given(int done, PyObject *result, PyObject *plain, PyObject *const *args, Py_ssize_t count)
+{
+    if (done)
+        return result;
+    Py_XDECREF(result);
+    return plainly(plain, args, count);
 }
 
 /* --- topological order --- */
@@ -94,8 +89,8 @@ typedef struct {
 
 static int enter_node(Walk *walk, Node *x)
 {
-    if (append(&walk->stack, x) < 0 || append(&walk->stack, NULL) < 0)
-        return -1;
+    if (!append(&walk->stack, x) || !append(&walk->stack, NULL))
+        return 0;
     x->is_marked = 1;
     walk->is_lazy |= is_lazy(x);
     Record record = record_of(x);
@@ -108,8 +103,8 @@ static int enter_node(Walk *walk, Node *x)
         Node *y = (Node *)operand;
         if (y->is_marked || operand_count(y) == 0)
             continue;
-        if (append(&walk->stack, y) < 0)
-            return -1;
+        if (!append(&walk->stack, y))
+            return 0;
         for (int j = 0; j < y->count; j++)
             PREFETCH(y->operands[j]); /* they lie anywhere in memory, and are what is looked at next */
     }
@@ -118,22 +113,22 @@ static int enter_node(Walk *walk, Node *x)
 
 static int walk_from(Walk *walk, PyObject *root)
 {
-    int found = is_value(root);
-    if (found && operand_count((Node *)root) > 0)
-        found = append(&walk->stack, (Node *)root);
-    while (walk->stack.count > 0 && found > 0) {
+    int done = is_value(root);
+    if (done && operand_count((Node *)root) > 0)
+        done = append(&walk->stack, (Node *)root);
+    while (walk->stack.count > 0 && done) {
         Node **top = walk->stack.items + walk->stack.count - 1;
-        if (*top != NULL) {
-            walk->stack.count--;
-            if (!(*top)->is_marked)
-                found = enter_node(walk, *top);
+        if (*top == NULL) {
+            done = append(&walk->order, top[-1]);
+            walk->stack.count -= done ? 2 : 0;
         }
         else {
-            found = append(&walk->order, top[-1]);
-            walk->stack.count -= found > 0 ? 2 : 0;
+            walk->stack.count--;
+            if (!(*top)->is_marked)
+                done = enter_node(walk, *top);
         }
     }
-    return found;
+    return done;
 }
 
 static void end_walk(Walk *walk)
@@ -151,29 +146,24 @@ static void mark_all(PyObject *list, int mark)
             ((Node *)PyList_GET_ITEM(list, i))->is_marked = mark;
 }
 
-static int put_in_order(PyObject *order, PyObject *roots, PyObject *without)
-{
-    Walk walk = {0};
-    int found = 1;
-    mark_all(without, 1);
-    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(roots) && found > 0; i++)
-        found = walk_from(&walk, PyTuple_GET_ITEM(roots, i));
-    if (found > 0)
-        found = fill(order, &walk.order);
-    end_walk(&walk);
-    mark_all(without, 0);
-    return found;
-}
-
 /* ordered(roots, without): `graph.ordered`, of a tuple and a set. */
 static PyObject *ordered(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
     if (count != 2 || !PyTuple_CheckExact(args[0]) || !PyAnySet_CheckExact(args[1]))
-        return given(0, NULL, core.ordered, args, count);
+        return plainly(core.ordered, args, count);
     PyObject *without = PySequence_List(args[1]), *order = PyList_New(0);
-    int found = without == NULL || order == NULL ? -1 : put_in_order(order, args[0], without);
+    int done = without != NULL && order != NULL;
+    if (done) {
+        Walk walk = {0};
+        mark_all(without, 1);
+        for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(args[0]) && done; i++)
+            done = walk_from(&walk, PyTuple_GET_ITEM(args[0], i));
+        done = done && fill(order, &walk.order);
+        end_walk(&walk);
+        mark_all(without, 0);
+    }
     Py_XDECREF(without);
-    return given(found, order, core.ordered, args, count);
+    return given(done, order, core.ordered, args, count);
 }
 
 /* leaves_below(order): `graph.leaves_below`. */
@@ -181,14 +171,13 @@ static PyObject *leaves_below(PyObject *module, PyObject *const *args, Py_ssize_
 {
     Nodes below = {0};
     PyObject *leaves = PyList_New(0);
-    int found = leaves == NULL ? -1 : count == 1 && PyList_CheckExact(args[0]);
-    for (Py_ssize_t i = 0; found > 0 && i < PyList_GET_SIZE(args[0]); i++)
-        found = append_operands(&below, PyList_GET_ITEM(args[0], i), 1);
+    int done = leaves != NULL && count == 1 && PyList_CheckExact(args[0]);
+    for (Py_ssize_t i = 0; done && i < PyList_GET_SIZE(args[0]); i++)
+        done = append_operands(&below, PyList_GET_ITEM(args[0], i), 1);
     unmark(&below);
-    if (found > 0)
-        found = fill(leaves, &below);
+    done = done && fill(leaves, &below);
     PyMem_Free(below.items);
-    return given(found, leaves, core.leaves_below, args, count);
+    return given(done, leaves, core.leaves_below, args, count);
 }
 
 /* --- the sweeps --- */
@@ -247,10 +236,8 @@ static void sweep_on(Node *const *order, Py_ssize_t count)
 static int passed_from(PyObject *root, double seed)
 {
     Walk walk = {0};
-    int found = walk_from(&walk, root);
-    if (walk.is_lazy && found > 0)
-        found = 0;
-    if (found > 0) {
+    int done = walk_from(&walk, root) && !walk.is_lazy;
+    if (done) {
         clear(&walk.order);
         if (seed != 0.0) { /* else nothing is passed on */
             ((Node *)root)->grad += seed;
@@ -259,29 +246,29 @@ static int passed_from(PyObject *root, double seed)
         sweep_back(walk.order.items, walk.order.count);
     }
     end_walk(&walk);
-    return found;
+    return done;
 }
 
-/* Let go of the result of a call: 0, or -1 with its error. */
+/* Let go of the result of a call: whether there is one, or an error. */
 static int discard(PyObject *result)
 {
     Py_XDECREF(result);
-    return result == NULL ? -1 : 0;
+    return result != NULL;
 }
 
 /* pass_from(root, gradient): `backprop.pass_from`. Passes take turns, also with Python's, in other threads. */
 static PyObject *pass_from(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
     if (count != 2 || !PyFloat_CheckExact(args[1]))
-        return given(0, NULL, core.pass_from, args, count);
+        return plainly(core.pass_from, args, count);
     int how = ambient();
-    if (how < 0 || (how == SPECIAL && discard(PyObject_Vectorcall(core.check_from, args, 2, NULL)) < 0) ||
-        discard(PyObject_CallNoArgs(core.acquire)) < 0)
+    if (how < 0 || (how == SPECIAL && !discard(PyObject_Vectorcall(core.check_from, args, 2, NULL))) ||
+        !discard(PyObject_CallNoArgs(core.acquire)))
         return NULL;
-    int found = passed_from(args[0], PyFloat_AS_DOUBLE(args[1]));
-    if (discard(PyObject_CallNoArgs(core.release)) < 0)
+    int done = passed_from(args[0], PyFloat_AS_DOUBLE(args[1]));
+    if (!discard(PyObject_CallNoArgs(core.release)))
         return NULL;
-    return given(found, Py_NewRef(Py_None), core.pass_from, args, count);
+    return given(done, Py_NewRef(Py_None), core.pass_from, args, count);
 }
 
 /* --- sweeps that change no grad --- */
@@ -291,17 +278,15 @@ static int gather(Nodes *nodes, PyObject *order, PyObject *starts, PyObject *ask
 {
     PyObject *x, *number;
     Py_ssize_t at = 0;
-    int found = PyList_CheckExact(order) && PyDict_CheckExact(starts) && PyList_CheckExact(asked);
-    for (Py_ssize_t i = 0; found > 0 && i < PyList_GET_SIZE(order); i++) {
-        found = append_operands(nodes, PyList_GET_ITEM(order, i), 0);
-        if (found > 0)
-            found = append_once(nodes, PyList_GET_ITEM(order, i));
-    }
-    while (found > 0 && PyDict_Next(starts, &at, &x, &number))
-        found = PyFloat_CheckExact(number) ? append_once(nodes, x) : 0;
-    for (Py_ssize_t i = 0; found > 0 && i < PyList_GET_SIZE(asked); i++)
-        found = append_once(nodes, PyList_GET_ITEM(asked, i));
-    return found;
+    int done = PyList_CheckExact(order) && PyDict_CheckExact(starts) && PyList_CheckExact(asked);
+    for (Py_ssize_t i = 0; done && i < PyList_GET_SIZE(order); i++)
+        done = append_operands(nodes, PyList_GET_ITEM(order, i), 0) && append_once(nodes, PyList_GET_ITEM(order, i));
+    while (done && PyDict_Next(starts, &at, &x, &number))
+        done = PyFloat_CheckExact(number) && append_once(nodes, x);
+    for (Py_ssize_t i = 0; done && i < PyList_GET_SIZE(asked); i++)
+        done = append_once(nodes, PyList_GET_ITEM(asked, i));
+    unmark(nodes);
+    return done;
 }
 
 /* Sweep from these starts, over grads that are 0.0, and list what those asked for have: NOTHING, if not reached. */
@@ -315,10 +300,10 @@ static int tell(PyObject *told, Sweep *sweep, PyObject *order, PyObject *starts,
     }
     sweep((Node **)((PyListObject *)order)->ob_item, PyList_GET_SIZE(order));
     int done = 1;
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(asked) && done > 0; i++) {
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(asked) && done; i++) {
         Node *one = (Node *)PyList_GET_ITEM(asked, i);
         number = one->is_reached ? PyFloat_FromDouble(one->grad + 0.0) : Py_NewRef(core.nothing); /* never -0.0 */
-        done = number == NULL || PyList_Append(told, number) < 0 ? -1 : 1;
+        done = number != NULL && PyList_Append(told, number) == 0;
         Py_XDECREF(number);
     }
     return done;
@@ -327,23 +312,21 @@ static int tell(PyObject *told, Sweep *sweep, PyObject *order, PyObject *starts,
 static PyObject *swept_aside(PyObject *const *args, Py_ssize_t count, Sweep *sweep, PyObject *plain)
 {
     Nodes nodes = {0};
-    double *grads = NULL;
     PyObject *told = PyList_New(0);
-    int found = told == NULL ? -1 : count == 3 ? gather(&nodes, args[0], args[1], args[2]) : 0;
-    unmark(&nodes);
-    if (found > 0 && (grads = PyMem_Malloc(nodes.count * sizeof(double))) == NULL)
-        found = -1;
-    if (found > 0) {
+    int done = told != NULL && count == 3 && gather(&nodes, args[0], args[1], args[2]);
+    double *grads = done ? PyMem_Malloc(nodes.count * sizeof(double)) : NULL;
+    done = grads != NULL;
+    if (done) {
         for (Py_ssize_t i = 0; i < nodes.count; i++)
             grads[i] = nodes.items[i]->grad;
         clear(&nodes);
-        found = tell(told, sweep, args[0], args[1], args[2]);
+        done = tell(told, sweep, args[0], args[1], args[2]);
         for (Py_ssize_t i = 0; i < nodes.count; i++)
             nodes.items[i]->grad = grads[i];
     }
     PyMem_Free(grads);
     PyMem_Free(nodes.items);
-    return given(found, told, plain, args, count);
+    return given(done, told, plain, args, count);
 }
 
 /* adjoints_at(order, seeds, nodes): `chain.adjoints_at`. */

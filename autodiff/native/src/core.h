@@ -142,10 +142,10 @@ typedef struct { /* the base class of Primitive */
 /* By the names that `bind` takes: two context variables, NOTHING, a () with a meaning of its own; and the hooks, plain
    functions. All are None before they are bound. Acquire and release are of the lock of a pass. */
 #define HANDED_IN(HOOK)                                                                                                \
-    HOOK(mode) HOOK(logs) HOOK(nothing) HOOK(forgotten) HOOK(kind_of_mode) HOOK(operate) HOOK(compare) HOOK(apply) HOOK(local_gradients) HOOK(assign) HOOK(refuse_label)            \
-    HOOK(missing) HOOK(put) HOOK(dot_of_lists)  HOOK(numbers_of) HOOK(assign_numbers)                 \
-    HOOK(descend_by) HOOK(ordered) HOOK(leaves_below) HOOK(pass_from) HOOK(adjoints_at) HOOK(tangents_at)              \
-    HOOK(acquire) HOOK(release) HOOK(check_from)
+    HOOK(mode) HOOK(logs) HOOK(nothing) HOOK(forgotten) HOOK(kind_of_mode) HOOK(operate) HOOK(compare) HOOK(apply)     \
+    HOOK(local_gradients) HOOK(assign) HOOK(refuse_label) HOOK(missing) HOOK(put) HOOK(dot_of_lists) HOOK(numbers_of)  \
+    HOOK(assign_numbers) HOOK(descend_by) HOOK(ordered) HOOK(leaves_below) HOOK(pass_from) HOOK(adjoints_at)           \
+    HOOK(tangents_at) HOOK(acquire) HOOK(release) HOOK(check_from)
 
 #define DECLARED(name) PyObject *name;
 
@@ -173,17 +173,6 @@ static inline void track_with(Node *x, PyObject *held)
         track(x);
 }
 
-int read_int(PyObject *x, double *number);
-
-/* Read the number of a Value, a float or an int: whether it is one. */
-static inline int read_number(PyObject *x, double *number)
-{
-    if (!is_value(x) && !PyFloat_CheckExact(x))
-        return read_int(x, number);
-    *number = is_value(x) ? ((Node *)x)->data : PyFloat_AS_DOUBLE(x);
-    return 1;
-}
-
 /* Data and grad, the two that loops read and assign, are found by their names' identity: Python interns names. The way
    through the class takes two to four times as long. NULL: no such name, or no Value. */
 static inline double *number_named(PyObject *x, PyObject *name)
@@ -191,12 +180,6 @@ static inline double *number_named(PyObject *x, PyObject *name)
     if (!is_value(x))
         return NULL;
     return name == core.str_data ? &((Node *)x)->data : name == core.str_grad ? &((Node *)x)->grad : NULL;
-}
-
-/* What a node notes of it, a new reference: a float for an int. */
-static inline PyObject *operand_of(PyObject *x, double number)
-{
-    return PyLong_CheckExact(x) ? PyFloat_FromDouble(number) : Py_NewRef(x);
 }
 
 /* --- modes --- */
@@ -213,35 +196,6 @@ static inline int ambient(void)
     int found = mode == Py_None ? PLAIN : kind_of_mode();
     Py_DECREF(mode);
     return found;
-}
-
-/* --- sums --- */
-
-/* A sum as Python's own takes it, from left to right: from Python 3.12 on it keeps what rounding takes off, after
-   Neumaier, Rundungsfehleranalyse einiger Verfahren zur Summation endlicher Summen, 1974. */
-typedef struct {
-    double total, lost;
-} Sum;
-
-static const Sum nothing_yet = {-0.0, 0.0}; /* -0.0 changes no number that is added to it */
-
-static inline void add_to(Sum *sum, double x)
-{
-    double before = sum->total;
-    sum->total += x;
-#if PY_VERSION_HEX >= 0x030c0000
-    if (fabs(before) >= fabs(x))
-        sum->lost += (before - sum->total) + x;
-    else
-        sum->lost += (x - sum->total) + before;
-#else
-    (void)before;
-#endif
-}
-
-static inline double total_of(const Sum *sum)
-{
-    return sum->lost != 0.0 && isfinite(sum->lost) ? sum->total + sum->lost : sum->total;
 }
 
 /* --- between the files --- */
@@ -262,7 +216,6 @@ PyObject *node_getattro(PyObject *self, PyObject *name);
 int node_setattro(PyObject *self, PyObject *name, PyObject *given);
 
 /* leaves.c */
-PyObject *call_as_method(PyObject *function, PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names);
 PyObject *result_leaf(double data); /* what an operation that is not recorded makes */
 PyObject *node_new(PyTypeObject *kind, PyObject *args, PyObject *kwargs);
 int node_init(PyObject *self, PyObject *args, PyObject *kwargs);
@@ -284,6 +237,11 @@ PyObject *enter(PyObject *module, PyObject *primitive);
 PyObject *dot_of_lists(PyObject *module, PyObject *const *args, Py_ssize_t given);
 PyObject *operation_vectorcall(PyObject *callable, PyObject *const *args, size_t nargsf, PyObject *names);
 extern const Kernel kernels[]; /* the last has no name */
+
+/* module.c: what the plain function gives, or method, where things are out of the ordinary. NULL with an error, also if
+   there was one before. */
+PyObject *plainly(PyObject *function, PyObject *const *args, Py_ssize_t count);
+PyObject *call_as_method(PyObject *function, PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names);
 
 /* the functions of the module, by file */
 extern PyMethodDef list_functions[], backward_functions[];

@@ -7,6 +7,35 @@
 
 #include <string.h>
 
+/* --- sums --- */
+
+/* A sum as Python's own takes it, from left to right: from Python 3.12 on it keeps what rounding takes off, after
+   Neumaier, Rundungsfehleranalyse einiger Verfahren zur Summation endlicher Summen, 1974. */
+typedef struct {
+    double total, lost;
+} Sum;
+
+static const Sum nothing_yet = {-0.0, 0.0}; /* -0.0 changes no number that is added to it */
+
+static inline void add_to(Sum *sum, double x)
+{
+    double before = sum->total;
+    sum->total += x;
+#if PY_VERSION_HEX >= 0x030c0000
+    if (fabs(before) >= fabs(x))
+        sum->lost += (before - sum->total) + x;
+    else
+        sum->lost += (x - sum->total) + before;
+#else
+    (void)before;
+#endif
+}
+
+static inline double total_of(const Sum *sum)
+{
+    return sum->lost != 0.0 && isfinite(sum->lost) ? sum->total + sum->lost : sum->total;
+}
+
 /* --- what rows are written with --- */
 
 static double none(uint8_t *nothing)

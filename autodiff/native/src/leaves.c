@@ -94,12 +94,3 @@ PyObject *value_vectorcall(PyObject *kind, PyObject *const *args, size_t nargsf,
         return logged(x);
     return call_as_method(core.type_call, kind, args, count, names);
 }
-
-/* What a method that is a plain function gives. */
-PyObject *call_as_method(PyObject *function, PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names)
-{
-    PyObject *method = PyMethod_New(function, self);
-    PyObject *result = method == NULL ? NULL : PyObject_Vectorcall(method, args, count, names);
-    Py_XDECREF(method);
-    return result;
-}

@@ -4,12 +4,6 @@
 
 #include "core.h"
 
-/* What the plain function gives, where things are out of the ordinary; NULL if an error has occurred already. */
-static PyObject *plainly(PyObject *function, PyObject *const *args, Py_ssize_t given)
-{
-    return PyErr_Occurred() ? NULL : PyObject_Vectorcall(function, args, given, NULL);
-}
-
 /* numbers_of(values, name): the data of each, or the grad, a new list. */
 static PyObject *numbers_of(PyObject *module, PyObject *const *args, Py_ssize_t given)
 {

@@ -4,6 +4,21 @@
 
 Core core;
 
+/* --- the plain functions --- */
+
+PyObject *plainly(PyObject *function, PyObject *const *args, Py_ssize_t count)
+{
+    return PyErr_Occurred() ? NULL : PyObject_Vectorcall(function, args, count, NULL);
+}
+
+PyObject *call_as_method(PyObject *function, PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names)
+{
+    PyObject *method = PyMethod_New(function, self);
+    PyObject *result = method == NULL ? NULL : PyObject_Vectorcall(method, args, count, names);
+    Py_XDECREF(method);
+    return result;
+}
+
 /* --- the type of nodes --- */
 
 static Py_hash_t node_hash(PyObject *self) { return PyBaseObject_Type.tp_hash(self); } /* by identity */

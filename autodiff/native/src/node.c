@@ -121,15 +121,6 @@ static int make_room(Node *x, PyObject *op, Py_ssize_t count, int has_slopes)
     return 0;
 }
 
-static void track_with_all(Node *x)
-{
-    Record record = record_of(x);
-    for (Py_ssize_t i = 0; i < record.count && !x->is_tracked; i++)
-        track_with(x, record.operands[i]);
-    if (x->is == IN_A_BLOCK && (x->block->op != NULL || x->block->gradients != NULL) && !x->is_tracked)
-        track(x);
-}
-
 /* Lay out a node anew, with local gradients of any kind. What it held is let go of when it is whole: that may run any
    code. */
 int lay_out(Node *x, PyObject *op, PyObject *const *operands, Py_ssize_t count, PyObject *gradients)
@@ -140,14 +131,17 @@ int lay_out(Node *x, PyObject *op, PyObject *const *operands, Py_ssize_t count, 
         return -1;
     if (!has_slopes)
         x->block->gradients = Py_NewRef(gradients);
+    if (!x->is_tracked && (!has_slopes || x->op == OTHER_OP))
+        track(x);
     Record record = record_of(x);
-    for (Py_ssize_t i = 0; i < count; i++)
+    for (Py_ssize_t i = 0; i < count; i++) {
         record.operands[i] = Py_NewRef(operands[i]);
+        track_with(x, operands[i]);
+    }
     for (Py_ssize_t i = 0; i < count && has_slopes; i++) {
         record.slopes[i] = PyFloat_AS_DOUBLE(PyTuple_GET_ITEM(gradients, i));
         record.nothing[i] = PyTuple_GET_ITEM(gradients, i) == core.nothing;
     }
-    track_with_all(x);
     let_go(&before);
     return 0;
 }

@@ -99,7 +99,7 @@ PyObject *dot_of_lists(PyObject *module, PyObject *const *args, Py_ssize_t given
         return computed(dot->kernel, x, how);
     }
     Py_XDECREF(x);
-    return PyErr_Occurred() ? NULL : PyObject_Vectorcall(core.dot_of_lists, args, given, NULL);
+    return plainly(core.dot_of_lists, args, given);
 }
 
 /* --- by the rules --- */
