@@ -1,7 +1,8 @@
 """The backward pass in place: a reverse sweep that adds the gradients of leaves to their `.grad`.
 
 Passes of several threads take turns. Inside `detect_anomaly()` a pass is made aside first, so that nothing has changed
-when it meets a number that is not finite. Without a core `fast.py` binds the quick ones at the end of this file.
+when it meets a number that is not finite. `fast.py` binds the quick ones at the end of this file, where the native core
+has none.
 
 What optimisers do with leaves is here as well, for whole lists: they are read, assigned, and descend.
 """
@@ -12,7 +13,7 @@ from math import isfinite
 from operator import attrgetter
 from typing import Any
 
-from autodiff import chain, floats, modes
+from autodiff import chain, floats, modes, native
 from autodiff.chain import NOTHING, reached, recorded, reverse
 from autodiff.graph import leaves, leaves_below, topological_order
 from autodiff.number import as_given, data_of
@@ -276,9 +277,11 @@ def _are_floats(numbers: Sequence[Any]) -> bool:
     return set(map(type, numbers)) <= {float}
 
 
-# --- the same, written out for speed: in Python, for where there is no core; `fast.py` binds them ---
+# --- the same, written out for speed, in Python; `fast.py` binds them where the native core has none ---
 
-_UNTOUCHED = float("0")  # the grad of a node that has no share yet: this object, which no arithmetic gives
+# The grad of a node that has no share yet: this object, which no arithmetic gives. The core keeps the number alone.
+_UNTOUCHED = float("0")
+_IS_KEPT = native.core is None
 
 
 def quick_add_gradients(order: Sequence[Any], seeds: Mapping[Any, float]) -> None:
@@ -298,7 +301,7 @@ def quick_add_gradients(order: Sequence[Any], seeds: Mapping[Any, float]) -> Non
         if not upstream:
             if upstream is untouched:  # nothing was passed on to it: not the same as a sum of 0
                 continue
-            if taken is None and not all(map(isfinite, node.local_gradients)):
+            if taken is None and not (_IS_KEPT and all(map(isfinite, node.local_gradients))):
                 taken = reached(order, [root for root, seed in seeds.items() if seed])
             if taken is not None and node not in taken:
                 continue

@@ -241,7 +241,7 @@ TWINS = [
     Twin(functions, "dot_of_lists", dot_of_lists, "dot_of_lists"),
     Twin(graph, "ordered", core="ordered"),
     Twin(graph, "leaves_below", core="leaves_below"),
-    Twin(backprop, "add_gradients", quick_add_gradients, core=None),
+    Twin(backprop, "add_gradients", quick_add_gradients),
     Twin(backprop, "pass_from", core="pass_from"),
     Twin(backprop, "numbers_of", core="numbers_of"),
     Twin(backprop, "assign_numbers", core="assign_numbers"),
