@@ -48,7 +48,7 @@ def _operators(primitive: Primitive, rule: _Rule) -> tuple[Any, Any]:
         if type(other) is int:
             other = float(other)
         x, y = self.data, other.data if type(other) is Value else other
-        if type(x) is float and type(y) is float and _mode() is None:
+        if type(self) is Value and type(x) is float and type(y) is float and _mode() is None:
             data, slopes = rule(x, y)
             if slopes and (slopes[0] or y is not other):
                 node = _new(Value)
@@ -58,7 +58,7 @@ def _operators(primitive: Primitive, rule: _Rule) -> tuple[Any, Any]:
 
     def reflected(self: Any, other: Any) -> Any:
         x, y = float(other) if type(other) is int else other, self.data
-        if type(x) is float and type(y) is float and _mode() is None:
+        if type(self) is Value and type(x) is float and type(y) is float and _mode() is None:
             data, slopes = rule(x, y)
             if slopes and slopes[1]:
                 node = _new(Value)
@@ -95,7 +95,7 @@ def _power(x: float, y: float) -> tuple[float, _Slopes]:
 
 def _negated(self: Any) -> Any:
     x = self.data
-    if type(x) is float and _mode() is None:
+    if type(self) is Value and type(x) is float and _mode() is None:
         node = _new(Value)
         _fill(node, -x, primitives.neg, (self,), (-1.0,))
         return node

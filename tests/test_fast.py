@@ -41,6 +41,14 @@ class Labelled(Value):
     """A Value of a class of its own."""
 
 
+class Applied(Value):
+    """A Value of a class that records by itself."""
+
+    @classmethod
+    def __apply__(cls, primitive: ad.Primitive, operands: tuple[Any, ...]) -> Any:
+        return primitive, operands
+
+
 class Whole:
     """Not a number to autodiff, but one that knows how to combine itself with a Value."""
 
@@ -124,6 +132,31 @@ def test_a_fast_method_leaves_a_trace_to_itself(name: str) -> None:
     with unbound():
         compiled = ad.compile(f, backend="python")
         assert (compiled(1.5, 0.25), compiled.listing()) == quick
+
+
+@pytest.mark.parametrize("ones", [nullcontext, unbound], ids=["fast", "plain"])
+def test_a_subclass_may_record_by_itself(ones: Callable[[], Any]) -> None:
+    x = Applied(3.0)
+    with ones():
+        assert [type(operate(*of)) for operate in ARITHMETIC for of in ((x, 2.0), (2, x), (x, x))] == [tuple] * 12
+        assert -x == (primitives.neg, (x,))
+        assert x**2.0 == (primitives.pow, (x, 2.0))
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_an_operator_that_is_assigned_to_the_class_is_the_one_that_is_asked(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, y = Value(3.0), 2.0
+    named = name.strip("_")
+    is_reflected = hasattr(operator, named[1:])
+    operate: Any = getattr(operator, named[1:] if is_reflected else named)
+    operands = (x,) if named == "neg" else (y, x) if is_reflected else (x, y)
+    before = told(lambda: operate(*operands))
+    monkeypatch.setattr(Value, name, lambda *_: "mine")
+    assert operate(*operands) == "mine"
+    monkeypatch.undo()
+    assert told(lambda: operate(*operands)) == before
 
 
 def assert_passes_agree(nodes: list[Any], order: list[Any], seeds: dict[Any, float]) -> None:
