@@ -287,9 +287,11 @@ def _hand_in() -> None:
     def local_gradients(primitive: Primitive, data: float, operands: Any, numbers: Any) -> tuple[float, ...]:
         return local_gradients_at(primitive, data, operands, numbers, Value)
 
-    def kind_of_mode() -> int:
+    def kind_of_mode() -> int:  # as `core.h` numbers them
         mode = modes.now()
-        return 0 if mode is None else 1 if mode[:4] == (False, False, False, None) else 2
+        if mode is not None and (mode.checking or mode.sourcing or mode.reading is not None):
+            return 2
+        return 0 if mode is None or mode.recording else 1
 
     plain = {twin.core: twin.plain for twin in TWINS if twin.core}
     native.core.bind(

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import autodiff as ad
-from autodiff import Value, backprop, fast, floats, native, primitives, value
+from autodiff import Value, backprop, fast, floats, modes, native, primitives, value
 from autodiff.chain import NOTHING
 from autodiff.graph import FORGOTTEN, topological_order
 from autodiff.testing import programs
@@ -66,9 +66,19 @@ OTHERS: list[Any] = [
     *["text", None, [1.0], 2j, np.array([1.0, 2.0]), np.array(2.0), Whole(), 10**400],
 ]
 NUMBERS = st.sampled_from(FLOATS) | st.floats()
+
+
+@contextmanager
+def recording_again() -> Iterator[None]:
+    """What transforms do inside `no_grad()`."""
+    with ad.no_grad(), modes.recording():
+        yield
+
+
 MODES: dict[str, Callable[[], Any]] = {
     "none": nullcontext,
     "no_grad": ad.no_grad,
+    "recording": recording_again,
     "detect_anomaly": ad.detect_anomaly,
     "record_source": ad.record_source,
 }

@@ -184,7 +184,7 @@ static inline double *number_named(PyObject *x, PyObject *name)
 
 /* --- modes --- */
 
-enum { PLAIN, UNRECORDED, SPECIAL }; /* nothing is ambient; no_grad alone; anything else. -1: an error */
+enum { PLAIN, UNRECORDED, SPECIAL }; /* as if nothing were ambient; no_grad alone; anything else. -1: an error */
 
 int kind_of_mode(void); /* which of the three, where the mode is not None */
 

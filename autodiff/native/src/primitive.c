@@ -136,8 +136,8 @@ static PyObject *evaluated(Operation *self, PyObject *const *numbers, Py_ssize_t
     return data;
 }
 
-/* Each rule gives one local gradient: a tuple of them, or NULL, with an error if a rule had one. They take the places of
-   the numbers: a rule may find the tuple meanwhile, by way of the collector, and read it. */
+/* Each rule gives one local gradient: a tuple of them, or NULL, with an error if a rule had one. They take the places
+   of the numbers: a rule may find the tuple meanwhile, by way of the collector, and read it. */
 static PyObject *read_each(PyObject *rules, PyObject *given)
 {
     Py_ssize_t count = PyTuple_GET_SIZE(rules), size = PyTuple_GET_SIZE(given);
