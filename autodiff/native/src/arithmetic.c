@@ -93,17 +93,17 @@ static PyObject *recorded(int op, PyObject *left, PyObject *right, const Pair *p
     if (node == NULL)
         return NULL;
     node->op = (uint16_t)op;
-    PyObject *operands[] = {operand_of(left, pair->x), operand_of(right, pair->y)};
-    for (int i = 0; i < 2 && operands[i] != NULL; i++) {
-        node->operands[i] = operands[i];
+    for (int i = 0; i < 2; i++) {
+        PyObject *operand = i == 0 ? operand_of(left, pair->x) : operand_of(right, pair->y);
+        if (operand == NULL) {
+            Py_DECREF(node);
+            return NULL;
+        }
+        node->operands[i] = operand;
         node->slopes[i] = result->slopes[i];
         node->nothing[i] = (uint8_t)result->nothing[i];
         node->count++;
-        track_with(node, operands[i]);
-    }
-    if (node->count < 2) {
-        Py_XDECREF(operands[0] == NULL ? operands[1] : NULL);
-        Py_CLEAR(node);
+        track_with(node, operand);
     }
     return (PyObject *)node;
 }
@@ -138,32 +138,15 @@ PyObject *node_negative(PyObject *operand) { return PyObject_Vectorcall(core.ope
 
 /* --- comparisons --- */
 
-/* Python's own comparison of floats with an int is exact, however large it is. */
-static PyObject *compared_with_int(double x, PyObject *other, int which)
-{
-    PyObject *number = PyFloat_FromDouble(x);
-    if (number == NULL)
-        return NULL;
-    PyObject *result = PyObject_RichCompare(number, other, which);
-    Py_DECREF(number);
-    return result;
-}
-
-/* A comparison asks no one but a mode with a reading. */
+/* A comparison asks no one but a mode with a reading. Python's own with an int is exact, however large it is; here those
+   are that a double holds. */
 PyObject *node_compare(PyObject *self, PyObject *other, int which)
 {
-    int how = is_value(self) ? ambient() : SPECIAL;
-    if (how < 0)
-        return NULL;
-    if (how != SPECIAL) {
-        double x = ((Node *)self)->data;
-        if (is_value(other))
-            Py_RETURN_RICHCOMPARE(x, ((Node *)other)->data, which);
-        if (PyFloat_CheckExact(other))
-            Py_RETURN_RICHCOMPARE(x, PyFloat_AS_DOUBLE(other), which);
-        if (PyLong_Check(other))
-            return compared_with_int(x, other, which);
-    }
     static const char *const symbols[] = {"<", "<=", "==", "!=", ">", ">="}; /* by Py_LT, ... */
-    return PyObject_CallFunction(core.compare, "sOO", symbols[which], self, other);
+    double y = 0.0;
+    int is_exact = read_number(other, &y) && (!PyLong_Check(other) || fabs(y) < 9007199254740992.0);
+    int how = is_exact && is_value(self) ? ambient() : SPECIAL;
+    if (how == PLAIN || how == UNRECORDED)
+        Py_RETURN_RICHCOMPARE(((Node *)self)->data, y, which);
+    return how < 0 ? NULL : PyObject_CallFunction(core.compare, "sOO", symbols[which], self, other);
 }

@@ -1,10 +1,9 @@
 /* Topological order, and the sweeps over it: the backward pass, gradients and tangents.
 
-   All are of ordinary nodes: Values whose operands are Values and floats, and, to sweep over them, whose local
-   gradients are floats. That is seen to before anything changes; for all else the plain function is called. Nodes are
+   All are of ordinary nodes: Values whose operands are Values and floats, and whose local gradients are floats. That is seen to before anything changes; for all else the plain function is called. Nodes are
    borrowed meanwhile: no Python code runs that could let go of one, and what the collector counts is made first.
 
-   What may fail gives 1, or 0: where it meets what is out of the ordinary, where there is no memory, with an error. */
+   What may fail gives 1, or 0: where it meets what is out of the ordinary, or with an error. */
 
 #include "core.h"
 
@@ -20,8 +19,10 @@ static int append(Nodes *nodes, Node *x)
     if (nodes->count == nodes->room) {
         Py_ssize_t room = nodes->room ? 2 * nodes->room : 64;
         Node **items = PyMem_Realloc(nodes->items, room * sizeof(Node *));
-        if (items == NULL)
+        if (items == NULL) {
+            PyErr_NoMemory();
             return 0;
+        }
         nodes->items = items;
         nodes->room = room;
     }
@@ -39,6 +40,7 @@ static int append_once(Nodes *nodes, PyObject *x)
     return ((Node *)x)->is_marked;
 }
 
+/* Whether its local gradients are not as many floats as it has operands. */
 static inline int is_lazy(Node *x) { return x->is == IN_A_BLOCK && x->block->gradients != NULL; }
 
 /* The same for the operands of a node, or the leaves among them. */
@@ -84,15 +86,13 @@ static PyObject *given(int done, PyObject *result, PyObject *plain, PyObject *co
 typedef struct {
     Nodes order;
     Nodes stack; /* a node stands there to be entered, and then, under a NULL, to be placed: see `graph.py` */
-    int is_lazy; /* whether the local gradients of a node are not as many floats as it has operands */
 } Walk;
 
 static int enter_node(Walk *walk, Node *x)
 {
-    if (!append(&walk->stack, x) || !append(&walk->stack, NULL))
+    if (is_lazy(x) || !append(&walk->stack, x) || !append(&walk->stack, NULL))
         return 0;
     x->is_marked = 1;
-    walk->is_lazy |= is_lazy(x);
     Record record = record_of(x);
     for (Py_ssize_t i = record.count; i-- > 0;) { /* so that the first is entered first */
         PyObject *operand = record.operands[i];
@@ -236,7 +236,7 @@ static void sweep_on(Node *const *order, Py_ssize_t count)
 static int passed_from(PyObject *root, double seed)
 {
     Walk walk = {0};
-    int done = walk_from(&walk, root) && !walk.is_lazy;
+    int done = walk_from(&walk, root);
     if (done) {
         clear(&walk.order);
         if (seed != 0.0) { /* else nothing is passed on */
@@ -256,18 +256,17 @@ static int discard(PyObject *result)
     return result != NULL;
 }
 
-/* pass_from(root, gradient): `backprop.pass_from`. Passes take turns, also with Python's, in other threads. */
+/* pass_from(root, gradient): `backprop.pass_from`. It waits for Python's pass in another thread to end; none begins while it
+   runs, for no Python code does. */
 static PyObject *pass_from(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
     if (count != 2 || !PyFloat_CheckExact(args[1]))
         return plainly(core.pass_from, args, count);
     int how = ambient();
     if (how < 0 || (how == SPECIAL && !discard(PyObject_Vectorcall(core.check_from, args, 2, NULL))) ||
-        !discard(PyObject_CallNoArgs(core.acquire)))
+        !discard(PyObject_CallNoArgs(core.acquire)) || !discard(PyObject_CallNoArgs(core.release)))
         return NULL;
     int done = passed_from(args[0], PyFloat_AS_DOUBLE(args[1]));
-    if (!discard(PyObject_CallNoArgs(core.release)))
-        return NULL;
     return given(done, Py_NewRef(Py_None), core.pass_from, args, count);
 }
 
@@ -315,6 +314,8 @@ static PyObject *swept_aside(PyObject *const *args, Py_ssize_t count, Sweep *swe
     PyObject *told = PyList_New(0);
     int done = told != NULL && count == 3 && gather(&nodes, args[0], args[1], args[2]);
     double *grads = done ? PyMem_Malloc(nodes.count * sizeof(double)) : NULL;
+    if (done && grads == NULL)
+        PyErr_NoMemory();
     done = grads != NULL;
     if (done) {
         for (Py_ssize_t i = 0; i < nodes.count; i++)

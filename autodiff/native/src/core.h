@@ -9,7 +9,7 @@
      leaves.c      Value(...), and results that are not recorded
      arithmetic.c  operators and comparisons
      operation.c   primitives: their type, and the table
-     primitive.c   primitives: the call on Values and numbers; dot of lists
+     primitive.c   primitives: the call of those that have a kernel; dot of lists
      kernels.c     rows of the table, with their derivatives
      lists.c       data and grads of lists of Values
      backward.c    topological order and the backward pass
@@ -130,8 +130,8 @@ typedef struct { /* a primitive on doubles, with the bits that `floats` and the 
 
 typedef struct { /* the base class of Primitive */
     PyObject_HEAD
-    PyObject *evaluate, *partials, *arity, *scales; /* as of Primitive; NULL before they are assigned */
-    PyObject *its_evaluate, *its_partials;          /* as they were when it was entered in the table */
+    PyObject *evaluate, *partials, *arity;             /* as of Primitive; NULL before they are assigned */
+    PyObject *its_evaluate, *its_partials, *its_arity; /* as they were when it was entered in the table */
     vectorcallfunc vectorcall;
     const Kernel *kernel; /* stands for the rules, while they are those; or NULL */
     int number;           /* its own, or NO_OP for one that is not of the table */
@@ -143,9 +143,9 @@ typedef struct { /* the base class of Primitive */
    functions. All are None before they are bound. Acquire and release are of the lock of a pass. */
 #define HANDED_IN(HOOK)                                                                                                \
     HOOK(mode) HOOK(logs) HOOK(nothing) HOOK(forgotten) HOOK(kind_of_mode) HOOK(operate) HOOK(compare) HOOK(apply)     \
-    HOOK(local_gradients) HOOK(assign) HOOK(refuse_label) HOOK(missing) HOOK(put) HOOK(dot_of_lists) HOOK(numbers_of)  \
-    HOOK(assign_numbers) HOOK(descend_by) HOOK(ordered) HOOK(leaves_below) HOOK(pass_from) HOOK(adjoints_at)           \
-    HOOK(tangents_at) HOOK(acquire) HOOK(release) HOOK(check_from)
+    HOOK(assign) HOOK(refuse_label) HOOK(missing) HOOK(put) HOOK(dot_of_lists) HOOK(numbers_of) HOOK(assign_numbers)   \
+    HOOK(descend_by) HOOK(ordered) HOOK(leaves_below) HOOK(pass_from) HOOK(adjoints_at) HOOK(tangents_at)              \
+    HOOK(acquire) HOOK(release) HOOK(check_from)
 
 #define DECLARED(name) PyObject *name;
 
@@ -203,7 +203,6 @@ static inline int ambient(void)
 /* node.c. Those that make a node give a new Value, or NULL with an error. */
 Node *new_node(double data);
 Node *roomy_node(PyObject *op, Py_ssize_t count);
-int are_slopes(PyObject *gradients, Py_ssize_t count); /* whether they are a tuple of so many floats, or NOTHING */
 int lay_out(Node *x, PyObject *op, PyObject *const *operands, Py_ssize_t count, PyObject *gradients);
 void node_dealloc(PyObject *self);
 int node_traverse(PyObject *self, visitproc visit, void *arg);

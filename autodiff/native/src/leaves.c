@@ -57,22 +57,13 @@ int node_init(PyObject *self, PyObject *args, PyObject *kwargs)
     return 0;
 }
 
-/* --- Value(data), Value(data, label), Value(data, label=label) --- */
-
-static int is_label(PyObject *names)
-{
-    return PyTuple_GET_SIZE(names) == 1 && PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(names, 0), "label") == 0;
-}
+/* --- Value(data), Value(data, label) --- */
 
 /* The number and the label of an ordinary call of Value: a float or an int, and perhaps a str. Or NULL. */
-static Node *ordinary_leaf(PyObject *const *args, Py_ssize_t count, PyObject *names)
+static Node *ordinary_leaf(PyObject *const *args, Py_ssize_t count)
 {
-    Py_ssize_t given = count + (names != NULL);
-    if (count < 1 || given > 2 || (names != NULL && !is_label(names)) || ambient() != PLAIN)
-        return NULL;
-    if (!PyFloat_CheckExact(args[0]) && !PyLong_CheckExact(args[0]))
-        return NULL;
-    if (given == 2 && !PyUnicode_CheckExact(args[1]))
+    if (count < 1 || count > 2 || (!PyFloat_CheckExact(args[0]) && !PyLong_CheckExact(args[0])) ||
+        (count == 2 && !PyUnicode_CheckExact(args[1])) || ambient() != PLAIN)
         return NULL;
     double data = PyFloat_AsDouble(args[0]);
     if (data == -1.0 && PyErr_Occurred()) {
@@ -80,7 +71,7 @@ static Node *ordinary_leaf(PyObject *const *args, Py_ssize_t count, PyObject *na
         return NULL;
     }
     Node *x = new_node(data);
-    if (x != NULL && given == 2 && PyUnicode_GET_LENGTH(args[1]))
+    if (x != NULL && count == 2 && PyUnicode_GET_LENGTH(args[1]))
         x->label = Py_NewRef(args[1]);
     return x;
 }
@@ -89,7 +80,7 @@ static Node *ordinary_leaf(PyObject *const *args, Py_ssize_t count, PyObject *na
 PyObject *value_vectorcall(PyObject *kind, PyObject *const *args, size_t nargsf, PyObject *names)
 {
     Py_ssize_t count = PyVectorcall_NARGS(nargsf);
-    Node *x = (PyTypeObject *)kind == core.value ? ordinary_leaf(args, count, names) : NULL;
+    Node *x = names == NULL && (PyTypeObject *)kind == core.value ? ordinary_leaf(args, count) : NULL;
     if (x != NULL || PyErr_Occurred())
         return logged(x);
     return call_as_method(core.type_call, kind, args, count, names);

@@ -92,7 +92,7 @@ static int number_of(PyObject *op)
     return number == NO_OP ? OTHER_OP : number;
 }
 
-int are_slopes(PyObject *gradients, Py_ssize_t count)
+static int are_slopes(PyObject *gradients, Py_ssize_t count)
 {
     int found = PyTuple_CheckExact(gradients) && PyTuple_GET_SIZE(gradients) == count;
     for (Py_ssize_t i = 0; found && i < count; i++) {

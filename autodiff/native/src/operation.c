@@ -21,7 +21,6 @@ static int operation_traverse(PyObject *self, visitproc visit, void *arg)
     Py_VISIT(operation->evaluate);
     Py_VISIT(operation->partials);
     Py_VISIT(operation->arity);
-    Py_VISIT(operation->scales);
     Py_VISIT(Py_TYPE(self));
     return 0;
 }
@@ -32,7 +31,6 @@ static int operation_clear(PyObject *self)
     Py_CLEAR(operation->evaluate);
     Py_CLEAR(operation->partials);
     Py_CLEAR(operation->arity);
-    Py_CLEAR(operation->scales);
     return 0;
 }
 
@@ -49,7 +47,6 @@ static PyMemberDef operation_members[] = {
     {"evaluate", T_OBJECT_EX, offsetof(Operation, evaluate), 0, "The value, from floats."},
     {"partials", T_OBJECT_EX, offsetof(Operation, partials), 0, "The rules of the local gradients."},
     {"arity", T_OBJECT_EX, offsetof(Operation, arity), 0, "How many operands, or None when it varies."},
-    {"scales", T_OBJECT_EX, offsetof(Operation, scales), 0, "Whether a constant 0 can make a slope a constant 0."},
     {"__vectorcalloffset__", T_PYSSIZET, offsetof(Operation, vectorcall), READONLY, NULL},
     {NULL, 0, 0, 0, NULL},
 };
@@ -105,6 +102,7 @@ PyObject *enter(PyObject *module, PyObject *primitive)
         self->kernel = kernel_by(text);
         self->its_evaluate = Py_XNewRef(self->evaluate); /* for good, as is all that the table holds */
         self->its_partials = Py_XNewRef(self->partials);
+        self->its_arity = Py_XNewRef(self->arity);
         if (self->number != NO_OP)
             core.operations[self->number] = Py_NewRef(primitive);
     }
