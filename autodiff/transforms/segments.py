@@ -143,7 +143,8 @@ class _Segment:
         names = structure.places(self.name)
         for i, one in traced.items():
             reached = [j for j in range(len(one.inputs)) if j in one.slopes]
-            operands = tuple([(*self.operands, *one.inputs[len(self.places) :])[j] for j in reached])
+            inputs = (*self.operands, *one.inputs[len(self.places) :])
+            operands = tuple([inputs[j] for j in reached])
             slopes = tuple([one.slopes[j] for j in reached]) if keeping else _Recomputed(self, i, reached)
             op = self._primitive(names[i], i, reached)
             results[i] = node_of(one.output.data, op, operands, slopes) if operands else result_leaf(one.output.data)

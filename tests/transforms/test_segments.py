@@ -5,6 +5,7 @@ import gc
 import math
 import pickle
 import random
+import time
 import tracemalloc
 from collections.abc import Callable
 from typing import Any
@@ -446,3 +447,12 @@ def test_an_evaluation_for_other_numbers_gives_what_f_gives() -> None:
     assert closed.op.evaluate(4.0, 2.0) == 8.0
     with pytest.raises(TypeError, match="closes over Values, so it cannot be evaluated for others"):
         closed.op.evaluate(4.0, 3.0)
+
+
+@EACH
+def test_a_segment_of_many_numbers_takes_time_in_proportion_to_them(segment: Segment) -> None:
+    xs = [Value(1.0) for _ in range(50_000)]
+    started = time.perf_counter()
+    segment(lambda xs: ad.dot(xs, xs))(xs).backward()
+    assert time.perf_counter() - started < 5.0  # it is a quarter of a second; quadratic, it was half a minute
+    assert xs[0].grad == xs[-1].grad == 2.0
