@@ -138,8 +138,7 @@ PyObject *node_negative(PyObject *operand) { return PyObject_Vectorcall(core.ope
 
 /* --- comparisons --- */
 
-/* A comparison asks no one but a mode with a reading. Python's own with an int is exact, however large it is; here those
-   are that a double holds. */
+/* A comparison asks no one but a mode with a reading. One with an int is exact, as Python's: a large one is its. */
 PyObject *node_compare(PyObject *self, PyObject *other, int which)
 {
     static const char *const symbols[] = {"<", "<=", "==", "!=", ">", ">="}; /* by Py_LT, ... */

@@ -1,7 +1,8 @@
 /* Topological order, and the sweeps over it: the backward pass, gradients and tangents.
 
-   All are of ordinary nodes: Values whose operands are Values and floats, and whose local gradients are floats. That is seen to before anything changes; for all else the plain function is called. Nodes are
-   borrowed meanwhile: no Python code runs that could let go of one, and what the collector counts is made first.
+   All are of ordinary nodes: Values whose operands are Values and floats, and whose local gradients are floats. That is
+   seen to before anything changes; for all else the plain function is called. Nodes are borrowed meanwhile: no Python
+   code runs that could let go of one, and what the collector counts is made first.
 
    What may fail gives 1, or 0: where it meets what is out of the ordinary, or with an error. */
 
@@ -256,8 +257,8 @@ static int discard(PyObject *result)
     return result != NULL;
 }
 
-/* pass_from(root, gradient): `backprop.pass_from`. It waits for Python's pass in another thread to end; none begins while it
-   runs, for no Python code does. */
+/* pass_from(root, gradient): `backprop.pass_from`. It waits for a pass of Python's in another thread to end. None
+   begins while it runs, for no Python code does. */
 static PyObject *pass_from(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
     if (count != 2 || !PyFloat_CheckExact(args[1]))

@@ -125,7 +125,7 @@ typedef struct { /* a primitive on doubles, with the bits that `floats` and the 
     const char *name;
     int count; /* of operands, 0 for any number, or PAIRS */
     double (*value)(const double *x, Py_ssize_t count);
-    void (*slopes)(double out, const double *x, Py_ssize_t count, double *slopes, uint8_t *nothing); /* they may replace x */
+    void (*slopes)(double out, const double *x, Py_ssize_t count, double *slopes, uint8_t *nothing); /* in place */
 } Kernel;
 
 typedef struct { /* the base class of Primitive */

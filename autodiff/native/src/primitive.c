@@ -1,4 +1,4 @@
-/* The call of a primitive on Values and numbers: by its kernel, where it has one, else by its rules, which Python reads. */
+/* The call of a primitive on Values and numbers: by its kernel, if it has one; else by rules, which Python reads. */
 
 #include "core.h"
 
