@@ -98,6 +98,23 @@ def test_no_list_is_found_that_is_still_to_be_filled() -> None:
     assert printed(code) == ["True"]
 
 
+def test_no_node_is_found_that_an_int_which_is_too_large_leaves_half_made() -> None:
+    code = """
+    class Text(str): pass
+    x = Value(1.0)
+    x.label = Text("x")
+    gc.callbacks.append(lambda *_: [y.operands for y in gc.get_objects() if type(y) is Value])
+    gc.set_threshold(1)
+    for _ in range(20):
+        try: 1 / 0
+        except ZeroDivisionError:
+            try: primitives.maximum(x, 10**400)
+            except OverflowError: pass
+    print("alive")
+    """
+    assert printed(code) == ["alive"]
+
+
 def test_a_rule_may_read_the_local_gradients_that_are_still_to_be_filled_in() -> None:
     code = """
     def reads(out, x, y):

@@ -39,7 +39,6 @@ static int put_operands(Node *x, Py_ssize_t at, PyObject *const *args, Py_ssize_
             return -1;
         record.operands[at + i] = operand;
         record.slopes[at + i] = is_value(operand) ? ((Node *)operand)->data : PyFloat_AS_DOUBLE(operand);
-        track_with(x, operand);
     }
     return 0;
 }
@@ -53,6 +52,8 @@ static PyObject *computed(const Kernel *kernel, Node *x, int how)
     double data = x->data = kernel->value(record.slopes, record.count);
     if (how == PLAIN) {
         kernel->slopes(data, record.slopes, record.count, record.slopes, record.nothing);
+        for (Py_ssize_t i = 0; i < record.count; i++)
+            track_with(x, record.operands[i]); /* only now: an int that is too large leaves a node half-made */
         return (PyObject *)x;
     }
     Py_DECREF(x);
