@@ -276,13 +276,18 @@ missing = vars(Value).get("__getattr__")  # from Python 3.12 on: see hints.answe
 
 
 def bind() -> None:
-    """Put the fast ones in the place of the plain ones."""
-    if native.core is not None:
-        _hand_in()
-    for twin in TWINS:
-        fast = twin.bound()
-        if fast is not None:
-            setattr(twin.owner, twin.name, fast)
+    """Put the fast ones in the place of the plain ones. Raises ImportError for a core of other sources."""
+    try:
+        if native.core is not None:
+            _hand_in()
+        bound = [(twin, fast) for twin in TWINS if (fast := twin.bound()) is not None]
+    except (AttributeError, TypeError) as error:
+        raise ImportError(
+            "the native core was built from other sources than these; build it again, by python -m pip install -e ., "
+            "or set AUTODIFF_PURE=1 to do without"
+        ) from error
+    for twin, fast in bound:
+        setattr(twin.owner, twin.name, fast)
     if native.core is not None:
         _answer_directly(True)
 

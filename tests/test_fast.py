@@ -9,6 +9,7 @@ from contextlib import contextmanager, nullcontext
 from decimal import Decimal
 from fractions import Fraction
 from math import inf, nan
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -329,6 +330,15 @@ def test_values_and_floats_are_not_looked_at_as_other_kinds_of_numbers(
             assert [y.data for y in made] == [6.0, 1.0, 3.0, 5.0, 15.0]
             with pytest.raises(AssertionError, match="looked at"):
                 x * Fraction(1, 2)
+
+
+def test_a_core_of_other_sources_is_an_error_that_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    mul = Value.__mul__
+    with monkeypatch.context() as patch:
+        patch.setattr(native, "core", SimpleNamespace())
+        with pytest.raises(ImportError, match=r"built from other sources than these; build it again, by python -m pip"):
+            fast.bind()
+    assert Value.__mul__ is mul
 
 
 def test_errors_and_help_call_a_fast_method_by_the_name_of_the_plain_one() -> None:
