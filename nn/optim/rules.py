@@ -92,6 +92,14 @@ class SGD(Optimizer):
         return Plan(rule, (down, momentum, share), {"momentum_buffer": 0.0}, decay)
 
     def step(self) -> None:
+        """Change every parameter's data by one step against its grad, as `Optimizer.step` says.
+
+        >>> x = Value(3.0)
+        >>> (x * x).backward()
+        >>> SGD([x], lr=0.5).step()
+        >>> x.data
+        0.0
+        """
         plans = self._plans()
         if any(plan.rule is not descent or plan.is_penalised for plan in plans):
             super().step()
