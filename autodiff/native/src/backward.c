@@ -186,7 +186,7 @@ static PyObject *leaves_below(PyObject *module, PyObject *const *args, Py_ssize_
 static void clear(const Nodes *nodes)
 {
     for (Py_ssize_t i = 0; i < nodes->count; i++) {
-        nodes->items[i]->grad = 0.0;
+        nodes->items[i]->grad = -0.0; /* which changes no number that is added to it */
         nodes->items[i]->is_reached = 0;
     }
 }
@@ -199,9 +199,10 @@ static void sweep_back(Node *const *order, Py_ssize_t count)
 {
     while (count-- > 0) {
         Node *x = order[count];
+        double upstream = x->grad;
+        x->grad = upstream + 0.0; /* a grad is never -0.0 */
         if (!x->is_reached)
             continue;
-        double upstream = x->grad;
         Record record = record_of(x);
         for (Py_ssize_t i = 0; i < record.count; i++) {
             Node *operand = (Node *)record.operands[i];
@@ -289,7 +290,7 @@ static int gather(Nodes *nodes, PyObject *order, PyObject *starts, PyObject *ask
     return done;
 }
 
-/* Sweep from these starts, over grads that are 0.0, and list what those asked for have: NOTHING, if not reached. */
+/* Sweep from these starts, over grads that are -0.0, and list what those asked for have: NOTHING, if not reached. */
 static int tell(PyObject *told, Sweep *sweep, PyObject *order, PyObject *starts, PyObject *asked)
 {
     PyObject *x, *number;
