@@ -1,4 +1,5 @@
-/* The call of a primitive on Values and numbers: by its kernel, if it has one; else by rules, which Python reads. */
+/* The call of a primitive on Values and numbers: by its kernel, if it has one; else by its rules, which are functions of
+   floats, in Python. These may do anything meanwhile; so what they are given is held on to, and a node is made last. */
 
 #include "core.h"
 
@@ -60,6 +61,95 @@ static PyObject *computed(const Kernel *kernel, Node *x, int how)
     return how == NUMBER ? PyFloat_FromDouble(data) : result_leaf(data);
 }
 
+/* --- by rules --- */
+
+static int has_rules(Operation *self, Py_ssize_t count)
+{
+    return self->evaluate != NULL && self->partials != NULL && PyTuple_CheckExact(self->partials) &&
+           PyTuple_GET_SIZE(self->partials) == count && self->arity != NULL && PyLong_CheckExact(self->arity) &&
+           PyLong_AsLong(self->arity) == count;
+}
+
+/* What rules are given: room for the value, and the numbers that stand in the place of slopes. */
+static PyObject *given_to_rules(Record record)
+{
+    PyObject *given = PyTuple_New(record.count + 1);
+    for (Py_ssize_t i = 0; given != NULL && i <= record.count; i++) {
+        PyObject *item = i == 0 ? Py_NewRef(Py_None) : PyFloat_FromDouble(record.slopes[i - 1]);
+        if (item == NULL)
+            Py_CLEAR(given);
+        else
+            PyTuple_SET_ITEM(given, i, item);
+    }
+    return given;
+}
+
+static int is_zero(PyObject *x) { return PyFloat_CheckExact(x) && PyFloat_AS_DOUBLE(x) == 0.0; }
+
+/* A list of local gradients; NULL, perhaps with an error, where one is no float, or may be a structural zero. */
+static PyObject *read_rules(Operation *self, PyObject *given, Record record)
+{
+    PyObject *rules = Py_XNewRef(self->partials), *gradients = has_rules(self, record.count) ? PyList_New(0) : NULL;
+    for (Py_ssize_t i = 0; gradients != NULL && i < record.count; i++) {
+        PyObject *rule = PyTuple_GET_ITEM(rules, i), *const *args = &PyTuple_GET_ITEM(given, 0);
+        PyObject *gradient = PyObject_Vectorcall(rule, args, record.count + 1, NULL);
+        int is_float = gradient != NULL && PyFloat_CheckExact(gradient) && !is_zero(gradient);
+        if (!(is_float || (gradient != NULL && gradient == core.nothing)) || is_zero(record.operands[i]) ||
+            PyList_Append(gradients, gradient) < 0)
+            Py_CLEAR(gradients);
+        Py_XDECREF(gradient);
+    }
+    Py_XDECREF(rules);
+    return gradients;
+}
+
+/* The local gradients; by the table's careful reading, where that answers what a rule raises, too. */
+static PyObject *gradients_of(Operation *self, PyObject *given, Node *x)
+{
+    PyObject *gradients = read_rules(self, given, record_of(x)), *result = NULL;
+    if (gradients != NULL)
+        result = PyList_AsTuple(gradients);
+    else if (PyErr_ExceptionMatches(PyExc_ArithmeticError) || PyErr_ExceptionMatches(PyExc_ValueError))
+        PyErr_Clear();
+    Py_XDECREF(gradients);
+    PyObject *operands = result == NULL && !PyErr_Occurred() ? PyObject_GetAttrString((PyObject *)x, "operands") : NULL;
+    if (operands != NULL)
+        result = PyObject_CallFunctionObjArgs(core.local_gradients, self, given, operands, NULL);
+    Py_XDECREF(operands);
+    return result;
+}
+
+/* The result of rules for a node with these operands. */
+static PyObject *by_rules(Operation *self, Node *x, PyObject *given, int how)
+{
+    PyObject *evaluate = Py_NewRef(self->evaluate), *gradients = NULL;
+    PyObject *value = PyObject_Vectorcall(evaluate, &PyTuple_GET_ITEM(given, 1), operand_count(x), NULL);
+    Py_DECREF(evaluate);
+    if (value == NULL || how == NUMBER)
+        return value;
+    Py_SETREF(PyTuple_GET_ITEM(given, 0), value);
+    x->data = PyFloat_AsDouble(value);
+    if (x->data != -1.0 || !PyErr_Occurred())
+        gradients = gradients_of(self, given, x);
+    int result = gradients == NULL ? -1 : remake(x, NULL, NULL, gradients);
+    Py_XDECREF(gradients);
+    return result < 0 ? NULL : Py_NewRef((PyObject *)x);
+}
+
+/* --- the call --- */
+
+static PyObject *ruled(Operation *self, Node *x, int how)
+{
+    PyObject *given = given_to_rules(record_of(x)), *result = NULL;
+    if (given != NULL && Py_EnterRecursiveCall(" in a primitive") == 0) {
+        result = by_rules(self, x, given, how);
+        Py_LeaveRecursiveCall();
+    }
+    Py_XDECREF(given);
+    Py_DECREF(x);
+    return result;
+}
+
 PyObject *operation_vectorcall(PyObject *callable, PyObject *const *args, size_t nargsf, PyObject *names)
 {
     Operation *self = (Operation *)callable;
@@ -68,13 +158,15 @@ PyObject *operation_vectorcall(PyObject *callable, PyObject *const *args, size_t
     int how = kind == VALUES ? ambient() : kind == NUMBERS ? NUMBER : SPECIAL;
     if (how < 0)
         return NULL;
-    if (how == SPECIAL || !has_kernel(self, count))
+    int is_kernel = has_kernel(self, count);
+    if (how == SPECIAL || !(is_kernel || (how != UNRECORDED && has_rules(self, count))))
         return call_as_method(core.apply, callable, args, count, names);
     Node *x = roomy_node(callable, count);
-    if (x != NULL && put_operands(x, 0, args, count) == 0)
-        return computed(self->kernel, x, how);
-    Py_XDECREF(x);
-    return NULL;
+    if (x == NULL || put_operands(x, 0, args, count) < 0) {
+        Py_XDECREF(x);
+        return NULL;
+    }
+    return is_kernel ? computed(self->kernel, x, how) : ruled(self, x, how);
 }
 
 /* dot_of_lists(w, x): `functions.dot_of_lists`, the hottest of all. Lists may change while the node is made. */
