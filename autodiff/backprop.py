@@ -279,8 +279,9 @@ def _are_floats(numbers: Sequence[Any]) -> bool:
 
 # --- the same, written out for speed, in Python; `fast.py` binds them where the native core has none ---
 
-# The grad of a node that has no share yet: this object, which no arithmetic gives. The core keeps the number alone.
-_UNTOUCHED = float("0")
+# The grad of a node that has no share yet: this object, which no arithmetic gives. The core keeps the number alone. It is
+# -0.0, which changes no sum, so that a share of -0.0 passes its sign on; a grad is 0.0 in the end.
+_UNTOUCHED = float("-0")
 _IS_KEPT = native.core is None
 
 
@@ -299,6 +300,7 @@ def quick_add_gradients(order: Sequence[Any], seeds: Mapping[Any, float]) -> Non
     for node in reversed(order):
         upstream = node.grad
         if not upstream:
+            node.grad = 0.0
             if upstream is untouched:  # nothing was passed on to it: not the same as a sum of 0
                 continue
             if taken is None and not (_IS_KEPT and all(map(isfinite, node.local_gradients))):

@@ -159,30 +159,9 @@ def apply(cls: type[Value], primitive: Any, operands: tuple[Any, ...]) -> Value:
         if mode is not None:
             return result_leaf(data)
         node = _new(Value)
-        _fill(node, data, primitive, operands, _slopes(primitive, data, operands, numbers))
+        _fill(node, data, primitive, operands, local_gradients_at(primitive, data, operands, numbers, Value))
         return node
     return _plain_apply(primitive, operands)
-
-
-def _slopes(primitive: Any, data: Any, operands: Any, numbers: Any) -> tuple[float, ...]:
-    """`local_gradients_at`, in half the time where rules give floats, and none that may be a structural zero."""
-    rules = primitive.partials
-    if type(rules) is tuple and type(primitive) is Primitive:
-        try:
-            slopes = tuple([rule(data, *numbers) for rule in rules])
-        except (ArithmeticError, ValueError):  # a reading with Values answers that
-            return local_gradients_at(primitive, data, operands, numbers, Value)
-        if set(map(type, slopes)) <= _SLOPES and not (primitive.scales and _may_be_structural(slopes, operands)):
-            return slopes
-    return local_gradients_at(primitive, data, operands, numbers, Value)
-
-
-def _may_be_structural(slopes: tuple[float, ...], operands: Any) -> bool:
-    zeros = [y for y in slopes if not y and y is not NOTHING]
-    return bool(zeros) or any(type(x) is float and not x for x in operands)
-
-
-_SLOPES = {float, type(NOTHING)}
 
 
 apply.__name__, apply.__qualname__ = "__apply__", "Value.__apply__"

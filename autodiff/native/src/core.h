@@ -143,9 +143,9 @@ typedef struct { /* the base class of Primitive */
    functions. All are None before they are bound. Acquire and release are of the lock of a pass. */
 #define HANDED_IN(HOOK)                                                                                                \
     HOOK(mode) HOOK(logs) HOOK(nothing) HOOK(forgotten) HOOK(kind_of_mode) HOOK(operate) HOOK(compare) HOOK(apply)     \
-    HOOK(local_gradients) HOOK(assign) HOOK(refuse_label) HOOK(missing) HOOK(put) HOOK(dot_of_lists) HOOK(numbers_of) HOOK(assign_numbers)   \
-    HOOK(descend_by) HOOK(ordered) HOOK(leaves_below) HOOK(pass_from) HOOK(adjoints_at) HOOK(tangents_at)              \
-    HOOK(acquire) HOOK(release) HOOK(check_from)
+    HOOK(local_gradients) HOOK(assign) HOOK(refuse_label) HOOK(missing) HOOK(put) HOOK(dot_of_lists)                   \
+    HOOK(numbers_of) HOOK(assign_numbers) HOOK(descend_by) HOOK(ordered) HOOK(leaves_below) HOOK(pass_from)            \
+    HOOK(adjoints_at) HOOK(tangents_at) HOOK(acquire) HOOK(release) HOOK(check_from)
 
 #define DECLARED(name) PyObject *name;
 

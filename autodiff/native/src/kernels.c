@@ -186,22 +186,16 @@ static void dot_slopes(double out, const double *x, Py_ssize_t count, double *sl
 ROW(neg, -x, -1.0)
 ROW(abs, fabs(x), x == 0.0 ? none(nothing) : sign_of(x))
 ROW(sign, sign_of(x), none(nothing))
-ROW(floor, floor(x), none(nothing))
-ROW(ceil, ceil(x), none(nothing))
 ROW(square, x * x, 2.0 * x)
 ROW(reciprocal, 1.0 / x, -out * out)
 ROW(sqrt, sqrt(x), 0.5 / out)
-ROW(cbrt, cbrt(x), squared(1.0 / out) / 3.0)
 ROW(exp, exp(x), out)
-ROW(exp2, exp2(x), out * log(2.0))
 ROW(expm1, expm1(x), exp(x))
 ROW(log, logarithm(x), 1.0 / x)
 ROW(log1p, log1p(x), 1.0 / (1.0 + x))
 ROW(sin, sin(x), cos(x))
 ROW(cos, cos(x), -sin(x))
 ROW(tan, tan(x), 1.0 + out * out)
-ROW(arcsin, asin(x), 1.0 / sqrt((1.0 - x) * (1.0 + x)))
-ROW(arccos, acos(x), -(1.0 / sqrt((1.0 - x) * (1.0 + x))))
 ROW(sinh, sinh(x), cosh(x))
 ROW(cosh, cosh(x), sinh(x))
 ROW(tanh, tanh(x), squared(sech(x)))
@@ -225,10 +219,10 @@ ROW(clip, smaller(larger(x, y), z), chosen(x >= y && x <= z, x, nothing), chosen
 #define OF(count, name) {#name, count, name##_value, name##_slopes}
 
 const Kernel kernels[] = {
-    OF(1, neg), OF(1, abs), OF(1, sign), OF(1, floor), OF(1, ceil), OF(1, square), OF(1, reciprocal), OF(1, sqrt),
-    OF(1, cbrt), OF(1, exp), OF(1, exp2), OF(1, expm1), OF(1, log), OF(1, log1p), OF(1, sin), OF(1, cos), OF(1, tan),
-    OF(1, arcsin), OF(1, arccos), OF(1, sinh), OF(1, cosh), OF(1, tanh), OF(1, sigmoid), OF(1, softplus), OF(1, relu),
-    OF(1, silu), OF(1, gelu), OF(1, erf), OF(2, maximum), OF(2, minimum), OF(2, softmax),
-    OF(2, log_softmax), OF(3, where), OF(3, clip), OF(0, logsumexp), OF(0, sum), OF(0, mean), OF(PAIRS, dot),
+    OF(1, neg), OF(1, abs), OF(1, sign), OF(1, square), OF(1, reciprocal), OF(1, sqrt), OF(1, exp), OF(1, expm1),
+    OF(1, log), OF(1, log1p), OF(1, sin), OF(1, cos), OF(1, tan), OF(1, sinh), OF(1, cosh), OF(1, tanh),
+    OF(1, sigmoid), OF(1, softplus), OF(1, relu), OF(1, silu), OF(1, gelu), OF(1, erf), OF(2, maximum),
+    OF(2, minimum), OF(2, softmax), OF(2, log_softmax), OF(3, where), OF(3, clip), OF(0, logsumexp), OF(0, sum),
+    OF(0, mean), OF(PAIRS, dot),
     {"max", 0, max_value, extreme_slopes}, {"min", 0, min_value, extreme_slopes}, {NULL, 0, NULL, NULL},
 };

@@ -1,5 +1,5 @@
-/* The call of a primitive on Values and numbers: by its kernel, if it has one; else by its rules, which are functions of
-   floats, in Python. These may do anything meanwhile; so what they are given is held on to, and a node is made last. */
+/* The call of a primitive on Values and numbers: by its kernel, if it has one; else by its rules, which are functions
+   of floats, in Python. These may do anything meanwhile: the node that is being made is known to nobody. */
 
 #include "core.h"
 
