@@ -279,8 +279,8 @@ def _are_floats(numbers: Sequence[Any]) -> bool:
 
 # --- the same, written out for speed, in Python; `fast.py` binds them where the native core has none ---
 
-# The grad of a node that has no share yet: this object, which no arithmetic gives. The core keeps the number alone. It is
-# -0.0, which changes no sum, so that a share of -0.0 passes its sign on; a grad is 0.0 in the end.
+# The grad of a node that has no share yet: this object, which no arithmetic gives. The core keeps the number alone. As
+# -0.0 it changes no sum, so that a share of -0.0 passes its sign on; a grad is 0.0 in the end.
 _UNTOUCHED = float("-0")
 _IS_KEPT = native.core is None
 
