@@ -1,6 +1,7 @@
 """Calls of primitives: by a kernel, by the rules or by the plain call, each gives the same to the last bit."""
 
 import gc
+import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
 from fractions import Fraction
@@ -8,6 +9,7 @@ from inspect import signature
 from math import inf, nan
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -258,3 +260,23 @@ def test_a_number_of_operands_that_was_reassigned_is_the_one_that_counts(monkeyp
         for operands in ((x,), (x, x), (x, x, x)):
             quick, plain = both_ways(lambda operands=operands: primitives.exp(*operands))
             assert quick == plain
+
+
+@NATIVELY
+@pytest.mark.parametrize("number", [2, True, 2.0, np.float64(2.0)], ids=lambda number: type(number).__name__)
+def test_numbers_that_arrays_and_comparisons_hold_ask_no_python(number: Any) -> None:
+    x, called = Value(3.0), list[str]()
+    sys.setprofile(lambda frame, event, _: called.append(frame.f_code.co_name) if event == "call" else None)
+    try:
+        made = [x + number, x - number, x * number, x / number, x**number, ad.maximum(x, number)]
+        is_larger = x > number
+        if isinstance(number, float):
+            x.data = number
+            made.append(Value(number) * number)
+    finally:
+        sys.setprofile(None)
+    assert not called
+    assert is_larger is True
+    for y in made:
+        assert type(y.operands[1]) is float
+        assert y.operands[1] == number

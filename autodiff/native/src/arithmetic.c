@@ -14,16 +14,17 @@ int kind_of_mode(void)
     return found;
 }
 
-/* Read the number of a Value, a float or an int: whether it is one. */
+/* Read the number of a Value, a float, np.float64, an int or a bool: whether it is one. */
 static inline int read_number(PyObject *x, double *number)
 {
-    if (is_value(x) || PyFloat_CheckExact(x)) {
+    if (is_value(x) || is_float(x)) {
         *number = is_value(x) ? ((Node *)x)->data : PyFloat_AS_DOUBLE(x);
         return 1;
     }
-    *number = PyLong_CheckExact(x) ? PyLong_AsDouble(x) : 0.0;
+    int is_int = PyLong_CheckExact(x) || PyBool_Check(x);
+    *number = is_int ? PyLong_AsDouble(x) : 0.0;
     if (*number != -1.0 || !PyErr_Occurred())
-        return PyLong_CheckExact(x);
+        return is_int;
     PyErr_Clear(); /* too large: the plain function says so */
     return 0;
 }
@@ -81,10 +82,10 @@ static int power(const Pair *at, Result *result)
 
 /* --- operators --- */
 
-/* What a node notes of it, a new reference: a float for an int. */
+/* What a node notes of it, a new reference: a Value, or a float. */
 static inline PyObject *operand_of(PyObject *x, double number)
 {
-    return PyLong_CheckExact(x) ? PyFloat_FromDouble(number) : Py_NewRef(x);
+    return is_value(x) || PyFloat_CheckExact(x) ? Py_NewRef(x) : PyFloat_FromDouble(number);
 }
 
 static PyObject *recorded(int op, PyObject *left, PyObject *right, const Pair *pair, const Result *result)

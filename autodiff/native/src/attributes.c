@@ -28,7 +28,7 @@ static int set_number(PyObject *self, PyObject *given, void *name)
         return -1;
     int how = ambient();
     PyObject *taken = NULL;
-    if ((how == PLAIN || how == UNRECORDED) && PyFloat_CheckExact(given))
+    if ((how == PLAIN || how == UNRECORDED) && is_float(given))
         taken = Py_NewRef(given);
     else if (how >= 0)
         taken = PyObject_CallFunction(core.assign, "OsO", self, name, given);
@@ -204,7 +204,7 @@ PyObject *node_getattro(PyObject *self, PyObject *name)
 int node_setattro(PyObject *self, PyObject *name, PyObject *given)
 {
     double *number = number_named(self, name);
-    int how = number != NULL && given != NULL && PyFloat_CheckExact(given) ? ambient() : SPECIAL;
+    int how = number != NULL && given != NULL && is_float(given) ? ambient() : SPECIAL;
     if (how == PLAIN || how == UNRECORDED) {
         *number = PyFloat_AS_DOUBLE(given);
         return 0;

@@ -104,6 +104,13 @@ static inline Record record_of(Node *x)
     return (Record){x->count, x->operands, x->slopes, x->nothing};
 }
 
+/* Whether it holds its number as a float does: a float, or np.float64, a subclass of it in C. One in Python may have a
+   `__float__` of its own. */
+static inline int is_float(PyObject *x)
+{
+    return PyFloat_CheckExact(x) || (PyFloat_Check(x) && !PyType_HasFeature(Py_TYPE(x), Py_TPFLAGS_HEAPTYPE));
+}
+
 /* Whether a local gradient is a structural zero. Those of a dot are told only when they are asked for: the other factor
    is the constant 0. */
 static inline int is_nothing(Node *x, const Record *record, Py_ssize_t i)

@@ -62,7 +62,7 @@ int node_init(PyObject *self, PyObject *args, PyObject *kwargs)
 /* The number and the label of an ordinary call of Value: a float or an int, and perhaps a str. Or NULL. */
 static Node *ordinary_leaf(PyObject *const *args, Py_ssize_t count)
 {
-    if (count < 1 || count > 2 || (!PyFloat_CheckExact(args[0]) && !PyLong_CheckExact(args[0])) ||
+    if (count < 1 || count > 2 || (!is_float(args[0]) && !PyLong_CheckExact(args[0])) ||
         (count == 2 && !PyUnicode_CheckExact(args[1])) || ambient() != PLAIN)
         return NULL;
     double data = PyFloat_AsDouble(args[0]);

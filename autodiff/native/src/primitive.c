@@ -23,19 +23,19 @@ static int kind_of(PyObject *const *args, Py_ssize_t count)
     for (Py_ssize_t i = 0; i < count; i++) {
         if (is_value(args[i]))
             kind = VALUES;
-        else if (!PyFloat_CheckExact(args[i]) && !PyLong_CheckExact(args[i]) && !PyBool_Check(args[i]))
+        else if (!is_float(args[i]) && !PyLong_CheckExact(args[i]) && !PyBool_Check(args[i]))
             return OTHERS;
     }
     return kind;
 }
 
-/* Put operands into a node from `at` on, floats for ints and bools, and their numbers where there is room for them: in
+/* Put operands into a node from `at` on, floats for other numbers, and their numbers where there is room for them: in
    the place of the slopes. */
 static int put_operands(Node *x, Py_ssize_t at, PyObject *const *args, Py_ssize_t count)
 {
     Record record = record_of(x);
     for (Py_ssize_t i = 0; i < count; i++) {
-        PyObject *operand = PyLong_Check(args[i]) ? PyNumber_Float(args[i]) : Py_NewRef(args[i]);
+        PyObject *operand = is_value(args[i]) ? Py_NewRef(args[i]) : PyNumber_Float(args[i]);
         if (operand == NULL)
             return -1;
         record.operands[at + i] = operand;
