@@ -233,7 +233,7 @@ def refused_label(label: Any) -> TypeError:
     kind = type(label).__name__
     if kind in ("tuple", "list", "set"):  # what other engines take there: the operands
         return TypeError(f"a label is a string, got {kind}; {OWN_OPERATION}")
-    return TypeError(f"a label is a string, got {kind} {label!r}; write label={str(label)!r}")
+    return TypeError(f"a label is a string, got {kind} {label!r}; write label={'' if label is None else str(label)!r}")
 
 
 class Elsewhere:

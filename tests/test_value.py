@@ -489,7 +489,7 @@ def test_label_that_is_no_string_is_refused() -> None:
     with pytest.raises(TypeError, match="a label is a string, got int 3; write label='3'"):
         Value(1.0, label=3)  # type: ignore[arg-type]
     x = Value(1.0, "x")
-    with pytest.raises(TypeError, match="a label is a string, got NoneType"):
+    with pytest.raises(TypeError, match="a label is a string, got NoneType None; write label=''"):
         x.label = None  # type: ignore[assignment]
     assert x.label == "x"
 

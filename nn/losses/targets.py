@@ -124,7 +124,8 @@ def is_index(name: str, what: str, index: Any, count: int) -> Any:
     else:
         valid = is_number(index) and index in range(count)
     if valid is False:
-        raise ValueError(f"{name} takes {what} from 0 to {count - 1}, got {index!r}")
+        whole = "; it is a whole number" if is_number(index) and index % 1 != 0 else ""
+        raise ValueError(f"{name} takes {what} from 0 to {count - 1}, got {index!r}{whole}")
     return valid
 
 

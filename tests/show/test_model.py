@@ -66,7 +66,8 @@ def test_a_module_without_layers_is_refused() -> None:
         def __init__(self) -> None:
             self.factor = Value(2.0)
 
-    with pytest.raises(TypeError, match=r"^draw takes a Value, a list or an array of Values or a model, got Scale"):
+    takes = "draw takes a Value, a list or an array of Values or a model, got"
+    with pytest.raises(TypeError, match=rf"^{takes} Scale .*; it has no layers of neurons, so draw what it returns$"):
         draw(Scale())
 
 

@@ -101,9 +101,11 @@ def draw(
         layers = layers_of(value)
         if layers:
             return ModelDrawing(value, layers, theme)
+        is_model = not isinstance(value, type) and callable(getattr(value, "parameters", None))
+        remark = "it has no layers of neurons, so draw what it returns" if is_model else "only Values have a graph"
         raise TypeError(
             f"draw takes a Value, a list or an array of Values or a model, got {type(value).__name__} {short(value)}; "
-            "only Values have a graph"
+            f"{remark}"
         )
     if focus is not None and not isinstance(focus, Value):
         raise TypeError(f"focus is a Value of the graph that is drawn, got {type(focus).__name__} {short(focus)}")
