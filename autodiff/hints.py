@@ -87,6 +87,7 @@ ELSEWHERE: Mapping[str, str] = {
     "stop_gradient": "write x.detach()",
     "detach": "write x.detach()",
     "backward": "write y.backward()",
+    "zero_grad": "write x.grad = 0.0 for each, or optimizer.zero_grad()",
     "check_grads": "it is autodiff.testing.check_grads",
     "gradcheck": "it is autodiff.testing.check_grads",
     "check_grad": "it is autodiff.testing.check_grads",

@@ -124,6 +124,11 @@ def test_a_misspelt_name_of_nn_is_suggested_at_the_prompt() -> None:
     assert "'cross_entropy'?" in printed("import nn", "nn.crossentropy")
 
 
+def test_zero_grad_of_the_package_is_not_taken_for_no_grad() -> None:
+    said = "module 'autodiff' has no attribute 'zero_grad'; write x.grad = 0.0 for each, or optimizer.zero_grad()"
+    assert message(lambda: getattr(ad, "zero_grad")) == said  # noqa: B009
+
+
 SENTENCES = [*hints.ELSEWHERE.values(), *hints.ELSEWHERE_ON_VALUES.values(), *nn_hints.ELSEWHERE.values()]
 
 
