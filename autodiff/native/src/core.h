@@ -9,7 +9,7 @@
      leaves.c      Value(...), and results that are not recorded
      arithmetic.c  operators and comparisons
      operation.c   primitives: their type, and the table
-     primitive.c   primitives: the call of those that have a kernel; dot of lists
+     primitive.c   primitives: their call on Values and numbers; dot of lists
      kernels.c     rows of the table, with their derivatives
      lists.c       data and grads of lists of Values
      backward.c    topological order and the backward pass
