@@ -65,9 +65,10 @@ static PyObject *computed(const Kernel *kernel, Node *x, int how)
 
 static int has_rules(Operation *self, Py_ssize_t count)
 {
+    int overflow; /* an arity too large for a long is no count, and no error */
     return self->evaluate != NULL && self->partials != NULL && PyTuple_CheckExact(self->partials) &&
            PyTuple_GET_SIZE(self->partials) == count && self->arity != NULL && PyLong_CheckExact(self->arity) &&
-           PyLong_AsLong(self->arity) == count;
+           PyLong_AsLongAndOverflow(self->arity, &overflow) == count;
 }
 
 /* What rules are given: room for the value, and the numbers that stand in the place of slopes. */
