@@ -125,9 +125,10 @@ def sound_order(root: Any) -> list[Any]:
 
 def grad_of(x: Any) -> float:
     """`x.grad` as a float, 0.0 for None. Raises TypeError, naming x, if what was assigned to it is not a number."""
-    if type(x.grad) is float:
-        return x.grad
-    return 0.0 if x.grad is None else as_given(x, "grad", x.grad)
+    grad = x.grad
+    if type(grad) is float:
+        return grad
+    return 0.0 if grad is None else as_given(x, "grad", grad)
 
 
 def mend_grads(values: Iterable[Any]) -> None:
@@ -279,10 +280,10 @@ def _are_floats(numbers: Sequence[Any]) -> bool:
 
 # --- the same, written out for speed, in Python; `fast.py` binds them where the native core has none ---
 
-# The grad of a node that has no share yet: this object, which no arithmetic gives. The core keeps the number alone. As
+# The grad of a node that has no share yet: this object, which no arithmetic gives; the core keeps its number alone. As
 # -0.0 it changes no sum, so that a share of -0.0 passes its sign on; a grad is 0.0 in the end.
 _UNTOUCHED = float("-0")
-_IS_KEPT = native.core is None
+_IS_TOLD_FROM_ZERO = native.core is None
 
 
 def quick_add_gradients(order: Sequence[Any], seeds: Mapping[Any, float]) -> None:
@@ -303,7 +304,7 @@ def quick_add_gradients(order: Sequence[Any], seeds: Mapping[Any, float]) -> Non
             node.grad = 0.0
             if upstream is untouched:  # nothing was passed on to it: not the same as a sum of 0
                 continue
-            if taken is None and not (_IS_KEPT and all(map(isfinite, node.local_gradients))):
+            if taken is None and not (_IS_TOLD_FROM_ZERO and all(map(isfinite, node.local_gradients))):
                 taken = reached(order, [root for root, seed in seeds.items() if seed])
             if taken is not None and node not in taken:
                 continue

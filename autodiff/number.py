@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 def data_of(x: Any) -> float:
     """`x.data` as a float. Raises TypeError, naming x, if what was assigned to it is not a number."""
-    return x.data if type(x.data) is float else as_given(x, "data", x.data)
+    data = x.data
+    return data if type(data) is float else as_given(x, "data", data)
 
 
 _ADVICE = {"data": "assign a number: x.data = other.data", "grad": "clear it with x.grad = 0.0"}

@@ -244,7 +244,7 @@ def _others() -> dict[str, Callable[[float], Any]]:
 
 def _traced_bytes(leaf: Callable[[float], Any], nodes: int = 50_000) -> float:
     f, (start,) = models.chain(nodes)
-    leaves = [leaf(start)]
+    leaves = [leaf(start) for _ in range(20_000)]  # what an engine keeps of freed nodes is in use
     gc.disable()  # between the frames of a deep recursion a collection takes as long as the recursion is deep
     tracemalloc.start()
     out = f(leaves)

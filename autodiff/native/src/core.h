@@ -48,7 +48,7 @@
 
 /* --- nodes --- */
 
-enum { NO_OP, ADD, SUB, MUL, DIV, NEG, POW, DOT, SUM, FIRST_OTHER, OTHER_OP = 255 }; /* OTHER_OP: not of the table */
+enum { NO_OP, ADD, SUB, MUL, DIV, NEG, POW, DOT, FIRST_OTHER, OTHER_OP = 255 }; /* OTHER_OP: not of the table */
 
 #define INLINE 2 /* so many operands fit into the node itself */
 

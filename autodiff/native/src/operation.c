@@ -71,7 +71,7 @@ PyType_Spec operation_spec = {
 
 /* --- the table --- */
 
-static const char *const hot[FIRST_OTHER] = {"", "add", "sub", "mul", "div", "neg", "pow", "dot", "sum"};
+static const char *const hot[FIRST_OTHER] = {"", "add", "sub", "mul", "div", "neg", "pow", "dot"}; /* by number */
 
 static int number_by(const char *name)
 {

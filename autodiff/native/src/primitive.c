@@ -94,8 +94,8 @@ static PyObject *read_rules(Operation *self, PyObject *given, Record record)
     for (Py_ssize_t i = 0; gradients != NULL && i < record.count; i++) {
         PyObject *rule = PyTuple_GET_ITEM(rules, i), *const *args = &PyTuple_GET_ITEM(given, 0);
         PyObject *gradient = PyObject_Vectorcall(rule, args, record.count + 1, NULL);
-        int is_float = gradient != NULL && PyFloat_CheckExact(gradient) && !is_zero(gradient);
-        if (!(is_float || (gradient != NULL && gradient == core.nothing)) || is_zero(record.operands[i]) ||
+        int is_plain = gradient != NULL && PyFloat_CheckExact(gradient) && !is_zero(gradient);
+        if (!(is_plain || (gradient != NULL && gradient == core.nothing)) || is_zero(record.operands[i]) ||
             PyList_Append(gradients, gradient) < 0)
             Py_CLEAR(gradients);
         Py_XDECREF(gradient);
