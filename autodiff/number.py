@@ -230,11 +230,12 @@ _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
 
 
 def compared(symbol: str, left: Any, right: Any) -> Any:
-    """The comparison of the data of a Number with a number or another Number."""
+    """The comparison of the data of a Number with a number or another Number: a bool, or of an array an array."""
     reading = modes.current() and modes.reading()
     if reading is not None:
         return reading.compare(symbol, left, right)
-    return _COMPARISONS[symbol](data_of(left), data_of(right) if isinstance(right, Number) else right)
+    result = _COMPARISONS[symbol](data_of(left), data_of(right) if isinstance(right, Number) else right)
+    return bool(result) if getattr(result, "shape", None) == () else result  # numpy's scalars give one of numpy's
 
 
 @cache

@@ -8,6 +8,7 @@ import pickle
 import threading
 import time
 import weakref
+from collections.abc import Callable
 from decimal import Decimal
 from enum import Enum, IntEnum
 from fractions import Fraction
@@ -286,6 +287,15 @@ def test_threads_may_run_backward_on_one_graph() -> None:
 
 
 # --- comparisons, hash, text ---
+
+
+@pytest.mark.parametrize("compare", [operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne])
+@pytest.mark.parametrize("symbol", ["float64", "float32", "int64", "bool_"])
+def test_a_comparison_with_a_scalar_of_numpy_is_a_bool(compare: Callable[[Any, Any], Any], symbol: str) -> None:
+    numpy = pytest.importorskip("numpy")
+    other = getattr(numpy, symbol)(1)
+    for x in (Value(1.0), Value(2.0)):
+        assert compare(x, other) is compare(x.data, 1.0)
 
 
 def test_comparisons_are_of_data_with_numbers_and_values() -> None:
