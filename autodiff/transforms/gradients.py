@@ -15,8 +15,8 @@ def grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> 
         argnums: the index of the argument to differentiate, or a list of them, for a tuple of gradients.
         has_aux: whether f returns a pair (number, anything else); then so does its gradient: (gradient, anything else).
 
-    Cost: recording f, and one reverse sweep, whatever the number of inputs: two to three times the recording; more where
-    f is a few wide dots, which the native core records in next to no time.
+    Cost: recording f, and one reverse sweep, whatever the number of inputs: two to three times the recording; more
+    where f is a few wide dots, which the native core records in next to no time.
 
     Raises TypeError when f returns anything but one number, or something else than numbers is in the argument;
     ValueError for argnums out of range.
