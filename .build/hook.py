@@ -1,6 +1,6 @@
 """The build of the native core: hatchling's hook, run for every wheel, that of an editable installation too.
 
-It compiles autodiff/native/src/*.c to one extension module, which goes into the wheel and, so that a checkout can be
+It compiles the sources in autodiff/native/src to one extension module, which goes into the wheel and, so that a checkout can be
 tested and installed as editable, beside the sources. Where it cannot be compiled a note stands in its place, one line
 that says why, and the wheel is pure Python: everything works, several times slower. pip hides what a hook prints;
 `python -m autodiff --version` shows the note.
@@ -161,7 +161,7 @@ def build_by_command(src: Path, to: Path) -> None:
     if compiler is None:
         raise NotBuiltError("there is no C compiler")
     command = [*compiler, *FLAGS, *words("ARCHFLAGS"), *words("CFLAGS"), *(f"-I{folder}" for folder in includes())]
-    command += [f'-DSOURCES="{digest(src)}"', *map(str, sorted(src.glob("*.c")))]
+    command += [f'-DSOURCES="{digest(src)}"', *map(str, sorted(src.rglob("*.c")))]
     command += [*SHARED, *words("LDFLAGS"), "-o", str(to)]
     caches = {f"ZIG_{kind}_CACHE_DIR": str(to.parent / "zig") for kind in ("GLOBAL", "LOCAL")}  # 50 MB, used once
     try:
@@ -196,6 +196,6 @@ def build_by_setuptools(src: Path, to: Path) -> None:
 def digest(src: Path) -> str:
     """A digest of the sources. The core has it as `sources`, by which a test finds one that is older than they are."""
     found = sha256()
-    for path in sorted(src.glob("*.[ch]")):
+    for path in sorted(src.rglob("*.[ch]")):
         found.update(b"%s\0%s\0" % (path.name.encode(), path.read_bytes()))
     return found.hexdigest()[:16]

@@ -27,7 +27,7 @@ class Entry(NamedTuple):
 
 
 BACKENDS = {  # the fastest first
-    "numba": Entry("autodiff.compiler.backends.numba", "NumbaBackend", needs="numba"),
+    "native": Entry("autodiff.compiler.backends.native", "NativeBackend"),
     "python": Entry("autodiff.compiler.backends.python", "PythonBackend", calls_python=True),
 }
 

@@ -166,7 +166,7 @@ def head(code: int, count: int) -> int:
     return code + (count << HEAD_COUNT)
 
 
-UPDATE, BOTH, DOT, PACK, SPREAD = range(5)  # forms of runs; `kernels.runs` has their loops
+UPDATE, BOTH, DOT, PACK, SPREAD, INNER = range(6)  # forms of runs, by the steps of their factors: see `Run`
 
 # Copies, Guard and Watched: the fields in order.
 COPIES, GUARD, WATCHED = 4, 3, 2
@@ -174,11 +174,9 @@ BEYOND = 8  # zeros after the last nest: three operands are read of any instruct
 
 
 class Header(IntEnum):
-    """The words of 64 bits that tell the interpreter of a table, of memory, and of a call."""
+    """The words of 64 bits that tell the interpreter of a table and of memory."""
 
-    NUMBERS = 0  # the address of the block of memory
-    TABLE = auto()  # the address of the table
-    SHARED_END = auto()  # where the nests end that are the same for all rows,
+    SHARED_END = 0  # where the nests end that are the same for all rows,
     LANES_END = auto()  # and those that are run for each block of rows
     INPUTS = auto()  # how many inputs are shared, from v[0] on,
     VARYING = auto()  # and how many vary from row to row,
@@ -188,29 +186,13 @@ class Header(IntEnum):
     OUTPUT_RUNS = auto()  # and how many there are
     GUARDS = auto()
     GUARD_COUNT = auto()
-    ROOM = auto()  # where memory is free for copies
     STRONG = auto()  # whether there are strong sums
     WATCHED = auto()
     WATCHED_COUNT = auto()
     TOTALS = auto()  # where the totals over rows are,
     OUTPUT_WIDTH = auto()
-    UNARY = auto()  # the addresses of loops in machine code
-    BINARY = auto()
-    TERNARY = auto()
-    VARIADIC = auto()
-    SUMS = auto()
     TOTAL_COUNT = auto()  # how many totals there are,
     TOTAL_STARTS = auto()  # and where the numbers are that they start from
-    GIVEN_SHARED = auto()  # from here on what a call gives: the address of the shared inputs,
-    ROWS = auto()  # the number of rows,
-    CHUNK = auto()  # of rows that are added up by themselves,
-    CHUNK_FROM = auto()  # the first chunk,
-    CHUNK_TO = auto()  # the one after the last,
-    HOLDS = auto()  # the address of a byte a row, whether its guards hold,
-    MODE = auto()
-
-
-ONE, ROWS, REDUCED = range(3)  # modes
 
 
 class Nests(NamedTuple):

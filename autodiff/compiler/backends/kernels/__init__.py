@@ -1,1 +1,0 @@
-"""Kernels: the loops of the fast backend, in machine code."""

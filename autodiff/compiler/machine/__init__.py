@@ -1,1 +1,0 @@
-"""Machine code: how numba makes it, keeps it on disk, and reads memory by address."""
