@@ -46,7 +46,7 @@ show/drawings  show/explanations
 show/animations                                           # moving pictures last
 show
 
-compiler/machine  compiler/programs                       # the compiler: the program first, then
+compiler/programs                                         # the compiler: the program first, then
 compiler/trace  compiler/passes  compiler/nests           # what makes it, and makes it shorter,
 compiler/backends                                         # what runs it,
 compiler/calls                                            # how arguments reach it,

@@ -19,6 +19,7 @@ import autodiff as ad
 from autodiff import Value, compile, grad, value_and_grad
 from autodiff.arrays import ValueArray
 from autodiff.compiler.trace.refusals import TracingError
+from tests.needs import need_backend
 
 ROOT = Path(__file__).parents[2]
 W = np.array([[1.0, -1.0], [0.5, 2.0], [-1.0, -3.0]])
@@ -109,11 +110,10 @@ FORMULAS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-@pytest.mark.parametrize("backend", ["python", "numba"])
+@pytest.mark.parametrize("backend", ["python", "native"])
 @pytest.mark.parametrize("name", FORMULAS)
 def test_formulas_of_arrays_compile_to_one_program_that_gives_the_eager_numbers(name: str, backend: str) -> None:
-    if backend == "numba":
-        pytest.importorskip("numba")
+    need_backend(backend)
     f = value_and_grad(FORMULAS[name])
     compiled = compile(f, backend=backend)
     for x in np.random.default_rng(0).normal(size=(12, 2)):

@@ -2,9 +2,10 @@
 
 import pytest
 
+from tests.needs import need_backend
 
-@pytest.fixture(params=["python", "numba"])
+
+@pytest.fixture(params=["python", "native"])
 def backend(request: pytest.FixtureRequest) -> str:
-    if request.param == "numba":
-        pytest.importorskip("numba")
+    need_backend(request.param)
     return str(request.param)

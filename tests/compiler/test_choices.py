@@ -13,6 +13,7 @@ import autodiff
 from autodiff import Value, compile, log, value_and_grad, where
 from autodiff.compiler import TracingError
 from tests.compiler.cases import lowered
+from tests.needs import need_core
 
 
 def test_where_selects_at_every_run(backend: str) -> None:
@@ -95,7 +96,7 @@ def test_sums_in_guards_have_the_bits_of_values(backend: str) -> None:
     assert compiled.stats().paths == 1
 
 
-# What numba may round otherwise than Values do; the sum from Python 3.12 on.
+# What the core may round otherwise than Values do; the sum from Python 3.12 on.
 ROUNDED: dict[str, Callable[[Any], Any]] = {
     "norm": lambda x: autodiff.norm(x[:3]),
     "hypot": lambda x: autodiff.hypot(x[0], x[1]),
@@ -106,53 +107,53 @@ ROUNDED: dict[str, Callable[[Any], Any]] = {
 
 
 def _ties(name: str) -> list[list[float]]:
-    """Points whose last number lies between what Values and what numba give, or is what both give."""
+    """Points whose last number lies between what Values and what the core give, or is what both give."""
     f, points = ROUNDED[name], np.random.default_rng(0).normal(size=(2000, 4))
-    in_numba = compile(f, rows=0, backend="numba")(points[:, :3])
+    in_core = compile(f, rows=0, backend="native")(points[:, :3])
     of_values = np.array([f([Value(x) for x in point]).data for point in points[:, :3].tolist()])
-    points[:, 3] = np.maximum(in_numba, of_values)
-    return [*points[in_numba != of_values][:8].tolist(), *points[:4].tolist()]
+    points[:, 3] = np.maximum(in_core, of_values)
+    return [*points[in_core != of_values][:8].tolist(), *points[:4].tolist()]
 
 
 @pytest.mark.parametrize("name", ROUNDED)
 def test_a_choice_at_a_tie_is_the_same_at_every_call(name: str) -> None:
     """Whatever was called before: with the program of the other way not there, and there; alone, and in rows."""
-    pytest.importorskip("numba")
+    need_core()
     ties = _ties(name)
 
     def f(x: Any) -> Any:
         return x[3] * x[3] if ROUNDED[name](x) >= x[3] else -x[3]
 
     def both_known(**options: Any) -> Any:
-        compiled = compile(f, backend="numba", **options)
+        compiled = compile(f, backend="native", **options)
         for last in (-1e9, 1e9):
             x = [1.0, 2.0, 3.0, last]
             compiled(x if not options else np.array([x]))
         return compiled
 
-    first = [compile(f, backend="numba")(x) for x in ties]
-    for compiled in (compile(f, backend="numba"), both_known()):
+    first = [compile(f, backend="native")(x) for x in ties]
+    for compiled in (compile(f, backend="native"), both_known()):
         assert [compiled(x) for x in ties] == [compiled(x) for x in ties] == first
         assert compiled.stats().paths <= 2
-    for compiled in (compile(f, rows=0, backend="numba"), both_known(rows=0)):
+    for compiled in (compile(f, rows=0, backend="native"), both_known(rows=0)):
         assert compiled(np.array(ties)).tolist() == compiled(np.array(ties)).tolist() == first
         assert compiled(np.array(ties[::-1])).tolist() == first[::-1]
 
 
 def test_many_choices_at_ties_are_decided_one_after_the_other() -> None:
-    pytest.importorskip("numba")
+    need_core()
     ties = _ties("norm")
 
     def f(xs: Any) -> list[Any]:
         return [1.0 * x[3] if autodiff.norm(x[:3]) >= x[3] else -x[3] for x in xs]
 
-    compiled = compile(f, backend="numba")
-    assert compiled(ties) == compiled(ties) == [compile(lambda x: f([x])[0], backend="numba")(x) for x in ties]
+    compiled = compile(f, backend="native")
+    assert compiled(ties) == compiled(ties) == [compile(lambda x: f([x])[0], backend="native")(x) for x in ties]
 
 
 def test_backward_decides_at_a_tie_as_a_call_does() -> None:
-    pytest.importorskip("numba")
+    need_core()
     for x in _ties("norm"):
         w = Value(1.0)
-        compiled = compile(lambda x: w * 2.0 if autodiff.norm(x[:3]) >= x[3] else w * 3.0, backend="numba")
+        compiled = compile(lambda x: w * 2.0 if autodiff.norm(x[:3]) >= x[3] else w * 3.0, backend="native")
         assert compiled(x) == compiled.backward(x) == w.grad

@@ -27,6 +27,7 @@ np = pytest.importorskip("numpy")
 pytest.importorskip("numba")
 
 from autodiff.compiler.backends.numba import NumbaBackend  # noqa: E402
+
 from autodiff.compiler.nests import reroll  # noqa: E402
 from autodiff.compiler.nests.schema import MOST_OPCODES, Header  # noqa: E402
 

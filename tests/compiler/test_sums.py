@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import autodiff as ad
 from autodiff import compile, value_and_grad
+from tests.needs import need_core
 
 COMPENSATED = sys.version_info >= (3, 12)  # Python's own sum of floats, which eager code calls
 
@@ -196,15 +197,15 @@ POINT = st.lists(st.sampled_from(MAGNITUDES), min_size=4, max_size=4)
 @given(steps=additions(), points=st.lists(POINT, min_size=1, max_size=3), whole=st.booleans())
 def test_additions_are_done_one_by_one_as_written(steps: list[Step], points: list[list[float]], whole: bool) -> None:
     """With all results as outputs nothing is gathered, and with the last alone all that may be is."""
-    pytest.importorskip("numba")
+    need_core()
 
     def f(xs: list[Any]) -> list[Any]:
         return run(steps, xs, OF_VALUES)[0 if whole else -1 :]
 
-    compiled = compile(f, backend="numba")
+    compiled = compile(f, backend="native")
     expected = [bits(run(steps, xs, IN_ORDER)[0 if whole else -1 :]) for xs in points]
     assert [bits(compiled(xs)) for xs in points] == expected
-    assert [bits(row) for row in of_rows(f, points, "numba")] == expected
+    assert [bits(row) for row in of_rows(f, points, "native")] == expected
 
 
 @given(steps=additions(tuple(ONE_BY_ONE)), points=st.lists(POINT, min_size=1, max_size=3))
@@ -214,17 +215,17 @@ def test_eager_code_and_every_backend_add_alike(steps: list[Step], points: list[
 
     expected = [bits(run(steps, xs, IN_ORDER)) for xs in points]
     assert [bits(x.data for x in f([ad.Value(x) for x in xs])) for xs in points] == expected
-    for backend in ("python", "numba"):
+    for backend in ("python", "native"):
         compiled = compile(f, backend=backend)
         assert [bits(compiled(xs)) for xs in points] == expected
 
 
 @given(steps=additions(tuple(ONE_BY_ONE)), points=st.lists(st.sampled_from([1.0, -0.3, 0.7, 1e9, 1e-9]), min_size=4))
 def test_reverse_mode_accumulates_in_one_order(steps: list[Step], points: list[float]) -> None:
-    pytest.importorskip("numba")
+    need_core()
     h = value_and_grad(lambda xs: run(steps, xs, OF_VALUES)[-1])
     value, slopes = h(points[:4])
-    compiled_value, compiled_slopes = compile(h, backend="numba")(points[:4])
+    compiled_value, compiled_slopes = compile(h, backend="native")(points[:4])
     assert bits([compiled_value, *compiled_slopes]) == bits([value, *slopes])
 
 
@@ -247,8 +248,8 @@ def test_a_compensated_sum_and_one_in_order_are_as_near_as_the_terms_allow(terms
 
 @given(terms=st.lists(st.sampled_from([0.0, -0.0, 1.0, -1.0, 2.0]), min_size=1))
 def test_where_nothing_is_rounded_a_zero_has_the_sign_of_eager_code(terms: list[float]) -> None:
-    pytest.importorskip("numba")
-    compiled = compile(lambda xs: [ad.sum(xs), ad.mean(xs), ad.dot(xs, xs)], backend="numba")
+    need_core()
+    compiled = compile(lambda xs: [ad.sum(xs), ad.mean(xs), ad.dot(xs, xs)], backend="native")
     assert bits(compiled(terms)) == bits([ad.sum(terms), ad.mean(terms), ad.dot(terms, terms)])
 
 
@@ -264,8 +265,8 @@ def test_what_a_row_gives_is_one_term_of_the_total(backend: str) -> None:
 
 @given(rows=st.lists(st.lists(st.sampled_from(MAGNITUDES), min_size=2, max_size=2), min_size=1, max_size=32))
 def test_a_block_of_rows_is_added_up_row_by_row(rows: list[list[float]]) -> None:
-    pytest.importorskip("numba")
-    totals = compile(lambda x: [x[0], x[0] * x[1], x[0] * x[1] + x[1]], rows=0, reduce="sum", backend="numba")
+    need_core()
+    totals = compile(lambda x: [x[0], x[0] * x[1], x[0] * x[1] + x[1]], rows=0, reduce="sum", backend="native")
     terms = [(x, x * y, x * y + y) for x, y in rows]
     assert bits(totals(rows)) == bits(from_left(*column) for column in zip(*terms, strict=True))
 

@@ -19,6 +19,7 @@ from autodiff.chain import NOTHING, reached, recorded, reverse
 from autodiff.primitives import TABLE
 from autodiff.testing import programs
 from autodiff.transforms.sweeps import rules_read
+from tests.needs import need_core
 
 Function = Callable[..., Any]
 Slopes = Callable[[Function, list[float]], list[float]]
@@ -149,14 +150,14 @@ WAYS: dict[str, Slopes] = {
     "checkpoint": by_segment(ad.checkpoint),
     **{
         f"{name}, {backend}": by_compiled(transform, backend=backend)
-        for backend in ("python", "numba")
+        for backend in ("python", "native")
         for name, transform in [
             ("compiled grad", lambda f, xs: ad.grad(lambda xs: f(*xs))(xs)),
             ("compiled jvp", by_jvp),
         ]
     },
-    **{f"compiled rows, {backend}": by_rows(backend) for backend in ("python", "numba")},
-    **{f"compiled backward, {backend}": by_compiled_backward(backend) for backend in ("python", "numba")},
+    **{f"compiled rows, {backend}": by_rows(backend) for backend in ("python", "native")},
+    **{f"compiled backward, {backend}": by_compiled_backward(backend) for backend in ("python", "native")},
 }
 
 
@@ -168,8 +169,8 @@ def test_the_backward_pass_tells_what_was_not_taken_from_a_zero_that_was_compute
 
 @pytest.mark.parametrize("way", WAYS)
 def test_every_way_to_a_gradient_tells_it_alike(way: str) -> None:
-    if "numba" in way:
-        pytest.importorskip("numba")
+    if "native" in way:
+        need_core()
     for name, (f, point, slopes) in CASES.items():
         assert repr([slope + 0.0 for slope in WAYS[way](f, point)]) == repr(slopes), name
 

@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-pytest.importorskip("numba")  # eagerly it takes minutes
+from tests.needs import need_core
+
+need_core()  # eagerly it takes minutes
 datasets = pytest.importorskip("sklearn.datasets")
 
 from sklearn.model_selection import KFold, StratifiedKFold  # noqa: E402

@@ -14,6 +14,7 @@ import autodiff as ad
 import nn
 from autodiff import Value
 from autodiff.testing import check_grads
+from tests.needs import need_backend
 
 OF_NUMBERS = [nn.mse, nn.mae, nn.huber, nn.binary_cross_entropy_with_logits, nn.binary_cross_entropy, nn.hinge]
 OF_CLASSES = [nn.cross_entropy, nn.nll, nn.multiclass_hinge]
@@ -512,10 +513,11 @@ def on_values(loss: Any) -> Any:
     return ad.value_and_grad(lambda outputs, target: loss(list(outputs), target))
 
 
-@pytest.mark.parametrize("backend", ["python", "numba"])
+@pytest.mark.parametrize("backend", ["python", "native"])
 @pytest.mark.parametrize("loss", LOSSES)
 @given(st.data())
 def test_compiled_losses_are_one_program_equal_to_eager(loss: Any, backend: Any, data: st.DataObject) -> None:
+    need_backend(backend)
     compiled = ad.compile(on_values(loss), backend=backend)
     for _ in range(3):
         outputs = data.draw(st.lists(an_output(loss), min_size=3, max_size=3))
@@ -528,9 +530,10 @@ def test_compiled_losses_are_one_program_equal_to_eager(loss: Any, backend: Any,
     assert compiled.stats().paths == 1
 
 
-@pytest.mark.parametrize("backend", ["python", "numba"])
+@pytest.mark.parametrize("backend", ["python", "native"])
 @given(st.lists(of_any_size, min_size=4, max_size=4), st.lists(st.integers(0, 3), min_size=2, max_size=2))
 def test_compiled_cross_entropy_selects_the_class(backend: Any, logits: list[float], classes: list[int]) -> None:
+    need_backend(backend)
     compiled = ad.compile(on_values(nn.cross_entropy), backend=backend)
     for target in classes:
         value, slopes = compiled(logits, target)

@@ -18,6 +18,7 @@ np = pytest.importorskip("numpy")
 pytest.importorskip("numba")
 
 from autodiff.compiler.backends.numba import NumbaBackend  # noqa: E402
+
 from autodiff.compiler.nests.schema import Elementwise, Flat, Header, Nests  # noqa: E402
 from autodiff.compiler.programs.opcodes import CODE, OPCODES  # noqa: E402
 

@@ -506,7 +506,7 @@ def test_a_gradient_that_is_nan_does_not_go_unseen(way: str, make: Any, options:
     assert isnan(run.data[0] if way == "eager" else run.numbers[0])
 
 
-def test_without_numba_a_step_on_arrays_runs_as_python(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_core_a_step_on_arrays_runs_as_python(monkeypatch: pytest.MonkeyPatch) -> None:
     from nn.optim import arrays
 
     arrays._compiled.cache_clear()
