@@ -1,9 +1,9 @@
 """The build of the native core: hatchling's hook, run for every wheel, that of an editable installation too.
 
-It compiles the sources in autodiff/native/src to one extension module, which goes into the wheel and, so that a checkout can be
-tested and installed as editable, beside the sources. Where it cannot be compiled a note stands in its place, one line
-that says why, and the wheel is pure Python: everything works, several times slower. pip hides what a hook prints;
-`python -m autodiff --version` shows the note.
+It compiles the sources in autodiff/native/src and its folders to one extension module, which goes into the wheel and,
+so that a checkout can be tested and installed as editable, beside the sources. Where it cannot be compiled a note
+stands in its place, one line that says why, and the wheel is pure Python: everything works, several times slower. pip
+hides what a hook prints; `python -m autodiff --version` shows the note.
 
 The compiler is $CC, else the one that built Python, else cc, gcc or clang; where there is none, the wheel `ziglang`
 brings one along. $CFLAGS and $LDFLAGS are added to the flags below. On Windows it is MSVC, which setuptools finds.
@@ -16,6 +16,7 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
@@ -29,8 +30,9 @@ NATIVE = "autodiff/native"
 CORE = f"core{sysconfig.get_config_var('EXT_SUFFIX')}"  # its name says for which Python it is
 NOTE = str(Path(CORE).with_suffix(".txt"))
 
-FLAGS = ["-O3", "-ffp-contract=off", "-fPIC", "-fvisibility=hidden", "-DNDEBUG"]  # no contraction: bits are Python's
-SHARED = ["-shared", "-undefined", "dynamic_lookup"] if sys.platform == "darwin" else ["-shared", "-lm"]
+EXACT = ["-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]  # no contraction: bits are Python's
+FLAGS = ["-std=gnu11", "-O3", *EXACT, "-fPIC", "-fvisibility=hidden", "-pthread", "-DNDEBUG"]
+SHARED = ["-shared", "-undefined", "dynamic_lookup"] if sys.platform == "darwin" else ["-shared", "-pthread", "-lm"]
 ZIG = [sys.executable, "-m", "ziglang", "cc", "-mcpu=baseline", "-g0"]  # for every machine of the kind, as others do
 ZIG_PLATFORMS = [("linux", "x86_64"), ("linux", "aarch64"), ("darwin", "x86_64"), ("darwin", "arm64")]
 ZIG_WHEEL = "ziglang>=0.13,<0.18"
@@ -160,12 +162,29 @@ def build_by_command(src: Path, to: Path) -> None:
     compiler = system_compiler() or (ZIG if find_spec("ziglang") else None)
     if compiler is None:
         raise NotBuiltError("there is no C compiler")
-    command = [*compiler, *FLAGS, *words("ARCHFLAGS"), *words("CFLAGS"), *(f"-I{folder}" for folder in includes())]
-    command += [f'-DSOURCES="{digest(src)}"', *map(str, sorted(src.rglob("*.c")))]
-    command += [*SHARED, *words("LDFLAGS"), "-o", str(to)]
+    architectures, given = words("ARCHFLAGS"), words("CFLAGS")  # those of a universal2 Python are two
+    flags = [*FLAGS, *architectures, *given, *(f"-I{folder}" for folder in includes()), f'-DSOURCES="{digest(src)}"']
+    objects = {source: to.parent / f"{i}-{source.stem}.o" for i, source in enumerate(sorted(src.rglob("*.c")))}
     caches = {f"ZIG_{kind}_CACHE_DIR": str(to.parent / "zig") for kind in ("GLOBAL", "LOCAL")}  # 50 MB, used once
+
+    def compile_one(source: Path) -> None:
+        run(compiler, [*flags, "-c", str(source), "-o", str(objects[source])], caches)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for _ in pool.map(compile_one, sorted(objects, key=lambda source: -source.stat().st_size)):  # the largest first
+            pass
+    run(
+        compiler,
+        [*architectures, *given, *map(str, objects.values()), *SHARED, *words("LDFLAGS"), "-o", str(to)],
+        caches,
+    )
+
+
+def run(compiler: Sequence[str], arguments: Sequence[str], environment: dict[str, str]) -> None:
+    """Run a compiler; NotBuiltError says what it said."""
     try:
-        subprocess.run(command, env={**os.environ, **caches}, check=True, capture_output=True, text=True)
+        command = [*compiler, *arguments]
+        subprocess.run(command, env={**os.environ, **environment}, check=True, capture_output=True, text=True)
     except OSError as error:
         raise NotBuiltError(f"the compiler {compiler[0]} cannot be run: {error.strerror}") from error
     except subprocess.CalledProcessError as error:
@@ -183,7 +202,7 @@ def build_by_setuptools(src: Path, to: Path) -> None:
     try:
         from setuptools import Distribution, Extension  # type: ignore[import-untyped,unused-ignore]
 
-        sources, macros = sorted(map(str, src.glob("*.c"))), [("SOURCES", f'"{digest(src)}"')]
+        sources, macros = sorted(map(str, src.rglob("*.c"))), [("SOURCES", f'"{digest(src)}"')]
         core = Extension("core", sources, define_macros=macros, extra_compile_args=MSVC_FLAGS)
         command: Any = Distribution({"ext_modules": [core]}).get_command_obj("build_ext")
         command.build_lib, command.build_temp = str(to.parent), str(to.parent / "objects")
@@ -197,5 +216,5 @@ def digest(src: Path) -> str:
     """A digest of the sources. The core has it as `sources`, by which a test finds one that is older than they are."""
     found = sha256()
     for path in sorted(src.rglob("*.[ch]")):
-        found.update(b"%s\0%s\0" % (path.name.encode(), path.read_bytes()))
+        found.update(b"%s\0%s\0" % (path.relative_to(src).as_posix().encode(), path.read_bytes()))
     return found.hexdigest()[:16]

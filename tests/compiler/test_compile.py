@@ -85,8 +85,8 @@ def test_second_derivatives_have_the_bits_of_values_but_for_the_order_of_shares_
             assert repr(got) == repr(expected)
 
 
-# What the core rounds otherwise than Python: it multiplies powers out, and Python has a hypot of its own; from 3.12 on its
-# sums are compensated. Where one comes first, sin and cos keep no digits of numbers that are too large.
+# What the core rounds otherwise than Python: it multiplies powers out, and Python has a hypot of its own; from 3.12 on
+# its sums are compensated. Where one comes first, sin and cos keep no digits of numbers that are too large.
 OTHERWISE = {"pow", "hypot", "norm", *(["sum", "mean", "dot", "logsumexp"] if sys.version_info >= (3, 12) else [])}
 
 

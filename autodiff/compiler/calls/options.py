@@ -40,9 +40,7 @@ class Options(NamedTuple):
         if reduce is not None and not taken:
             raise ValueError(f"reduce={reduce!r} adds up rows: say which arguments have them, as in rows=(1, 2)")
         if backend == "numba":
-            raise ValueError(
-                'backend="numba" is gone: what it did "native" does, faster and without numba; leave it out'
-            )
+            raise ValueError('backend="numba" is gone: what it did "native" does, without numba, and faster')
         if backend != "auto" and backend not in BACKENDS:
             *names, last = map(repr, ("auto", *BACKENDS))
             raise ValueError(f"backend is {', '.join(names)} or {last}, got {backend!r}")
