@@ -3,10 +3,8 @@
 An application: it stands above the engine and uses `nn`. `python -m autodiff` runs it.
 """
 
-import os
 import random
 import shutil
-import subprocess
 import sys
 import textwrap
 import threading
@@ -23,8 +21,8 @@ from autodiff import Value
 from autodiff.app.shell import printable, save_drawing
 from autodiff.app.version import engine
 
-NEEDED = ("sklearn", "tqdm", "numba")
-TRAIN_EXTRA = 'training needs scikit-learn, tqdm and numba: python -m pip install "scalar-autodiff[train,compile]"'
+NEEDED = ("sklearn", "tqdm")
+TRAIN_EXTRA = 'training needs scikit-learn and tqdm: python -m pip install "scalar-autodiff[train]"'
 
 
 TICK = 0.5  # seconds
@@ -99,66 +97,32 @@ def digits(seed: int) -> tuple[list[Sample], list[Sample]]:
     return training, testing
 
 
-FEW = 400  # samples that are trained eagerly
-PATIENCE = 5.0  # seconds; kernels that were built before are loaded in less
-
-_BUILD = """
-import nn
-model = nn.MLP(1, [1], seed=0)
-nn.fit(model, [[0.0]], [1.0], loss=nn.mse, optimizer=nn.optim.Adam(model.parameters()), epochs=1, progress=False)
-"""
+FEW = 2_000  # samples that are trained eagerly
 
 
-@contextmanager
-def kernels() -> Iterator[Callable[[], bool]]:
-    """A process that has numba build its kernels, or load them, and a function that tells whether it has ended.
-
-    numba holds Python's lock while it compiles: a thread would hold up what is done meanwhile.
-    """
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    quiet = subprocess.DEVNULL
-    process = subprocess.Popen(
-        [sys.executable, "-c", _BUILD],
-        env=environment,
-        stdin=quiet,
-        stdout=quiet,
-        stderr=quiet,
-        start_new_session=True,  # Ctrl-C is none of its business
-    )
-    try:
-        yield lambda: process.poll() is not None
-    finally:
-        process.kill()
-        process.wait()
-
-
-def train_eagerly(model: nn.MLP, samples: list[Sample], seed: int, are_built: Callable[[], bool]) -> float | None:
-    """Train a few samples, and on while numba builds its kernels; return samples a second, None after Ctrl-C."""
+def train_eagerly(model: nn.MLP, samples: list[Sample], seed: int) -> float | None:
+    """Train a few samples, one by one; return samples a second, None after Ctrl-C."""
     from tqdm import tqdm
 
     sgd = nn.optim.SGD(model.parameters(), lr=0.02)
     rng = random.Random(seed)
     start = time.perf_counter()
-    is_told = False
     with tqdm(total=FEW, desc="eager", unit=" samples", mininterval=0.5) as progress:
         try:
-            while progress.n < FEW or not are_built():
+            for _ in range(FEW):
                 pixels, digit = rng.choice(samples)
                 loss = nn.cross_entropy(model(pixels), digit)
                 sgd.zero_grad()
                 loss.backward()
                 sgd.step()
                 progress.update()
-                if progress.n >= FEW and not is_told and time.perf_counter() - start > PATIENCE:
-                    is_told, progress.total = True, None
-                    progress.write("numba builds its kernels, once per machine, in a minute or so; training goes on.")
         except KeyboardInterrupt:
             progress.close()
-            print(f"Stopped after {progress.n} samples; going on with the network as it is.")
+            print(f"Stopped after {progress.n:,} samples; going on with the network as it is.")
             return None
     seconds = time.perf_counter() - start
-    speed = float(progress.n / seconds)
-    print(f"{progress.n:,} samples in {seconds:.1f} s: {speed:,.0f} samples a second.")
+    speed = FEW / seconds
+    print(f"{FEW:,} samples in {seconds:.1f} s: {speed:,.0f} samples a second.")
     return speed
 
 
@@ -263,13 +227,12 @@ def take(epochs: int, seed: int, path: Path) -> int:
     if any(find_spec(name) is None for name in NEEDED):
         print(f"\n{TRAIN_EXTRA}")
         return 1
-    with kernels() as are_built:
-        read_digits(epochs, seed, are_built)
+    read_digits(epochs, seed)
     print(NEXT)
     return 0
 
 
-def read_digits(epochs: int, seed: int, are_built: Callable[[], bool]) -> None:
+def read_digits(epochs: int, seed: int) -> None:
     """Train a network eagerly, then compiled; show what it has learnt."""
     with ticking("\nImporting scikit-learn, for its handwritten digits"):
         training, testing = digits(seed)
@@ -279,10 +242,9 @@ def read_digits(epochs: int, seed: int, are_built: Callable[[], bool]) -> None:
         "\nThe same backward(), eagerly: every number is a Value.",
         flush=True,
     )
-    eagerly = train_eagerly(model, training, seed, are_built)
+    eagerly = train_eagerly(model, training, seed)
     if eagerly and epochs:
-        with ticking("\nThe same code, compiled: loading numba's kernels"):
-            autodiff.compile(autodiff.exp)(0.0)
+        print("\nThe same code, compiled: called once on Values, then run as a program.", flush=True)
         train_compiled(model, training, epochs, seed, eagerly)
     said = answers(model, testing)
     right = [digit == answer for (_, digit), answer in zip(testing, said, strict=True)]

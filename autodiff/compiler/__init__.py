@@ -9,20 +9,19 @@ A function becomes a program of flat arrays, and the rooms stand in the order of
     programs        the instructions in flat arrays, and the Builder that writes them
     passes          smaller programs that give the same bits, a page each; `passes.order` is the list
     nests           instructions that came from loops become loops again
-    backends        what is asked of whatever runs a program, and those that do: numba's machine code, plain Python
-    machine         how numba makes machine code, and keeps it on disk
+    backends        what is asked of whatever runs a program, and those that do: the native core, plain Python
     rows, prepared  calls with many rows; calls that are repeated on the same arrays
 
 Why is a compiled function slow? Ask it, by `print(f.stats())`, `print(f.listing())` and `print(f.listing(nests=True))`:
 
-    "run by python"                        numba is missing, or f calls a primitive of a user's own: `backends.choice`
+    "run by python"                        there is no native core (`python -m autodiff --version` says why), or f
+                                           calls a primitive of a user's own: `backends.choice`
     `paths` grows from call to call        a length, text, function or model is new at each: `calls.arguments`
     `paths` grows up to 64                 an `if` on a Value; `where` would be one program: `versions.dispatch`
     `tracing` is long                      f itself, called once for each of `paths`: `trace.tracing`
     hardly fewer instructions than nodes   `passes.order` says how many each pass left; then the page of the pass
     as many nests as instructions          the slots of operands do not advance by constant steps: `nests.reroll`
-    few nests, but a long run              the loops themselves: `backends.kernels`
-    `first_run` is long in each process    machine code is not found on disk: `machine.caching`
+    few nests, but a long run              the loops themselves: `native/src/compiler/machine.h`, and with rows `threads`
     short runs, but long calls             arguments are taken apart at each: `prepare` the call, or `calls.arguments`
 
     >>> double = compile(lambda xs: [x + x for x in xs], backend="python")

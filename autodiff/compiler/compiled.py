@@ -54,7 +54,7 @@ def compile(
         f: the function. Leave it out to use `compile` as a decorator with options.
         rows: the positions, counted from 0, of the arguments that have many rows, where f is written for one.
         reduce: "mean" or "sum" over the rows, taken in the same pass; None stacks the results.
-        backend: "numba", the fast one; "python", which needs nothing; "auto", numba if it is installed.
+        backend: "native", the core, which is fast; "python", which needs none; "auto", the core where there is one.
         threads: the number of threads that share the rows. Results are the same to the last bit for any number.
 
     At the first call for each structure of the arguments f is called once, on Values that stand for the numbers. What
@@ -220,8 +220,7 @@ class Compiled(Bindable):
     def listing(self, limit: int | None = 200, nests: bool = False) -> str:
         """The programs as text, an instruction a line, at most `limit` of each; None for all of them.
 
-        With nests, the loops that the numba backend makes of the instructions. Raises RuntimeError before the first
-        call.
+        With nests, the loops that the native core makes of the instructions. Raises RuntimeError before the first call.
 
         >>> double = compile(lambda xs: [x + x for x in xs])
         >>> double([1.0, 2.0, 3.0])
@@ -253,7 +252,7 @@ class Compiled(Bindable):
         return Compiled(f, self.options)
 
     def __getstate__(self) -> dict[str, Any]:
-        """The programs, without f, which may be a lambda, and without machine code."""
+        """The programs, without f, which may be a lambda."""
         versions = self._dispatcher.versions
         if not versions:
             raise TypeError(f"{self.name} has no program to pickle yet: call it first, on arguments like those to come")

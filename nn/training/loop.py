@@ -149,7 +149,7 @@ class Loop:
         random, count = numpy.random.default_rng(self.seed), len(self.data)
         for epoch in range(1, self.epochs + 1):
             compiles = self.history.compiled and epoch == 1
-            self.progress.say(f"epoch {epoch}/{self.epochs}" + ", compiling (on a new machine for a minute)" * compiles)
+            self.progress.say(f"epoch {epoch}/{self.epochs}" + ", compiling" * compiles)
             if epoch == 1:  # ten rows, from the first to the last: they are often sorted by class
                 self.batches.check(self.descent.numbers, numpy.unique((count - 1) * numpy.arange(10) // 9))
             logs = self._epoch(epoch, random.permutation(count) if self.shuffle else numpy.arange(count))

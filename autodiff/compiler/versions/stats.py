@@ -13,7 +13,7 @@ class Stats(NamedTuple):
     The docstring of `autodiff.compiler` says which room to look into for each figure that is too large.
 
     Attributes:
-        backend: "numba" or "python", which runs the programs.
+        backend: "native" or "python", which runs the programs.
         paths: how many programs there are: one for each structure of arguments, and each way through the choices of f.
         nodes: how many operations were traced.
         passes: how many instructions there were after each pass.
