@@ -58,8 +58,8 @@ ad.draw(out, direction="TB")
 #
 # `ad.compile(f)` gives a function that is called as `f` is. At its first call it calls `f` once, on Values that stand
 # for any numbers, and notes what `f` does to them. From then on it runs these notes, and `f` is not called any more.
-# Floats go in, floats come out. (What runs them is built by numba, once on each machine. If this is the first time on
-# yours, the next cell takes some seconds.)
+# Floats go in, floats come out. (What runs them is the native core, which was compiled when autodiff was installed;
+# nothing is compiled now.)
 
 # %%
 fast = ad.compile(neuron)
