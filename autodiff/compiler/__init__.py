@@ -21,7 +21,7 @@ Why is a compiled function slow? Ask it, by `print(f.stats())`, `print(f.listing
     `tracing` is long                      f itself, called once for each of `paths`: `trace.tracing`
     hardly fewer instructions than nodes   `passes.order` says how many each pass left; then the page of the pass
     as many nests as instructions          the slots of operands do not advance by constant steps: `nests.reroll`
-    few nests, but a long run              `native/src/compiler/machine.h`, the loops themselves; of many rows, `threads`
+    few nests, but a long run              the loops themselves: `native/src/compiler/machine.h`; or `threads`, for rows
     short runs, but long calls             arguments are taken apart at each: `prepare` the call, or `calls.arguments`
 
     >>> double = compile(lambda xs: [x + x for x in xs], backend="python")
