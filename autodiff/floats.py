@@ -149,6 +149,34 @@ def divide(x: float, y: float) -> float:
         return nan if x == 0.0 or x != x else copysign(inf, x) * copysign(1.0, y)
 
 
+_fma: Callable[[float, float, float], float] | None = getattr(math, "fma", None)  # from Python 3.13 on
+
+
+def fused(x: float, y: float, z: float) -> float:
+    """x * y + z, rounded once, as IEEE 754 has its fused product.
+
+    >>> fused(0.1, 10.0, -1.0), 0.1 * 10.0 - 1.0
+    (5.551115123125783e-17, 0.0)
+    """
+    if _fma is not None:
+        try:
+            return _fma(x, y, z)
+        except (OverflowError, ValueError):  # which have their answers below
+            pass
+    if not (math.isfinite(x) and math.isfinite(y)):
+        return x * y + z
+    if not math.isfinite(z):
+        return z
+    (a, b), (c, d), (e, f) = x.as_integer_ratio(), y.as_integer_ratio(), z.as_integer_ratio()
+    numerator, denominator = a * c * f + e * b * d, b * d * f
+    if numerator == 0:  # then x * y is -z to the last bit, and the plain sum tells the sign of the zero
+        return x * y + z
+    try:
+        return numerator / denominator  # of integers: rounded once
+    except OverflowError:
+        return inf if numerator > 0 else -inf
+
+
 def power(x: float, y: float) -> float:
     """x ** y as C99's pow: never complex, never an exception."""
     try:

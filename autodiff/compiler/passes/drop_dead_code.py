@@ -32,7 +32,7 @@ def drop_dead_code(program: Program) -> Program:
             place.append(build.add(code, (place[old[0]], place[old[1]])))
         else:
             place.append(build.add(code, [place[x] for x in old]))
-    return build.program([place[x] for x in program.outputs], [place[x] for x in program.guards], program.expected)
+    return build.program_like(program, place)
 
 
 def _alive(program: Program) -> bytearray:

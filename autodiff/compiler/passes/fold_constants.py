@@ -29,8 +29,7 @@ _Undone = dict[tuple[Primitive, int], int]  # the operand of each operation that
 
 def fold_constants(program: Program) -> Program:
     """The program without operations on constants alone, and without those that change nothing."""
-    build, undone = Builder.like(program), _Undone()
-    place = [*range(program.inputs), *map(build.constant, program.constants)]
+    (build, place), undone = Builder.rewriting(program), _Undone()
     for code, old in program.instructions():
         if len(old) == 2 and (left := place[old[0]]) >= 0 and (right := place[old[1]]) >= 0:  # nearly every one
             place.append(build.add(code, (left, right)))
@@ -45,7 +44,7 @@ def fold_constants(program: Program) -> Program:
             if primitive.facts.involution:
                 undone[primitive, slot] = operands[0]
         place.append(slot)
-    return build.program([place[x] for x in program.outputs], [place[x] for x in program.guards], program.expected)
+    return build.program_like(program, place)
 
 
 def _simplified(build: Builder, primitive: Primitive, x: list[int], undone: _Undone) -> int | None:

@@ -10,28 +10,25 @@ Signed zeros, infinities and nan are what `pow` makes of them.
     outputs v2
     >>> print(multiply_out_powers(program).listing())
     inputs  x0
-    v4 = mul x0 x0
-    outputs v4
+    v2 = mul x0 x0
+    outputs v2
 """
 
-import numpy as np
-
-from autodiff.compiler.passes.arrays import arrays_of, packed, with_constants
 from autodiff.compiler.programs.opcodes import CODE
-from autodiff.compiler.programs.program import Program
+from autodiff.compiler.programs.program import Builder, Program
+
+_POW, _MUL, _DIV = CODE["pow"], CODE["mul"], CODE["div"]
 
 
 def multiply_out_powers(program: Program) -> Program:
     """The program with x ** 2 as x * x, and x ** -1 as 1 / x."""
-    program, (two, minus, one) = with_constants(program, [2.0, -1.0, 1.0])
-    given = arrays_of(program)
-    codes, starts, operands = given.codes, given.starts, given.operands
-    for exponent, name in ((two, "mul"), (minus, "div")):
-        powers = np.flatnonzero(codes == CODE["pow"])
-        powers = powers[operands[starts[powers] + 1] == exponent]
-        x = operands[starts[powers]]
-        codes[powers] = CODE[name]
-        operands[starts[powers] + 1] = x
-        if name == "div":
-            operands[starts[powers]] = one
-    return program._replace(codes=packed("H", codes), operands=packed("i", operands))
+    build, place = Builder.rewriting(program)
+    for code, old in program.instructions():
+        operands = [place[x] for x in old]
+        exponent = build.number(operands[1]) if code == _POW and operands[1] < 0 else None
+        if exponent == 2.0:
+            code, operands = _MUL, [operands[0], operands[0]]
+        elif exponent == -1.0:
+            code, operands = _DIV, [build.constant(1.0), operands[0]]
+        place.append(build.add(code, operands))
+    return build.program_like(program, place)

@@ -21,7 +21,7 @@ from autodiff.compiler.programs.program import Program
 
 
 class Pass(NamedTuple):
-    """A pass, by name; those `for_loops` are for backends that run a program as loops, and need numpy and numba."""
+    """A pass, by name; those `for_loops` are for backends that run a program as loops."""
 
     name: str
     for_loops: bool = False

@@ -27,8 +27,7 @@ _COMMUTATIVE = {code for code, primitive in enumerate(OPCODES) if primitive.fact
 
 def share_common_subexpressions(program: Program) -> Program:
     """The program with one instruction where several do the same to the same."""
-    build = Builder.like(program)
-    place = [*range(program.inputs), *map(build.constant, program.constants)]
+    build, place = Builder.rewriting(program)
     seen: dict[tuple[int, ...], int] = {}
     for code, old in program.instructions():
         if len(old) == 2:
@@ -43,4 +42,4 @@ def share_common_subexpressions(program: Program) -> Program:
         if slot is None:
             slot = seen[key] = build.add(code, operands)
         place.append(slot)
-    return build.program([place[x] for x in program.outputs], [place[x] for x in program.guards], program.expected)
+    return build.program_like(program, place)

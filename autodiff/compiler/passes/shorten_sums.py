@@ -9,16 +9,14 @@ Exact: -0.0 + x and 1.0 * x are x, and -1.0 * x is -x, to the last bit; x + y is
     outputs v4
     >>> print(shorten_sums(program).listing())
     inputs  x0 x1
-    v5 = add x0 x1
-    outputs v5
+    v4 = add x0 x1
+    outputs v4
 """
 
-import numpy as np
+from collections.abc import Sequence
 
-from autodiff.compiler.machine.caching import cached
-from autodiff.compiler.passes.arrays import Arrays, Rewritten, arrays_of, rewritten, with_constants
-from autodiff.compiler.programs.opcodes import CODE
-from autodiff.compiler.programs.program import Program
+from autodiff.compiler.programs.opcodes import CODE, is_nothing
+from autodiff.compiler.programs.program import Builder, Program
 
 _ADD, _SUB, _MUL, _NEG, _STRONG_MUL = (CODE[name] for name in ("add", "sub", "mul", "neg", "strong_mul"))
 _PRODUCTS, _STRONG_PRODUCTS = CODE["products"], CODE["strong_products"]
@@ -26,41 +24,33 @@ _PRODUCTS, _STRONG_PRODUCTS = CODE["products"], CODE["strong_products"]
 
 def shorten_sums(program: Program) -> Program:
     """The program with the sums of one or two terms as shorter operations."""
-    program, (one, minus, nothing) = with_constants(program, [1.0, -1.0, -0.0])
-    return rewritten(program, _shortened(arrays_of(program), one, minus, nothing))
+    build, place = Builder.rewriting(program)
+    for code, old in program.instructions():
+        operands: Sequence[int] = [place[x] for x in old]
+        if code in (_PRODUCTS, _STRONG_PRODUCTS):
+            code, operands = _shortened(build, code, operands)
+        place.append(build.add(code, operands))
+    return build.program_like(program, place)
 
 
-@cached
-def _shortened(given: Arrays, one: int, minus: int, nothing: int) -> Rewritten:
-    """The same on arrays; the last three are the slots of 1.0, -1.0 and -0.0."""
-    codes, starts, operands, n = given.codes, given.starts, given.operands, len(given.codes)
-    new_codes, new_starts = codes.copy(), np.zeros(n + 1, np.int64)
-    new_operands = np.empty(len(operands), np.int64)
-    used = 0
-    for i in range(n):
-        s, e = starts[i], starts[i + 1]
-        code, begin, step = codes[i], s, 1
-        if code == _PRODUCTS and e - s == 3:
-            if operands[s] == nothing:
-                code, begin = (_NEG, s + 2) if operands[s + 1] == minus else (_MUL, s + 1)
-            elif operands[s + 1] == one or operands[s + 1] == minus:
-                code, step = _ADD if operands[s + 1] == one else _SUB, 2
-        elif code == _STRONG_PRODUCTS and e - s == 3 and operands[s] == nothing:
-            code, begin = _STRONG_MUL, s + 1
-        elif code in (_PRODUCTS, _STRONG_PRODUCTS) and e - s == 5 and operands[s] == nothing:
-            lone = s + 1 if operands[s + 1] == one else s + 3 if operands[s + 3] == one else -1
-            if lone >= 0:  # that term is the start
-                other = 2 * s + 4 - lone
-                signed = operands[other] == one or (operands[other] == minus and code == _PRODUCTS)
-                new_codes[i] = code if not signed else _ADD if operands[other] == one else _SUB
-                new_operands[used], used = operands[lone + 1], used + 1
-                for j in range(other + signed, other + 2):
-                    new_operands[used], used = operands[j], used + 1
-                new_starts[i + 1] = used
-                continue
-        new_codes[i] = code
-        for j in range(begin, e, step):
-            new_operands[used] = operands[j]
-            used += 1
-        new_starts[i + 1] = used
-    return new_codes, new_starts, new_operands[:used], np.arange(given.first + n)
+def _shortened(build: Builder, code: int, operands: Sequence[int]) -> tuple[int, Sequence[int]]:
+    """The shortest operation with the value of a sum, and its operands."""
+
+    def factor(x: int) -> float | None:
+        return build.number(x) if x < 0 else None
+
+    is_plain, start = code == _PRODUCTS, factor(operands[0])
+    starts_from_nothing = start is not None and is_nothing(start)
+    match [*operands]:
+        case [_, x, y] if starts_from_nothing:
+            if not is_plain:
+                return _STRONG_MUL, (x, y)
+            return (_NEG, (y,)) if factor(x) == -1.0 else (_MUL, (x, y))
+        case [start, x, y] if is_plain and factor(x) in (1.0, -1.0):
+            return _ADD if factor(x) == 1.0 else _SUB, (start, y)
+        case [_, x1, y1, x2, y2] if starts_from_nothing and 1.0 in (factor(x1), factor(x2)):
+            x, y, start = (x2, y2, y1) if factor(x1) == 1.0 else (x1, y1, y2)
+            if factor(x) == 1.0 or (is_plain and factor(x) == -1.0):
+                return _ADD if factor(x) == 1.0 else _SUB, (start, y)
+            return code, (start, x, y)
+    return code, operands

@@ -1,7 +1,8 @@
 """What an instruction of a program can do: the table of primitives, and the few operations that only programs have.
 
 An opcode is the position of a primitive in `OPCODES`; the primitives of users come after it, by program. What an
-instruction means is its primitive's `evaluate`, and nothing else: every backend is tested against it.
+instruction means is its primitive's `evaluate`, and nothing else: every backend is tested against it. `products` adds
+up fused products, each of which rounds once.
 
     >>> OPCODES[CODE["products"]].evaluate(10.0, 2.0, 3.0, 4.0, 5.0)  # 10 + 2 * 3 + 4 * 5
     36.0
@@ -17,7 +18,7 @@ all its terms are, and `strong_mul` hands nothing on as nothing.
 import math
 from typing import Any
 
-from autodiff import primitives
+from autodiff import floats, primitives
 from autodiff.chain import NOTHING
 from autodiff.primitives import KNOWN, Primitive
 from autodiff.primitives.primitive import Facts
@@ -35,14 +36,15 @@ def _strong_mul(x: float, y: float) -> float:
 def _products(start: float, *pairs: float) -> float:
     total = start
     for x, y in zip(pairs[::2], pairs[1::2], strict=True):
-        total += x * y
+        total = floats.fused(x, y, total)
     return total
 
 
 def _strong_products(start: float, *pairs: float) -> float:
     total = start
     for x, y in zip(pairs[::2], pairs[1::2], strict=True):
-        total += y if x == 1.0 else _strong_mul(x, y)
+        if not is_nothing(x):
+            total = total + y if x == 1.0 else floats.fused(x, y, total) + 0.0
     return total
 
 

@@ -19,6 +19,7 @@ A `Builder` writes it; with slots as numbers, `Program.of` does:
 import struct
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 from autodiff.compiler.programs.opcodes import CODE, OPCODES
@@ -116,6 +117,13 @@ class Program(NamedTuple):
 
         return saved.reduced(self)
 
+    def uses(self) -> list[int]:
+        """How often each slot is an operand; an output or a guard counts twice: it is never only one operand."""
+        uses = [0] * self.slots
+        for x in chain(self.operands, self.outputs, self.outputs, self.guards, self.guards):
+            uses[x] += 1
+        return uses
+
     def varying_slots(self) -> bytearray:
         """For each slot whether it differs from row to row: whether it is made from an input that does."""
         varying = bytearray(self.varying) + bytearray(len(self.constants))
@@ -172,6 +180,12 @@ class Builder:
         """An empty program with the inputs of another."""
         return cls(program.inputs, program.varying, program.primitives)
 
+    @classmethod
+    def rewriting(cls, program: Program) -> "tuple[Builder, list[int]]":
+        """An empty program with the inputs and constants of another, and the slots that they have in it."""
+        build = cls.like(program)
+        return build, [*range(program.inputs), *map(build.constant, program.constants)]
+
     def constant(self, number: float) -> int:
         """The slot of a constant."""
         bits = struct.pack("d", number)
@@ -217,3 +231,8 @@ class Builder:
             expected,
             tuple(self._primitives),
         )
+
+    def program_like(self, program: Program, place: Sequence[int]) -> Program:
+        """The program with the outputs and guards of another, each slot of which has its place in this one."""
+        outputs, guards = ([place[x] for x in part] for part in (program.outputs, program.guards))
+        return self.program(outputs, guards, program.expected)
