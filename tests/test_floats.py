@@ -29,7 +29,7 @@ def same(x: float, y: float) -> bool:
 
 
 def expected(x: float, y: float, z: float) -> float:
-    """IEEE 754's answer: what is not finite, and zeros, by its rules; all else by mpmath, whose numbers have no bounds."""
+    """IEEE 754's answer: by its rules what is not finite, and zeros; all else by mpmath, which has no bounds."""
     if not (math.isfinite(x) and math.isfinite(y)):
         return x * y + z  # in which nothing is rounded
     if not math.isfinite(z):
