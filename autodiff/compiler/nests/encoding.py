@@ -1,168 +1,50 @@
-"""The records of `schema` in machine code: written as words of a table, and read back.
+"""The records of `schema` written as words, at the end of a table: a list of integers of 32 bits.
 
-A table that is written is an array of 32-bit integers; one that is read is given by its address.
+`schema.decoded` reads them back.
 """
 
-from typing import Any
+from collections.abc import Sequence
 
-from autodiff.compiler.machine.vectors import entry, kernel
-from autodiff.compiler.nests.schema import (
-    FIRST_OPERAND,
-    FIRST_RUN,
-    FLAT,
-    FLAT_FIRST,
-    FORM,
-    FORMS,
-    LENGTH,
-    LISTED,
-    LOOPS,
-    OPERAND,
-    OPERANDS,
-    OUT,
-    PAIR,
-    RUN,
-    START,
-    STRONG,
-    SUM,
-    SWAPPED,
-    A,
-    Affine,
-    B,
-    Copies,
-    Guard,
-    Loops,
-    Run,
-    Watched,
-    head,
-)
+from autodiff.compiler.nests.schema import FLAT, LISTED, SUM, SWAPPED, Affine, Loops, Run, head
 
-Array = Any
-
-# --- reading ---
+Table = list[int]
 
 
-@kernel
-def loops_at(t: int, at: int) -> Loops:
-    """The loops whose words are at `at` of the table at t."""
-    return Loops(entry(t, at), entry(t, at + 1), entry(t, at + 2))
+def write_flat(table: Table, out: int) -> None:
+    """Begin a flat list, with no instruction yet."""
+    table += (FLAT, 0, out)
 
 
-@kernel
-def out_at(t: int, at: int) -> Affine:
-    """The place of the results of a nest."""
-    return Affine(entry(t, at), entry(t, at + 1), entry(t, at + 2), 1, 0)
+def write_instruction(table: Table, code: int, operands: Sequence[int]) -> None:
+    """Write an instruction of a flat list."""
+    table.append(head(code, len(operands)))
+    table += operands
 
 
-@kernel
-def place_at(t: int, at: int) -> Affine:
-    """The place of an operand, or of the start of a sum."""
-    return Affine(entry(t, at), entry(t, at + 1), entry(t, at + 2), entry(t, at + 3), 0)
+def _write_loops(table: Table, loops: Loops, out: Affine) -> None:
+    table += (*loops, out.at, out.h, out.j)
 
 
-@kernel
-def _factor_at(t: int, at: int) -> Affine:
-    return Affine(entry(t, at), entry(t, at + 1), entry(t, at + 2), entry(t, at + 3), entry(t, at + 4))
-
-
-@kernel
-def run_at(t: int, at: int) -> Run:
-    """A run, without its listed pairs."""
-    form = entry(t, at + FORM)
-    swapped, listed = form & SWAPPED != 0, form & LISTED != 0
-    return Run(form & FORMS, swapped, listed, entry(t, at + LENGTH), _factor_at(t, at + A), _factor_at(t, at + B), ())
-
-
-@kernel
-def copies_at(t: int, at: int) -> Copies:
-    """Outputs in step."""
-    return Copies(entry(t, at), entry(t, at + 1), entry(t, at + 2), entry(t, at + 3))
-
-
-@kernel
-def guard_at(t: int, at: int) -> Guard:
-    """A guard."""
-    return Guard(entry(t, at), entry(t, at + 1), entry(t, at + 2))
-
-
-@kernel
-def watched_at(t: int, at: int) -> Watched:
-    """A number to be watched."""
-    return Watched(entry(t, at), entry(t, at + 1))
-
-
-@kernel
-def turned(place: Affine, h: int, j: int) -> int:
-    """The address after so many turns of the two outer loops."""
-    return place.at + h * place.h + j * place.j
-
-
-# --- writing ---
-
-_head = kernel(head)
-
-
-@kernel
-def _write(table: Array, at: int, words: Any) -> None:
-    for i in range(len(words)):
-        table[at + i] = words[i]
-
-
-@kernel
-def write_flat(table: Array, at: int, out: int) -> int:
-    """Begin a flat list, with no instruction yet; return where its first one goes, as all of these do."""
-    _write(table, at, (FLAT, 0, out))
-    return at + FLAT_FIRST
-
-
-@kernel
-def write_instruction(table: Array, at: int, code: int, count: int) -> int:
-    """Write the head of an instruction of a flat list, which so many addresses follow."""
-    table[at] = _head(code, count)
-    return at + 1
-
-
-@kernel
-def write_place(table: Array, at: int, place: Affine) -> int:
+def write_place(table: Table, place: Affine) -> None:
     """Write the place of an operand, or of the start of a sum."""
-    _write(table, at, (place.at, place.h, place.j, place.i))
-    return at + OPERAND
+    table += (place.at, place.h, place.j, place.i)
 
 
-@kernel
-def _write_loops(table: Array, at: int, loops: Loops, out: Affine) -> None:
-    _write(table, at + LOOPS, loops)
-    _write(table, at + OUT, (out.at, out.h, out.j))
+def write_elementwise(table: Table, code: int, loops: Loops, out: Affine, operands: Sequence[Affine]) -> None:
+    """Write an Elementwise."""
+    table += (code, len(operands))
+    _write_loops(table, loops, out)
+    for operand in operands:
+        write_place(table, operand)
 
 
-@kernel
-def write_elementwise(table: Array, at: int, code: int, operands: int, loops: Loops, out: Affine) -> int:
-    """Write an Elementwise, which the places of so many operands follow."""
-    table[at], table[at + OPERANDS] = code, operands
-    _write_loops(table, at, loops, out)
-    return at + FIRST_OPERAND
-
-
-@kernel
-def write_sum(table: Array, at: int, strong: bool, loops: Loops, out: Affine, start: Affine) -> int:
-    """Write a Sum, which its runs follow; how many, is to be written once they are known."""
-    table[at], table[at + STRONG] = SUM, strong
-    _write_loops(table, at, loops, out)
-    write_place(table, at + START, start)
-    return at + FIRST_RUN
-
-
-@kernel
-def write_run(table: Array, at: int, run: Run) -> int:
-    """Write a run, which its pairs follow if it is listed."""
-    table[at + FORM] = run.form + SWAPPED * run.swapped + LISTED * run.listed
-    table[at + LENGTH] = run.length
-    _write(table, at + A, run.a)
-    _write(table, at + B, run.b)
-    return at + RUN
-
-
-@kernel
-def write_pair(table: Array, at: int, x: int, y: int) -> int:
-    """Write a pair of addresses of a listed run."""
-    table[at], table[at + 1] = x, y
-    return at + PAIR
+def write_sum(table: Table, strong: bool, loops: Loops, out: Affine, start: Affine, runs: Sequence[Run]) -> None:
+    """Write a Sum; a total starts at NO_START."""
+    table += (SUM, int(strong))
+    _write_loops(table, loops, out)
+    write_place(table, start)
+    table.append(len(runs))
+    for run in runs:
+        table += (run.form + SWAPPED * run.swapped + LISTED * run.listed, run.length, *run.a, *run.b)
+        for pair in run.pairs:
+            table += pair

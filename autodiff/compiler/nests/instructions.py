@@ -1,20 +1,26 @@
-"""Instructions in their final order, as machine code sees them; and those that one nest is made of.
+"""Instructions in their final order, as re-rolling sees them; and those that one nest is made of."""
 
-Arrays that are only read are given by their addresses, which takes less long to compile.
-"""
-
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from autodiff.compiler.machine.vectors import kernel, number
 from autodiff.compiler.nests.schema import Affine, Loops
+from autodiff.compiler.programs.opcodes import CODE, OPCODES
 
 SHARED, IN_LANES, TOTAL = range(3)  # phases: the same for all rows, for each row, added up over the rows
 # Kinds of opcodes: sums, single products, others that are common, the rest.
 REST, PRODUCTS, STRONG_PRODUCTS, PRODUCT, STRONG_PRODUCT, COMMON = range(6)
+PRODUCT_KINDS = {  # of the operations that may be one product
+    CODE["products"]: PRODUCTS,
+    CODE["strong_products"]: STRONG_PRODUCTS,
+    CODE["mul"]: PRODUCT,
+    CODE["strong_mul"]: STRONG_PRODUCT,
+}
+_COMMON = [CODE["add"], CODE["sub"], CODE["div"]]
+KINDS = [PRODUCT_KINDS.get(code, COMMON if code in _COMMON else REST) for code in range(len(OPCODES))]
 
 
 class Instructions(NamedTuple):
-    """The addresses of arrays that describe instructions, and where numbers stand.
+    """Instructions, and where numbers stand.
 
     Attributes:
         codes: opcodes.
@@ -22,21 +28,37 @@ class Instructions(NamedTuple):
         operands: their addresses in the block of memory.
         outs: the addresses of the results.
         phases: the phase of each.
-        kinds: the kind of each opcode.
         lanes_at: where the lanes begin.
         lanes: how many there are.
         one: the address of the constant 1.0; 0.0 and -0.0 stand before it.
     """
 
-    codes: int
-    starts: int
-    operands: int
-    outs: int
-    phases: int
-    kinds: int
+    codes: Sequence[int]
+    starts: Sequence[int]
+    operands: Sequence[int]
+    outs: Sequence[int]
+    phases: Sequence[int]
     lanes_at: int
     lanes: int
     one: int
+
+    def count(self, t: int) -> int:
+        """How many operands instruction t has."""
+        return self.starts[t + 1] - self.starts[t]
+
+    def addresses(self, t: int) -> Sequence[int]:
+        """The addresses of the operands of instruction t."""
+        return self.operands[self.starts[t] : self.starts[t + 1]]
+
+    def is_lane(self, address: int) -> bool:
+        """Whether a number there differs from row to row."""
+        return address >= self.lanes_at
+
+    def repeated(self, first: int, inner: int, outer: int) -> "Repeated":
+        """So many rows of so many instructions, from this one on."""
+        at = self.starts[first]
+        beside, below = self.starts[first + (inner > 1)], self.starts[first + (inner if outer > 1 else 0)]
+        return Repeated(first, inner, outer, self.phases[first], at, beside, below)
 
 
 class Repeated(NamedTuple):
@@ -60,53 +82,25 @@ class Repeated(NamedTuple):
     beside: int
     below: int
 
+    def kind(self, x: Instructions) -> int:
+        """The kind of their opcode."""
+        return KINDS[x.codes[self.first]]
 
-@kernel
-def count(x: Instructions, t: int) -> int:
-    """How many operands instruction t has."""
-    return number(x.starts, t + 1) - number(x.starts, t)
+    def loops(self, x: Instructions) -> Loops:
+        """The loops of the nest; lanes are one more, the innermost."""
+        return Loops(self.outer, self.inner, x.lanes) if self.phase == IN_LANES else Loops(1, self.outer, self.inner)
 
+    def out(self, x: Instructions) -> Affine:
+        """Where the results go: side by side, in the order of the instructions."""
+        at = x.outs[self.first]
+        if self.phase == IN_LANES:
+            return Affine(at, x.lanes * self.inner, x.lanes, 1, 0)
+        return Affine(at, 0, self.inner, 1, 0)
 
-@kernel
-def operand(x: Instructions, t: int, j: int) -> int:
-    """The address of operand j of instruction t."""
-    return number(x.operands, number(x.starts, t) + j)
-
-
-@kernel
-def is_lane(x: Instructions, address: int) -> bool:
-    """Whether a number there differs from row to row."""
-    return address >= x.lanes_at
-
-
-@kernel
-def repeated(x: Instructions, first: int, inner: int, outer: int) -> Repeated:
-    """So many rows of so many instructions, from this one on."""
-    beside = number(x.starts, first + (1 if inner > 1 else 0))
-    below = number(x.starts, first + (inner if outer > 1 else 0))
-    return Repeated(first, inner, outer, number(x.phases, first), number(x.starts, first), beside, below)
-
-
-@kernel
-def loops_of(x: Instructions, nest: Repeated) -> Loops:
-    """The loops of a nest; lanes are one more, the innermost."""
-    return Loops(nest.outer, nest.inner, x.lanes) if nest.phase == IN_LANES else Loops(1, nest.outer, nest.inner)
-
-
-@kernel
-def out_of(x: Instructions, nest: Repeated) -> Affine:
-    """Where the results go: side by side, in the order of the instructions."""
-    at = number(x.outs, nest.first)
-    if nest.phase == IN_LANES:
-        return Affine(at, x.lanes * nest.inner, x.lanes, 1, 0)
-    return Affine(at, 0, nest.inner, 1, 0)
-
-
-@kernel
-def place(x: Instructions, nest: Repeated, j: int) -> Affine:
-    """Where operand j is."""
-    at = number(x.operands, nest.at + j)
-    inner, outer = number(x.operands, nest.beside + j) - at, number(x.operands, nest.below + j) - at
-    if nest.phase == IN_LANES:
-        return Affine(at, outer, inner, 1 * is_lane(x, at), 0)
-    return Affine(at, 0, outer, inner, 0)
+    def place(self, x: Instructions, j: int) -> Affine:
+        """Where operand j is."""
+        at = x.operands[self.at + j]
+        inner, outer = x.operands[self.beside + j] - at, x.operands[self.below + j] - at
+        if self.phase == IN_LANES:
+            return Affine(at, outer, inner, int(x.is_lane(at)), 0)
+        return Affine(at, 0, outer, inner, 0)

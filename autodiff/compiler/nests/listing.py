@@ -19,7 +19,7 @@ def listing(nests: Nests, limit: int | None = None) -> str:
         else ""
     )
     lines = [f"inputs  v[0 .. {header[Header.INPUTS]}]{lanes}"]
-    for at, nest in zip(nests.entries.tolist()[:limit], nests.decoded(), strict=False):
+    for at, nest in zip(nests.entries[:limit], nests.decoded(), strict=False):
         if at == header[Header.SHARED_END] and in_lanes:
             lines.append("for each block of rows")
         lines += _lines(nest)

@@ -9,46 +9,40 @@ What depends on inputs that vary from row to row comes second, in lanes: `lanes`
 output that is a product, and is to be added up over the rows, is a sum over the lanes, and comes last.
 """
 
-from typing import Any, NamedTuple
+import struct
+from array import array
+from collections.abc import Sequence
+from itertools import accumulate, groupby, pairwise
+from typing import NamedTuple
 
-import numpy as np
-
-from autodiff.compiler.machine.vectors import BYTES
-from autodiff.compiler.nests.instructions import COMMON, IN_LANES, TOTAL, Instructions
+from autodiff.compiler.nests.instructions import IN_LANES, PRODUCT_KINDS, TOTAL, Instructions
 from autodiff.compiler.nests.loops import looped
-from autodiff.compiler.nests.schema import Copies, Header, Nests
-from autodiff.compiler.nests.slots import analysed, placed
-from autodiff.compiler.nests.table import tabled
-from autodiff.compiler.nests.totals import PRODUCT_KINDS, are_totals, with_totals
-from autodiff.compiler.programs.opcodes import CODE, OPCODES
+from autodiff.compiler.nests.schema import COPIES, GUARD, Copies, Guard, Header, Nests, Watched
+from autodiff.compiler.nests.slots import Places, Slots, analysed
+from autodiff.compiler.nests.table import Tabled, tabled
+from autodiff.compiler.nests.totals import used_slots, with_totals
+from autodiff.compiler.programs.opcodes import CODE
 from autodiff.compiler.programs.program import Program
 
-Array = Any
-_KINDS = {**PRODUCT_KINDS, "add": COMMON, "sub": COMMON, "div": COMMON}
-_CHOOSING = [sum(1 << i for i in primitive.facts.choosing) for primitive in OPCODES]  # a bit for each operand
 _MOST_BYTES = 256 * 2**20  # of lanes; beyond it they are made narrower
+_MOST_INSTRUCTIONS = 2**28
+BYTES = 8  # of a number
 MOST_ADDRESSES = 2**31  # numbers in a block of memory: what the words of a table can hold
-_MOST_INSTRUCTIONS = 2**28  # `_candidate` sorts by levels of 28 bits
 _ALIGNED = 8  # numbers in a line of the cache
+_MOST_TOLD_APART = 0xFFFF  # operands: sums that have more of them count as equally long
 
 
-class _Analysis(NamedTuple):
-    """A program as arrays, and what is known about its slots and instructions."""
+class _Known(NamedTuple):
+    """A program, and what is known about it."""
 
-    codes: Array
-    starts: Array
-    operands: Array
-    varying: Array
+    program: Program
+    slots: Slots
+    phase: list[int]  # of each instruction: SHARED, IN_LANES or TOTAL
     constants: list[float]  # the program's, then -0.0, 0.0 and 1.0, in their standard places
-    lane: Array
-    level: Array
-    watched: Array
-    phase: Array  # of each instruction: SHARED, IN_LANES or TOTAL
-    first: int
 
 
 class _Memory(NamedTuple):
-    """Where numbers stand: shared inputs, constants, shared results, totals, their starts; lanes; room for copies."""
+    """Where numbers stand: shared inputs, constants, shared results, totals, their starts; lanes."""
 
     inputs: int
     one: int
@@ -56,70 +50,59 @@ class _Memory(NamedTuple):
     totals: int
     lanes_at: int
     lanes: int
-    room_at: int
+    size: int
 
 
 class _Candidate(NamedTuple):
-    """Nests of one order of the instructions."""
+    """Nests of one order of the instructions, and the address of each slot."""
 
-    table: Array
-    entries: Array
-    shared_end: int
-    lanes_end: int
-    room: int
-    places: Array
+    tabled: Tabled
+    places: list[int]
 
 
 def reroll(program: Program, reduce: bool = False, lanes: int = 32) -> Nests:
     """The nests of a program; with `reduce` its outputs are added up over the rows."""
-    if reduce:
-        program = with_totals(program)
-    known = _analysed(program, reduce)
+    known = _known(with_totals(program) if reduce else program, reduce)
     memory = _memory(known, lanes)
     # Sums of different lengths may come from one loop or from several; the shorter table tells.
-    lengths = np.diff(known.starts)
-    candidates = [_candidate(known, memory, extra) for extra in (np.zeros_like(lengths), np.minimum(lengths, 0xFFFF))]
-    return _assembled(program, known, memory, min(candidates, key=lambda candidate: len(candidate.table)))
+    candidates = [_candidate(known, memory, by_length) for by_length in (False, True)]
+    return _assembled(known, memory, min(candidates, key=lambda candidate: len(candidate.tabled.table)))
 
 
-def _analysed(program: Program, reduce: bool) -> _Analysis:
-    codes = np.frombuffer(program.codes, np.uint16).astype(np.int64) if program.codes else np.zeros(0, np.int64)
-    starts, operands = np.array(program.starts, np.int64), np.array(program.operands, np.int64)
-    varying = np.frombuffer(program.varying, np.uint8)
-    lane, tainted, watched = (np.zeros(program.slots, np.uint8) for _ in range(3))
-    level = np.zeros(program.slots, np.int64)
-    lane[: len(varying)] = varying
-    choosing, strong = np.array(_CHOOSING), CODE["strong_products"]
-    analysed(codes, starts, operands, program.first, choosing, strong, lane, level, tainted, watched)
-    phase = lane[program.first :].astype(np.int64)
+def _known(program: Program, reduce: bool) -> _Known:
+    slots = analysed(program)
+    phase = list(slots.lane[program.first :])
     if reduce:
-        phase[are_totals(program, operands) & (phase == IN_LANES) & (_by_code(PRODUCT_KINDS)[codes] > 0)] = TOTAL
-    constants = [*program.constants, -0.0, 0.0, 1.0]
-    return _Analysis(codes, starts, operands, varying, constants, lane, level, watched, phase, program.first)
+        used, outputs = used_slots(program), set(program.outputs)
+        for t, code in enumerate(program.codes):
+            slot = program.first + t
+            if phase[t] == IN_LANES and code in PRODUCT_KINDS and slot in outputs and not used[slot]:
+                phase[t] = TOTAL
+    return _Known(program, slots, phase, [*program.constants, -0.0, 0.0, 1.0])
 
 
-def _memory(known: _Analysis, lanes: int) -> _Memory:
-    wide_inputs = int(known.varying.sum())
-    inputs = len(known.varying) - wide_inputs
-    shared_results, wide_results, totals = np.bincount(known.phase, minlength=3).tolist()
-    totals_at = inputs + len(known.constants) + shared_results
+def _memory(known: _Known, lanes: int) -> _Memory:
+    program, phase = known.program, known.phase
+    wide, totals = sum(program.varying) + phase.count(IN_LANES), phase.count(TOTAL)
+    inputs = program.inputs - sum(program.varying)
+    one = inputs + len(known.constants) - 1
+    totals_at = one + 1 + len(phase) - phase.count(IN_LANES) - totals
     lanes_at = _aligned(totals_at + 2 * totals)
-    wide = wide_inputs + wide_results
     while lanes > _ALIGNED and wide * lanes * BYTES > _MOST_BYTES:
         lanes //= 2
-    one = inputs + len(known.constants) - 1
-    room_at = _aligned(lanes_at + wide * lanes)
-    _check_size("numbers in memory", room_at, MOST_ADDRESSES)
-    _check_size("operands of one operation", int(np.max(np.diff(known.starts), initial=0)), MOST_ADDRESSES)
-    _check_size("operations", len(known.codes), _MOST_INSTRUCTIONS)
-    return _Memory(inputs, one, totals_at, totals, lanes_at, lanes, room_at)
+    size = _aligned(lanes_at + wide * lanes)
+    most = max((end - start for start, end in pairwise(program.starts)), default=0)
+    _check_size("numbers in memory", size, MOST_ADDRESSES)
+    _check_size("operands of one operation", most, MOST_ADDRESSES)
+    _check_size("operations", len(phase), _MOST_INSTRUCTIONS)
+    return _Memory(inputs, one, totals_at, totals, lanes_at, lanes, size)
 
 
 def _check_size(what: str, needed: int, limit: int) -> None:
     """Raise ValueError for what would not fit into the numbers of a table."""
     if needed >= limit:
         raise ValueError(
-            f'the program needs {needed:,} {what}; backend="numba" takes fewer than {limit:,}: compile smaller parts '
+            f'the program needs {needed:,} {what}; backend="native" takes fewer than {limit:,}: compile smaller parts '
             'of it, or use backend="python"'
         )
 
@@ -128,112 +111,113 @@ def _aligned(address: int) -> int:
     return -(-address // _ALIGNED) * _ALIGNED
 
 
-def _candidate(known: _Analysis, memory: _Memory, extra: Array) -> _Candidate:
-    """The nests of instructions sorted by level, by class, and by an `extra` number of each."""
-    codes, starts, operands, phase = known.codes, known.starts, known.operands, known.phase
-    count, first, lanes_at, lanes, one = len(codes), known.first, memory.lanes_at, memory.lanes, memory.one
-    kinds = _by_code(_KINDS)
-    classes = np.where(codes == CODE["strong_products"], CODE["products"], codes)
-    key = (phase << 60) | (np.where(phase == TOTAL, 0, known.level[first:]) << 32) | (classes << 16) | extra
-    order = np.argsort(key, kind="stable")
-    groups = np.append(np.flatnonzero(np.diff(key[order], prepend=-1)), count)
+def _candidate(known: _Known, memory: _Memory, by_length: bool) -> _Candidate:
+    """The nests of instructions sorted by phase, level and class, and also by the number of their operands."""
+    program, phase, level = known.program, known.phase, known.slots.level[known.program.first :]
+    lengths = [min(end - start, _MOST_TOLD_APART) for start, end in pairwise(program.starts)]
 
-    places = _first_places(known, memory)
-    free = np.array([one + 1, lanes_at + lanes * int(known.varying.sum()), memory.totals_at])
+    def key(t: int) -> tuple[int, int, int, int]:
+        code = CODE["products"] if program.codes[t] == CODE["strong_products"] else program.codes[t]
+        return phase[t], 0 if phase[t] == TOTAL else level[t], code, lengths[t] if by_length else 0
 
-    def place(of: Array) -> None:
-        placed(codes, starts, operands, order, of, phase, places, free, lanes_at, lanes)
-
-    until = np.searchsorted(groups, count - memory.totals)
-    place(groups[: until + 1])
-    if memory.totals:  # nobody reads these but the caller, so their order is free
-        last = order[count - memory.totals :]
-        factors = starts[last + 1] - 2
-        keys = (places[operands[factors + 1]], places[operands[factors]], codes[last])
-        order[count - memory.totals :] = last[np.lexsort(keys)]
-        place(groups[until:])
-
-    lengths = np.diff(starts)[order]
-    new_starts = np.append(0, np.cumsum(lengths))
-    gathered = np.repeat(starts[:-1][order] - new_starts[:-1], lengths) + np.arange(new_starts[-1])
-    addresses = places[operands[gathered]]
-    begins, counts, nests = np.empty(count, np.int64), np.empty(count, np.int64), np.empty((count, 3), np.int64)
-    arrays = (codes[order], new_starts, addresses, places[first + order], phase[order], kinds)
-    codes_at, starts_at, operands_at, outs_at, phases_at, kinds_at = [x.ctypes.data for x in arrays]
-    instructions = Instructions(codes_at, starts_at, operands_at, outs_at, phases_at, kinds_at, lanes_at, lanes, one)
-    found = looped(instructions, groups.ctypes.data, len(groups) - 1, begins, counts, nests)
-    table, entries, shared_end, lanes_end, room = tabled(instructions, nests[:found], begins)
-    return _Candidate(table, begins[:entries], shared_end, lanes_end, room, places)
+    groups = [[*group] for _, group in groupby(sorted(range(len(phase)), key=key), key)]
+    places = _places(known, memory)
+    groups = [places.give(group) for group in groups if phase[group[0]] != TOTAL] + [
+        places.give(sorted(group, key=lambda t: _factors(program, places, t)))
+        for group in groups
+        if phase[group[0]] == TOTAL
+    ]
+    order, at = [t for group in groups for t in group], places.at
+    operands = [[at[x] for x in program.operands[program.starts[t] : program.starts[t + 1]]] for t in order]
+    instructions = Instructions(
+        [program.codes[t] for t in order],
+        [*accumulate(map(len, operands), initial=0)],
+        [x for xs in operands for x in xs],
+        [at[program.first + t] for t in order],
+        [phase[t] for t in order],
+        memory.lanes_at, memory.lanes, memory.one,
+    )  # fmt: skip
+    return _Candidate(tabled(instructions, looped(instructions, [*accumulate(map(len, groups), initial=0)])), at)
 
 
-def _first_places(known: _Analysis, memory: _Memory) -> Array:
-    """The addresses of all slots, with inputs and constants filled in; 0, -0 and 1 at their standard addresses."""
-    varying, first = known.varying, known.first
-    places = np.zeros(first + len(known.codes), np.int64)
-    places[: len(varying)][varying == 0] = np.arange(memory.inputs)
-    places[: len(varying)][varying == 1] = memory.lanes_at + memory.lanes * np.arange(int(varying.sum()))
-    bits = np.array(known.constants).view(np.int64)
-    at = memory.inputs + np.arange(len(bits))
-    for i in (-3, -2, -1):
-        at[bits == bits[i]] = at[i]
-    places[len(varying) : first] = at[:-3]
-    return places
+def _factors(program: Program, places: Places, t: int) -> tuple[int, int, int]:
+    """What totals are sorted by: nobody reads them but the caller, so their order is free."""
+    x, y = program.operands[program.starts[t + 1] - 2 : program.starts[t + 1]]
+    return program.codes[t], places.at[x], places.at[y]
 
 
-def _assembled(program: Program, known: _Analysis, memory: _Memory, chosen: _Candidate) -> Nests:
-    places = chosen.places
-    outputs, guards = np.array(program.outputs, np.int64), np.array(program.guards, np.int64)
-    totals_at, totals, one = memory.totals_at, memory.totals, memory.one
-    total = np.flatnonzero(known.phase == TOTAL)
-    strong = known.codes[total] == CODE["strong_mul"]
-    starts, given = np.empty(totals), np.flatnonzero(np.diff(known.starts)[total] == 3)
-    starts[places[known.first + total] - totals_at] = np.where(strong, 0.0, -0.0)
-    of_product = known.operands[known.starts[total[given]]] - len(known.varying)
-    starts[places[known.first + total[given]] - totals_at] = np.array(known.constants)[of_product]
-    numbers = np.zeros(memory.room_at + chosen.room + _ALIGNED)
-    numbers[memory.inputs : one + 1] = known.constants
-    numbers[totals_at + totals : totals_at + 2 * totals] = starts
+def _places(known: _Known, memory: _Memory) -> Places:
+    """The addresses of inputs and constants; 0, -0 and 1 are at their standard addresses."""
+    program, places = known.program, list[int]()
+    shared, wide = 0, memory.lanes_at
+    for varies in program.varying:
+        places.append(wide if varies else shared)
+        wide, shared = wide + memory.lanes * varies, shared + (not varies)
+    standard = {struct.pack("d", x): memory.one - i for i, x in enumerate((1.0, 0.0, -0.0))}
+    places += [standard.get(struct.pack("d", x), memory.inputs + i) for i, x in enumerate(program.constants)]
+    free = [memory.one + 1, wide, memory.totals_at]
+    return Places(program, known.phase, places + [0] * len(program.codes), free, memory.lanes_at, memory.lanes)
 
-    is_lane = known.lane == 1
-    is_lane[known.first + total] = False
-    shared = known.lane[outputs] == 0
-    copies = _copies(places[outputs], is_lane[outputs])
-    guard_words = np.stack([places[guards], is_lane[guards], np.frombuffer(program.expected, np.uint8)], 1)
-    watched = np.flatnonzero(known.watched)
-    watched_words = np.stack([places[watched], is_lane[watched]], 1)
-    parts = [chosen.table, np.array(copies, np.int64).ravel(), guard_words.ravel(), watched_words.ravel()]
-    ends = np.cumsum([len(part) for part in parts]).tolist()
+
+def _assembled(known: _Known, memory: _Memory, chosen: _Candidate) -> Nests:
+    program, slots, (table, entries, shared_end, lanes_end), places = known.program, known.slots, *chosen
+    is_lane = [*slots.lane[: program.first], *[phase == IN_LANES for phase in known.phase]]
+    copies = _copies([places[x] for x in program.outputs], [int(is_lane[x]) for x in program.outputs])
+    guards = [
+        Guard(places[x], int(is_lane[x]), wanted) for x, wanted in zip(program.guards, program.expected, strict=True)
+    ]
+    watched = [Watched(places[x], int(is_lane[x])) for x in range(program.slots) if slots.watched[x]]
+    outputs_at = len(table)
+    guards_at = outputs_at + COPIES * len(copies)
+    words = [word for part in (copies, guards, watched) for record in part for word in record]
     header = {
-        Header.SHARED_END: chosen.shared_end, Header.LANES_END: chosen.lanes_end,
-        Header.INPUTS: memory.inputs, Header.VARYING: int(known.varying.sum()),
-        Header.LANES_AT: memory.lanes_at, Header.LANES: memory.lanes,
-        Header.OUTPUTS: ends[0], Header.OUTPUT_RUNS: len(copies), Header.OUTPUT_WIDTH: len(outputs),
-        Header.GUARDS: ends[1], Header.GUARD_COUNT: len(guards),
-        Header.WATCHED: ends[2], Header.WATCHED_COUNT: len(watched),
-        Header.TOTALS: totals_at, Header.TOTAL_COUNT: totals, Header.TOTAL_STARTS: totals_at + totals,
-        Header.STRONG: int(CODE["strong_products"] in known.codes or bool(np.any(strong))), Header.ROOM: memory.room_at,
+        Header.SHARED_END: shared_end, Header.LANES_END: lanes_end,
+        Header.INPUTS: memory.inputs, Header.VARYING: sum(program.varying),
+        Header.LANES_AT: memory.lanes_at, Header.LANES: memory.lanes, Header.SIZE: memory.size,
+        Header.OUTPUTS: outputs_at, Header.OUTPUT_RUNS: len(copies), Header.OUTPUT_WIDTH: len(program.outputs),
+        Header.GUARDS: guards_at, Header.GUARD_COUNT: len(guards),
+        Header.WATCHED: guards_at + GUARD * len(guards), Header.WATCHED_COUNT: len(watched),
+        Header.TOTALS: memory.totals_at, Header.TOTAL_COUNT: memory.totals,
+        Header.TOTAL_STARTS: memory.totals_at + memory.totals, Header.STRONG: int(_is_strong(known)),
     }  # fmt: skip
-    return Nests(np.concatenate(parts).astype(np.int32), numbers, header, chosen.entries, places, shared)
+    return Nests(
+        array("i", table + words),
+        _numbers(known, memory, places),
+        array("q", [header[word] for word in Header]),
+        array("q", entries),
+        array("q", places),
+        bytes(not slots.lane[x] for x in program.outputs),
+    )
 
 
-def _by_code(numbers: dict[str, int]) -> Array:
-    table = np.zeros(len(OPCODES), np.int64)
-    for name, number in numbers.items():
-        table[CODE[name]] = number
-    return table
+def _is_strong(known: _Known) -> bool:
+    """Whether there are strong sums, which strong products become that are totals."""
+    strong, codes = CODE["strong_mul"], known.program.codes
+    is_total = any(code == strong and phase == TOTAL for code, phase in zip(codes, known.phase, strict=True))
+    return is_total or CODE["strong_products"] in codes
 
 
-def _copies(places: Array, lane: Array) -> list[Copies]:
+def _numbers(known: _Known, memory: _Memory, places: Sequence[int]) -> "array[float]":
+    """What memory holds at first, up to the lanes: constants, and what totals start from."""
+    program, numbers = known.program, array("d", bytes(BYTES * memory.lanes_at))
+    numbers[memory.inputs : memory.one + 1] = array("d", known.constants)
+    for t, (code, operands) in enumerate(program.instructions()):
+        if known.phase[t] == TOTAL:
+            given = known.constants[operands[0] - program.inputs] if len(operands) > 2 else None
+            start = given if given is not None else 0.0 if code == CODE["strong_mul"] else -0.0
+            numbers[places[program.first + t] + memory.totals] = start
+    return numbers
+
+
+def _copies(places: Sequence[int], lane: Sequence[int]) -> list[Copies]:
     """Runs of outputs in step that give these places in order."""
-    found, i, n = list[Copies](), 0, len(places)
-    steps = np.diff(places)
-    same = np.flatnonzero((np.diff(steps) != 0) | (lane[2:] != lane[:-2])) if n > 2 else np.zeros(0, int)
-    breaks = [*same.tolist(), max(n - 2, 0)]
-    at = 0
-    while i < n:
-        while breaks[at] < i and at < len(breaks) - 1:
-            at += 1
-        length = min(breaks[at] + 2 - i, n - i) if i + 1 < n and lane[i] == lane[i + 1] else 1
-        found.append(Copies(int(places[i]), int(steps[i]) if length > 1 else 1, length, int(lane[i])))
+    found, i, end = list[Copies](), 0, len(places)
+    while i < end:
+        length, step = 1, 1
+        if i + 1 < end and lane[i] == lane[i + 1]:
+            step = places[i + 1] - places[i]
+            while i + length < end and lane[i] == lane[i + length] and places[i] + length * step == places[i + length]:
+                length += 1
+        found.append(Copies(places[i], step, length, lane[i]))
         i += length
     return found

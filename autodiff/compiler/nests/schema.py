@@ -11,16 +11,15 @@ The loops count h, j and i, from the outermost one inwards, and every address is
 from row to row has as many addresses as there are lanes, side by side; then i counts the lanes, or the lanes of several
 numbers that stand side by side.
 
-`meaning` says what they do, one number after the other. `encoding` writes them into a table, in machine code; `decoded`
-reads them back for `meaning` and `listing`. What runs a table fast reads its words, by the names below.
+`meaning` says what they do, one number after the other. `encoding` writes them into a table; `decoded` reads them back
+for `meaning` and `listing`. What runs a table fast reads its words, by the names below.
 """
 
+from array import array
 from collections.abc import Iterator, Sequence
 from enum import IntEnum, auto
 from itertools import product
-from typing import Any, NamedTuple
-
-Array = Any
+from typing import NamedTuple
 
 # --- records ---
 
@@ -63,8 +62,20 @@ class Elementwise(NamedTuple):
 class Run(NamedTuple):
     """Terms of a sum: products of a number at a and one at b.
 
+    The form says how they are added up, and follows from the steps. Each output takes the terms one by one, by k, but
+    for those of `INNER`: of these eight totals are made, the term k being part of the one numbered k % 8, and the total
+    of the eight is one term.
+
+        UPDATE   the loop i moves b alone, by 1: outputs side by side take one number a, times as many at b
+        BOTH     the loop i moves both factors by 1
+        SPREAD   the loop i moves neither, and counts lanes: all of them take the same terms
+        PACK     the loop i moves b alone, by another step, and the loop j does not: a copy of b in step, made once,
+                 makes it an UPDATE for each turn of j
+        INNER    more terms than 2, or one a row, whose factors b lie side by side, as do the factors a, or a is one
+        DOT      the rest: one output after the other
+
     Attributes:
-        form: how the kernels loop over it; it follows from the steps.
+        form: one of these.
         swapped: whether b has the first factor of each product, which decides in a strong sum.
         listed: whether the terms lie at `pairs` of addresses, to be added to a and b, instead of k steps.
         length: how many terms there are; `ACTIVE_LANES` for one for each row of the block.
@@ -139,7 +150,8 @@ class Watched(NamedTuple):
 
 # --- words of the table ---
 
-# The first word of a nest is its kind: one of these, or the opcode of an Elementwise.
+# The first word of a nest is its kind: one of these, or the opcode of an Elementwise. 1002 to 1009 are left for nests
+# that gather, that scatter and add by index, and for loops over programs.
 FLAT, SUM = 1000, 1001
 MOST_OPCODES = 256
 
@@ -166,7 +178,8 @@ def head(code: int, count: int) -> int:
     return code + (count << HEAD_COUNT)
 
 
-UPDATE, BOTH, DOT, PACK, SPREAD, INNER = range(6)  # forms of runs, by the steps of their factors: see `Run`
+UPDATE, BOTH, DOT, PACK, SPREAD, INNER = range(6)  # forms of runs: see `Run`
+PARTS = 8  # totals that an INNER run makes
 
 # Copies, Guard and Watched: the fields in order.
 COPIES, GUARD, WATCHED = 4, 3, 2
@@ -193,6 +206,7 @@ class Header(IntEnum):
     OUTPUT_WIDTH = auto()
     TOTAL_COUNT = auto()  # how many totals there are,
     TOTAL_STARTS = auto()  # and where the numbers are that they start from
+    SIZE = auto()  # how many numbers the block of memory has
 
 
 class Nests(NamedTuple):
@@ -200,25 +214,25 @@ class Nests(NamedTuple):
 
     Attributes:
         table: nests, then Copies, Guards and Watched.
-        numbers: the block of memory, with the constants in their places.
-        header: what the header says of both.
+        numbers: what the block of memory holds at first, up to the lanes: the constants in their places.
+        header: what the words of `Header` say of both.
         entries: where each nest begins in the table.
         places: the address of each slot.
-        shared: for each output whether it is the same for all rows.
+        shared: for each output a byte: whether it is the same for all rows.
     """
 
-    table: Array
-    numbers: Array
-    header: dict[Header, int]
-    entries: Array
-    places: Array
-    shared: Array
+    table: "array[int]"
+    numbers: "array[float]"
+    header: "array[int]"
+    entries: "array[int]"
+    places: "array[int]"
+    shared: bytes
 
     def decoded(self, begin: int = 0, end: int | None = None) -> Iterator[Nest]:
         """The nests that begin between two places of the table, as records."""
         table = self.table.tolist()
         end = len(table) if end is None else end
-        return (decoded(table, at) for at in self.entries.tolist() if begin <= at < end)
+        return (decoded(table, at) for at in self.entries if begin <= at < end)
 
     def rest(self) -> tuple[list[Copies], list[Guard], list[Watched]]:
         """What stands behind the nests."""

@@ -1,72 +1,82 @@
-"""Slots of a program: how deep each lies, and where it stands in memory; in machine code.
+"""Slots of a program: how deep each lies, and where it stands in memory.
 
-Instructions that came from a loop lie at the same level; given addresses in a row, they are in step. Arrays are made by
-the caller, since machine code that makes them takes long to compile.
+Instructions that came from a loop lie at the same level; given addresses in a row, they are in step.
 """
 
-from typing import Any
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
 
-from autodiff.compiler.machine.caching import cached
 from autodiff.compiler.nests.instructions import IN_LANES
+from autodiff.compiler.programs.opcodes import CODE, OPCODES
+from autodiff.compiler.programs.program import Program
 
-Array = Any
+_CHOOSING = [sum(1 << i for i in primitive.facts.choosing) for primitive in OPCODES]  # a bit for each operand
 _MOST_BITS = 62  # of a mask of operands: those from there on share the last one
 
 
-@cached
-def analysed(
-    codes: Array, starts: Array, operands: Array, first: int, choosing: Array, strong: int, lane: Array, level: Array,
-    tainted: Array, watched: Array,
-) -> None:  # fmt: skip
-    """Fill in for each slot whether it is a lane, its level, and whether a nan that it holds must be looked for.
+class Slots(NamedTuple):
+    """For each slot whether it is a lane, its level, and whether a nan that it holds must be looked for."""
+
+    lane: bytearray
+    level: list[int]
+    watched: bytearray
+
+
+def analysed(program: Program) -> Slots:
+    """What is known of the slots of a program.
 
     Levels of lanes count from the shared numbers. A nan from a strong sum of plain products may be wrong, and what is
-    made from one is `tainted`. An operand that chooses may swallow one: `choosing` has a bit for each operand.
+    made from one is tainted. An operand that chooses may swallow one.
     """
-    for i in range(len(codes)):
-        out, deepest = first + i, 0
-        chooses = choosing[codes[i]]
-        for j in range(starts[i], starts[i + 1]):
-            x = operands[j]
-            lane[out] = lane[out] | lane[x]
-            tainted[out] = tainted[out] | tainted[x]
-            if tainted[x] and chooses >> min(j - starts[i], _MOST_BITS) & 1:
+    lane, level = bytearray(program.varying) + bytearray(len(program.constants)), [0] * program.first
+    tainted, watched = bytearray(program.first), bytearray(program.slots)
+    for code, operands in program.instructions():
+        for j, x in enumerate(operands):
+            if tainted[x] and _CHOOSING[code] >> min(j, _MOST_BITS) & 1:
                 watched[x] = 1
-        for j in range(starts[i], starts[i + 1]):
-            x = operands[j]
-            if lane[x] == lane[out] and level[x] > deepest:
-                deepest = level[x]
-        level[out] = deepest + 1
-        if codes[i] == strong:
-            tainted[out] = 1
+        in_lanes = any(lane[x] for x in operands)
+        level.append(1 + max((level[x] for x in operands if lane[x] == in_lanes), default=0))
+        lane.append(in_lanes)
+        tainted.append(code == CODE["strong_products"] or any(tainted[x] for x in operands))
+    return Slots(lane, level, watched)
 
 
-@cached
-def placed(
-    codes: Array, starts: Array, operands: Array, order: Array, groups: Array, phase: Array, places: Array, free: Array,
-    lanes_at: int, lanes: int,
-) -> None:  # fmt: skip
-    """Fill in the address of each result, group by group, and the order of the instructions.
+class Places:
+    """The addresses of all slots: those of inputs and constants are known, results are given theirs.
 
-    `free` has the next address of each phase. A group is reversed where more steps of its operands are -1 than +1.
+    Attributes:
+        at: the address of each slot.
+        free: the next address of each phase.
     """
-    first = len(places) - len(codes)
-    for g in range(len(groups) - 1):
-        begin, end = groups[g], groups[g + 1]
+
+    def __init__(
+        self, program: Program, phase: Sequence[int], at: list[int], free: list[int], lanes_at: int, lanes: int
+    ) -> None:
+        self._instructions, self._first = [*program.instructions()], program.first
+        self._phase, self._lanes_at, self._lanes = phase, lanes_at, lanes
+        self.at, self.free = at, free
+
+    def give(self, group: list[int]) -> list[int]:
+        """Give addresses to instructions that came from one loop, if any did; return them in the order of these.
+
+        They are reversed where more steps of their operands are -1 than +1.
+        """
+        if sum(self._vote(t, u) for t, u in pairwise(group)) < 0:
+            group = group[::-1]
+        phase = self._phase[group[0]]
+        for t in group:
+            self.at[self._first + t] = self.free[phase]
+            self.free[phase] += self._lanes if phase == IN_LANES else 1
+        return group
+
+    def _vote(self, t: int, u: int) -> int:
+        """How many operands step by +1 from instruction t to u, less those that step by -1."""
+        (code, xs), (other, ys) = self._instructions[t], self._instructions[u]
+        if code != other or len(xs) != len(ys):
+            return 0
         votes = 0
-        for t in range(begin, end - 1):
-            u, v = starts[order[t]], starts[order[t + 1]]
-            count = starts[order[t] + 1] - u
-            if starts[order[t + 1] + 1] - v == count and codes[order[t]] == codes[order[t + 1]]:
-                for j in range(count):
-                    step = places[operands[v + j]] - places[operands[u + j]]
-                    unit = lanes if places[operands[u + j]] >= lanes_at else 1
-                    votes += (step == unit) - (step == -unit)
-        if votes < 0:
-            for t in range((end - begin) // 2):
-                order[begin + t], order[end - 1 - t] = order[end - 1 - t], order[begin + t]
-        at, unit = free[phase[order[begin]]], lanes if phase[order[begin]] == IN_LANES else 1
-        for t in range(begin, end):
-            places[first + order[t]] = at
-            at += unit
-        free[phase[order[begin]]] = at
+        for x, y in zip(xs, ys, strict=True):
+            step, unit = self.at[y] - self.at[x], self._lanes if self.at[x] >= self._lanes_at else 1
+            votes += (step == unit) - (step == -unit)
+        return votes

@@ -62,7 +62,7 @@ enum { PARTS = 8 }; /* partial sums of an INNER run */
 typedef enum {
     H_SHARED_END, H_LANES_END, H_INPUTS, H_VARYING, H_LANES_AT, H_LANES, H_OUTPUTS, H_OUTPUT_RUNS, H_GUARDS,
     H_GUARD_COUNT, H_STRONG, H_WATCHED, H_WATCHED_COUNT, H_TOTALS, H_OUTPUT_WIDTH, H_TOTAL_COUNT, H_TOTAL_STARTS,
-    H_COUNT
+    H_SIZE, H_COUNT
 } HeaderWord;
 
 /* --- plans: a table decoded once, for all instruction sets --- */
