@@ -342,6 +342,12 @@ def prepared_epoch(data: Data, numbers: Parameters) -> Epoch:
     return train
 
 
+def compiled_plain(data: Data, numbers: Parameters) -> Callable[[], Any]:
+    """Return a plain call on all rows: value and gradient."""
+    step = compiled_step()
+    return lambda: step(numbers, data.rows, data.one_hot)
+
+
 def compiled_full(data: Data, numbers: Parameters, value: bool = False) -> Any:
     """Return a prepared call on all rows: value and gradient, or the value alone."""
     if not value:

@@ -1,7 +1,7 @@
-"""What compiled code is measured against: one-thread settings, and CasADi's and JAX's calls.
+"""What compiled code is measured against: one-thread settings, and the calls of CasADi, heyoka and JAX.
 
 Every peer is handed float64 numbers, and is written as its users write it: tensors for torch and JAX, matrices for
-numpy, scalars for CasADi SX and the Value classes.
+numpy, scalars for CasADi SX, heyoka and the Value classes.
 """
 
 import os
@@ -16,7 +16,7 @@ from tests.benchmarks.engines import Engine, Run
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
 ONE_THREAD = {  # for a process that loads the libraries after it
-    **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"),
+    **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"),
     "NPROC": "1",  # of XLA's thread pool
     "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false",
     "JAX_ENABLE_X64": "1",
@@ -69,6 +69,33 @@ def casadi() -> Engine:
         return run
 
     return Engine("CasADi SX", casadi.exp, casadi.log, lambda x: casadi.fmax(x, 0.0), gradients)
+
+
+def heyoka() -> Engine:
+    """heyoka's expressions, differentiated in reverse and compiled by LLVM, called with an array for the results.
+
+    `gradients(f, numbers).call` is the call alone, without the list of results.
+    """
+    import heyoka
+
+    def gradients(f: Callable[[list[Any]], Any], numbers: Sequence[float]) -> Run:
+        variables = [heyoka.expression(f"x{i}") for i in range(len(numbers))]
+        out = f(variables)
+        slopes = heyoka.diff_tensors([out], diff_args=variables, diff_order=1).gradient
+        function = heyoka.cfunc([out, *slopes], variables)
+        given, results = np.array(numbers), np.zeros(1 + len(numbers))
+
+        def call() -> None:
+            function(given, outputs=results)
+
+        def run() -> list[float]:
+            call()
+            return [*results]
+
+        run.call = call  # type: ignore[attr-defined]
+        return run
+
+    return Engine("heyoka", heyoka.exp, heyoka.log, heyoka.relu, gradients)
 
 
 # --- the chain, and Rosenbrock's function ---

@@ -47,7 +47,7 @@ def run(module: str, path: Path, sections: Sequence[str], settings: Mapping[str,
 
 def _versions() -> dict[str, str]:
     found = {}
-    for name in ("numpy", "numba", "torch", "jax", "casadi", "micrograd", "xad", "autograd", "scikit-learn"):
+    for name in ("numpy", "torch", "jax", "casadi", "heyoka", "micrograd", "xad", "autograd", "scikit-learn"):
         try:
             found[name] = version(name)
         except PackageNotFoundError:

@@ -69,7 +69,7 @@ def _check(made: dict[str, Trainer]) -> None:
 
 
 def from_cold() -> Records:
-    """From the start of Python to 97 % of the rows held out, numba's cache warm; medians, engine by engine in turn."""
+    """From the start of Python to 97 % of the rows held out; medians, engine by engine in turn."""
     names = list(peers.present({name: (name if name != "autodiff" else "", lambda: name) for name in cold.ENGINES}))
     taken: dict[str, list[float]] = {name: [] for name in names}
     epochs: dict[str, int] = {}
