@@ -147,7 +147,33 @@ typedef struct {
 } Column;
 
 double *block_new(const Plan *plan); /* aligned, with the numbers of the plan; NULL without memory */
+void block_free(double *v);
 int run_one(const Machine *machine, const Plan *plan, double *v, double *out); /* inputs are in v; whether guards hold */
+
+typedef struct Rows { /* a run over many rows, in chunks, each of which is summed by itself */
+    const Machine *machine;
+    const Plan *plan;
+    const Column *columns;
+    int column_count, reduction;
+    int64_t rows, chunk, chunks; /* how many; rows of a chunk; how many chunks */
+    const double *inputs;        /* that rows share */
+    double *out;                 /* of each row, or the sums of each chunk */
+    uint8_t *holds;              /* for each row whether its guards hold; NULL where nobody asks */
+    int64_t next;                /* the first chunk that no thread has claimed */
+    volatile int failed;         /* whether a guard did */
+    volatile int stopped;        /* whether all threads are to leave the rest */
+    int (*pause)(struct Rows *); /* called now and then by the thread that began; whether to stop. Or NULL */
+    PyThreadState *thread;
+} Rows;
+
+void rows_plan(Rows *rows);                                  /* chunks, by the number of rows alone */
+void run_chunks(Rows *rows, double *v, int may_pause);        /* claims one chunk after the other */
+void rows_reduce(const Rows *rows, const double *parts, double *out); /* the sums of chunks, added in their order */
+
+/* threads.c */
+enum { MOST_THREADS = 64 };
+int64_t claim(int64_t *next);
+void share_chunks(Rows *rows, double *const *blocks, int count); /* by so many threads, the caller's among them */
 
 /* runner.c: a program ready to run. A block of memory belongs to one run at a time; they are pooled. */
 typedef struct {
