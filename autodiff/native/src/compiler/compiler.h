@@ -104,7 +104,8 @@ typedef struct {
     int64_t totals, total_count, total_starts, output_width, is_strong;
     const int32_t *outputs, *guards, *watched; /* words of the table */
     int64_t output_runs, guard_count, watched_count;
-    int64_t size;          /* of a block of memory, in numbers */
+    int64_t memory_size;   /* of what the table speaks of, in numbers, */
+    int64_t size;          /* and of a block of memory: with rows_at, and room for copies */
     const double *numbers; /* what it holds at first, so many of them */
     int64_t given;
     double work; /* about how many operations a run takes, and a row */
@@ -137,6 +138,7 @@ void program_free(Program *program);
 /* plan.c */
 Plan *plan_new(const int64_t *header, const int32_t *table, int64_t words, const double *numbers, int64_t count);
 void plan_free(Plan *plan);
+int operation_with(int64_t code, int64_t count); /* that has this opcode and so many operands; -1 for none */
 
 /* run.c: without Python, and without its lock */
 enum { STACKED, SUMMED, AVERAGED }; /* what becomes of the outputs of many rows */
@@ -166,8 +168,8 @@ typedef struct Rows { /* a run over many rows, in chunks, each of which is summe
     PyThreadState *thread;
 } Rows;
 
-void rows_plan(Rows *rows);                                  /* chunks, by the number of rows alone */
-void run_chunks(Rows *rows, double *v, int may_pause);        /* claims one chunk after the other */
+void rows_plan(Rows *rows);                            /* chunks, by the number of rows alone */
+void run_chunks(Rows *rows, double *v, int may_pause); /* claims one chunk after the other */
 void rows_reduce(const Rows *rows, const double *parts, double *out); /* the sums of chunks, added in their order */
 
 /* threads.c */
@@ -187,6 +189,7 @@ typedef struct {
 } Runner;
 
 extern PyTypeObject *runner_type;
+int add_runner(PyObject *module); /* the types Runner and Bound, and the functions */
 double *runner_take(Runner *self); /* a block; NULL with an error */
 void runner_give(Runner *self, double *v);
 /* Inputs are in v; they release the lock of the interpreter where a run is long. Whether guards hold; -1 with an error,
@@ -195,7 +198,7 @@ int runner_run(Runner *self, double *v, double *out);
 int runner_run_rows(Runner *self, double *v, const Column *columns, int count, int64_t rows, double *out, uint8_t *holds);
 
 /* the functions of the module, by file; each has an entry of its own in module.c */
-extern PyMethodDef program_functions[], pass_functions[], reroll_functions[], runner_functions[], form_functions[],
+extern PyMethodDef program_functions[], pass_functions[], reroll_functions[], form_functions[],
     trace_functions[];
 
 #endif

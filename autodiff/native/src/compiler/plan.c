@@ -64,16 +64,19 @@ static const int32_t *next(Reader *reader, int64_t words)
     return found;
 }
 
-/* The operation of an opcode, which has so many operands. */
-static int operation_with(Reader *reader, int64_t code, int64_t count)
+int operation_with(int64_t code, int64_t count)
 {
     int operation = code < 0 || code >= MOST_OPCODES ? -1 : operation_of[code];
     int arity = operation < 0 || arities[operation] == 0 ? 1 : arities[operation];
     int fits = arity == ANY ? count >= 1 : arity == PAIRS_AFTER ? count >= 1 && count % 2 : count == arity;
+    return fits ? operation : -1;
+}
+
+static int read_operation(Reader *reader, int64_t code, int64_t count)
+{
+    int operation = operation_with(code, count);
     if (operation < 0)
-        refuse(reader, "an opcode is unknown");
-    else if (!fits)
-        refuse(reader, "an operation has another number of operands");
+        refuse(reader, "no operation has such an opcode and so many operands");
     return operation < 0 ? 0 : operation;
 }
 
@@ -151,7 +154,7 @@ static double read_flat(Reader *reader, Nest *nest)
         const int32_t *operands = next(reader, count < 0 ? 0 : count);
         if (operands == NULL)
             break;
-        int operation = operation_with(reader, *head & (MOST_OPCODES - 1), count);
+        int operation = read_operation(reader, *head & (MOST_OPCODES - 1), count);
         *reader->flat++ = operation | count << HEAD_COUNT;
         for (int32_t n = 0; n < count; n++) {
             check(reader, (Span){operands[n], operands[n]});
@@ -169,7 +172,7 @@ static double read_elementwise(Reader *reader, Nest *nest)
         return 0.0;
     nest->kind = ELEMENTWISE;
     nest->count = words[OPERANDS];
-    nest->operation = operation_with(reader, words[0], nest->count);
+    nest->operation = read_operation(reader, words[0], nest->count);
     nest->operands = reader->places;
     read_loops(reader, nest, words);
     for (int32_t i = 0; i < nest->count; i++) {
@@ -490,6 +493,7 @@ Plan *plan_new(const int64_t *header, const int32_t *table, int64_t words, const
         return NULL;
     }
     find_strips(plan);
+    plan->memory_size = reader.size;
     plan->size = aligned(reader.most) + ALIGNED; /* vectors are read a little beyond the ends */
     return plan;
 }

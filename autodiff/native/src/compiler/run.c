@@ -189,15 +189,20 @@ static int run_chunk(Rows *rows, double *v, int64_t chunk, int careful, int may_
 
 void run_chunks(Rows *rows, double *v, int may_pause)
 {
-    int is_careful = 0;
+    int is_ready = 0, is_careful = 0;
     const Plan *plan = rows->plan;
-    rows->machine->copy(v, rows->inputs, plan->inputs);
-    rows->machine->interpret(plan, v, 0, 1, 0);
+    const Machine *machine = rows->machine;
     for (int64_t chunk; !rows->stopped && (chunk = claim(&rows->next)) < rows->chunks;) {
+        if (!is_ready) {
+            if (v != rows->inputs)
+                machine->copy(v, rows->inputs, plan->inputs);
+            machine->interpret(plan, v, 0, 1, 0);
+            is_ready = 1;
+        }
         if (!run_chunk(rows, v, chunk, 0, may_pause))
             continue;
         if (!is_careful)
-            rows->machine->interpret(plan, v, 0, 1, 1);
+            machine->interpret(plan, v, 0, 1, 1);
         is_careful = 1;
         run_chunk(rows, v, chunk, 1, may_pause);
     }

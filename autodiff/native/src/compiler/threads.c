@@ -63,7 +63,7 @@ static void *serve(void *unused)
             continue;
         run_chunks(rows, v, 0);
         pthread_mutex_lock(&pool.lock);
-        if (--pool.active == 0)
+        if (__atomic_sub_fetch(&pool.active, 1, __ATOMIC_RELEASE) == 0)
             pthread_cond_signal(&pool.ended);
         pthread_mutex_unlock(&pool.lock);
     }
@@ -118,23 +118,31 @@ static int begin(Rows *rows, double *const *blocks, int helpers)
     return is_free;
 }
 
-/* Wait until all that have joined in have left. */
-static void end(void)
+/* Wait until all that have joined in have left. False in the child of a fork meanwhile: they are not there. */
+static int end(void)
 {
     pthread_mutex_lock(&pool.lock);
+    int was_busy = pool.is_busy;
     pool.rows = NULL;
+    pthread_mutex_unlock(&pool.lock);
+    for (int i = 0; i < SPINS && __atomic_load_n(&pool.active, __ATOMIC_ACQUIRE); i++)
+        rest();
+    pthread_mutex_lock(&pool.lock);
     while (pool.active)
         pthread_cond_wait(&pool.ended, &pool.lock);
     pool.is_busy = 0;
     pthread_mutex_unlock(&pool.lock);
+    return was_busy;
 }
 
 void share_chunks(Rows *rows, double *const *blocks, int count)
 {
     int is_shared = count > 1 && begin(rows, blocks, count - 1);
     run_chunks(rows, blocks[0], 1);
-    if (is_shared)
-        end();
+    if (is_shared && !end()) {
+        rows->next = 0;
+        run_chunks(rows, blocks[0], 1);
+    }
 }
 
 #endif
