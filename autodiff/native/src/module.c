@@ -1,6 +1,6 @@
 /* The module autodiff.native.core: its types, the table of operations, and the hooks it is bound to. */
 
-#include "core.h"
+#include "compiler/compiler.h"
 
 Core core;
 
@@ -165,7 +165,7 @@ static int execute(PyObject *module)
     if (core.node == NULL && prepare() < 0)
         return -1;
     if (PyModule_AddFunctions(module, list_functions) < 0 || PyModule_AddFunctions(module, backward_functions) < 0 ||
-        PyModule_AddType(module, core.node) < 0 || PyModule_AddType(module, core.operation) < 0)
+        PyModule_AddType(module, core.node) < 0 || PyModule_AddType(module, core.operation) < 0 || add_runner(module) < 0)
         return -1;
     return PyModule_AddStringConstant(module, "sources", SOURCES);
 }

@@ -191,7 +191,7 @@ int runner_run(Runner *self, double *v, double *out)
 }
 
 /* Answer signals in the middle of a run, whose thread has let go of the lock; whether to stop, with an error. */
-static int pause(Rows *rows)
+static int answer_signals(Rows *rows)
 {
     PyEval_RestoreThread(rows->thread);
     int failed = PyErr_CheckSignals() < 0;
@@ -236,7 +236,7 @@ int runner_run_rows(Runner *self, double *v, const Column *columns, int count, i
     if (work < LONG)
         run_shared(&run, blocks, threads, parts, out);
     else {
-        run.pause = pause;
+        run.pause = answer_signals;
         run.thread = PyEval_SaveThread();
         run_shared(&run, blocks, threads, parts, out);
         PyEval_RestoreThread(run.thread);

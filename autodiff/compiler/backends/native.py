@@ -1,0 +1,79 @@
+"""The fast backend: a program as loop nests, run by the native core, which decodes them once.
+
+    >>> program = Program.of(2, [3.0], [("mul", (0, 1)), ("add", (3, 2)), ("exp", (3,))], [4, 5])
+    >>> backend = NativeBackend(program)
+    >>> backend.run([2.0, 0.5])
+    ([4.0, 2.718281828459045], True)
+
+Threads may share it: each run takes a block of memory from a pool and gives it back.
+"""
+
+import sys
+from array import array
+from collections.abc import Sequence
+from itertools import chain
+from typing import Any
+
+from autodiff import native
+from autodiff.compiler.nests.listing import listing
+from autodiff.compiler.nests.reroll import reroll
+from autodiff.compiler.passes.order import optimised
+from autodiff.compiler.programs.program import Program
+from autodiff.structures.structure import is_array
+
+
+class NativeBackend:
+    """A program ready to run, as nests.
+
+    With more threads than one, blocks of rows run side by side; the results have the same bits.
+
+    Attributes:
+        runner: what runs it, of the core.
+    """
+
+    def __init__(self, program: Program, reduction: str | None = None, threads: int = 1) -> None:
+        self.reduction = reduction
+        self.program, self.effects = optimised(program, for_loops=True)
+        self.nests = reroll(self.program, reduction is not None)
+        self.runner = native.core.Runner(self.nests.table, self.nests.numbers, self.nests.header, reduction, threads)
+        self._outputs = len(program.outputs)
+
+    def listing(self, limit: int | None = None) -> str:
+        """The nests as text, one a line, at most as many as the limit."""
+        return listing(self.nests, limit)
+
+    def run(self, numbers: Any) -> tuple[Any, bool]:
+        """The outputs for the numbers of all inputs, and whether all guards hold."""
+        out = _room(self._outputs, is_array(numbers))
+        holds = self.runner.run(_doubles(numbers), out)
+        return _returned(out), holds
+
+    def run_rows(self, shared: Any, rows: Any) -> tuple[Any, Sequence[bool]]:
+        """The outputs of each row, an array of shape (rows, outputs), or their sums or means; and whether guards hold.
+
+        `shared` are the numbers of the inputs that do not vary, in order; `rows` has a column for each that does.
+        """
+        count, width, in_arrays = len(rows), self._outputs, is_array(rows)
+        out, holds = _room(width if self.reduction else count * width, in_arrays), bytearray(count)
+        self.runner.run_rows(_doubles(shared), _doubles(rows if in_arrays else chain.from_iterable(rows)), out, holds)
+        if self.reduction is None:
+            return out.reshape(count, width) if in_arrays else _in_rows(out.tolist(), count, width), holds
+        return _returned(out), holds
+
+
+def _doubles(numbers: Any) -> Any:
+    """A buffer of the numbers, in C order."""
+    return sys.modules["numpy"].ascontiguousarray(numbers, float) if is_array(numbers) else array("d", numbers)
+
+
+def _room(count: int, in_array: bool) -> Any:
+    """A buffer of so many numbers, which are to be filled in."""
+    return sys.modules["numpy"].empty(count) if in_array else array("d", bytes(8 * count))
+
+
+def _returned(out: Any) -> Any:
+    return out if is_array(out) else out.tolist()
+
+
+def _in_rows(numbers: list[float], count: int, width: int) -> list[list[float]]:
+    return [numbers[i * width : (i + 1) * width] for i in range(count)]
