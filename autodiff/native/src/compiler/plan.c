@@ -23,6 +23,8 @@ enum {
     WORK_OF_FUNCTION = 8, /* operations that an elementary function takes the time of */
 };
 
+__attribute__((weak)) int16_t operation_of[MOST_OPCODES]; /* until program.c is there */
+
 static const int8_t arities[OP_COUNT] = { /* of all but those of one operand */
     [OP_add] = 2, [OP_sub] = 2, [OP_mul] = 2, [OP_div] = 2, [OP_pow] = 2, [OP_mod] = 2, [OP_floordiv] = 2,
     [OP_round] = 2, [OP_arctan2] = 2, [OP_hypot] = 2, [OP_cosine] = 2, [OP_leaky_relu] = 2, [OP_elu] = 2,
