@@ -1,4 +1,4 @@
-"""What an installed wheel is asked: whether it imports, differentiates and draws, and with "native", by the core.
+"""What an installed wheel is asked: whether it imports, differentiates, draws and compiles; "native" is by the core.
 
 python .ci/smoke.py [native | pure]
 """
@@ -21,5 +21,8 @@ y = autodiff.tanh(x * x / 9.0) + x
 y.backward()
 assert abs(x.grad - (1.0 + 2.0 / 3.0 * (1.0 - autodiff.tanh(1.0) ** 2))) < 1e-15, x.grad
 assert autodiff.grad(lambda x: x**3)(2.0) == 12.0
+compiled = autodiff.compile(autodiff.value_and_grad(lambda xs: autodiff.dot(xs, xs)))  # without numpy
+assert compiled([3.0, 4.0, 5.0]) == (50.0, [6.0, 8.0, 10.0])
+assert compiled.stats().backend == ("python" if native.core is None else "native")
 assert nn.MLP(2, [3, 1], seed=0)([1.0, 2.0]).data
 assert autodiff.draw(y).text().count("\n") > 0
