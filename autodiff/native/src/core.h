@@ -243,6 +243,8 @@ PyObject *enter(PyObject *module, PyObject *primitive);
 PyObject *dot_of_lists(PyObject *module, PyObject *const *args, Py_ssize_t given);
 PyObject *operation_vectorcall(PyObject *callable, PyObject *const *args, size_t nargsf, PyObject *names);
 extern const Kernel kernels[]; /* the last has no name */
+double sech(double x);
+double gelu(double x);
 
 /* module.c: what the plain function gives, or method, where things are out of the ordinary. NULL with an error, also if
    there was one before. */

@@ -57,7 +57,7 @@ static double larger(double x, double y) { return x >= y || x != x ? x : y; }
 static double smaller(double x, double y) { return x <= y || x != x ? x : y; }
 static double sign_of(double x) { return x > 0.0 ? 1.0 : x < 0.0 ? -1.0 : x == 0.0 ? 0.0 : x; }
 
-static double sech(double x)
+double sech(double x)
 {
     double e = exp(-fabs(x));
     return 2.0 * e / (1.0 + e * e);
@@ -68,6 +68,8 @@ static double sigmoid(double x)
     double e = exp(-fabs(x));
     return (x >= 0.0 ? 1.0 : e) / (1.0 + e);
 }
+
+double gelu(double x) { return x * (0.5 * erfc(-x * sqrt(0.5))); }
 
 static double sigmoid_slope(double x) { return squared(0.5 * sech(0.5 * x)); }
 
@@ -203,7 +205,7 @@ ROW(sigmoid, sigmoid(x), sigmoid_slope(x))
 ROW(softplus, larger(x, 0.0) + log1p(exp(-fabs(x))), sigmoid(x))
 ROW(relu, larger(x, 0.0), chosen(x > 0.0, x, nothing))
 ROW(silu, x * sigmoid(x), sigmoid(x) + x * sigmoid_slope(x))
-ROW(gelu, x * (0.5 * erfc(-x * sqrt(0.5))), gelu_slope(x))
+ROW(gelu, gelu(x), gelu_slope(x))
 ROW(erf, erf(x), 2.0 / sqrt(Py_MATH_PI) * exp(x * x > 900.0 ? -900.0 : -x * x))
 
 ROW(maximum, larger(x, y), taken(x > y, x == y, x, nothing), taken(y > x, x == y, y, nothing + 1))

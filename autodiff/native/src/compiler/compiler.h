@@ -4,6 +4,7 @@
      program.c    programs as arrays, read from Python and given back
      passes.c     the passes for every backend, sums.c those for loops
      reroll.c     instructions in step as nests, table.c nests as words
+     values.c     operations on numbers one by one, with the bits of `floats`
      plan.c       a table decoded, once
      machine.h    the interpreter of nests, compiled for each instruction set by machine_*.c, on
                   vectors.h (registers), functions.h (exp and its kin), elementwise.h, runs.h (sums)
@@ -134,6 +135,25 @@ int program_read(Program *program, PyObject *from);
 PyObject *program_given(const Program *program, PyObject *like); /* a Program with varying, ... of `like` */
 int program_room(Program *to, const Program *from, int64_t extra_operands);
 void program_free(Program *program);
+
+/* values.c: operations that are the same on every machine, one by one, and the reduction of huge angles */
+typedef struct { /* where operands stand: v[0], v[1], ...; or at listed addresses; or at those of a nest, after turns */
+    const double *v;
+    const int32_t *listed;
+    const Affine *places;
+    int64_t h, j, i;
+} Operands;
+
+static inline double operand(const Operands *all, int64_t k)
+{
+    if (all->listed)
+        return all->v[all->listed[k]];
+    const Affine *at = all->places + k;
+    return all->v[all->places ? at->at + all->h * at->h + all->j * at->j + all->i * at->i : k];
+}
+
+double one_by_one(int operation, const Operands *all, int64_t count);
+double huge_angle(double x, double *tail, uint64_t *turns);
 
 /* plan.c */
 Plan *plan_new(const int64_t *header, const int32_t *table, int64_t words, const double *numbers, int64_t count);

@@ -1,0 +1,172 @@
+/* Operations number by number: one alone, and loops over the innermost loop of a nest. */
+
+/* In registers: x, y and z are the operands, -0.0 is nothing. */
+#define IN_REGISTERS(X)                                                                                                \
+    X(add, x + y) X(sub, x - y) X(mul, x * y) X(div, x / y) X(neg, -x) X(abs, magnitude(x)) X(square, x * x)           \
+    X(sign, choose(less(splat(0.0), x), splat(1.0), choose(less(x, splat(0.0)), splat(-1.0), x + splat(0.0))))         \
+    X(reciprocal, splat(1.0) / x) X(sqrt, root(x)) X(exp, exp_of(x)) X(expm1, expm1_of(x)) X(log, log_of(x))           \
+    X(log1p, log1p_of(x)) X(sin, sin_of(x)) X(cos, cos_of(x)) X(tanh, tanh_of(x)) X(sigmoid, sigmoid_of(x))            \
+    X(softplus, softplus_of(x)) X(silu, silu_of(x)) X(relu, choose(less(x, splat(0.0)), splat(0.0), x))                \
+    X(leaky_relu, choose(less(splat(0.0), x), x, y * x)) X(maximum, larger(x, y)) X(minimum, smaller(x, y))            \
+    X(clip, smaller(larger(x, y), z)) X(where, choose(not_equal(x, splat(0.0)), y, z)) X(softmax, exp_of(x - y))       \
+    X(log_softmax, x - y) X(less, truth(less(x, y))) X(less_equal, truth(less_equal(x, y)))                            \
+    X(equal, truth(equal(x, y))) X(not_equal, truth(not_equal(x, y))) X(detach, x) X(nothing, truth(is_minus_zero(x)))    \
+    X(strong_mul, choose(is_minus_zero(x), x, splat(0.0) + x * y))
+
+INLINED V larger(V x, V y) { return choose(less_equal(y, x) | is_nan(x), x, y); }
+INLINED V smaller(V x, V y) { return choose(less_equal(x, y) | is_nan(x), x, y); }
+
+/* --- any number of operands --- */
+
+INLINED int is_of_many(int operation) { return operation == OP_logsumexp || operation == OP_max || operation == OP_min; }
+
+/* W numbers of the kth operand of a nest, or fewer; of operands that no nest has, one. */
+INLINED V operands_of(const Operands *all, int64_t k, int64_t n)
+{
+    if (!all->places)
+        return splat(operand(all, k));
+    const Affine *at = all->places + k;
+    return load_any(all->v + at->at + all->h * at->h + all->j * at->j + all->i * at->i, at->i, n);
+}
+
+/* The first of the largest, or smallest; the first nan, if there is one. */
+static V extreme(int is_min, const Operands *all, int64_t count, int64_t n)
+{
+    V most = operands_of(all, 0, n);
+    for (int64_t k = 1; k < count; k++) {
+        V x = operands_of(all, k, n);
+        M is_better = (is_min ? less(x, most) : less(most, x)) | (is_nan(x) & ~is_nan(most));
+        most = choose(is_better, x, most);
+    }
+    return most;
+}
+
+static V logsumexp(const Operands *all, int64_t count, int64_t n)
+{
+    V most = extreme(0, all, count, n), rest = splat(0.0), left_out = splat(0.0);
+    for (int64_t k = 0; k < count; k++) {
+        V x = operands_of(all, k, n);
+        M is_first = equal(x, most) & equal(left_out, splat(0.0));
+        left_out = choose(is_first, splat(1.0), left_out);
+        rest = rest + choose(is_first, splat(0.0), exp_of(x - most));
+    }
+    return choose(less(magnitude(most), splat(INFINITY)), most + log1p_of(rest), most);
+}
+
+static V of_many(int operation, const Operands *all, int64_t count, int64_t n)
+{
+    if (operation == OP_logsumexp)
+        return logsumexp(all, count, n);
+    return extreme(operation == OP_min, all, count, n);
+}
+
+/* --- one alone --- */
+
+static double evaluate_at(int operation, const Operands *all, int64_t count)
+{
+    if (is_of_many(operation))
+        return first_of(of_many(operation, all, count, 1));
+    V x = splat(operand(all, 0)), y = splat(operand(all, count > 1)), z = splat(operand(all, count > 2 ? 2 : 0));
+    switch (operation) {
+#define CASE(name, value)                                                                                              \
+    case OP_##name:                                                                                                    \
+        return first_of(value);
+        IN_REGISTERS(CASE)
+#undef CASE
+    }
+    return one_by_one(operation, all, count);
+}
+
+static double evaluate(int operation, const double *x, int64_t count)
+{
+    Operands all = {.v = x};
+    return evaluate_at(operation, &all, count);
+}
+
+/* --- loops --- */
+
+typedef struct { /* the operands of a loop; unless it has three, the rest are the first */
+    const double *at[3];
+    int64_t step[3]; /* 0 or 1 */
+} Row;
+
+/* Steps of 0 are taken out of the loop by the compiler. */
+#define LOOP(name, value)                                                                                              \
+    static void loop_##name(double *to, const Row *row, int64_t count)                                                 \
+    {                                                                                                                  \
+        const double *a = row->at[0], *b = row->at[1], *c = row->at[2];                                                \
+        const int64_t is_a = row->step[0], is_b = row->step[1], is_c = row->step[2];                                   \
+        V x = splat(*a), y = splat(*b), z = splat(*c);                                                                 \
+        int64_t i = 0;                                                                                                 \
+        for (; i + W <= count; i += W) {                                                                               \
+            x = is_a ? load(a + i) : x, y = is_b ? load(b + i) : y, z = is_c ? load(c + i) : z;                        \
+            store(to + i, value);                                                                                      \
+        }                                                                                                              \
+        if (i == count)                                                                                                \
+            return;                                                                                                    \
+        x = is_a ? load_some(a + i, count - i) : x;                                                                    \
+        y = is_b ? load_some(b + i, count - i) : y;                                                                    \
+        z = is_c ? load_some(c + i, count - i) : z;                                                                    \
+        (void)x, (void)y, (void)z;                                                                                     \
+        store_some(to + i, value, count - i);                                                                          \
+    }
+IN_REGISTERS(LOOP)
+
+#define ENTRY(name, value) [OP_##name] = loop_##name,
+static void (*const loops[OP_COUNT])(double *to, const Row *row, int64_t count) = {IN_REGISTERS(ENTRY)};
+
+enum { CHUNK = 128 }; /* so many numbers that stand apart are brought together at a time */
+
+/* One turn of the outer loops; where operands stand apart, they are copied. */
+static void loop_in_step(const Nest *nest, double *to, const Operands *all, int64_t count)
+{
+    double room[3][CHUNK];
+    int is_apart = 0;
+    Row row;
+    for (int k = 0; k < 3; k++) {
+        const Affine *at = all->places + (k < nest->count ? k : 0);
+        row.at[k] = all->v + at->at + all->h * at->h + all->j * at->j + all->i * at->i;
+        row.step[k] = at->i;
+        is_apart |= at->i != 0 && at->i != 1;
+    }
+    if (!is_apart) {
+        loops[nest->operation](to, &row, count);
+        return;
+    }
+    for (int64_t from = 0; from < count; from += CHUNK) {
+        int64_t n = count - from < CHUNK ? count - from : CHUNK;
+        Row chunk = row;
+        for (int k = 0; k < nest->count; k++) {
+            chunk.at[k] += from * row.step[k];
+            if (row.step[k] == 0 || row.step[k] == 1)
+                continue;
+            for (int64_t i = 0; i < n; i++)
+                room[k][i] = chunk.at[k][i * row.step[k]];
+            chunk.at[k] = room[k], chunk.step[k] = 1;
+        }
+        for (int k = nest->count; k < 3; k++)
+            chunk.at[k] = chunk.at[0], chunk.step[k] = chunk.step[0];
+        loops[nest->operation](to + from, &chunk, n);
+    }
+}
+
+/* An ELEMENTWISE nest, of whose inner loop so many turns from one on are taken. */
+static void elementwise(const Nest *nest, double *v, int64_t from, int64_t count)
+{
+    int operation = nest->operation;
+    Operands all = {v, NULL, nest->operands, 0, 0, 0};
+    for (all.h = 0; all.h < nest->loops[0]; all.h++)
+        for (all.j = 0; all.j < nest->loops[1]; all.j++) {
+            double *to = v + nest->out.at + all.h * nest->out.h + all.j * nest->out.j;
+            all.i = from;
+            if (loops[operation])
+                loop_in_step(nest, to + from, &all, count);
+            else if (is_of_many(operation))
+                for (; all.i < from + count; all.i += W)
+                    store_some(to + all.i, of_many(operation, &all, nest->count, from + count - all.i),
+                               from + count - all.i);
+            else
+                for (; all.i < from + count; all.i++)
+                    to[all.i] = one_by_one(operation, &all, nest->count);
+        }
+}
