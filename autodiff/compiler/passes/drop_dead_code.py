@@ -17,8 +17,10 @@ Exact: what is left computes what it did.
 from itertools import chain
 
 from autodiff.compiler.programs.program import Builder, Program
+from autodiff.native.pairs import paired
 
 
+@paired
 def drop_dead_code(program: Program) -> Program:
     """The program without what no output and no guard depends on."""
     alive, build, dead = _alive(program), Builder.like(program), 0

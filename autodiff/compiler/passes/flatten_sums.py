@@ -29,28 +29,36 @@ from itertools import chain
 
 from autodiff.compiler.programs.opcodes import CODE
 from autodiff.compiler.programs.program import Builder, Program
+from autodiff.native.pairs import paired
 
 _ADD, _SUM, _MEAN, _DOT, _DIV = (CODE[name] for name in ("add", "sum", "mean", "dot", "div"))
 _PRODUCTS = CODE["products"]
 _SUMS = frozenset((_ADD, _SUM, _MEAN, _DOT))
 
 
+@paired
 def flatten_sums(program: Program) -> Program:
     """The program with each sum as one `products`."""
     going_on, begun = _going_on(program), dict[int, list[int]]()  # the pairs of sums that go on, by their slots
     build, place = Builder.rewriting(program)
+    one, nothing = build.constant(1.0), build.constant(-0.0)
     for slot, (code, old) in enumerate(program.instructions(), program.first):
         operands = [place[x] for x in old]
         if code not in _SUMS:
             place.append(build.add(code, operands))
             continue
         pairs = begun.pop(old[0], []) if code == _ADD else []
-        pairs += _pairs(build, code, operands[1:] if pairs else operands)
+        if code == _DOT:
+            half = len(operands) // 2
+            pairs += chain.from_iterable(zip(operands[:half], operands[half:], strict=True))
+        else:
+            pairs += chain.from_iterable((one, x) for x in operands[bool(pairs) :])
         if slot in going_on:
             begun[slot] = pairs
             place.append(slot)  # which nothing reads
             continue
-        place.append(_written(build, pairs))
+        starts_from_constant = pairs[0] == one and pairs[1] < 0
+        place.append(build.add(_PRODUCTS, pairs[1:] if starts_from_constant else [nothing, *pairs]))
         if code == _MEAN:
             place[-1] = build.add(_DIV, (place[-1], build.constant(float(len(old)))))
     return build.program_like(program, place)
@@ -61,19 +69,3 @@ def _going_on(program: Program) -> set[int]:
     uses, first = program.uses(), program.first
     sums = {slot for slot, code in enumerate(program.codes, first) if code in (_ADD, _SUM, _DOT) and uses[slot] == 1}
     return sums.intersection(old[0] for code, old in program.instructions() if code == _ADD)
-
-
-def _pairs(build: Builder, code: int, operands: list[int]) -> list[int]:
-    """The pairs that an operation adds up, one after the other."""
-    if code == _DOT:
-        half = len(operands) // 2
-        return [*chain(*zip(operands[:half], operands[half:], strict=True))]
-    one = build.constant(1.0)
-    return [*chain(*((one, x) for x in operands))]
-
-
-def _written(build: Builder, pairs: list[int]) -> int:
-    """The slot of a sum of these pairs; a constant that comes first is its start."""
-    if pairs[0] == build.constant(1.0) and pairs[1] < 0:
-        return build.add(_PRODUCTS, pairs[1:])
-    return build.add(_PRODUCTS, [build.constant(-0.0), *pairs])

@@ -17,16 +17,19 @@ number changes, so x + 0 stays, which makes 0.0 of -0.0.
     outputs v4
 """
 
+import math
 import struct
 
 from autodiff.compiler.programs.opcodes import CODE, detach
 from autodiff.compiler.programs.program import Builder, Program
+from autodiff.native.pairs import paired
 from autodiff.primitives import Primitive, where
 
 _NEVER_FOLDED = len(CODE)  # the primitives of users, which are not asked for numbers beforehand
 _Undone = dict[tuple[Primitive, int], int]  # the operand of each operation that undoes itself, by it and its slot
 
 
+@paired
 def fold_constants(program: Program) -> Program:
     """The program without operations on constants alone, and without those that change nothing."""
     (build, place), undone = Builder.rewriting(program), _Undone()
@@ -38,7 +41,8 @@ def fold_constants(program: Program) -> Program:
         primitive = program.primitive(code)
         slot = _simplified(build, primitive, operands, undone)
         if slot is None and operands and max(operands) < 0 and code < _NEVER_FOLDED:
-            slot = build.constant(primitive.evaluate(*[build.number(x) for x in operands]))
+            number = primitive.evaluate(*[build.number(x) for x in operands])
+            slot = build.constant(number if number == number else math.nan)  # whose sign is whatever a machine makes it
         if slot is None:
             slot = build.add(code, operands)
             if primitive.facts.involution:

@@ -21,11 +21,13 @@ exact.
 
 from autodiff.compiler.programs.opcodes import CODE
 from autodiff.compiler.programs.program import Builder, Program
+from autodiff.native.pairs import paired
 
 _MUL, _STRONG_MUL = CODE["mul"], CODE["strong_mul"]
 _PRODUCTS, _STRONG_PRODUCTS = CODE["products"], CODE["strong_products"]
 
 
+@paired
 def fold_products(program: Program) -> Program:
     """The program with products that only one sum uses as pairs of that sum."""
     folded, strong = _folded(program)

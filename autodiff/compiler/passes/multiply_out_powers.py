@@ -16,10 +16,12 @@ Signed zeros, infinities and nan are what `pow` makes of them.
 
 from autodiff.compiler.programs.opcodes import CODE
 from autodiff.compiler.programs.program import Builder, Program
+from autodiff.native.pairs import paired
 
 _POW, _MUL, _DIV = CODE["pow"], CODE["mul"], CODE["div"]
 
 
+@paired
 def multiply_out_powers(program: Program) -> Program:
     """The program with x ** 2 as x * x, and x ** -1 as 1 / x."""
     build, place = Builder.rewriting(program)

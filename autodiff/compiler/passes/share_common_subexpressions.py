@@ -21,10 +21,12 @@ from collections.abc import Sequence
 
 from autodiff.compiler.programs.opcodes import OPCODES
 from autodiff.compiler.programs.program import Builder, Program
+from autodiff.native.pairs import paired
 
 _COMMUTATIVE = {code for code, primitive in enumerate(OPCODES) if primitive.facts.commutes}
 
 
+@paired
 def share_common_subexpressions(program: Program) -> Program:
     """The program with one instruction where several do the same to the same."""
     build, place = Builder.rewriting(program)

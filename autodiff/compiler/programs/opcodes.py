@@ -18,7 +18,7 @@ all its terms are, and `strong_mul` hands nothing on as nothing.
 import math
 from typing import Any
 
-from autodiff import floats, primitives
+from autodiff import floats, native, primitives
 from autodiff.chain import NOTHING
 from autodiff.primitives import KNOWN, Primitive
 from autodiff.primitives.primitive import Facts
@@ -120,3 +120,14 @@ OPCODES: tuple[Primitive, ...] = (
     strong_products,
 )
 CODE: dict[str, int] = {primitive.name: code for code, primitive in enumerate(OPCODES)}
+
+
+def _known_to_the_core(primitive: Primitive) -> tuple[Any, ...]:
+    """What `bind_opcodes` of the core takes for an opcode."""
+    counts = (-1 if count is None else count for count in (primitive.arity, primitive.facts.parity))
+    facts = primitive.facts
+    return primitive.name, primitive, *counts, facts.commutes, facts.involution, *facts.unit
+
+
+if native.core is not None:
+    native.core.bind_opcodes([*map(_known_to_the_core, OPCODES)])

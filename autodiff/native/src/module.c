@@ -137,6 +137,14 @@ static PyMethodDef functions[] = {
 #define SOURCES ""
 #endif
 
+static PyMethodDef *const functions_of_files[] = {
+    list_functions,
+    backward_functions,
+    program_functions,
+    pass_functions,
+    sum_functions,
+};
+
 static int prepare(void)
 {
     for (Py_ssize_t i = 0; i < BINDINGS; i++)
@@ -164,8 +172,11 @@ static int execute(PyObject *module)
     }
     if (core.node == NULL && prepare() < 0)
         return -1;
-    if (PyModule_AddFunctions(module, list_functions) < 0 || PyModule_AddFunctions(module, backward_functions) < 0 ||
-        PyModule_AddType(module, core.node) < 0 || PyModule_AddType(module, core.operation) < 0 || add_runner(module) < 0)
+    for (size_t i = 0; i < sizeof functions_of_files / sizeof *functions_of_files; i++)
+        if (PyModule_AddFunctions(module, functions_of_files[i]) < 0)
+            return -1;
+    if (PyModule_AddType(module, core.node) < 0 || PyModule_AddType(module, core.operation) < 0 ||
+        add_runner(module) < 0)
         return -1;
     return PyModule_AddStringConstant(module, "sources", SOURCES);
 }

@@ -52,6 +52,15 @@ typedef struct {
     int32_t *operands, *output, *guard;
 } Program;
 
+typedef struct { /* about the primitive of an opcode; see primitives/primitive.py */
+    PyObject *primitive;
+    int arity, parity; /* -1 for any */
+    int commutes, is_involution, has_unit[2];
+    double unit[2];
+} Facts;
+
+extern Facts facts_of[MOST_OPCODES];
+
 /* --- nests: see nests/schema.py, whose words these are --- */
 
 enum { FLAT = 1000, SUM = 1001 }; /* kinds; 1002 to 1009 are left for gather, scatter and loops over programs */
@@ -130,11 +139,12 @@ const Machine *best_machine(void);      /* the first that this processor has */
 
 /* --- between the files --- */
 
-/* program.c: errors as Python exceptions; `program_read` makes copies. */
+/* program.c: errors as Python exceptions. `program_read` makes copies, and checks every slot, start and code; 1 for a
+   program with primitives of a user's own, which is left to Python. */
 int program_read(Program *program, PyObject *from);
 PyObject *program_given(const Program *program, PyObject *like); /* a Program with varying, ... of `like` */
-int program_room(Program *to, const Program *from, int64_t extra_operands);
 void program_free(Program *program);
+PyObject *array_given(const char *kind, const void *numbers, int64_t size); /* an array.array; the size in bytes */
 
 /* values.c: operations that are the same on every machine, one by one, and the reduction of huge angles */
 typedef struct { /* where operands stand: v[0], v[1], ...; or at listed addresses; or at those of a nest, after turns */
@@ -218,7 +228,7 @@ int runner_run(Runner *self, double *v, double *out);
 int runner_run_rows(Runner *self, double *v, const Column *columns, int count, int64_t rows, double *out, uint8_t *holds);
 
 /* the functions of the module, by file; each has an entry of its own in module.c */
-extern PyMethodDef program_functions[], pass_functions[], reroll_functions[], form_functions[],
+extern PyMethodDef program_functions[], pass_functions[], sum_functions[], reroll_functions[], form_functions[],
     trace_functions[];
 
 #endif

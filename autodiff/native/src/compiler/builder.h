@@ -1,0 +1,46 @@
+/* Programs being made from others, by passes. */
+
+#ifndef AUTODIFF_BUILDER_H
+#define AUTODIFF_BUILDER_H
+
+#include "compiler.h"
+
+#define CODE(name) opcode_of[OP_##name]
+
+/* A program being made from another, as by `programs.Builder`: constants have slots below 0 until it is finished. There
+   is room for all that a pass may write: twice the instructions, two operands for one and three for an instruction, and
+   two constants more than instructions. */
+typedef struct {
+    Program made;
+    int32_t *place;          /* for each slot of the other, its slot in this one */
+    uint8_t *marks;          /* for each slot of the other, 0 at first */
+    int32_t *scratch;        /* mask + 1 of them, at least two for each instruction; 0 at first */
+    int32_t *constant_table; /* by the bits of a constant, its number + 1 */
+    uint64_t mask;
+} Builder;
+
+static inline uint64_t hashed(uint64_t x)
+{
+    x = (x ^ x >> 32) * 0xd6e8feb86659fd93u;
+    return x ^ x >> 32;
+}
+
+/* Where the operands of the next instruction are to be written. */
+static inline int32_t *operands_here(Builder *build) { return build->made.operands + build->made.operand_count; }
+
+/* The slot of another instruction, whose operands have been written. */
+static inline int32_t builder_add(Builder *build, int code, int64_t operands)
+{
+    Program *made = &build->made;
+    made->codes[made->count++] = (uint16_t)code;
+    made->starts[made->count] = made->operand_count += operands;
+    return (int32_t)(made->inputs + made->count - 1);
+}
+
+/* program.c */
+int32_t builder_constant(Builder *build, double number);          /* its slot */
+void builder_constants(Builder *build, const Program *given);     /* those of the other program, and their places */
+int32_t *placed(Builder *build, const int32_t *x, int64_t count); /* operands, written where the next are, by place */
+PyObject *rewritten(PyObject *from, int (*pass)(Builder *build, const Program *given)); /* which gives -1 with an error */
+
+#endif

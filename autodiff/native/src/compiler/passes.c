@@ -1,0 +1,166 @@
+/* The passes for every backend; each does what the function of its name in compiler/passes does. */
+
+#include "builder.h"
+
+/* --- fold constants --- */
+
+static double number_in(const Builder *build, int32_t slot) { return build->made.numbers[-1 - slot]; }
+
+static int is_unit(const Builder *build, int32_t slot, const Facts *facts, int side)
+{
+    double number = slot < 0 ? number_in(build, slot) : 0.0;
+    return slot < 0 && facts->has_unit[side] && memcmp(&number, &facts->unit[side], sizeof number) == 0;
+}
+
+/* Whether an operation merely hands a slot on, and which. */
+static int simplified(const Builder *build, int code, const int32_t *x, int64_t count, int32_t *slot)
+{
+    const Facts *facts = &facts_of[code];
+    const Program *made = &build->made;
+    if (count == 2 && is_unit(build, x[1], facts, 1))
+        *slot = x[0];
+    else if (count == 2 && is_unit(build, x[0], facts, 0))
+        *slot = x[1];
+    else if (code == CODE(where) && x[0] < 0)
+        *slot = number_in(build, x[0]) != 0.0 ? x[1] : x[2];
+    else if (code == CODE(where) && x[1] == x[2])
+        *slot = x[1];
+    else if (code == CODE(detach))
+        *slot = x[0];
+    else if (count == 1 && facts->is_involution && x[0] >= made->inputs && made->codes[x[0] - made->inputs] == code)
+        *slot = made->operands[made->starts[x[0] - made->inputs]];
+    else
+        return 0;
+    return 1;
+}
+
+static int all_constant(const int32_t *x, int64_t count)
+{
+    int32_t both = -1;
+    for (int64_t j = 0; j < count; j++)
+        both &= x[j];
+    return both < 0;
+}
+
+/* The value of an operation on constants, by the `evaluate` of its primitive. */
+static int evaluated(Builder *build, int code, const int32_t *x, int64_t count, int32_t *slot)
+{
+    PyObject *evaluate = PyObject_GetAttrString(facts_of[code].primitive, "evaluate");
+    PyObject *operands = evaluate == NULL ? NULL : PyTuple_New(count);
+    PyObject *value = NULL;
+    for (int64_t j = 0; j < count && operands != NULL; j++) {
+        PyObject *operand = PyFloat_FromDouble(number_in(build, x[j]));
+        if (operand == NULL)
+            Py_CLEAR(operands);
+        else
+            PyTuple_SET_ITEM(operands, j, operand);
+    }
+    if (operands != NULL)
+        value = PyObject_Call(evaluate, operands, NULL);
+    double number = value == NULL ? -1.0 : PyFloat_AsDouble(value);
+    Py_XDECREF(value);
+    Py_XDECREF(operands);
+    Py_XDECREF(evaluate);
+    if (number == -1.0 && PyErr_Occurred())
+        return -1;
+    *slot = builder_constant(build, number == number ? number : Py_NAN);
+    return 0;
+}
+
+static int fold(Builder *build, const Program *given)
+{
+    int32_t *place = build->place + given->inputs + given->constants;
+    builder_constants(build, given);
+    for (int64_t i = 0; i < given->count; i++) {
+        int code = given->codes[i];
+        int64_t count = given->starts[i + 1] - given->starts[i];
+        const int32_t *x = placed(build, given->operands + given->starts[i], count);
+        if (simplified(build, code, x, count, &place[i]))
+            continue;
+        if (!all_constant(x, count))
+            place[i] = builder_add(build, code, count);
+        else if (evaluated(build, code, x, count, &place[i]) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static PyObject *fold_constants(PyObject *module, PyObject *program) { return rewritten(program, fold); }
+
+/* --- share common subexpressions --- */
+
+static uint64_t hash_of(int code, const int32_t *x, int64_t count, int is_swapped)
+{
+    uint64_t hash = (uint64_t)code;
+    for (int64_t j = 0; j < count; j++)
+        hash = hashed(hash ^ (uint32_t)x[is_swapped ? count - 1 - j : j]) + 1;
+    return hash;
+}
+
+static int does_the_same(const Program *made, int64_t i, int code, const int32_t *x, int64_t count)
+{
+    const int32_t *y = made->operands + made->starts[i];
+    if (made->codes[i] != code || made->starts[i + 1] - made->starts[i] != count)
+        return 0;
+    return memcmp(x, y, count * sizeof *x) == 0 ||
+           (count == 2 && facts_of[code].commutes && x[0] == y[1] && x[1] == y[0]);
+}
+
+static int share(Builder *build, const Program *given)
+{
+    Program *made = &build->made;
+    int32_t *place = build->place + given->inputs + given->constants;
+    int32_t *table = build->scratch; /* of instructions: the number of each, + 1 */
+    builder_constants(build, given);
+    for (int64_t i = 0; i < given->count; i++) {
+        int code = given->codes[i];
+        int64_t count = given->starts[i + 1] - given->starts[i];
+        const int32_t *x = placed(build, given->operands + given->starts[i], count);
+        int is_swapped = count == 2 && x[0] > x[1] && facts_of[code].commutes;
+        uint64_t at = hash_of(code, x, count, is_swapped) & build->mask;
+        while (table[at] != 0 && !does_the_same(made, table[at] - 1, code, x, count))
+            at = (at + 1) & build->mask;
+        if (table[at] == 0) {
+            builder_add(build, code, count);
+            table[at] = (int32_t)made->count;
+        }
+        place[i] = (int32_t)made->inputs + table[at] - 1;
+    }
+    return 0;
+}
+
+static PyObject *share_common_subexpressions(PyObject *module, PyObject *program) { return rewritten(program, share); }
+
+/* --- drop dead code --- */
+
+static int drop(Builder *build, const Program *given)
+{
+    uint8_t *alive = build->marks;
+    int64_t first = given->inputs + given->constants;
+    for (int64_t j = 0; j < given->outputs; j++)
+        alive[given->output[j]] = 1;
+    for (int64_t j = 0; j < given->guards; j++)
+        alive[given->guard[j]] = 1;
+    for (int64_t i = given->count - 1; i >= 0; i--)
+        for (int64_t j = given->starts[i]; j < given->starts[i + 1] && alive[first + i]; j++)
+            alive[given->operands[j]] = 1;
+    for (int64_t slot = given->inputs; slot < first; slot++)
+        if (alive[slot])
+            build->place[slot] = builder_constant(build, given->numbers[slot - given->inputs]);
+    for (int64_t i = 0; i < given->count; i++)
+        if (alive[first + i]) {
+            int64_t count = given->starts[i + 1] - given->starts[i];
+            placed(build, given->operands + given->starts[i], count);
+            build->place[first + i] = builder_add(build, given->codes[i], count);
+        }
+    return 0;
+}
+
+static PyObject *drop_dead_code(PyObject *module, PyObject *program) { return rewritten(program, drop); }
+
+PyMethodDef pass_functions[] = {
+    {"fold_constants", fold_constants, METH_O, "Do operations on constants beforehand, leave out what changes nothing."},
+    {"share_common_subexpressions", share_common_subexpressions, METH_O, "Do the same to the same once."},
+    {"drop_dead_code", drop_dead_code, METH_O, "Leave out what no output and no guard depends on."},
+    {NULL, NULL, 0, NULL},
+};

@@ -1,0 +1,322 @@
+/* Programs as arrays, read from Python and given back; and programs being written, by passes.
+
+   Nothing that is read is trusted: slots, starts and opcodes of a program are looked at once, here. */
+
+#include "builder.h"
+
+int16_t operation_of[MOST_OPCODES], opcode_of[OP_COUNT];
+Facts facts_of[MOST_OPCODES];
+static int opcode_count; /* how many are bound; the primitives of users have those from here on */
+static PyObject *type_of_arrays;
+
+/* --- opcodes --- */
+
+#define NAMED(name) #name,
+static const char *const names[] = {OPERATIONS(NAMED)};
+
+static int16_t operation_named(const char *name)
+{
+    for (int16_t i = 0; i < OP_COUNT; i++)
+        if (strcmp(names[i], name) == 0)
+            return i;
+    return -1;
+}
+
+static int bind_opcode(int code, PyObject *row)
+{
+    const char *name;
+    PyObject *primitive, *unit[2];
+    Facts facts = {0};
+    if (!PyTuple_Check(row) ||
+        !PyArg_ParseTuple(row, "sOiippOO:bind_opcodes", &name, &primitive, &facts.arity, &facts.parity,
+                          &facts.commutes, &facts.is_involution, &unit[0], &unit[1]))
+        return -1;
+    for (int side = 0; side < 2; side++) {
+        facts.has_unit[side] = unit[side] != Py_None;
+        facts.unit[side] = facts.has_unit[side] ? PyFloat_AsDouble(unit[side]) : 0.0;
+    }
+    if (PyErr_Occurred())
+        return -1;
+    facts.primitive = Py_NewRef(primitive); /* and former ones are kept: they may be running */
+    facts_of[code] = facts;
+    operation_of[code] = operation_named(name);
+    if (operation_of[code] >= 0)
+        opcode_of[operation_of[code]] = (int16_t)code;
+    return 0;
+}
+
+/* bind_opcodes(rows): a row for each opcode, in order: the name of its primitive, the primitive, how many operands it
+   has or -1, their parity or -1, whether it commutes, whether it undoes itself, its units on the left and right. */
+static PyObject *bind_opcodes(PyObject *module, PyObject *rows)
+{
+    if (!PyList_CheckExact(rows) || PyList_GET_SIZE(rows) > MOST_OPCODES)
+        return PyErr_Format(PyExc_TypeError, "bind_opcodes expects a list of at most %d opcodes", MOST_OPCODES);
+    for (int i = 0; i < MOST_OPCODES; i++)
+        operation_of[i] = -1;
+    for (int i = 0; i < OP_COUNT; i++)
+        opcode_of[i] = -1;
+    for (opcode_count = 0; opcode_count < PyList_GET_SIZE(rows); opcode_count++)
+        if (bind_opcode(opcode_count, PyList_GET_ITEM(rows, opcode_count)) < 0)
+            return NULL;
+    for (int i = 0; i < OP_COUNT; i++)
+        if (opcode_of[i] < 0)
+            return PyErr_Format(PyExc_ValueError, "bind_opcodes got no opcode for %s", names[i]);
+    Py_RETURN_NONE;
+}
+
+/* --- programs, read and given back --- */
+
+enum { INPUTS, VARYING, CONSTANTS, CODES, STARTS, OPERANDS, OUTPUTS, GUARDS, EXPECTED, PRIMITIVES, FIELDS };
+
+static int refuse(const char *fault)
+{
+    PyErr_Format(PyExc_ValueError, "expected a program that can run, got one %s", fault);
+    return -1;
+}
+
+/* A copy of an array of this kind of numbers, with room for one more. */
+static void *read_array(PyObject *from, const char *kind, Py_ssize_t size, int64_t *count)
+{
+    Py_buffer view;
+    if (PyObject_GetBuffer(from, &view, PyBUF_CONTIG_RO | PyBUF_FORMAT) < 0)
+        return NULL;
+    char *copy = NULL;
+    if (view.format == NULL || strcmp(view.format, kind) != 0 || view.itemsize != size)
+        refuse("whose arrays have numbers of another kind");
+    else if ((copy = PyMem_Calloc(1, view.len + size)) == NULL)
+        PyErr_NoMemory();
+    else if (view.len > 0)
+        memcpy(copy, view.buf, view.len);
+    *count = view.len / size;
+    PyBuffer_Release(&view);
+    return copy;
+}
+
+static int check_slots(const int32_t *slots, int64_t count, int64_t end)
+{
+    int32_t found = 0;
+    for (int64_t i = 0; i < count; i++)
+        found |= slots[i] < 0 || slots[i] >= end;
+    return found ? refuse("which reads a slot that it has not, or not yet") : 0;
+}
+
+static int takes(uint16_t code, int64_t count)
+{
+    const Facts *facts = &facts_of[code];
+    if (facts->arity >= 0)
+        return count == facts->arity;
+    return count > 0 && (facts->parity < 0 || count % 2 == facts->parity);
+}
+
+static int check(const Program *program, int64_t starts)
+{
+    int64_t first = program->inputs + program->constants, slots = first + program->count;
+    if (program->inputs < 0 || slots > INT32_MAX / 4)
+        return refuse("with too many slots");
+    if (starts != program->count + 1 || program->starts[0] != 0 ||
+        program->starts[program->count] != program->operand_count)
+        return refuse("whose instructions do not share out the operands");
+    for (int64_t i = 0; i < program->count; i++) {
+        int64_t start = program->starts[i], stop = program->starts[i + 1];
+        if (start > stop || stop > program->operand_count)
+            return refuse("whose instructions do not share out the operands");
+        if (program->codes[i] >= opcode_count || !takes(program->codes[i], stop - start))
+            return refuse("with an operation that is not known, or of too many numbers or too few");
+        if (check_slots(program->operands + start, stop - start, first + i) < 0)
+            return -1;
+    }
+    return check_slots(program->output, program->outputs, slots) < 0 ? -1
+                                                                     : check_slots(program->guard, program->guards, slots);
+}
+
+static int read_parts(Program *program, PyObject *from)
+{
+    PyObject **fields = &PyTuple_GET_ITEM(from, 0);
+    int64_t starts;
+    program->inputs = PyLong_AsLongLong(fields[INPUTS]);
+    if ((program->inputs == -1 && PyErr_Occurred()) ||
+        !(program->numbers = read_array(fields[CONSTANTS], "d", 8, &program->constants)) ||
+        !(program->codes = read_array(fields[CODES], "H", 2, &program->count)) ||
+        !(program->starts = read_array(fields[STARTS], "q", 8, &starts)) ||
+        !(program->operands = read_array(fields[OPERANDS], "i", 4, &program->operand_count)) ||
+        !(program->output = read_array(fields[OUTPUTS], "i", 4, &program->outputs)) ||
+        !(program->guard = read_array(fields[GUARDS], "i", 4, &program->guards)))
+        return -1;
+    if (!PyBytes_Check(fields[VARYING]) || PyBytes_GET_SIZE(fields[VARYING]) != program->inputs ||
+        !PyBytes_Check(fields[EXPECTED]) || PyBytes_GET_SIZE(fields[EXPECTED]) != program->guards)
+        return refuse("with bytes for other inputs or guards");
+    return check(program, starts);
+}
+
+int program_read(Program *program, PyObject *from)
+{
+    *program = (Program){0};
+    if (!PyTuple_Check(from) || PyTuple_GET_SIZE(from) != FIELDS) {
+        PyErr_Format(PyExc_TypeError, "expected a Program, got %.100s", Py_TYPE(from)->tp_name);
+        return -1;
+    }
+    PyObject *primitives = PyTuple_GET_ITEM(from, PRIMITIVES);
+    if (!PyTuple_Check(primitives) || PyTuple_GET_SIZE(primitives) > 0)
+        return 1;
+    int failed = read_parts(program, from);
+    if (failed)
+        program_free(program);
+    return failed;
+}
+
+void program_free(Program *program)
+{
+    void *parts[] = {program->numbers,  program->codes,  program->starts,
+                     program->operands, program->output, program->guard};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        PyMem_Free(parts[i]);
+    *program = (Program){0};
+}
+
+PyObject *array_given(const char *kind, const void *numbers, int64_t size)
+{
+    if (type_of_arrays == NULL) {
+        PyObject *module = PyImport_ImportModule("array");
+        type_of_arrays = module == NULL ? NULL : PyObject_GetAttrString(module, "array");
+        Py_XDECREF(module);
+    }
+    return type_of_arrays == NULL ? NULL
+                                  : PyObject_CallFunction(type_of_arrays, "sy#", kind, numbers, (Py_ssize_t)size);
+}
+
+PyObject *program_given(const Program *program, PyObject *like)
+{
+    const struct {
+        int field;
+        const char *kind;
+        const void *numbers;
+        int64_t size;
+    } arrays[] = {
+        {CONSTANTS, "d", program->numbers, program->constants * 8},
+        {CODES, "H", program->codes, program->count * 2},
+        {STARTS, "q", program->starts, program->count * 8 + 8},
+        {OPERANDS, "i", program->operands, program->operand_count * 4},
+        {OUTPUTS, "i", program->output, program->outputs * 4},
+        {GUARDS, "i", program->guard, program->guards * 4},
+    };
+    PyObject *fields = PyTuple_New(FIELDS), *result = NULL;
+    if (fields == NULL)
+        return NULL;
+    for (int i = 0; i < FIELDS; i++)
+        PyTuple_SET_ITEM(fields, i, Py_NewRef(PyTuple_GET_ITEM(like, i)));
+    int made = 1;
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays && made; i++) {
+        PyObject *array = array_given(arrays[i].kind, arrays[i].numbers, arrays[i].size);
+        made = array != NULL && PyTuple_SetItem(fields, arrays[i].field, array) == 0;
+    }
+    if (made)
+        result = PyObject_Call((PyObject *)Py_TYPE(like), fields, NULL);
+    Py_DECREF(fields);
+    return result;
+}
+
+/* --- programs being written --- */
+
+static int builder_new(Builder *build, const Program *given)
+{
+    int64_t count = given->count, constants = given->constants + count + 2;
+    int64_t slots = given->inputs + given->constants + count;
+    uint64_t size = 8;
+    while (size < 2 * (uint64_t)constants)
+        size *= 2;
+    *build = (Builder){.mask = size - 1};
+    Program *made = &build->made;
+    made->inputs = given->inputs;
+    made->outputs = given->outputs;
+    made->guards = given->guards;
+    if (!(made->numbers = PyMem_Calloc(constants, 8)) || !(made->codes = PyMem_Calloc(2 * count + 1, 2)) ||
+        !(made->starts = PyMem_Calloc(2 * count + 1, 8)) ||
+        !(made->operands = PyMem_Calloc(2 * given->operand_count + 3 * count + 1, 4)) ||
+        !(made->output = PyMem_Calloc(made->outputs + 1, 4)) || !(made->guard = PyMem_Calloc(made->guards + 1, 4)) ||
+        !(build->place = PyMem_Calloc(slots + 1, 4)) || !(build->marks = PyMem_Calloc(slots + 1, 1)) ||
+        !(build->scratch = PyMem_Calloc(size, 4)) || !(build->constant_table = PyMem_Calloc(size, 4))) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    for (int32_t i = 0; i < given->inputs; i++)
+        build->place[i] = i;
+    return 0;
+}
+
+static void builder_free(Builder *build)
+{
+    program_free(&build->made);
+    PyMem_Free(build->place);
+    PyMem_Free(build->marks);
+    PyMem_Free(build->scratch);
+    PyMem_Free(build->constant_table);
+}
+
+int32_t builder_constant(Builder *build, double number)
+{
+    Program *made = &build->made;
+    uint64_t bits;
+    memcpy(&bits, &number, sizeof bits);
+    uint64_t at = hashed(bits) & build->mask;
+    for (; build->constant_table[at] != 0; at = (at + 1) & build->mask)
+        if (memcmp(&made->numbers[build->constant_table[at] - 1], &number, sizeof number) == 0)
+            return -build->constant_table[at];
+    made->numbers[made->constants++] = number;
+    build->constant_table[at] = (int32_t)made->constants;
+    return -build->constant_table[at];
+}
+
+void builder_constants(Builder *build, const Program *given)
+{
+    for (int64_t i = 0; i < given->constants; i++)
+        build->place[given->inputs + i] = builder_constant(build, given->numbers[i]);
+}
+
+int32_t *placed(Builder *build, const int32_t *x, int64_t count)
+{
+    int32_t *here = operands_here(build);
+    for (int64_t j = 0; j < count; j++)
+        here[j] = build->place[x[j]];
+    return here;
+}
+
+/* The final slot: inputs, then constants, then instructions. */
+static inline int32_t final(const Program *made, int32_t slot)
+{
+    if (slot < 0)
+        return (int32_t)made->inputs - 1 - slot;
+    return slot < made->inputs ? slot : slot + (int32_t)made->constants;
+}
+
+static void builder_finish(Builder *build, const Program *given)
+{
+    Program *made = &build->made;
+    for (int64_t j = 0; j < made->operand_count; j++)
+        made->operands[j] = final(made, made->operands[j]);
+    for (int64_t j = 0; j < made->outputs; j++)
+        made->output[j] = final(made, build->place[given->output[j]]);
+    for (int64_t j = 0; j < made->guards; j++)
+        made->guard[j] = final(made, build->place[given->guard[j]]);
+}
+
+PyObject *rewritten(PyObject *from, int (*pass)(Builder *build, const Program *given))
+{
+    Program given;
+    int left_to_python = program_read(&given, from);
+    if (left_to_python != 0)
+        return left_to_python < 0 ? NULL : Py_NewRef(Py_NotImplemented);
+    Builder build;
+    PyObject *result = NULL;
+    if (builder_new(&build, &given) == 0 && pass(&build, &given) == 0) {
+        builder_finish(&build, &given);
+        result = program_given(&build.made, from);
+    }
+    builder_free(&build);
+    program_free(&given);
+    return result;
+}
+
+PyMethodDef program_functions[] = {
+    {"bind_opcodes", bind_opcodes, METH_O, "Hand in the table of operations of programs."},
+    {NULL, NULL, 0, NULL},
+};
