@@ -291,7 +291,7 @@ static int gather(Nodes *nodes, PyObject *order, PyObject *starts, PyObject *ask
 }
 
 /* Sweep from these starts, over grads that are -0.0, and list what those asked for have: NOTHING, if not reached. */
-static int tell(PyObject *told, Sweep *sweep, PyObject *order, PyObject *starts, PyObject *asked)
+static int sweep_and_list(PyObject *told, Sweep *sweep, PyObject *order, PyObject *starts, PyObject *asked)
 {
     PyObject *x, *number;
     Py_ssize_t at = 0;
@@ -323,7 +323,7 @@ static PyObject *swept_aside(PyObject *const *args, Py_ssize_t count, Sweep *swe
         for (Py_ssize_t i = 0; i < nodes.count; i++)
             grads[i] = nodes.items[i]->grad;
         clear(&nodes);
-        done = tell(told, sweep, args[0], args[1], args[2]);
+        done = sweep_and_list(told, sweep, args[0], args[1], args[2]);
         for (Py_ssize_t i = 0; i < nodes.count; i++)
             nodes.items[i]->grad = grads[i];
     }
