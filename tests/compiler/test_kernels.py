@@ -1,4 +1,4 @@
-"""The numba backend, and the passes for loops: what is run equals what the program means."""
+"""The native backend, and the passes for loops: what is run equals what the program means."""
 
 import functools
 import itertools
@@ -22,11 +22,12 @@ from autodiff.compiler.passes.order import PASSES, optimised
 from autodiff.compiler.passes.shorten_sums import shorten_sums
 from autodiff.compiler.programs.opcodes import CODE, OPCODES
 from autodiff.compiler.programs.program import Program
+from tests.needs import need_core
 
 np = pytest.importorskip("numpy")
 pytest.importorskip("numba")
 
-from autodiff.compiler.backends.numba import NumbaBackend  # noqa: E402
+from autodiff.compiler.backends.numba import NativeBackend  # noqa: E402
 
 from autodiff.compiler.nests import reroll  # noqa: E402
 from autodiff.compiler.nests.schema import MOST_OPCODES, Header  # noqa: E402
@@ -78,8 +79,8 @@ def test_opcode_is_its_evaluate_at_points_of_its_domain_and_special_ones(primiti
     points = cases(primitive)
     count = len(points[0])
     program = Program.of(count, [], [(CODE[primitive.name], tuple(range(count)))], [count], varying=bytes([1] * count))
-    one = NumbaBackend(program._replace(varying=bytes(count)))
-    lanes, _ = NumbaBackend(program).run_rows(np.zeros(0), np.array(points))
+    one = NativeBackend(program._replace(varying=bytes(count)))
+    lanes, _ = NativeBackend(program).run_rows(np.zeros(0), np.array(points))
     ulps = 0 if primitive.name in EXACT else 2
     for point, (lane,) in zip(points, lanes.tolist(), strict=True):
         expected = IN_ORDER.get(primitive.name, primitive.evaluate)(*point)
@@ -91,7 +92,7 @@ def test_opcode_is_its_evaluate_at_points_of_its_domain_and_special_ones(primiti
 
 def test_round_decides_halves_by_the_exact_expansion():
     program = Program.of(2, [], [("round", (0, 1))], [2])
-    backend = NumbaBackend(program)
+    backend = NativeBackend(program)
     rng = random.Random(1)
     points = [
         (2.675, 2.0),
@@ -160,7 +161,7 @@ def test_passes_for_loops_change_no_bit(program, data):
         program = each.function(program)
         assert all(map(same, program.evaluate(numbers), expected)), each.name
     program = program._replace(varying=bytes(program.inputs))
-    outputs, _ = NumbaBackend(program).run(np.array(numbers))
+    outputs, _ = NativeBackend(program).run(np.array(numbers))
     assert all(map(same, outputs.tolist(), expected))
 
 
@@ -182,7 +183,7 @@ def test_a_run_equals_evaluate(program, data):
         return
     program = program._replace(varying=bytes(program.inputs))
     slots = program.evaluate_slots(numbers)
-    outputs, holds = NumbaBackend(program).run(np.array(numbers))
+    outputs, holds = NativeBackend(program).run(np.array(numbers))
     assert all(map(close, outputs.tolist(), program.evaluate(numbers)))
     wanted = [(slots[x] != 0.0) == bool(e) for x, e in zip(program.guards, program.expected, strict=True)]
     if all(abs(slots[x]) > 1e-9 or slots[x] == 0.0 for x in program.guards):
@@ -204,13 +205,13 @@ def test_rows_equal_evaluate_row_by_row(program, count, rng):
     if not all(well_scaled(program, numbers) for numbers in inputs):
         return
     expected = np.array([program.evaluate(numbers) for numbers in inputs])
-    outputs, holds = NumbaBackend(program).run_rows(np.array(shared), rows)
+    outputs, holds = NativeBackend(program).run_rows(np.array(shared), rows)
     assert outputs.shape == expected.shape
     assert holds.shape == (count,)
     assert np.allclose(outputs, expected, 1e-9, 1e-9)
     for reduce, wanted in (("sum", expected.sum(0)), ("mean", expected.mean(0))):
-        one, _ = NumbaBackend(program, reduce).run_rows(np.array(shared), rows)
-        two, _ = NumbaBackend(program, reduce, threads=2).run_rows(np.array(shared), rows)
+        one, _ = NativeBackend(program, reduce).run_rows(np.array(shared), rows)
+        two, _ = NativeBackend(program, reduce, threads=2).run_rows(np.array(shared), rows)
         assert np.allclose(one, wanted, 1e-9, 1e-9 * count)
         assert one.tobytes() == two.tobytes()
 
@@ -221,7 +222,7 @@ def test_a_strong_product_and_a_term_are_a_strong_sum_from_that_term():
     for improve in (flatten_sums, fold_products, shorten_sums):
         program = improve(program)
     assert "= strong_products 0.0 x0 x1" in program.listing()
-    backend = NumbaBackend(program, "sum")
+    backend = NativeBackend(program, "sum")
     rows = np.array([[2.0, 3.0], [-0.0, inf], [4.0, 0.5]])
     assert backend.run_rows(np.zeros(0), rows)[0].tolist() == [8.0]
     assert backend.nests.header[Header.TOTAL_COUNT] == 1
@@ -232,7 +233,7 @@ def test_a_strong_product_and_a_term_are_a_strong_sum_from_that_term():
 
 
 def run(program, numbers):
-    outputs, _ = NumbaBackend(program).run(np.array(numbers, float))
+    outputs, _ = NativeBackend(program).run(np.array(numbers, float))
     return outputs.tolist()
 
 
@@ -245,10 +246,10 @@ def test_outputs_may_be_inputs_constants_and_listed_twice():
 def test_rows_of_outputs_that_do_not_vary():
     program = Program.of(2, [3.0], [("mul", (1, 2))], [0, 1, 2, 3, 3], varying=b"\1\0")
     rows = np.array([[1.0], [2.0], [4.0]])
-    outputs, _ = NumbaBackend(program).run_rows(np.array([5.0]), rows)
+    outputs, _ = NativeBackend(program).run_rows(np.array([5.0]), rows)
     assert outputs.tolist() == [[x, 5.0, 3.0, 15.0, 15.0] for x in (1.0, 2.0, 4.0)]
-    assert NumbaBackend(program, "sum").run_rows(np.array([5.0]), rows)[0].tolist() == [7.0, 15.0, 9.0, 45.0, 45.0]
-    assert NumbaBackend(program, "mean").run_rows(np.array([5.0]), rows)[0].tolist() == [
+    assert NativeBackend(program, "sum").run_rows(np.array([5.0]), rows)[0].tolist() == [7.0, 15.0, 9.0, 45.0, 45.0]
+    assert NativeBackend(program, "mean").run_rows(np.array([5.0]), rows)[0].tolist() == [
         7.0 / 3.0,
         5.0,
         3.0,
@@ -269,8 +270,8 @@ def test_nothing_times_infinity_is_nothing_in_sums_of_any_shape():
     assert math.isnan(run(program, [0.0, *numbers[1:]])[0])  # computed
     varying = program._replace(varying=bytes([1] * inputs))
     rows = np.array([numbers, [1.0] * 64] * 40)
-    assert NumbaBackend(varying).run_rows(np.zeros(0), rows)[0][:, 0].tolist() == [96.0, 32.0] * 40
-    assert NumbaBackend(varying, "sum").run_rows(np.zeros(0), rows)[0].tolist() == [128.0 * 40]
+    assert NativeBackend(varying).run_rows(np.zeros(0), rows)[0][:, 0].tolist() == [96.0, 32.0] * 40
+    assert NativeBackend(varying, "sum").run_rows(np.zeros(0), rows)[0].tolist() == [128.0 * 40]
 
 
 def test_a_plain_zero_times_infinity_is_nan():
@@ -292,9 +293,9 @@ def test_a_nan_that_only_plain_products_make_does_not_decide_a_choice():
 def test_guards_are_checked_for_each_row():
     program = Program.of(1, [0.0], [("less", (0, 1))], [0], [2], b"\1", b"\1")
     rows = np.arange(-50.0, 50.0).reshape(100, 1)
-    _, holds = NumbaBackend(program).run_rows(np.zeros(0), rows)
+    _, holds = NativeBackend(program).run_rows(np.zeros(0), rows)
     assert holds.tolist() == [True] * 50 + [False] * 50
-    plain = NumbaBackend(program._replace(varying=b"\0"))
+    plain = NativeBackend(program._replace(varying=b"\0"))
     assert plain.run(np.array([-1.0]))[1] is True
     assert plain.run(np.array([nan]))[1] is False
 
@@ -338,7 +339,7 @@ def test_each_sum_of_a_nest_has_the_start_that_it_was_given(kind, wide):
             assert run(program, rows[0]) == expected[0].tolist(), starts
             continue
         for reduce in (None, "sum"):
-            found, _ = NumbaBackend(program, reduce).run_rows(rows[0, ~varying], rows[:, varying])
+            found, _ = NativeBackend(program, reduce).run_rows(rows[0, ~varying], rows[:, varying])
             assert found.tolist() == (expected if reduce is None else expected.sum(0)).tolist(), (starts, reduce)
 
 
@@ -347,11 +348,11 @@ def test_the_same_bits_for_any_split_of_rows():
     instructions = [("mul", (0, 1)), ("tanh", (2,)), ("mul", (3, 1)), ("exp", (4,))]
     program = Program.of(2, [], instructions, [3, 5], varying=b"\0\1")
     rows, shared = rng.normal(size=(301, 1)), np.array([0.7])
-    backend = NumbaBackend(program)
+    backend = NativeBackend(program)
     whole, _ = backend.run_rows(shared, rows)
     parts = [backend.run_rows(shared, rows[i : i + 7])[0] for i in range(0, 301, 7)]
     assert whole.tobytes() == np.concatenate(parts).tobytes()
-    reduced = [NumbaBackend(program, "mean", threads).run_rows(shared, rows)[0].tobytes() for threads in (1, 2, 3)]
+    reduced = [NativeBackend(program, "mean", threads).run_rows(shared, rows)[0].tobytes() for threads in (1, 2, 3)]
     assert len(set(reduced)) == 1
 
 
@@ -359,7 +360,7 @@ def test_concurrent_runs_of_one_program_are_right():
     from concurrent.futures import ThreadPoolExecutor
 
     program = Program.of(1, [], [("sin" if i % 2 else "square", (i,)) for i in range(500)], [500])
-    backend = NumbaBackend(program)
+    backend = NativeBackend(program)
     numbers = [i / 100 for i in range(200)]
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda x: backend.run(np.array([x]))[0][0], numbers))
@@ -389,9 +390,9 @@ def test_the_table_of_a_long_sum_is_written_in_linear_time(monkeypatch):
         return result
 
     products = [x for at in range(0, count - 8, 8) for k in range(8) for x in (at + k, count + (7 * at + k) % count)]
-    NumbaBackend(Program.of(2, [], [("add", (0, 1))], [2]))  # loads the machine code
+    NativeBackend(Program.of(2, [], [("add", (0, 1))], [2]))  # loads the machine code
     monkeypatch.setattr(reroll, "tabled", timed)
-    NumbaBackend(Program.of(2 * count, [-0.0], [("products", (2 * count, *products))], [2 * count + 1]))
+    NativeBackend(Program.of(2 * count, [-0.0], [("products", (2 * count, *products))], [2 * count + 1]))
     assert max(taken) < 1.0
 
 
@@ -402,14 +403,14 @@ def test_the_table_of_a_long_sum_is_written_in_linear_time(monkeypatch):
 def test_a_program_too_large_for_its_table_is_refused(monkeypatch, limit, message):
     monkeypatch.setattr(reroll, limit, 3)
     with pytest.raises(ValueError, match=f'needs .*{message}.*: compile smaller parts of it, or use backend="python"'):
-        NumbaBackend(Program.of(1, [], [("neg", (0,)), ("exp", (1,)), ("sin", (2,))], [3]))
+        NativeBackend(Program.of(1, [], [("neg", (0,)), ("exp", (1,)), ("sin", (2,))], [3]))
 
 
 def test_wrong_lengths_are_refused():
-    backend = NumbaBackend(Program.of(2, [], [("add", (0, 1))], [2]))
+    backend = NativeBackend(Program.of(2, [], [("add", (0, 1))], [2]))
     with pytest.raises(ValueError, match="expected 2 numbers"):
         backend.run(np.zeros(3))
-    rows = NumbaBackend(Program.of(2, [], [("add", (0, 1))], [2], varying=b"\0\1"))
+    rows = NativeBackend(Program.of(2, [], [("add", (0, 1))], [2], varying=b"\0\1"))
     with pytest.raises(ValueError, match="rows of 1"):
         rows.run_rows(np.zeros(1), np.zeros((3, 2)))
 

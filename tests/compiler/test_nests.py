@@ -1,13 +1,14 @@
 """Nests: what the fast interpreter makes of them is what they mean, and that is what the program means.
 
-A program is run three ways: by the Python backend, instruction by instruction; by `meaning`, nest by nest; by the
-kernels of numba. The first two do the same arithmetic in the same order, and agree to the last bit for any primitive
-and any numbers. So do the last two, but for elementary functions, of which numba takes those of another library.
+A program is run three ways: by the Python backend, instruction by instruction; by `meaning`, nest by nest; by each
+machine of the core that this processor has. The first two do the same arithmetic, in the same order but for inner
+products, which nests add up in eight parts, and agree to the last bit for any primitive and any numbers. So do the last
+two, once `meaning` takes its elementary functions from the core, whose differ in last bits from those of Python.
 """
 
 import random
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
@@ -19,15 +20,17 @@ import autodiff
 from autodiff import Value, compile, value_and_grad
 from autodiff.compiler.backends.python import PythonBackend
 from autodiff.compiler.nests import meaning
-from autodiff.compiler.nests.schema import BOTH, DOT, PACK, SPREAD, UPDATE, Elementwise, Flat, Header, Nests, Sum
+from autodiff.compiler.nests.schema import BOTH, DOT, INNER, PACK, SPREAD, UPDATE, Elementwise, Flat, Header, Nest, Nests, Sum
+from autodiff.compiler.programs.opcodes import OPCODES
 from autodiff.compiler.programs.program import Program
 from autodiff.testing import LoopProgram, loop_programs, programs
 from autodiff.testing.loops import WHOLE
+from tests.needs import need_core
 
+need_core()
 np = pytest.importorskip("numpy")
-pytest.importorskip("numba")
 
-from autodiff.compiler.backends.numba import NumbaBackend  # noqa: E402
+from autodiff.compiler.backends.native import NativeBackend, core  # noqa: E402
 
 SPECIAL = [float("nan"), float("inf"), -float("inf"), 0.0, -0.0, 1.0, -1.0, 0.5, 1e308, -1e308, 5e-324, 3.0, -7.25]
 ORDINARY = [-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 0.25, 0.7, -1.3]
@@ -105,7 +108,7 @@ def ragged(draw: st.DrawFn) -> Program:
 def settled(inputs: int, instructions: Sequence[Any], varying: bytes, guards: Sequence[int] = ()) -> Program:
     """The program whose outputs are all results, plus 0.0, as traces end: nothing, -0.0, becomes a zero.
 
-    Until a nan comes up the kernels take strong sums for plain ones, and one of nothing for 0.0.
+    Until a nan comes up machines take strong sums for plain ones, and one of nothing for 0.0.
     """
     first, zero = inputs + 3, inputs + 1
     ends = [("add", [first + i, zero]) for i in range(len(instructions))]
@@ -153,74 +156,106 @@ def in_order(program: Program, shared: Sequence[float], row: Sequence[float]) ->
     return [next(of_row) if varies else next(of_all) for varies in program.varying]
 
 
+class InOrder(Nests):
+    """Nests whose inner products are added up in order."""
+
+    def decoded(self, begin: int = 0, end: int | None = None) -> Iterator[Nest]:
+        for nest in super().decoded(begin, end):
+            if isinstance(nest, Sum):
+                runs = [run._replace(form=DOT) if run.form == INNER else run for run in nest.runs]
+                nest = nest._replace(runs=tuple(runs))
+            yield nest
+
+
+def by_core(code: int, numbers: Sequence[float]) -> float:
+    """What the core makes of numbers; products and sums of them are `meaning`'s own."""
+    if OPCODES[code].name in ("products", "strong_products"):
+        return OPCODES[code].evaluate(*numbers)
+    result: float = core.evaluate(code, numbers)
+    return result
+
+
 class Ways:
     """A program run three ways on the same numbers; `reduce` adds its outputs up over the rows."""
 
     def __init__(self, program: Program, count: int, special: bool, rng: random.Random, reduce: bool = False) -> None:
-        self.backend = NumbaBackend(program, "sum" if reduce else None)
-        self.nests: Nests = self.backend.nests
-        self.program = self.backend.program  # after the passes for loops
+        self.reduction = "sum" if reduce else None
+        backend = NativeBackend(program, self.reduction)
+        self.nests: Nests = backend.nests
+        self.program = backend.program  # after the passes for loops
         self.shared, self.rows = numbers_for(program, count, special, rng)
 
     def by_instruction(self) -> tuple[list[float], list[bool]]:
         outputs, holds = PythonBackend(self.program).run_rows(self.shared, self.rows)
         return flat(outputs), holds
 
-    def by_meaning(self) -> tuple[list[float], list[bool]]:
-        outputs, holds = meaning.run_rows(self.nests, self.shared, self.rows)
+    def by_meaning(self, evaluate: meaning.Evaluate = by_core, nests: Nests | None = None) -> Any:
+        outputs, holds = meaning.run_rows(nests or self.nests, self.shared, self.rows, evaluate)
         return flat(outputs), holds
 
-    def by_kernels(self) -> tuple[list[float], list[bool]]:
-        outputs, holds = self.backend.run_rows(np.array(self.shared), np.array(self.rows).reshape(len(self.rows), -1))
-        return outputs.ravel().tolist(), holds.tolist()
+    def by_machine(self, machine: str) -> tuple[list[float], list[bool]]:
+        backend = NativeBackend(self.program, self.reduction, machine=machine)
+        outputs, holds = backend.run_rows(np.array(self.shared), np.array(self.rows).reshape(len(self.rows), -1))
+        return np.array(outputs).ravel().tolist(), [bool(x) for x in holds]
 
-    def alone(self) -> tuple[list[float], list[float]]:
-        """The outputs of one run without rows, by meaning and by the kernels."""
+    def alone(self) -> tuple[list[float], dict[str, list[float]]]:
+        """The outputs of one run without rows, by meaning and by each machine."""
         numbers = in_order(self.program, self.shared, self.rows[0])
-        backend = NumbaBackend(self.program._replace(varying=bytes(self.program.inputs)))
-        return meaning.run(backend.nests, numbers)[0], backend.run(np.array(numbers))[0].tolist()
+        program = self.program._replace(varying=bytes(self.program.inputs))
+        backends = {machine: NativeBackend(program, machine=machine) for machine in MACHINES}
+        found = {name: [*map(float, backend.run(np.array(numbers))[0])] for name, backend in backends.items()}
+        return meaning.run(backends[MACHINES[0]].nests, numbers, by_core)[0], found
 
-    def totals(self) -> tuple[list[float], list[float]]:
-        """The totals over rows, by meaning and by the kernels, which add up what they made of each chunk of rows."""
+    def totals(self) -> list[float]:
+        """The totals over rows by meaning, of which those of each block of rows are added up."""
         lanes = self.nests.header[Header.LANES]
         chunks = [self.rows[i : i + lanes] for i in range(0, len(self.rows), lanes)]
         with np.errstate(all="ignore"):
-            first, *others = [np.array(meaning.run_totals(self.nests, self.shared, chunk)) for chunk in chunks]
-            expected = np.where(self.nests.shared, first * len(self.rows), sum(others, first))
-        found, _ = self.backend.run_rows(np.array(self.shared), np.array(self.rows).reshape(len(self.rows), -1))
-        return expected.tolist(), found.tolist()
+            first, *others = [
+                np.array(meaning.run_totals(self.nests, self.shared, chunk, by_core)) for chunk in chunks
+            ]
+            shared = np.array([*self.nests.shared], bool)
+            total: list[float] = np.where(shared, first * len(self.rows), sum(others, first)).tolist()
+        return total
 
 
+MACHINES: tuple[str, ...] = core.machines
 COUNTS = st.sampled_from([1, 2, 7, 32, 33, 70])  # parts of a block of rows, a block, several
 RANDOM = st.randoms(use_true_random=False)
 EXACT = st.one_of(loops(), loops(ROUNDED), graphs(ROUNDED), ragged(), matrices())
+ALL = st.one_of(EXACT, loops(SMOOTH), graphs())
 MORE = settings(max_examples=2 * settings().max_examples)
 
 
 @MORE
-@given(st.one_of(EXACT, loops(SMOOTH), graphs()), COUNTS, st.booleans(), RANDOM)
+@given(ALL, COUNTS, st.booleans(), RANDOM)
 def test_nests_mean_what_their_program_means(program: Program, count: int, special: bool, rng: random.Random) -> None:
     ways = Ways(program, min(count, 33), special, rng)
-    (expected, wanted), (found, holds) = ways.by_instruction(), ways.by_meaning()
+    (expected, wanted), (found, holds) = ways.by_instruction(), ways.by_meaning(meaning.plainly, InOrder(*ways.nests))
     assert bits(found) == bits(expected)
     assert holds == wanted
 
 
 @MORE
-@given(EXACT, COUNTS, st.booleans(), RANDOM)
-def test_kernels_give_what_nests_mean(program: Program, count: int, special: bool, rng: random.Random) -> None:
+@given(ALL, COUNTS, st.booleans(), RANDOM)
+def test_each_machine_gives_what_nests_mean(program: Program, count: int, special: bool, rng: random.Random) -> None:
     ways = Ways(program, count, special, rng)
-    (expected, wanted), (found, holds) = ways.by_meaning(), ways.by_kernels()
-    assert bits(found) == bits(expected)
-    assert holds == wanted
-    expected, found = ways.alone()
-    assert bits(found) == bits(expected)
+    expected, wanted = ways.by_meaning()
+    for machine in MACHINES:
+        found, holds = ways.by_machine(machine)
+        assert bits(found) == bits(expected), machine
+        assert holds == wanted, machine
+    expected, by_machine = ways.alone()
+    for machine, found in by_machine.items():
+        assert bits(found) == bits(expected), machine
 
 
-@given(EXACT, COUNTS, st.booleans(), RANDOM)
+@given(ALL, COUNTS, st.booleans(), RANDOM)
 def test_totals_over_rows_are_what_nests_mean(program: Program, count: int, special: bool, rng: random.Random) -> None:
-    expected, found = Ways(program, count, special, rng, reduce=True).totals()
-    assert bits(found) == bits(expected)
+    ways = Ways(program, count, special, rng, reduce=True)
+    expected = ways.totals()
+    for machine in MACHINES:
+        assert bits(ways.by_machine(machine)[0]) == bits(expected), machine
 
 
 @given(st.one_of(loops(SMOOTH), graphs()), COUNTS, RANDOM)
@@ -230,7 +265,7 @@ def test_elementary_functions_differ_in_last_bits_alone(program: Program, count:
     slots = [program.evaluate_slots(in_order(program, ways.shared, row)) for row in ways.rows]
     if not all(abs(x) < 1e3 for x in chain(*slots)):
         return
-    expected, found = ways.by_meaning()[0], ways.by_kernels()[0]
+    expected, found = ways.by_meaning(meaning.plainly)[0], ways.by_machine(MACHINES[0])[0]
     assert np.allclose(found, expected, 1e-9, 1e-9)
 
 
@@ -242,7 +277,7 @@ def test_every_kind_of_nest_comes_up() -> None:
     @given(st.one_of(loops(), loops(ROUNDED), ragged(), matrices()))
     def collect(program: Program) -> None:
         for reduction in (None, "sum"):
-            for nest in NumbaBackend(program, reduction).nests.decoded():
+            for nest in NativeBackend(program, reduction).nests.decoded():
                 kinds.add(type(nest))
                 if isinstance(nest, Sum):
                     kinds.update([("strong", nest.strong), ("a total", nest.start is None)])
@@ -252,7 +287,7 @@ def test_every_kind_of_nest_comes_up() -> None:
                     kinds.update([("operands", len(nest.operands)), ("loops", sum(n > 1 for n in nest.loops))])
 
     collect()
-    runs = {(form, False) for form in (UPDATE, BOTH, DOT, PACK, SPREAD)} | {
+    runs = {(form, False) for form in (UPDATE, BOTH, DOT, PACK, SPREAD, INNER)} | {
         (form, True) for form in (UPDATE, BOTH, DOT)
     }
     both = {(name, truth) for name in ("strong", "a total", "swapped") for truth in (False, True)}

@@ -105,12 +105,14 @@ enum { STRIP = 512 }; /* numbers: what the nests of a strip write stays in the f
 
 static void run_nest(const Nest *nest, double *v, int64_t active, int careful)
 {
-    if (nest->kind == FLAT)
-        run_flat(nest, v);
-    else if (nest->kind == SUM)
-        add_sums(nest, v, active, careful);
-    else
+    if (nest->kind == ELEMENTWISE)
         elementwise(nest, v, 0, nest->loops[2]);
+    else if (nest->kind == FLAT)
+        run_flat(nest, v);
+    else if (careful && nest->is_strong)
+        add_carefully(nest, v, active);
+    else
+        add_sums(nest, v, active);
 }
 
 static void run_strips(const Nest *nest, double *v)
@@ -120,8 +122,8 @@ static void run_strips(const Nest *nest, double *v)
         int64_t end = count - from < STRIP ? count : from + STRIP;
         for (const Nest *each = nest; each < nest + nest->strips; each++)
             if (each->kind == SUM) {
-                Sums sums = sums_of(each, v, 1, 0);
-                add_tiles(&sums, from, end);
+                Sums s = {each, v, each->runs, each->runs + each->count, 0, &each->start, 1, each->is_strong ? 0.0 : -0.0};
+                add_tiles(&s, from, end);
             }
             else
                 elementwise(each, v, from, end - from);

@@ -28,7 +28,8 @@ typedef struct { /* runs that follow one another in a nest */
     const Nest *nest;
     double *v;
     const Run *run, *end;
-    Affine from;    /* what they are added to: the start, or the outputs so far */
+    int is_packed; /* whether there are runs of form PACK */
+    const Affine *from; /* what they are added to: the start, or the outputs so far */
     int64_t active; /* rows in the block */
     double last;    /* added last: -0.0 changes nothing */
 } Sums;
@@ -101,7 +102,7 @@ APART void transpose(double *to, int64_t to_step, const double *from, int64_t fr
 }
 
 /* What the runs of form PACK read, put in step: the numbers of b for each term side by side. */
-static void pack(const Sums *s, int64_t h)
+APART void pack(const Sums *s, int64_t h)
 {
     int64_t count = s->nest->loops[2];
     for (const Run *run = s->run; run < s->end; run++) {
@@ -209,10 +210,10 @@ INLINED void tile(const int rows, const int vectors, const int is_ragged, const 
                                 int64_t j, int64_t i, int64_t rest)
 {
     V x[MOST_ROWS][MOST_VECTORS];
-    const double *from = s->v + turned(&s->from, h, j) + i * s->from.i;
+    const double *from = s->v + turned(s->from, h, j) + i * s->from->i;
     UNROLL for (int r = 0; r < rows; r++)
         UNROLL for (int c = 0; c < vectors; c++)
-            x[r][c] = s->from.i == 0 ? splat(from[r * s->from.j]) : LOAD(from + r * s->from.j);
+            x[r][c] = s->from->i == 0 ? splat(from[r * s->from->j]) : LOAD(from + r * s->from->j);
     for (const Run *run = s->run; run < s->end; run++) {
         Terms t = terms_of(s, run, h, j, i);
         if (run->form == FORM_BOTH)
@@ -279,7 +280,8 @@ static void add_tiles(const Sums *s, int64_t begin, int64_t end)
 {
     const int64_t *loops = s->nest->loops;
     for (int64_t h = 0; h < loops[0]; h++) {
-        pack(s, h);
+        if (s->is_packed)
+            pack(s, h);
         for (int64_t j = 0, rows; j < loops[1]; j += rows) {
             int64_t left = loops[1] - j;
             rows = left == 5 || left == 6 ? 3 : left < MOST_ROWS ? left : MOST_ROWS;
@@ -345,12 +347,12 @@ APART void add_inner_products(const Sums *s)
     for (int64_t h = 0; h < loops[0]; h++)
         for (int64_t j = 0; j < loops[1]; j++) {
             const double *a = s->v + turned(&run->a, h, j), *b = s->v + turned(&run->b, h, j);
-            const double *from = s->v + turned(&s->from, h, j);
+            const double *from = s->v + turned(s->from, h, j);
             double *to = s->v + turned(&s->nest->out, h, j);
             for (int64_t i = 0; i < loops[2]; i += W) {
                 int64_t count = loops[2] - i < W ? loops[2] - i : W;
                 V total = inner_products(run, a + i * run->a.i, b + i * run->b.i, length, count);
-                V start = s->from.i == 0 ? splat(*from) : load_some(from + i, count);
+                V start = s->from->i == 0 ? splat(*from) : load_some(from + i, count);
                 store_some(to + i, (start + total) + splat(s->last), count);
             }
         }
@@ -401,11 +403,11 @@ APART void add_one_by_one(const Sums *s, int is_careful)
 {
     const Run *run = s->run;
     const int64_t *loops = s->nest->loops;
-    int64_t length = length_of(run, s->active), from_i = s->from.i, a_i = run->a.i, b_i = run->b.i;
+    int64_t length = length_of(run, s->active), from_i = s->from->i, a_i = run->a.i, b_i = run->b.i;
     for (int64_t h = 0; h < loops[0]; h++)
         for (int64_t j = 0; j < loops[1]; j++) {
             const double *a = s->v + turned(&run->a, h, j), *b = s->v + turned(&run->b, h, j);
-            const double *from = s->v + turned(&s->from, h, j);
+            const double *from = s->v + turned(s->from, h, j);
             double *to = s->v + turned(&s->nest->out, h, j);
             int64_t i = 0;
             for (; i + 4 <= loops[2] && !is_careful; i += 4)
@@ -426,36 +428,36 @@ static void begin(const Sums *s)
     for (int64_t h = 0; h < loops[0]; h++)
         for (int64_t j = 0; j < loops[1]; j++)
             for (int64_t i = 0; i < loops[2]; i++)
-                s->v[turned(&s->nest->out, h, j) + i] = s->v[turned(&s->from, h, j) + i * s->from.i];
+                s->v[turned(&s->nest->out, h, j) + i] = s->v[turned(s->from, h, j) + i * s->from->i];
 }
 
-static inline int is_for_tiles(const Run *run) { return run->form != FORM_DOT && run->form != FORM_INNER; }
-
-static Sums sums_of(const Nest *nest, double *v, int64_t active, int careful)
+static void add_carefully(const Nest *nest, double *v, int64_t active)
 {
-    double last = nest->is_strong && !careful ? 0.0 : -0.0;
-    return (Sums){nest, v, nest->runs, nest->runs + nest->count, nest->start, active, last};
+    Sums s = {nest, v, nest->runs, NULL, 0, &nest->start, active, -0.0};
+    begin(&s);
+    s.from = &nest->out;
+    for (; s.run < nest->runs + nest->count; s.run++)
+        add_one_by_one(&s, 1);
 }
 
-static void add_sums(const Nest *nest, double *v, int64_t active, int careful)
+static inline void add_sums(const Nest *nest, double *v, int64_t active)
 {
-    Sums s = sums_of(nest, v, active, careful);
-    careful = careful && nest->is_strong;
-    const Run *end = s.end;
-    if (careful || (s.from.i != 0 && s.from.i != 1)) {
+    const Run *end = nest->runs + nest->count;
+    Sums s = {nest, v, nest->runs, nest->runs, 0, &nest->start, active, nest->is_strong ? 0.0 : -0.0};
+    if (s.from->i != 0 && s.from->i != 1) {
         begin(&s);
-        s.from = nest->out;
+        s.from = &nest->out;
     }
     do {
-        for (s.end = s.run; s.end < end && is_for_tiles(s.end) && !careful;)
-            s.end++;
+        for (s.is_packed = 0; s.end < end && s.end->form != FORM_DOT && s.end->form != FORM_INNER; s.end++)
+            s.is_packed |= s.end->form == FORM_PACK;
         if (s.end > s.run || s.run == end)
             add_tiles(&s, 0, nest->loops[2]);
-        else if (s.end++->form == FORM_INNER && !careful)
+        else if (s.end++->form == FORM_INNER)
             add_inner_products(&s);
         else
-            add_one_by_one(&s, careful);
-        s.from = nest->out;
+            add_one_by_one(&s, 0);
+        s.from = &nest->out;
         s.run = s.end;
     } while (s.run < end);
 }
