@@ -8,6 +8,7 @@ two, once `meaning` takes its elementary functions from the core, whose differ i
 
 import random
 import struct
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import Any
@@ -17,7 +18,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 import autodiff
-from autodiff import Value, compile, value_and_grad
+from autodiff import Value, compile, native, value_and_grad
 from autodiff.compiler.backends.python import PythonBackend
 from autodiff.compiler.nests import meaning
 from autodiff.compiler.nests.schema import BOTH, DOT, INNER, PACK, SPREAD, UPDATE, Elementwise, Flat, Header, Nest, Nests, Sum
@@ -30,7 +31,7 @@ from tests.needs import need_core
 need_core()
 np = pytest.importorskip("numpy")
 
-from autodiff.compiler.backends.native import NativeBackend, core  # noqa: E402
+from autodiff.compiler.backends.native import NativeBackend  # noqa: E402
 
 SPECIAL = [float("nan"), float("inf"), -float("inf"), 0.0, -0.0, 1.0, -1.0, 0.5, 1e308, -1e308, 5e-324, 3.0, -7.25]
 ORDINARY = [-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 0.25, 0.7, -1.3]
@@ -171,8 +172,16 @@ def by_core(code: int, numbers: Sequence[float]) -> float:
     """What the core makes of numbers; products and sums of them are `meaning`'s own."""
     if OPCODES[code].name in ("products", "strong_products"):
         return OPCODES[code].evaluate(*numbers)
-    result: float = core.evaluate(code, numbers)
+    result: float = native.core.evaluate(code, array("d", numbers))
     return result
+
+
+def backend_on(machine: str, program: Program, reduction: str | None = None) -> NativeBackend:
+    """The program ready to run on a machine of that name."""
+    backend = NativeBackend(program, reduction)
+    table, numbers, header = backend.nests.table, backend.nests.numbers, backend.nests.header
+    backend.runner = native.core.Runner(table, numbers, header, reduction, 1, machine)
+    return backend
 
 
 class Ways:
@@ -194,7 +203,7 @@ class Ways:
         return flat(outputs), holds
 
     def by_machine(self, machine: str) -> tuple[list[float], list[bool]]:
-        backend = NativeBackend(self.program, self.reduction, machine=machine)
+        backend = backend_on(machine, self.program, self.reduction)
         outputs, holds = backend.run_rows(np.array(self.shared), np.array(self.rows).reshape(len(self.rows), -1))
         return np.array(outputs).ravel().tolist(), [bool(x) for x in holds]
 
@@ -202,7 +211,7 @@ class Ways:
         """The outputs of one run without rows, by meaning and by each machine."""
         numbers = in_order(self.program, self.shared, self.rows[0])
         program = self.program._replace(varying=bytes(self.program.inputs))
-        backends = {machine: NativeBackend(program, machine=machine) for machine in MACHINES}
+        backends = {machine: backend_on(machine, program) for machine in MACHINES}
         found = {name: [*map(float, backend.run(np.array(numbers))[0])] for name, backend in backends.items()}
         return meaning.run(backends[MACHINES[0]].nests, numbers, by_core)[0], found
 
@@ -219,7 +228,7 @@ class Ways:
         return total
 
 
-MACHINES: tuple[str, ...] = core.machines
+MACHINES: list[str] = native.core.machines()
 COUNTS = st.sampled_from([1, 2, 7, 32, 33, 70])  # parts of a block of rows, a block, several
 RANDOM = st.randoms(use_true_random=False)
 EXACT = st.one_of(loops(), loops(ROUNDED), graphs(ROUNDED), ragged(), matrices())

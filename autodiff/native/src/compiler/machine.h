@@ -36,7 +36,7 @@ APART double evaluate_otherwise(int operation, const double *v, const int32_t *a
 {
     if (operation == OP_strong_products)
         return sum_at(v, at, count, 1);
-    return evaluate_at(operation, v, at, count);
+    return evaluate_at(operation, &(Operands){.v = v, .listed = at}, count);
 }
 
 #ifdef __GNUC__

@@ -34,7 +34,7 @@ typedef struct { /* runs that follow one another in a nest */
     double last;    /* added last: -0.0 changes nothing */
 } Sums;
 
-static inline int64_t turned(const Affine *x, int64_t h, int64_t j) { return x->at + h * x->h + j * x->j; }
+static inline int64_t place_of(const Affine *x, int64_t h, int64_t j) { return x->at + h * x->h + j * x->j; }
 
 static inline int64_t length_of(const Run *run, int64_t active)
 {
@@ -108,7 +108,7 @@ APART void pack(const Sums *s, int64_t h)
     for (const Run *run = s->run; run < s->end; run++) {
         if (run->form != FORM_PACK || run->is_by_rows || (h > 0 && run->b.h == 0))
             continue;
-        const double *from = s->v + turned(&run->b, h, 0);
+        const double *from = s->v + place_of(&run->b, h, 0);
         double *to = s->v + run->packed;
         int64_t length = length_of(run, s->active);
         if (run->b.k == 1)
@@ -133,7 +133,7 @@ typedef struct { /* a run, as a tile meets it */
 
 INLINED Terms terms_of(const Sums *s, const Run *run, int64_t h, int64_t j, int64_t i)
 {
-    Terms t = {s->v + turned(&run->a, h, j), s->v + turned(&run->b, h, j), run->a.j, run->b.j, run->a.k, run->b.k,
+    Terms t = {s->v + place_of(&run->a, h, j), s->v + place_of(&run->b, h, j), run->a.j, run->b.j, run->a.k, run->b.k,
                length_of(run, s->active), run->pairs};
     if (run->form == FORM_PACK) {
         t.b = s->v + run->packed;
@@ -210,7 +210,7 @@ INLINED void tile(const int rows, const int vectors, const int is_ragged, const 
                                 int64_t j, int64_t i, int64_t rest)
 {
     V x[MOST_ROWS][MOST_VECTORS];
-    const double *from = s->v + turned(s->from, h, j) + i * s->from->i;
+    const double *from = s->v + place_of(s->from, h, j) + i * s->from->i;
     UNROLL for (int r = 0; r < rows; r++)
         UNROLL for (int c = 0; c < vectors; c++)
             x[r][c] = s->from->i == 0 ? splat(from[r * s->from->j]) : LOAD(from + r * s->from->j);
@@ -223,7 +223,7 @@ INLINED void tile(const int rows, const int vectors, const int is_ragged, const 
         else
             add_updates(x, rows, vectors, is_ragged, rest, t);
     }
-    double *to = s->v + turned(&s->nest->out, h, j) + i;
+    double *to = s->v + place_of(&s->nest->out, h, j) + i;
     V last = splat(s->last);
     UNROLL for (int r = 0; r < rows; r++)
         UNROLL for (int c = 0; c < vectors; c++) {
@@ -346,9 +346,9 @@ APART void add_inner_products(const Sums *s)
     const int64_t *loops = s->nest->loops;
     for (int64_t h = 0; h < loops[0]; h++)
         for (int64_t j = 0; j < loops[1]; j++) {
-            const double *a = s->v + turned(&run->a, h, j), *b = s->v + turned(&run->b, h, j);
-            const double *from = s->v + turned(s->from, h, j);
-            double *to = s->v + turned(&s->nest->out, h, j);
+            const double *a = s->v + place_of(&run->a, h, j), *b = s->v + place_of(&run->b, h, j);
+            const double *from = s->v + place_of(s->from, h, j);
+            double *to = s->v + place_of(&s->nest->out, h, j);
             for (int64_t i = 0; i < loops[2]; i += W) {
                 int64_t count = loops[2] - i < W ? loops[2] - i : W;
                 V total = inner_products(run, a + i * run->a.i, b + i * run->b.i, length, count);
@@ -406,9 +406,9 @@ APART void add_one_by_one(const Sums *s, int is_careful)
     int64_t length = length_of(run, s->active), from_i = s->from->i, a_i = run->a.i, b_i = run->b.i;
     for (int64_t h = 0; h < loops[0]; h++)
         for (int64_t j = 0; j < loops[1]; j++) {
-            const double *a = s->v + turned(&run->a, h, j), *b = s->v + turned(&run->b, h, j);
-            const double *from = s->v + turned(s->from, h, j);
-            double *to = s->v + turned(&s->nest->out, h, j);
+            const double *a = s->v + place_of(&run->a, h, j), *b = s->v + place_of(&run->b, h, j);
+            const double *from = s->v + place_of(s->from, h, j);
+            double *to = s->v + place_of(&s->nest->out, h, j);
             int64_t i = 0;
             for (; i + 4 <= loops[2] && !is_careful; i += 4)
                 dots(to + i, from + i * from_i, from_i, run, a + i * a_i, b + i * b_i, length, 4, s->last);
@@ -428,7 +428,7 @@ static void begin(const Sums *s)
     for (int64_t h = 0; h < loops[0]; h++)
         for (int64_t j = 0; j < loops[1]; j++)
             for (int64_t i = 0; i < loops[2]; i++)
-                s->v[turned(&s->nest->out, h, j) + i] = s->v[turned(s->from, h, j) + i * s->from->i];
+                s->v[place_of(&s->nest->out, h, j) + i] = s->v[place_of(s->from, h, j) + i * s->from->i];
 }
 
 static void add_carefully(const Nest *nest, double *v, int64_t active)
