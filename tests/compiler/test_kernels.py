@@ -22,7 +22,6 @@ from autodiff.compiler.passes.order import PASSES, optimised
 from autodiff.compiler.passes.shorten_sums import shorten_sums
 from autodiff.compiler.programs.opcodes import CODE, OPCODES
 from autodiff.compiler.programs.program import Program
-from tests.needs import need_core
 
 np = pytest.importorskip("numpy")
 pytest.importorskip("numba")

@@ -21,7 +21,20 @@ import autodiff
 from autodiff import Value, compile, native, value_and_grad
 from autodiff.compiler.backends.python import PythonBackend
 from autodiff.compiler.nests import meaning
-from autodiff.compiler.nests.schema import BOTH, DOT, INNER, PACK, SPREAD, UPDATE, Elementwise, Flat, Header, Nest, Nests, Sum
+from autodiff.compiler.nests.schema import (
+    BOTH,
+    DOT,
+    INNER,
+    PACK,
+    SPREAD,
+    UPDATE,
+    Elementwise,
+    Flat,
+    Header,
+    Nest,
+    Nests,
+    Sum,
+)
 from autodiff.compiler.programs.opcodes import OPCODES
 from autodiff.compiler.programs.program import Program
 from autodiff.testing import LoopProgram, loop_programs, programs
@@ -220,9 +233,7 @@ class Ways:
         lanes = self.nests.header[Header.LANES]
         chunks = [self.rows[i : i + lanes] for i in range(0, len(self.rows), lanes)]
         with np.errstate(all="ignore"):
-            first, *others = [
-                np.array(meaning.run_totals(self.nests, self.shared, chunk, by_core)) for chunk in chunks
-            ]
+            first, *others = [np.array(meaning.run_totals(self.nests, self.shared, chunk, by_core)) for chunk in chunks]
             shared = np.array([*self.nests.shared], bool)
             total: list[float] = np.where(shared, first * len(self.rows), sum(others, first)).tolist()
         return total
