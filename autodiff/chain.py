@@ -122,6 +122,12 @@ class Arithmetic:
         """An adjoint as the result of a sweep: 0.0 for NOTHING, and never -0.0, as in a grad that began at 0.0."""
         return adjoint + 0.0
 
+    def reverse(
+        self, order: Sequence[Any], seeds: Mapping[Any, Any], inputs: Sequence[Any], local_gradients: "LocalGradients"
+    ) -> Mapping[Any, Any]:
+        """The adjoints of a reverse sweep, at the inputs at least."""
+        return reverse(order, seeds, inputs, local_gradients, self)
+
     def results(self, adjoints: Mapping[Any, Any], nodes: Iterable[Any]) -> list[Any]:
         """The results of a sweep at some of the nodes."""
         return [self.settled(adjoints.get(x, NOTHING)) for x in nodes]

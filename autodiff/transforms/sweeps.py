@@ -17,7 +17,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any
 
 from autodiff import floats, modes
-from autodiff.chain import NOTHING, Arithmetic, forward, reverse
+from autodiff.chain import NOTHING, Arithmetic, forward
 from autodiff.graph import topological_order
 from autodiff.structures.structure import flatten
 from autodiff.value import Value, result_leaf
@@ -79,7 +79,7 @@ def pulled_back(order: Sequence[Any], seeds: Mapping[Any, Any], inputs: Sequence
     `order` is a topological order of the roots.
     """
     arithmetic = _arithmetic()
-    return arithmetic.results(reverse(order, seeds, inputs, read_again, arithmetic), inputs)
+    return arithmetic.results(arithmetic.reverse(order, seeds, inputs, read_again), inputs)
 
 
 def pushed_forward(order: Sequence[Any], tangents: Mapping[Any, Any], outputs: Sequence[Any]) -> list[Any]:

@@ -29,7 +29,7 @@ _FURTHEST = 6  # containers around a number
 
 def where_kept(owner: Owner, results: Results, f: Callable[..., Any]) -> str:
     """The place of a number of the program after its trace: an attribute, a global, a cache, or the result of f."""
-    kept = [x for x in gc.get_objects() if issubclass(type(x), Tracer) and x.owner is owner]  # no dead proxy
+    kept = _tracers(owner)
     seen = {id(kept), id(results), *map(id, results), id(sys._getframe())}
     for child in (other for _, other in results.others):
         if any(holds(child, x) for x in kept):
@@ -39,6 +39,16 @@ def where_kept(owner: Owner, results: Results, f: Callable[..., Any]) -> str:
         if found is not None:
             return found
     return "an attribute, a global or a container outside"
+
+
+def _tracers(owner: Owner) -> list[Any]:
+    """The numbers of a program that something holds. The collector knows the holders alone, not the numbers."""
+    found = {}
+    for holder in gc.get_objects():
+        for x in gc.get_referents(holder):
+            if issubclass(type(x), Tracer) and x.owner is owner:  # of its type: no dead proxy
+                found[id(x)] = x
+    return list(found.values())
 
 
 def holds(container: Any, x: Any) -> bool:

@@ -1,7 +1,8 @@
 """Tracers: the Values that a function is traced with, which can be computed with, but not looked at.
 
-The trace under way, which `modes.reading()` knows, notes each operation on them. A number that leaves the graph could
-be stale at the next run, so that is an error, which says where and what to write instead.
+The trace under way, which `modes.reading()` knows, notes each operation on them; the native core notes in its stead
+what is ordinary. A number that leaves the graph could be stale at the next run, so that is an error, which says where
+and what to write instead.
 """
 
 import gc
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
-from autodiff import fast, floats, modes, primitives
+from autodiff import fast, floats, modes, native, primitives
 from autodiff.compiler.programs import opcodes
 from autodiff.compiler.trace.refusals import assigned_inside, foreign, looked_at, refusal
 from autodiff.native import Node
@@ -19,13 +20,22 @@ from autodiff.primitives import Primitive
 from autodiff.value import Value, operate
 
 if TYPE_CHECKING:
+    from autodiff.compiler.trace import storage
     from autodiff.compiler.trace.tracing import Trace
+elif native.core is None:
+    from autodiff.compiler.trace import storage
+else:
+    storage = native.core
 
-_new = Node.__new__
+traced = storage.traced
+
+NOT_TAKEN = float("-0.0")  # what NOTHING is in a trace: this object, which no arithmetic gives
 
 
-class Owner:
+class Owner(storage.Owner):
     """The mark that the tracers of one trace share: each holds it, so that its references tell whether any are left."""
+
+    __slots__ = ()
 
     def references(self) -> int:
         """The number of references to it."""
@@ -51,19 +61,13 @@ def _alone() -> int:
     return owner.has_tracers()
 
 
-class Tracer(Value):
-    """A number of a program being traced: a Value that can be computed with, but not looked at."""
+class Tracer(Value, storage.Traced):
+    """A number of a program being traced: a Value that can be computed with, but not looked at.
 
-    # All that it uses is in slots of its own: what the core stores it computes at each access.
-    __slots__ = ("index", "number", "op", "operands", "owner")
+    Its number at this call decides what guards expect.
+    """
 
-    number: float  # at this call; decides what guards expect
-    index: int  # the slot, once there is a program
-    owner: Owner  # whose number it is
-
-    # Plain slots are what Python is fastest at: not by the core, nor by what `assignments` does to Value.
-    __getattribute__ = object.__getattribute__
-    __setattr__, __delattr__ = object.__setattr__, object.__delattr__
+    __slots__ = ()
 
     @property  # type: ignore[override]
     def data(self) -> NoReturn:
@@ -84,6 +88,12 @@ class Tracer(Value):
     @property
     def local_gradients(self) -> NoReturn:  # type: ignore[override]
         raise looked_at("x.local_gradients")
+
+    @classmethod
+    def __apply__(cls, primitive: Primitive, operands: tuple[Any, ...]) -> Value:
+        if modes.reading() is None:
+            raise looked_at("arithmetic")
+        return Value.__apply__(primitive, operands)
 
     def __float__(self) -> NoReturn:
         raise looked_at("float(x)")
@@ -111,19 +121,16 @@ class Tracer(Value):
         raise looked_at("pickle")
 
 
-if fast.missing is not None:
-    setattr(Tracer, "__getattr__", fast.missing)  # noqa: B010
-
-
 class Condition(Tracer):
     """Whether a comparison holds: where() selects by it; as a bool it becomes a guard, which every run checks.
 
     To a walk over the graph it is a leaf, since no gradient flows through it: in eager code it is a bool, and no node.
     """
 
-    __slots__ = ("hidden_operands",)
+    __slots__ = ()
 
-    hidden_operands: tuple[Any, ...]
+    operands = property(lambda self: ())
+    hidden_operands: Any = vars(Node)["operands"]
 
     def __bool__(self) -> bool:
         trace = _trace_under_way()
@@ -165,6 +172,8 @@ def _trace_under_way() -> "Trace | None":
 
 
 def _binary(primitive: Primitive, evaluate: Callable[[float, float], float], swapped: bool) -> Any:
+    """An operator in Python, written out for speed."""
+
     def method(self: Tracer, other: Any) -> Any:
         kind = type(other)
         mode: Any = modes.current()  # whose reading is a trace
@@ -181,29 +190,34 @@ def _binary(primitive: Primitive, evaluate: Callable[[float, float], float], swa
         if owner is not trace.owner or (kind is Tracer and owner is not other.owner):
             raise foreign()
         number = other if kind is not Tracer else other.number
-        node = _new(Tracer)
-        node.number = evaluate(number, self.number) if swapped else evaluate(self.number, number)
-        node.op, node.owner = primitive, owner
-        node.operands = (other, self) if swapped else (self, other)
+        number = evaluate(number, self.number) if swapped else evaluate(self.number, number)
+        node = traced(Tracer, number, primitive, (other, self) if swapped else (self, other), owner)
         trace.nodes.append(node)
         return node if mode.recording else trace.without_gradient(node)
 
     return method
 
 
-for _name, _primitive, _evaluate in [
-    ("add", primitives.add, operator.add),
-    ("sub", primitives.sub, operator.sub),
-    ("mul", primitives.mul, operator.mul),
-    ("truediv", primitives.div, floats.divide),
-    ("pow", primitives.pow, floats.power),
-]:
-    setattr(Tracer, f"__{_name}__", _binary(_primitive, _evaluate, swapped=False))
-    setattr(Tracer, f"__r{_name}__", _binary(_primitive, _evaluate, swapped=True))
-
-
 def _negated(self: Tracer) -> Any:
     return primitives.neg(self)
 
 
-Tracer.__neg__ = _negated  # type: ignore[method-assign, assignment]
+if native.core is not None:  # which has operators of its own
+    for _primitive in opcodes.OPCODES:
+        native.core.enter(_primitive)
+    native.core.bind_tracers(Tracer, Condition, primitives.where, primitives.sum, opcodes.strong_mul, NOT_TAKEN)
+else:
+    # Plain slots are what Python is fastest at: not what `assignments` does to Value.
+    Tracer.__setattr__, Tracer.__delattr__ = object.__setattr__, object.__delattr__  # type: ignore[method-assign]
+    for _name, _primitive, _evaluate in [
+        ("add", primitives.add, operator.add),
+        ("sub", primitives.sub, operator.sub),
+        ("mul", primitives.mul, operator.mul),
+        ("truediv", primitives.div, floats.divide),
+        ("pow", primitives.pow, floats.power),
+    ]:
+        setattr(Tracer, f"__{_name}__", _binary(_primitive, _evaluate, swapped=False))
+        setattr(Tracer, f"__r{_name}__", _binary(_primitive, _evaluate, swapped=True))
+    Tracer.__neg__ = _negated  # type: ignore[method-assign, assignment]
+    if fast.missing is not None:
+        setattr(Tracer, "__getattr__", fast.missing)  # noqa: B010

@@ -31,19 +31,17 @@ from autodiff.chain import NOTHING
 from autodiff.compiler.programs import opcodes
 from autodiff.compiler.programs.program import Program
 from autodiff.compiler.trace import assignments
-from autodiff.compiler.trace.adjoints import NOT_TAKEN, TracedAdjoints
+from autodiff.compiler.trace.adjoints import TracedAdjoints
 from autodiff.compiler.trace.outside import Outside
 from autodiff.compiler.trace.refusals import assigned_inside, backward_inside, foreign, refusal
-from autodiff.compiler.trace.tracers import Condition, Owner, Tracer
+from autodiff.compiler.trace.tracers import NOT_TAKEN, Condition, Owner, Tracer, traced
 from autodiff.compiler.trace.writer import written
-from autodiff.native import Node
 from autodiff.number import data_of
 from autodiff.primitives import Primitive
 from autodiff.sources import Source, user_line
 from autodiff.system.blocks import Block, Scope
 from autodiff.value import Value
 
-_new = Node.__new__
 _PLAIN = (float, int, bool)
 
 _COMPARISONS: dict[str, tuple[Primitive, bool, Callable[[Any, Any], Any]]] = {
@@ -113,18 +111,19 @@ class Trace(Scope):
     def begin(self, block: Block) -> Self:
         assignments.watch(block)
         modes.change(block, recording=True, checking=False, sourcing=False, reading=self)
+        self.owner.open(block.alive, self, self.nodes)
         self._log = modes.new_leaves.begin(block)
         return self
 
     def end(self, block: Block) -> None:
+        self.owner.close()
         modes.new_leaves.end(block)
         modes.restore(block)
         assignments.unwatch(block)
 
     def input(self, number: float) -> Tracer:
         """Add an input: its placeholder, which holds this number at this call."""
-        tracer = _new(Tracer)
-        tracer.number, tracer.op, tracer.operands, tracer.owner = number, None, (), self.owner
+        tracer: Tracer = traced(Tracer, number, None, (), self.owner)
         self.inputs.append(tracer)
         return tracer
 
@@ -142,15 +141,12 @@ class Trace(Scope):
 
     def noted(self, kind: type[Any], primitive: Primitive, operands: tuple[Any, ...]) -> Any:
         """The tracer of an operation, which it notes; trusts its arguments."""
-        node, owner = _new(kind), self.owner
+        owner = self.owner
         numbers = [
             x if type(x) is float else x.number if type(x) is Tracer and x.owner is owner else self._number(x)
             for x in operands
         ]
-        node.number = primitive.evaluate(*numbers)
-        node.op, node.operands, node.owner = primitive, operands, owner
-        if kind is Condition:
-            node.operands, node.hidden_operands = (), operands
+        node = traced(kind, primitive.evaluate(*numbers), primitive, operands, owner)
         self.nodes.append(node)
         mode = modes.now()
         return node if mode is None or mode.recording else self.without_gradient(node)
@@ -243,6 +239,7 @@ class Trace(Scope):
 
     def forget(self) -> None:
         """Let go of the graph: a million nodes take some hundred megabytes."""
+        self.owner.close()
         self.inputs, self.nodes, self.guards = [], [], []
 
     def program(self, outputs: Iterable[Any], varying: bytes | None = None) -> Program:

@@ -4,13 +4,17 @@ Leaf Values from outside are inputs, after those of the trace itself. An interio
 is written from its leaves on.
 """
 
+from array import array
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from autodiff import native
+from autodiff.compiler.programs.opcodes import OPCODES
 from autodiff.compiler.programs.program import Builder, Program
 from autodiff.compiler.trace.refusals import refusal
 from autodiff.compiler.trace.tracers import Condition, Tracer
 from autodiff.graph import topological_order
+from autodiff.primitives import Primitive
 from autodiff.transforms.segments import SegmentPrimitive
 from autodiff.value import Value
 
@@ -21,43 +25,74 @@ if TYPE_CHECKING:
 def written(trace: "Trace", outputs: Sequence[Any], varying: bytes) -> Program:
     """The program that gives these outputs: tracers, Values or floats. Fills in the `leaves` of the trace."""
     guards = [guard.condition for guard in trace.guards]
-    interior = _outside(trace, [*outputs, *guards])
-    inputs = len(trace.inputs) + len(trace.leaves)
-    writer = _Writer(trace, Builder(inputs, varying + bytes(len(trace.leaves))))
+    roots = [x if isinstance(x, Value) else float(x) for x in [*outputs, *guards]]
+    for root in roots:
+        trace.is_constant(root)  # or a tracer of another trace: then it raises
+    interior = _outside(trace, roots)
     for slot, tracer in enumerate(trace.inputs):
         tracer.index = slot
-    writer.slots.update(zip(trace.leaves, range(len(trace.inputs), inputs), strict=True))
-    for node in interior:
-        writer.slots[node] = writer.add(node)
-    for tracer in trace.nodes:
-        tracer.index = writer.add(tracer)
-    expected = bytes([guard.expected for guard in trace.guards])
-    slot_of = writer.slot_of
-    return writer.build.program([slot_of(x) for x in outputs], [slot_of(x) for x in guards], expected)
+    inputs = len(trace.inputs) + len(trace.leaves)
+    slots = dict(zip(trace.leaves, range(len(trace.inputs), inputs), strict=True))
+    made = instructions([*interior, *trace.nodes], roots, slots, inputs)
+    return Program(
+        inputs,
+        varying + bytes(len(trace.leaves)),
+        made.constants,
+        made.codes,
+        made.starts,
+        made.operands,
+        made.roots[: len(outputs)],
+        made.roots[len(outputs) :],
+        bytes([guard.expected for guard in trace.guards]),
+        made.primitives,
+    )
 
 
-class _Writer:
-    """A builder, and the slots of plain Values from outside."""
+class Instructions(NamedTuple):
+    """The instructions of a program, as it has them, and the slots of its results."""
 
-    def __init__(self, trace: "Trace", build: Builder) -> None:
-        self.trace, self.build = trace, build
-        self.slots: dict[Any, int] = {}
+    constants: "array[float]"
+    codes: "array[int]"
+    starts: "array[int]"
+    operands: "array[int]"
+    roots: "array[int]"
+    primitives: tuple[Primitive, ...]
 
-    def add(self, node: Any) -> int:
-        """The slot of the instruction that computes a node."""
-        slot_of, build = self.slot_of, self.build
-        given = node.hidden_operands if type(node) is Condition else node.operands
-        operands = [x.index if type(x) is Tracer or type(x) is Condition else slot_of(x) for x in given]
-        return build.add(build.code_of(node.op), operands)
 
-    def slot_of(self, x: Any) -> int:
-        """The slot of a tracer, a Value from outside or a constant."""
-        is_constant = self.trace.is_constant(x)  # or a tracer of another trace: then it raises
+def instructions(nodes: list[Any], roots: list[Any], slots: dict[Any, int], inputs: int) -> Instructions:
+    """An instruction for each node, in order: for tracers, and for Values from outside, each after its operands.
+
+    `slots` has the inputs that are Values from outside; any other Value is a constant.
+    """
+    if native.core is None:
+        return instructions_plainly(nodes, roots, slots, inputs)
+    codes, starts, operands, places, numbers, own = native.core.instructions(nodes, roots, slots, inputs, _OPCODES)
+    return Instructions(
+        array("d", numbers), array("H", codes), array("q", starts), array("i", operands), array("i", places), tuple(own)
+    )
+
+
+_OPCODES = {primitive: code for code, primitive in enumerate(OPCODES)}
+
+
+def instructions_plainly(nodes: list[Any], roots: list[Any], slots: dict[Any, int], inputs: int) -> Instructions:
+    """The same in Python, which says what is meant."""
+    build = Builder(inputs)
+
+    def slot_of(x: Any) -> int:
         if isinstance(x, Tracer):
             return x.index
-        if not is_constant:
-            return self.slots[x]
-        return self.build.constant(x.data if isinstance(x, Value) else float(x))
+        return slots[x] if x in slots else build.constant(x.data if isinstance(x, Value) else x)
+
+    for node in nodes:
+        given = node.hidden_operands if type(node) is Condition else node.operands
+        slot = build.add(build.code_of(node.op), list(map(slot_of, given)))
+        if isinstance(node, Tracer):
+            node.index = slot
+        else:
+            slots[node] = slot
+    made = build.program(list(map(slot_of, roots)))
+    return Instructions(made.constants, made.codes, made.starts, made.operands, made.outputs, made.primitives)
 
 
 def _outside(trace: "Trace", roots: Iterable[Any]) -> list[Value]:
@@ -75,9 +110,7 @@ def _outside(trace: "Trace", roots: Iterable[Any]) -> list[Value]:
                     trace.leaves.append(x)
         return interior
 
-    found = meet(roots)
-    for tracer in trace.nodes:
-        found += meet(_operands(tracer))
+    found = meet([*roots, *strangers(trace.nodes)])
     nodes = [node for node in topological_order(*found) if not trace.outside.was_assigned(node)]
     for node in nodes:
         if isinstance(node.op, SegmentPrimitive):
@@ -89,5 +122,13 @@ def _outside(trace: "Trace", roots: Iterable[Any]) -> list[Value]:
     return nodes
 
 
-def _operands(node: Any) -> tuple[Any, ...]:
-    return node.hidden_operands if type(node) is Condition else node.operands
+def strangers(nodes: list[Tracer]) -> list[Any]:
+    """The operands of tracers that are Values and no tracers, each once, in the order of first use."""
+    if native.core is not None:
+        return native.core.strangers(nodes)  # type: ignore[no-any-return]
+    met: dict[Any, None] = {}
+    for node in nodes:
+        for x in node.hidden_operands if type(node) is Condition else node.operands:
+            if isinstance(x, Value) and not isinstance(x, Tracer):
+                met[x] = None
+    return list(met)

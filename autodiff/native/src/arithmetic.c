@@ -109,6 +109,21 @@ static PyObject *recorded(int op, PyObject *left, PyObject *right, const Pair *p
     return (PyObject *)node;
 }
 
+/* The result where something is out of the ordinary, perhaps that an operand is a tracer. */
+static PyObject *operated_plainly(int op, Rule rule, PyObject *left, PyObject *right)
+{
+    PyObject *given[] = {core.operations[op], left, right};
+    Result result;
+    Node *x = tracer_of(given[0], given + 1, 2);
+    Pair pair = x == NULL ? (Pair){0} : (Pair){x->slopes[0], x->slopes[1], 0, 0};
+    if (x != NULL && rule(&pair, &result)) {
+        x->data = result.data;
+        return noted(x);
+    }
+    Py_XDECREF((PyObject *)x);
+    return plainly(core.operate, given, 3);
+}
+
 static inline PyObject *operated(int op, Rule rule, PyObject *left, PyObject *right)
 {
     Pair pair = {0.0, 0.0, !is_value(left), !is_value(right)};
@@ -118,8 +133,7 @@ static inline PyObject *operated(int op, Rule rule, PyObject *left, PyObject *ri
         return NULL;
     if (how != SPECIAL && rule(&pair, &result))
         return how == PLAIN ? recorded(op, left, right, &pair, &result) : result_leaf(result.data);
-    PyObject *given[] = {core.operations[op], left, right};
-    return PyObject_Vectorcall(core.operate, given, 3, NULL);
+    return operated_plainly(op, rule, left, right);
 }
 
 PyObject *node_add(PyObject *left, PyObject *right) { return operated(ADD, add, left, right); }

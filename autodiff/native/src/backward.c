@@ -1,7 +1,7 @@
 /* Topological order, and the sweeps over it: the backward pass, gradients and tangents.
 
-   All are of ordinary nodes: Values whose operands are Values and floats, and whose local gradients are floats. That is
-   seen to before anything changes; for all else the plain function is called. Nodes are borrowed meanwhile: no Python
+   All are of ordinary nodes: Values whose operands are Values and floats, and whose local gradients are floats; and
+   where it is their order alone that matters, of tracers, too. That is seen to before anything changes; for all else the plain function is called. Nodes are borrowed meanwhile: no Python
    code runs that could let go of one, and what the collector counts is made first.
 
    What may fail gives 1, or 0: where it meets what is out of the ordinary, or with an error. */
@@ -34,8 +34,6 @@ static int append(Nodes *nodes, Node *x)
 /* Append a node that is not marked yet, and mark it. */
 static int append_once(Nodes *nodes, PyObject *x)
 {
-    if (!is_value(x))
-        return 0;
     if (!((Node *)x)->is_marked)
         ((Node *)x)->is_marked = append(nodes, (Node *)x);
     return ((Node *)x)->is_marked;
@@ -44,16 +42,32 @@ static int append_once(Nodes *nodes, PyObject *x)
 /* Whether its local gradients are not as many floats as it has operands. */
 static inline int is_lazy(Node *x) { return x->is == IN_A_BLOCK && x->block->gradients != NULL; }
 
-/* The same for the operands of a node, or the leaves among them. */
-static int append_operands(Nodes *nodes, PyObject *x, int leaves_alone)
+/* Those that a walk over a graph meets: Values, and tracers. */
+static inline int is_met(PyObject *x) { return is_value(x) || is_traced(x); }
+
+/* What a condition was made from is hidden: it is a leaf. */
+static inline int is_leaf(PyObject *x) { return operand_count((Node *)x) == 0 || Py_TYPE(x) == core.condition; }
+
+/* Append the operands of a Value. */
+static int append_operands(Nodes *nodes, PyObject *x)
 {
     int done = is_value(x) && !is_lazy((Node *)x);
     Record record = done ? record_of((Node *)x) : (Record){0};
+    for (Py_ssize_t i = 0; i < record.count && done; i++)
+        if (!PyFloat_CheckExact(record.operands[i]))
+            done = is_value(record.operands[i]) && append_once(nodes, record.operands[i]);
+    return done;
+}
+
+/* Append the leaves among the operands of a node. */
+static int append_leaves(Nodes *nodes, PyObject *x)
+{
+    int done = is_met(x) && !is_lazy((Node *)x);
+    Record record = done && Py_TYPE(x) != core.condition ? record_of((Node *)x) : (Record){0};
     for (Py_ssize_t i = 0; i < record.count && done; i++) {
         PyObject *operand = record.operands[i];
-        int is_left_out = leaves_alone && is_value(operand) && operand_count((Node *)operand) > 0;
-        if (!PyFloat_CheckExact(operand) && !is_left_out)
-            done = append_once(nodes, operand);
+        if (!PyFloat_CheckExact(operand))
+            done = is_met(operand) && (!is_leaf(operand) || append_once(nodes, operand));
     }
     return done;
 }
@@ -87,6 +101,7 @@ static PyObject *given(int done, PyObject *result, PyObject *plain, PyObject *co
 typedef struct {
     Nodes order;
     Nodes stack; /* a node stands there to be entered, and then, under a NULL, to be placed: see `graph.py` */
+    int takes_tracers;
 } Walk;
 
 static int enter_node(Walk *walk, Node *x)
@@ -99,10 +114,10 @@ static int enter_node(Walk *walk, Node *x)
         PyObject *operand = record.operands[i];
         if (PyFloat_CheckExact(operand))
             continue;
-        if (!is_value(operand))
+        if (!is_value(operand) && !(walk->takes_tracers && is_traced(operand)))
             return 0;
         Node *y = (Node *)operand;
-        if (y->is_marked || operand_count(y) == 0)
+        if (y->is_marked || is_leaf(operand))
             continue;
         if (!append(&walk->stack, y))
             return 0;
@@ -114,8 +129,8 @@ static int enter_node(Walk *walk, Node *x)
 
 static int walk_from(Walk *walk, PyObject *root)
 {
-    int done = is_value(root);
-    if (done && operand_count((Node *)root) > 0)
+    int done = is_value(root) || (walk->takes_tracers && is_traced(root));
+    if (done && !is_leaf(root))
         done = append(&walk->stack, (Node *)root);
     while (walk->stack.count > 0 && done) {
         Node **top = walk->stack.items + walk->stack.count - 1;
@@ -143,7 +158,7 @@ static void end_walk(Walk *walk)
 static void mark_all(PyObject *list, int mark)
 {
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); i++)
-        if (is_value(PyList_GET_ITEM(list, i)))
+        if (is_met(PyList_GET_ITEM(list, i)))
             ((Node *)PyList_GET_ITEM(list, i))->is_marked = mark;
 }
 
@@ -155,7 +170,7 @@ static PyObject *ordered(PyObject *module, PyObject *const *args, Py_ssize_t cou
     PyObject *without = PySequence_List(args[1]), *order = PyList_New(0);
     int done = without != NULL && order != NULL;
     if (done) {
-        Walk walk = {0};
+        Walk walk = {.takes_tracers = 1};
         mark_all(without, 1);
         for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(args[0]) && done; i++)
             done = walk_from(&walk, PyTuple_GET_ITEM(args[0], i));
@@ -174,7 +189,7 @@ static PyObject *leaves_below(PyObject *module, PyObject *const *args, Py_ssize_
     PyObject *leaves = PyList_New(0);
     int done = leaves != NULL && count == 1 && PyList_CheckExact(args[0]);
     for (Py_ssize_t i = 0; done && i < PyList_GET_SIZE(args[0]); i++)
-        done = append_operands(&below, PyList_GET_ITEM(args[0], i), 1);
+        done = append_leaves(&below, PyList_GET_ITEM(args[0], i));
     unmark(&below);
     done = done && fill(leaves, &below);
     PyMem_Free(below.items);
@@ -281,11 +296,11 @@ static int gather(Nodes *nodes, PyObject *order, PyObject *starts, PyObject *ask
     Py_ssize_t at = 0;
     int done = PyList_CheckExact(order) && PyDict_CheckExact(starts) && PyList_CheckExact(asked);
     for (Py_ssize_t i = 0; done && i < PyList_GET_SIZE(order); i++)
-        done = append_operands(nodes, PyList_GET_ITEM(order, i), 0) && append_once(nodes, PyList_GET_ITEM(order, i));
+        done = append_operands(nodes, PyList_GET_ITEM(order, i)) && append_once(nodes, PyList_GET_ITEM(order, i));
     while (done && PyDict_Next(starts, &at, &x, &number))
-        done = PyFloat_CheckExact(number) && append_once(nodes, x);
+        done = PyFloat_CheckExact(number) && is_value(x) && append_once(nodes, x);
     for (Py_ssize_t i = 0; done && i < PyList_GET_SIZE(asked); i++)
-        done = append_once(nodes, PyList_GET_ITEM(asked, i));
+        done = is_value(PyList_GET_ITEM(asked, i)) && append_once(nodes, PyList_GET_ITEM(asked, i));
     unmark(nodes);
     return done;
 }

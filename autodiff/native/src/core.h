@@ -144,6 +144,22 @@ typedef struct { /* the base class of Primitive */
     int number;           /* its own, or NO_OP for one that is not of the table */
 } Operation;
 
+/* --- tracers: see compiler/tracer.c --- */
+
+typedef struct { /* the base of Owner, whose numbers tracers are */
+    PyObject_HEAD
+    PyObject *guard;         /* a weak reference to what is there while the trace is under way; NULL without one */
+    PyObject *trace, *nodes; /* the trace, and the list of its operations; borrowed, as long as the guard refers */
+    int is_sweeping;
+} Owner;
+
+typedef struct { /* the base of Tracer: a node whose number is not to be known. A Condition hides its operands. */
+    Node node;
+    Owner *owner;
+    int64_t index;    /* in a sweep; the slot, in a program */
+    char is_optional; /* an adjoint or a local gradient that may be nothing at a run */
+} Traced;
+
 /* --- what the core knows of the package --- */
 
 /* By the names that `bind` takes: two context variables, NOTHING, a () with a meaning of its own; and the hooks, plain
@@ -160,6 +176,9 @@ typedef struct {
     PyTypeObject *node, *operation; /* our types */
     PyTypeObject *value, *sourced;  /* Value and SourcedValue */
     PyTypeObject *primitive;        /* Primitive, while its calls come here */
+    PyTypeObject *owner, *traced;   /* our types, of the compiler */
+    PyTypeObject *tracer, *condition; /* Tracer and Condition, once they are bound, and what goes with them: */
+    PyObject *where, *sum, *strong_mul, *not_taken;
     PyObject *empty, *str_data, *str_grad, *type_call;
     PyObject *operations[OTHER_OP]; /* by number */
     int operation_count;
@@ -169,6 +188,7 @@ typedef struct {
 extern Core core;
 
 static inline int is_value(PyObject *x) { return Py_TYPE(x) == core.value || Py_TYPE(x) == core.sourced; }
+static inline int is_traced(PyObject *x) { return Py_TYPE(x) == core.tracer || Py_TYPE(x) == core.condition; }
 static inline int is_node(PyObject *x) { return is_value(x) || PyType_IsSubtype(Py_TYPE(x), core.node); }
 
 void track(Node *x);
@@ -176,7 +196,8 @@ void track(Node *x);
 /* Have the collector know a node that holds something which it knows, and so may be part of a cycle. */
 static inline void track_with(Node *x, PyObject *held)
 {
-    if (!(x->is_tracked || PyFloat_CheckExact(held) || (is_value(held) && !((Node *)held)->is_tracked)))
+    int is_ours = is_value(held) || is_traced(held);
+    if (!(x->is_tracked || PyFloat_CheckExact(held) || (is_ours && !((Node *)held)->is_tracked)))
         track(x);
 }
 
@@ -210,6 +231,7 @@ static inline int ambient(void)
 /* node.c. Those that make a node give a new Value, or NULL with an error. */
 Node *new_node(double data);
 Node *roomy_node(PyObject *op, Py_ssize_t count);
+int make_room(Node *x, PyObject *op, Py_ssize_t count, int has_slopes);
 int lay_out(Node *x, PyObject *op, PyObject *const *operands, Py_ssize_t count, PyObject *gradients);
 void node_dealloc(PyObject *self);
 int node_traverse(PyObject *self, visitproc visit, void *arg);
@@ -236,6 +258,13 @@ double logarithm(double x);
 PyObject *node_power(PyObject *left, PyObject *right, PyObject *modulus);
 PyObject *node_negative(PyObject *operand);
 PyObject *node_compare(PyObject *self, PyObject *other, int which);
+
+/* compiler/tracer.c: a tracer with these operands, and their numbers in the place of slopes, which is still to get its
+   number and to be noted. NULL, perhaps with an error, where Python must be asked. */
+Node *tracer_of(PyObject *op, PyObject *const *args, Py_ssize_t count);
+PyObject *noted(Node *tracer); /* the tracer, which is stolen */
+int is_recording(Owner *owner);
+int add_tracer_types(PyObject *module);
 
 /* operation.c, primitive.c, kernels.c */
 extern PyType_Spec operation_spec;

@@ -143,6 +143,7 @@ static PyMethodDef *const functions_of_files[] = {
     program_functions,
     pass_functions,
     sum_functions,
+    trace_functions,
 };
 
 static int prepare(void)
@@ -159,7 +160,7 @@ static int prepare(void)
     core.operation = (PyTypeObject *)PyType_FromSpec(&operation_spec);
     if (PyErr_Occurred())
         return -1;
-    core.node = (PyTypeObject *)PyType_FromSpec(&node_spec); /* the last: it tells that all is there */
+    core.node = (PyTypeObject *)PyType_FromSpec(&node_spec);
     return core.node == NULL ? -1 : 0;
 }
 
@@ -176,7 +177,7 @@ static int execute(PyObject *module)
         if (PyModule_AddFunctions(module, functions_of_files[i]) < 0)
             return -1;
     if (PyModule_AddType(module, core.node) < 0 || PyModule_AddType(module, core.operation) < 0 ||
-        add_runner(module) < 0)
+        add_runner(module) < 0 || add_tracer_types(module) < 0)
         return -1;
     return PyModule_AddStringConstant(module, "sources", SOURCES);
 }

@@ -103,7 +103,7 @@ static int are_slopes(PyObject *gradients, Py_ssize_t count)
 }
 
 /* Make room in a node for what it is made from; what it was made from before is lost, not let go of. */
-static int make_room(Node *x, PyObject *op, Py_ssize_t count, int has_slopes)
+int make_room(Node *x, PyObject *op, Py_ssize_t count, int has_slopes)
 {
     int number = number_of(op), is_inline = has_slopes && count <= INLINE && number != OTHER_OP;
     Block *block = is_inline ? NULL : new_block(count);
@@ -174,8 +174,11 @@ static void freed(Node *x)
         kept = x;
         kept_count++;
     }
-    else
+    else {
+        if (kind != core.value && PyType_IsSubtype(kind, core.traced))
+            Py_XDECREF((PyObject *)((Traced *)x)->owner);
         kind->tp_free(x);
+    }
     Py_DECREF(kind);
 }
 

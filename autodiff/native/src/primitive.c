@@ -137,6 +137,45 @@ static PyObject *by_rules(Operation *self, Node *x, PyObject *given, int how)
     return result < 0 ? NULL : Py_NewRef((PyObject *)x);
 }
 
+/* --- tracers --- */
+
+/* Whether it takes so many operands, as far as a trace need know. */
+static int may_take(Operation *self, Py_ssize_t count)
+{
+    int overflow;
+    if (self->evaluate == NULL || self->arity == NULL || count == 0)
+        return 0;
+    return self->arity == Py_None ||
+           (PyLong_CheckExact(self->arity) && PyLong_AsLongAndOverflow(self->arity, &overflow) == count);
+}
+
+/* The number that `evaluate` gives; -1.0 with an error. */
+static double evaluated(Operation *self, Record record)
+{
+    PyObject *given = given_to_rules(record), *evaluate = Py_NewRef(self->evaluate);
+    PyObject *value = given == NULL ? NULL : PyObject_Vectorcall(evaluate, &PyTuple_GET_ITEM(given, 1), record.count, NULL);
+    double number = value == NULL ? -1.0 : PyFloat_AsDouble(value);
+    Py_DECREF(evaluate);
+    Py_XDECREF(given);
+    Py_XDECREF(value);
+    return number;
+}
+
+/* What a trace notes of a call, its number computed as ever; NULL, perhaps with an error, where Python must be asked. */
+static PyObject *traced(Operation *self, PyObject *const *args, Py_ssize_t count)
+{
+    Node *x = may_take(self, count) ? tracer_of((PyObject *)self, args, count) : NULL;
+    if (x == NULL)
+        return NULL;
+    Record record = record_of(x);
+    x->data = has_kernel(self, count) ? self->kernel->value(record.slopes, count) : evaluated(self, record);
+    if (x->data == -1.0 && PyErr_Occurred()) {
+        Py_DECREF((PyObject *)x);
+        return NULL;
+    }
+    return noted(x);
+}
+
 /* --- the call --- */
 
 static PyObject *ruled(Operation *self, Node *x, int how)
@@ -159,6 +198,11 @@ PyObject *operation_vectorcall(PyObject *callable, PyObject *const *args, size_t
     int how = kind == VALUES ? ambient() : kind == NUMBERS ? NUMBER : SPECIAL;
     if (how < 0)
         return NULL;
+    if (kind == OTHERS && names == NULL && Py_TYPE(self) == core.primitive) {
+        PyObject *tracer = traced(self, args, count);
+        if (tracer != NULL || PyErr_Occurred())
+            return tracer;
+    }
     int is_kernel = has_kernel(self, count);
     if (how == SPECIAL || !(is_kernel || (how != UNRECORDED && has_rules(self, count))))
         return call_as_method(core.apply, callable, args, count, names);

@@ -227,6 +227,11 @@ void runner_give(Runner *self, double *v);
 int runner_run(Runner *self, double *v, double *out);
 int runner_run_rows(Runner *self, double *v, const Column *columns, int count, int64_t rows, double *out, uint8_t *holds);
 
+/* sweep.c, writer.c */
+PyObject *reverse_traced(PyObject *module, PyObject *args);
+PyObject *instructions(PyObject *module, PyObject *args);
+PyObject *strangers(PyObject *module, PyObject *nodes);
+
 /* the functions of the module, by file; each has an entry of its own in module.c */
 extern PyMethodDef program_functions[], pass_functions[], sum_functions[], reroll_functions[], form_functions[],
     trace_functions[];
