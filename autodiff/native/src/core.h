@@ -231,7 +231,7 @@ static inline int ambient(void)
 /* node.c. Those that make a node give a new Value, or NULL with an error. */
 Node *new_node(double data);
 Node *roomy_node(PyObject *op, Py_ssize_t count);
-int make_room(Node *x, PyObject *op, Py_ssize_t count, int has_slopes);
+int room_for(Node *x, PyObject *op, Py_ssize_t count, int has_slopes);
 int lay_out(Node *x, PyObject *op, PyObject *const *operands, Py_ssize_t count, PyObject *gradients);
 void node_dealloc(PyObject *self);
 int node_traverse(PyObject *self, visitproc visit, void *arg);

@@ -103,7 +103,7 @@ static int are_slopes(PyObject *gradients, Py_ssize_t count)
 }
 
 /* Make room in a node for what it is made from; what it was made from before is lost, not let go of. */
-int make_room(Node *x, PyObject *op, Py_ssize_t count, int has_slopes)
+int room_for(Node *x, PyObject *op, Py_ssize_t count, int has_slopes)
 {
     int number = number_of(op), is_inline = has_slopes && count <= INLINE && number != OTHER_OP;
     Block *block = is_inline ? NULL : new_block(count);
@@ -127,7 +127,7 @@ int lay_out(Node *x, PyObject *op, PyObject *const *operands, Py_ssize_t count, 
 {
     int has_slopes = are_slopes(gradients, count);
     Node before = *x;
-    if (make_room(x, op, count, has_slopes) < 0)
+    if (room_for(x, op, count, has_slopes) < 0)
         return -1;
     if (!has_slopes)
         x->block->gradients = Py_NewRef(gradients);
@@ -150,7 +150,7 @@ int lay_out(Node *x, PyObject *op, PyObject *const *operands, Py_ssize_t count, 
 Node *roomy_node(PyObject *op, Py_ssize_t count)
 {
     Node *x = new_node(0.0);
-    if (x != NULL && make_room(x, op, count, 1) < 0)
+    if (x != NULL && room_for(x, op, count, 1) < 0)
         Py_CLEAR(x);
     return x;
 }

@@ -147,7 +147,7 @@ Node *tracer_of(PyObject *op, PyObject *const *args, Py_ssize_t count)
     if (is_recording(owner) <= 0)
         return NULL;
     Node *x = (Node *)new_tracer(core.tracer, owner);
-    int done = x != NULL && make_room(x, op, count, 1) == 0;
+    int done = x != NULL && room_for(x, op, count, 1) == 0;
     Record record = done ? record_of(x) : (Record){0};
     for (Py_ssize_t i = 0; i < count && done; i++)
         done = put(&record, i, args[i], owner);
@@ -221,7 +221,7 @@ static PyObject *traced(PyObject *module, PyObject *args)
     if (kind != core.tracer && kind != core.condition)
         return PyErr_Format(PyExc_TypeError, "%.100s is no class of tracers", kind->tp_name);
     Node *x = (Node *)new_tracer(kind, (Owner *)owner);
-    if (x == NULL || make_room(x, op, PyTuple_GET_SIZE(operands), 1) < 0 || put_operands(x, operands) < 0) {
+    if (x == NULL || room_for(x, op, PyTuple_GET_SIZE(operands), 1) < 0 || put_operands(x, operands) < 0) {
         Py_XDECREF((PyObject *)x);
         return NULL;
     }
