@@ -126,7 +126,8 @@ def _known_to_the_core(primitive: Primitive) -> tuple[Any, ...]:
     """What `bind_opcodes` of the core takes for an opcode."""
     counts = (-1 if count is None else count for count in (primitive.arity, primitive.facts.parity))
     facts = primitive.facts
-    return primitive.name, primitive, *counts, facts.commutes, facts.involution, *facts.unit
+    choosing = sum(1 << i for i in facts.choosing)
+    return primitive.name, primitive, *counts, facts.commutes, facts.involution, *facts.unit, choosing
 
 
 if native.core is not None:

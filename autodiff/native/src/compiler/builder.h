@@ -8,15 +8,14 @@
 #define CODE(name) opcode_of[OP_##name]
 
 /* A program being made from another, as by `programs.Builder`: constants have slots below 0 until it is finished. There
-   is room for all that a pass may write: twice the instructions, two operands for one and three for an instruction, and
-   two constants more than instructions. */
+   is room for all that a pass may write: twice the instructions, two operands for one and three for an instruction. */
 typedef struct {
     Program made;
     int32_t *place;          /* for each slot of the other, its slot in this one */
     uint8_t *marks;          /* for each slot of the other, 0 at first */
-    int32_t *scratch;        /* mask + 1 of them, at least two for each instruction; 0 at first */
     int32_t *constant_table; /* by the bits of a constant, its number + 1 */
-    uint64_t mask;
+    int64_t constant_room;   /* half the size of that, a power of two */
+    int has_no_memory;       /* there was none for a constant: what is made is to be thrown away */
 } Builder;
 
 static inline uint64_t hashed(uint64_t x)

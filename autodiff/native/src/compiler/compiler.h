@@ -57,6 +57,7 @@ typedef struct { /* about the primitive of an opcode; see primitives/primitive.p
     int arity, parity; /* -1 for any */
     int commutes, is_involution, has_unit[2];
     double unit[2];
+    unsigned long long choosing; /* a bit for each operand that only chooses */
 } Facts;
 
 extern Facts facts_of[MOST_OPCODES];

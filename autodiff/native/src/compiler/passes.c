@@ -89,11 +89,15 @@ static PyObject *fold_constants(PyObject *module, PyObject *program) { return re
 
 /* --- share common subexpressions --- */
 
-static uint64_t hash_of(int code, const int32_t *x, int64_t count, int is_swapped)
+static uint64_t hash_of(int code, const int32_t *x, int64_t count)
 {
     uint64_t hash = (uint64_t)code;
+    if (count == 2 && facts_of[code].commutes && x[0] > x[1])
+        return hashed(hash << 56 ^ (uint64_t)(uint32_t)x[1] << 28 ^ (uint32_t)x[0]);
+    if (count == 2)
+        return hashed(hash << 56 ^ (uint64_t)(uint32_t)x[0] << 28 ^ (uint32_t)x[1]);
     for (int64_t j = 0; j < count; j++)
-        hash = hashed(hash ^ (uint32_t)x[is_swapped ? count - 1 - j : j]) + 1;
+        hash = hashed(hash ^ (uint32_t)x[j]) + 1;
     return hash;
 }
 
@@ -106,26 +110,36 @@ static int does_the_same(const Program *made, int64_t i, int code, const int32_t
            (count == 2 && facts_of[code].commutes && x[0] == y[1] && x[1] == y[0]);
 }
 
+typedef struct { /* an instruction in the table: beside its number the hash, without which each look costs a miss */
+    uint32_t hash;
+    int32_t number; /* + 1; 0 for none */
+} Seen;
+
 static int share(Builder *build, const Program *given)
 {
-    Program *made = &build->made;
     int32_t *place = build->place + given->inputs + given->constants;
-    int32_t *table = build->scratch; /* of instructions: the number of each, + 1 */
+    uint64_t size = 8;
+    while (size < 2 * (uint64_t)given->count)
+        size *= 2;
+    Seen *table = PyMem_Calloc(size, sizeof *table);
+    build->has_no_memory = table == NULL;
     builder_constants(build, given);
-    for (int64_t i = 0; i < given->count; i++) {
+    for (int64_t i = 0; i < given->count && table != NULL; i++) {
         int code = given->codes[i];
         int64_t count = given->starts[i + 1] - given->starts[i];
         const int32_t *x = placed(build, given->operands + given->starts[i], count);
-        int is_swapped = count == 2 && x[0] > x[1] && facts_of[code].commutes;
-        uint64_t at = hash_of(code, x, count, is_swapped) & build->mask;
-        while (table[at] != 0 && !does_the_same(made, table[at] - 1, code, x, count))
-            at = (at + 1) & build->mask;
-        if (table[at] == 0) {
+        uint64_t hash = hash_of(code, x, count), at = hash & (size - 1);
+        uint32_t rest = (uint32_t)(hash >> 32);
+        while (table[at].number != 0 &&
+               !(table[at].hash == rest && does_the_same(&build->made, table[at].number - 1, code, x, count)))
+            at = (at + 1) & (size - 1);
+        if (table[at].number == 0) {
             builder_add(build, code, count);
-            table[at] = (int32_t)made->count;
+            table[at] = (Seen){rest, (int32_t)build->made.count};
         }
-        place[i] = (int32_t)made->inputs + table[at] - 1;
+        place[i] = (int32_t)given->inputs + table[at].number - 1;
     }
+    PyMem_Free(table);
     return 0;
 }
 

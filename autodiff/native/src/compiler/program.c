@@ -28,8 +28,8 @@ static int bind_opcode(int code, PyObject *row)
     PyObject *primitive, *unit[2];
     Facts facts = {0};
     if (!PyTuple_Check(row) ||
-        !PyArg_ParseTuple(row, "sOiippOO:bind_opcodes", &name, &primitive, &facts.arity, &facts.parity,
-                          &facts.commutes, &facts.is_involution, &unit[0], &unit[1]))
+        !PyArg_ParseTuple(row, "sOiippOOK:bind_opcodes", &name, &primitive, &facts.arity, &facts.parity,
+                          &facts.commutes, &facts.is_involution, &unit[0], &unit[1], &facts.choosing))
         return -1;
     for (int side = 0; side < 2; side++) {
         facts.has_unit[side] = unit[side] != Py_None;
@@ -46,7 +46,7 @@ static int bind_opcode(int code, PyObject *row)
 }
 
 /* bind_opcodes(rows): a row for each opcode, in order: the name of its primitive, the primitive, how many operands it
-   has or -1, their parity or -1, whether it commutes, whether it undoes itself, its units on the left and right. */
+   has or -1, their parity or -1, whether it commutes, whether it undoes itself, its units on the left and right, and bits for operands that choose. */
 static PyObject *bind_opcodes(PyObject *module, PyObject *rows)
 {
     if (!PyList_CheckExact(rows) || PyList_GET_SIZE(rows) > MOST_OPCODES)
@@ -180,8 +180,14 @@ PyObject *array_given(const char *kind, const void *numbers, int64_t size)
         type_of_arrays = module == NULL ? NULL : PyObject_GetAttrString(module, "array");
         Py_XDECREF(module);
     }
-    return type_of_arrays == NULL ? NULL
-                                  : PyObject_CallFunction(type_of_arrays, "sy#", kind, numbers, (Py_ssize_t)size);
+    PyObject *view = PyMemoryView_FromMemory((char *)numbers, (Py_ssize_t)size, PyBUF_READ);
+    PyObject *array = view == NULL || type_of_arrays == NULL ? NULL : PyObject_CallFunction(type_of_arrays, "s", kind);
+    PyObject *none = array == NULL ? NULL : PyObject_CallMethod(array, "frombytes", "O", view); /* the only copy */
+    if (none == NULL)
+        Py_CLEAR(array);
+    Py_XDECREF(none);
+    Py_XDECREF(view);
+    return array;
 }
 
 PyObject *program_given(const Program *program, PyObject *like)
@@ -219,25 +225,24 @@ PyObject *program_given(const Program *program, PyObject *like)
 
 static int builder_new(Builder *build, const Program *given)
 {
-    int64_t count = given->count, constants = given->constants + count + 2;
-    int64_t slots = given->inputs + given->constants + count;
-    uint64_t size = 8;
-    while (size < 2 * (uint64_t)constants)
-        size *= 2;
-    *build = (Builder){.mask = size - 1};
+    int64_t count = given->count, slots = given->inputs + given->constants + count;
+    *build = (Builder){.constant_room = 8};
+    while (build->constant_room < given->constants + 2)
+        build->constant_room *= 2;
     Program *made = &build->made;
     made->inputs = given->inputs;
     made->outputs = given->outputs;
     made->guards = given->guards;
-    if (!(made->numbers = PyMem_Calloc(constants, 8)) || !(made->codes = PyMem_Calloc(2 * count + 1, 2)) ||
-        !(made->starts = PyMem_Calloc(2 * count + 1, 8)) ||
-        !(made->operands = PyMem_Calloc(2 * given->operand_count + 3 * count + 1, 4)) ||
-        !(made->output = PyMem_Calloc(made->outputs + 1, 4)) || !(made->guard = PyMem_Calloc(made->guards + 1, 4)) ||
-        !(build->place = PyMem_Calloc(slots + 1, 4)) || !(build->marks = PyMem_Calloc(slots + 1, 1)) ||
-        !(build->scratch = PyMem_Calloc(size, 4)) || !(build->constant_table = PyMem_Calloc(size, 4))) {
+    if (!(made->numbers = PyMem_Calloc(build->constant_room, 8)) ||
+        !(build->constant_table = PyMem_Calloc(2 * build->constant_room, 4)) ||
+        !(made->codes = PyMem_Malloc(2 * count * 2 + 1)) || !(made->starts = PyMem_Malloc((2 * count + 1) * 8)) ||
+        !(made->operands = PyMem_Malloc((2 * given->operand_count + 3 * count + 1) * 4)) ||
+        !(made->output = PyMem_Malloc(made->outputs * 4 + 1)) || !(made->guard = PyMem_Malloc(made->guards * 4 + 1)) ||
+        !(build->place = PyMem_Calloc(slots + 1, 4)) || !(build->marks = PyMem_Calloc(slots + 1, 1))) {
         PyErr_NoMemory();
         return -1;
     }
+    made->starts[0] = 0;
     for (int32_t i = 0; i < given->inputs; i++)
         build->place[i] = i;
     return 0;
@@ -248,22 +253,51 @@ static void builder_free(Builder *build)
     program_free(&build->made);
     PyMem_Free(build->place);
     PyMem_Free(build->marks);
-    PyMem_Free(build->scratch);
     PyMem_Free(build->constant_table);
+}
+
+/* The place in the table of a constant that is there, or is to be. */
+static int32_t *place_of_constant(const Builder *build, double number)
+{
+    uint64_t bits, mask = 2 * (uint64_t)build->constant_room - 1;
+    memcpy(&bits, &number, sizeof bits);
+    uint64_t at = hashed(bits) & mask;
+    while (build->constant_table[at] != 0 &&
+           memcmp(&build->made.numbers[build->constant_table[at] - 1], &number, sizeof number) != 0)
+        at = (at + 1) & mask;
+    return &build->constant_table[at];
+}
+
+/* Twice the room for constants. */
+static int make_room(Builder *build)
+{
+    int64_t room = 2 * build->constant_room;
+    double *numbers = PyMem_Realloc(build->made.numbers, room * 8);
+    build->made.numbers = numbers == NULL ? build->made.numbers : numbers;
+    int32_t *table = numbers == NULL ? NULL : PyMem_Calloc(2 * room, 4);
+    if (table == NULL)
+        return -1;
+    PyMem_Free(build->constant_table);
+    build->constant_table = table;
+    build->constant_room = room;
+    for (int32_t i = 0; i < build->made.constants; i++)
+        *place_of_constant(build, numbers[i]) = i + 1;
+    return 0;
 }
 
 int32_t builder_constant(Builder *build, double number)
 {
     Program *made = &build->made;
-    uint64_t bits;
-    memcpy(&bits, &number, sizeof bits);
-    uint64_t at = hashed(bits) & build->mask;
-    for (; build->constant_table[at] != 0; at = (at + 1) & build->mask)
-        if (memcmp(&made->numbers[build->constant_table[at] - 1], &number, sizeof number) == 0)
-            return -build->constant_table[at];
-    made->numbers[made->constants++] = number;
-    build->constant_table[at] = (int32_t)made->constants;
-    return -build->constant_table[at];
+    if (made->constants == build->constant_room && make_room(build) < 0) {
+        build->has_no_memory = 1;
+        return -1;
+    }
+    int32_t *place = place_of_constant(build, number);
+    if (*place == 0) {
+        made->numbers[made->constants++] = number;
+        *place = (int32_t)made->constants;
+    }
+    return -*place;
 }
 
 void builder_constants(Builder *build, const Program *given)
@@ -307,7 +341,10 @@ PyObject *rewritten(PyObject *from, int (*pass)(Builder *build, const Program *g
         return left_to_python < 0 ? NULL : Py_NewRef(Py_NotImplemented);
     Builder build;
     PyObject *result = NULL;
-    if (builder_new(&build, &given) == 0 && pass(&build, &given) == 0) {
+    int failed = builder_new(&build, &given) < 0 || pass(&build, &given) < 0;
+    if (!failed && build.has_no_memory)
+        PyErr_NoMemory();
+    else if (!failed) {
         builder_finish(&build, &given);
         result = program_given(&build.made, from);
     }

@@ -122,9 +122,11 @@ static int flatten(Builder *build, const Program *given)
 {
     int32_t *place = build->place + given->inputs + given->constants;
     builder_constants(build, given);
-    Flattening flat = {builder_constant(build, ONE), builder_constant(build, NOTHING), build->scratch};
-    mark_what_goes_on(build, given, flat.user);
-    for (int64_t i = 0; i < given->count; i++) {
+    Flattening flat = {builder_constant(build, ONE), builder_constant(build, NOTHING), PyMem_Calloc(given->count + 1, 4)};
+    build->has_no_memory |= flat.user == NULL;
+    if (flat.user != NULL)
+        mark_what_goes_on(build, given, flat.user);
+    for (int64_t i = 0; i < given->count && flat.user != NULL; i++) {
         int64_t count = given->starts[i + 1] - given->starts[i];
         if (flat.user[i])
             continue;
@@ -140,6 +142,7 @@ static int flatten(Builder *build, const Program *given)
             place[i] = builder_add(build, CODE(div), 2);
         }
     }
+    PyMem_Free(flat.user);
     return 0;
 }
 
