@@ -25,8 +25,7 @@ INLINED V operands_of(const Operands *all, int64_t k, int64_t n)
 {
     if (!all->places)
         return splat(operand(all, k));
-    const Affine *at = all->places + k;
-    return load_any(all->v + at->at + all->h * at->h + all->j * at->j + all->i * at->i, at->i, n);
+    return load_any(place_of(all, all->places + k), all->places[k].i, n);
 }
 
 /* The first of the largest, or smallest; the first nan, if there is one. */
@@ -117,56 +116,63 @@ static void (*const loops[OP_COUNT])(double *to, const Row *row, int64_t count) 
 
 enum { CHUNK = 128 }; /* so many numbers that stand apart are brought together at a time */
 
-/* One turn of the outer loops; where operands stand apart, they are copied. */
-static void loop_in_step(const Nest *nest, double *to, const Operands *all, int64_t count)
+static void loop_apart(int operation, int operands, double *to, const Row *row, int64_t count)
 {
     double room[3][CHUNK];
+    for (int64_t from = 0; from < count; from += CHUNK) {
+        int64_t n = count - from < CHUNK ? count - from : CHUNK;
+        Row chunk;
+        for (int k = 0; k < 3; k++) {
+            const double *at = row->at[k] + from * row->step[k];
+            int is_apart = k < operands && row->step[k] != 0 && row->step[k] != 1;
+            for (int64_t i = 0; is_apart && i < n; i += W)
+                store(room[k] + i, load_apart(at + i * row->step[k], row->step[k], n - i));
+            chunk.at[k] = is_apart ? room[k] : at;
+            chunk.step[k] = is_apart ? 1 : row->step[k];
+        }
+        for (int k = operands; k < 3; k++)
+            chunk.at[k] = chunk.at[0], chunk.step[k] = chunk.step[0];
+        loops[operation](to + from, &chunk, n);
+    }
+}
+
+/* So many turns of the inner loop, for one of the outer two; `to` and what all->i says is the first. */
+static void loop_in_step(const Nest *nest, double *to, const Operands *all, int64_t count)
+{
     int is_apart = 0;
     Row row;
     for (int k = 0; k < 3; k++) {
         const Affine *at = all->places + (k < nest->count ? k : 0);
-        row.at[k] = all->v + at->at + all->h * at->h + all->j * at->j + all->i * at->i;
+        row.at[k] = place_of(all, at);
         row.step[k] = at->i;
         is_apart |= at->i != 0 && at->i != 1;
     }
-    if (!is_apart) {
+    if (is_apart)
+        loop_apart(nest->operation, nest->count, to, &row, count);
+    else
         loops[nest->operation](to, &row, count);
-        return;
-    }
-    for (int64_t from = 0; from < count; from += CHUNK) {
-        int64_t n = count - from < CHUNK ? count - from : CHUNK;
-        Row chunk = row;
-        for (int k = 0; k < nest->count; k++) {
-            chunk.at[k] += from * row.step[k];
-            if (row.step[k] == 0 || row.step[k] == 1)
-                continue;
-            for (int64_t i = 0; i < n; i++)
-                room[k][i] = chunk.at[k][i * row.step[k]];
-            chunk.at[k] = room[k], chunk.step[k] = 1;
-        }
-        for (int k = nest->count; k < 3; k++)
-            chunk.at[k] = chunk.at[0], chunk.step[k] = chunk.step[0];
-        loops[nest->operation](to + from, &chunk, n);
-    }
 }
 
-/* An ELEMENTWISE nest, of whose inner loop so many turns from one on are taken. */
+static void loop_of_many(const Nest *nest, double *to, Operands *all, int64_t count)
+{
+    for (int64_t i = 0; i < count; i += W, all->i += W)
+        store_some(to + i, of_many(nest->operation, all, nest->count, count - i), count - i);
+}
+
+/* An ELEMENTWISE nest, of whose inner loop `count` turns are taken, from one on. */
 static void elementwise(const Nest *nest, double *v, int64_t from, int64_t count)
 {
-    int operation = nest->operation;
     Operands all = {v, NULL, nest->operands, 0, 0, 0};
     for (all.h = 0; all.h < nest->loops[0]; all.h++)
         for (all.j = 0; all.j < nest->loops[1]; all.j++) {
-            double *to = v + nest->out.at + all.h * nest->out.h + all.j * nest->out.j;
+            double *to = v + nest->out.at + all.h * nest->out.h + all.j * nest->out.j + from;
             all.i = from;
-            if (loops[operation])
-                loop_in_step(nest, to + from, &all, count);
-            else if (is_of_many(operation))
-                for (; all.i < from + count; all.i += W)
-                    store_some(to + all.i, of_many(operation, &all, nest->count, from + count - all.i),
-                               from + count - all.i);
+            if (loops[nest->operation])
+                loop_in_step(nest, to, &all, count);
+            else if (is_of_many(nest->operation))
+                loop_of_many(nest, to, &all, count);
             else
-                for (; all.i < from + count; all.i++)
-                    to[all.i] = one_by_one(operation, &all, nest->count);
+                for (int64_t i = 0; i < count; i++, all.i++)
+                    to[i] = one_by_one(nest->operation, &all, nest->count);
         }
 }

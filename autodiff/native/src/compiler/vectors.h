@@ -135,18 +135,28 @@ INLINED V fused(V x, V y, V z) { return fma(x, y, z); }
 
 /* --- what follows from those --- */
 
-/* The first n, at most W, of numbers that lie so many apart. */
+/* The first n, at most W, of numbers that lie so many apart, and beyond them the first again. Not by way of memory: a
+   register would have to wait for W small stores. */
 INLINED V load_apart(const double *from, int64_t step, int64_t n)
 {
-    double x[W] = {0.0};
-    for (int64_t i = 0; i < W && i < n; i++)
-        x[i] = from[i * step];
-    return load(x);
+#define AT(k) from[k < n ? k * step : 0]
+#if W == 8
+    return (V){AT(0), AT(1), AT(2), AT(3), AT(4), AT(5), AT(6), AT(7)};
+#elif W == 4
+    return (V){AT(0), AT(1), AT(2), AT(3)};
+#elif W == 2
+    return (V){AT(0), AT(1)};
+#else
+    return AT(0);
+#endif
+#undef AT
 }
 
 INLINED V load_any(const double *from, int64_t step, int64_t n)
 {
-    return step == 0 ? splat(*from) : step != 1 ? load_apart(from, step, n) : n >= W ? load(from) : load_some(from, n);
+    if (step == 1)
+        return n >= W ? load(from) : load_some(from, n);
+    return step == 0 ? splat(*from) : load_apart(from, step, n);
 }
 
 INLINED V magnitude(V x) { return number(bits(x) & words(INT64_MAX)); }
