@@ -155,14 +155,14 @@ typedef struct { /* where operands stand: v[0], v[1], ...; or at listed addresse
     int64_t h, j, i;
 } Operands;
 
-static inline const double *place_of(const Operands *all, const Affine *at)
+static inline const double *operand_at(const Operands *all, const Affine *at)
 {
     return all->v + at->at + all->h * at->h + all->j * at->j + all->i * at->i;
 }
 
 static inline double operand(const Operands *all, int64_t k)
 {
-    return all->places ? *place_of(all, all->places + k) : all->v[all->listed ? all->listed[k] : k];
+    return all->places ? *operand_at(all, all->places + k) : all->v[all->listed ? all->listed[k] : k];
 }
 
 double one_by_one(int operation, const Operands *all, int64_t count);

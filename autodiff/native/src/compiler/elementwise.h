@@ -25,7 +25,7 @@ INLINED V operands_of(const Operands *all, int64_t k, int64_t n)
 {
     if (!all->places)
         return splat(operand(all, k));
-    return load_any(place_of(all, all->places + k), all->places[k].i, n);
+    return load_any(operand_at(all, all->places + k), all->places[k].i, n);
 }
 
 /* The first of the largest, or smallest; the first nan, if there is one. */
@@ -143,7 +143,7 @@ static void loop_in_step(const Nest *nest, double *to, const Operands *all, int6
     Row row;
     for (int k = 0; k < 3; k++) {
         const Affine *at = all->places + (k < nest->count ? k : 0);
-        row.at[k] = place_of(all, at);
+        row.at[k] = operand_at(all, at);
         row.step[k] = at->i;
         is_apart |= at->i != 0 && at->i != 1;
     }
