@@ -11,20 +11,20 @@ import time
 from array import array
 from fractions import Fraction
 from math import inf, nan
-from operator import add, mul
+from operator import add
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autodiff import native
-from autodiff.floats import fused
 from autodiff.compiler.passes.flatten_sums import flatten_sums
 from autodiff.compiler.passes.fold_products import fold_products
 from autodiff.compiler.passes.order import PASSES, optimised
 from autodiff.compiler.passes.shorten_sums import shorten_sums
 from autodiff.compiler.programs.opcodes import CODE, OPCODES
 from autodiff.compiler.programs.program import Program
+from autodiff.floats import fused
 from tests.needs import need_core
 
 need_core()
