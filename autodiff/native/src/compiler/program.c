@@ -22,45 +22,51 @@ static int16_t operation_named(const char *name)
     return -1;
 }
 
-static int bind_opcode(int code, PyObject *row)
+static int facts_read(Facts *facts, const char **name, PyObject *row)
 {
-    const char *name;
-    PyObject *primitive, *unit[2];
-    Facts facts = {0};
-    if (!PyTuple_Check(row) ||
-        !PyArg_ParseTuple(row, "sOiippOOK:bind_opcodes", &name, &primitive, &facts.arity, &facts.parity,
-                          &facts.commutes, &facts.is_involution, &unit[0], &unit[1], &facts.choosing))
+    PyObject *unit[2];
+    if (!PyTuple_Check(row)) {
+        PyErr_SetString(PyExc_TypeError, "bind_opcodes expects a tuple for each opcode");
+        return -1;
+    }
+    if (!PyArg_ParseTuple(row, "sOiippOOK:bind_opcodes", name, &facts->primitive, &facts->arity, &facts->parity,
+                          &facts->commutes, &facts->is_involution, &unit[0], &unit[1], &facts->choosing))
         return -1;
     for (int side = 0; side < 2; side++) {
-        facts.has_unit[side] = unit[side] != Py_None;
-        facts.unit[side] = facts.has_unit[side] ? PyFloat_AsDouble(unit[side]) : 0.0;
+        facts->has_unit[side] = unit[side] != Py_None;
+        facts->unit[side] = facts->has_unit[side] ? PyFloat_AsDouble(unit[side]) : 0.0;
     }
-    if (PyErr_Occurred())
-        return -1;
-    facts.primitive = Py_NewRef(primitive); /* and former ones are kept: they may be running */
-    facts_of[code] = facts;
-    operation_of[code] = operation_named(name);
-    if (operation_of[code] >= 0)
-        opcode_of[operation_of[code]] = (int16_t)code;
-    return 0;
+    return PyErr_Occurred() ? -1 : 0;
 }
 
 /* bind_opcodes(rows): a row for each opcode, in order: the name of its primitive, the primitive, how many operands it
-   has or -1, their parity or -1, whether it commutes, whether it undoes itself, its units on the left and right, and bits for operands that choose. */
+   has or -1, their parity or -1, whether it commutes, whether it undoes itself, its units on the left and on the right,
+   bits for operands that choose. Former primitives are kept: they may be running. */
 static PyObject *bind_opcodes(PyObject *module, PyObject *rows)
 {
-    if (!PyList_CheckExact(rows) || PyList_GET_SIZE(rows) > MOST_OPCODES)
-        return PyErr_Format(PyExc_TypeError, "bind_opcodes expects a list of at most %d opcodes", MOST_OPCODES);
-    for (int i = 0; i < MOST_OPCODES; i++)
-        operation_of[i] = -1;
-    for (int i = 0; i < OP_COUNT; i++)
-        opcode_of[i] = -1;
-    for (opcode_count = 0; opcode_count < PyList_GET_SIZE(rows); opcode_count++)
-        if (bind_opcode(opcode_count, PyList_GET_ITEM(rows, opcode_count)) < 0)
+    Facts facts[MOST_OPCODES] = {0};
+    int16_t operations[MOST_OPCODES], opcodes[OP_COUNT];
+    const char *name;
+    if (!PyTuple_Check(rows) || PyTuple_GET_SIZE(rows) > MOST_OPCODES)
+        return PyErr_Format(PyExc_TypeError, "bind_opcodes expects a tuple of at most %d opcodes", MOST_OPCODES);
+    memset(operations, -1, sizeof operations);
+    memset(opcodes, -1, sizeof opcodes);
+    for (int16_t code = 0; code < PyTuple_GET_SIZE(rows); code++) {
+        if (facts_read(&facts[code], &name, PyTuple_GET_ITEM(rows, code)) < 0)
             return NULL;
+        operations[code] = operation_named(name);
+        if (operations[code] >= 0)
+            opcodes[operations[code]] = code;
+    }
     for (int i = 0; i < OP_COUNT; i++)
-        if (opcode_of[i] < 0)
+        if (opcodes[i] < 0)
             return PyErr_Format(PyExc_ValueError, "bind_opcodes got no opcode for %s", names[i]);
+    opcode_count = (int)PyTuple_GET_SIZE(rows);
+    for (int code = 0; code < opcode_count; code++)
+        Py_INCREF(facts[code].primitive);
+    memcpy(facts_of, facts, sizeof facts);
+    memcpy(operation_of, operations, sizeof operations);
+    memcpy(opcode_of, opcodes, sizeof opcodes);
     Py_RETURN_NONE;
 }
 
@@ -133,7 +139,10 @@ static int read_parts(Program *program, PyObject *from)
 {
     PyObject **fields = &PyTuple_GET_ITEM(from, 0);
     int64_t starts;
-    program->inputs = PyLong_AsLongLong(fields[INPUTS]);
+    int overflow;
+    program->inputs = PyLong_AsLongLongAndOverflow(fields[INPUTS], &overflow);
+    if (overflow)
+        return refuse("with too many slots");
     if ((program->inputs == -1 && PyErr_Occurred()) ||
         !(program->numbers = read_array(fields[CONSTANTS], "d", 8, &program->constants)) ||
         !(program->codes = read_array(fields[CODES], "H", 2, &program->count)) ||
