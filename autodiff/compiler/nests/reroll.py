@@ -20,12 +20,13 @@ from autodiff.compiler.nests.loops import looped
 from autodiff.compiler.nests.schema import COPIES, GUARD, Copies, Guard, Header, Nests, Watched
 from autodiff.compiler.nests.slots import Places, Slots, analysed
 from autodiff.compiler.nests.table import Tabled, tabled
-from autodiff.compiler.nests.totals import used_slots, with_totals
+from autodiff.compiler.nests.totals import used_slots, with_standard, with_totals
 from autodiff.compiler.programs.opcodes import CODE
 from autodiff.compiler.programs.program import Program
+from autodiff.native.pairs import paired
 
 _MOST_BYTES = 256 * 2**20  # of lanes; beyond it they are made narrower
-_MOST_INSTRUCTIONS = 2**28
+MOST_INSTRUCTIONS = 2**28
 BYTES = 8  # of a number
 MOST_ADDRESSES = 2**31  # numbers in a block of memory: what the words of a table can hold
 _ALIGNED = 8  # numbers in a line of the cache
@@ -33,12 +34,11 @@ _MOST_TOLD_APART = 0xFFFF  # operands: sums that have more of them count as equa
 
 
 class _Known(NamedTuple):
-    """A program, and what is known about it."""
+    """A program with -0.0, 0.0 and 1.0 as its last constants, and what is known about it."""
 
     program: Program
     slots: Slots
     phase: list[int]  # of each instruction: SHARED, IN_LANES or TOTAL
-    constants: list[float]  # the program's, then -0.0, 0.0 and 1.0, in their standard places
 
 
 class _Memory(NamedTuple):
@@ -60,16 +60,20 @@ class _Candidate(NamedTuple):
     places: list[int]
 
 
+@paired
 def reroll(program: Program, reduce: bool = False, lanes: int = 32) -> Nests:
     """The nests of a program; with `reduce` its outputs are added up over the rows."""
-    known = _known(with_totals(program) if reduce else program, reduce)
+    known = _known(program, reduce)
     memory = _memory(known, lanes)
     # Sums of different lengths may come from one loop or from several; the shorter table tells.
     candidates = [_candidate(known, memory, by_length) for by_length in (False, True)]
-    return _assembled(known, memory, min(candidates, key=lambda candidate: len(candidate.tabled.table)))
+    chosen = min(candidates, key=lambda candidate: len(candidate.tabled.table))
+    return _assembled(known, memory, chosen, program)
 
 
 def _known(program: Program, reduce: bool) -> _Known:
+    program = with_standard(program)
+    program = with_totals(program) if reduce else program
     slots = analysed(program)
     phase = list(slots.lane[program.first :])
     if reduce:
@@ -78,33 +82,36 @@ def _known(program: Program, reduce: bool) -> _Known:
             slot = program.first + t
             if phase[t] == IN_LANES and code in PRODUCT_KINDS and slot in outputs and not used[slot]:
                 phase[t] = TOTAL
-    return _Known(program, slots, phase, [*program.constants, -0.0, 0.0, 1.0])
+    return _Known(program, slots, phase)
 
 
 def _memory(known: _Known, lanes: int) -> _Memory:
     program, phase = known.program, known.phase
     wide, totals = sum(program.varying) + phase.count(IN_LANES), phase.count(TOTAL)
     inputs = program.inputs - sum(program.varying)
-    one = inputs + len(known.constants) - 1
+    one = inputs + len(program.constants) - 1
     totals_at = one + 1 + len(phase) - phase.count(IN_LANES) - totals
     lanes_at = _aligned(totals_at + 2 * totals)
     while lanes > _ALIGNED and wide * lanes * BYTES > _MOST_BYTES:
         lanes //= 2
     size = _aligned(lanes_at + wide * lanes)
     most = max((end - start for start, end in pairwise(program.starts)), default=0)
-    _check_size("numbers in memory", size, MOST_ADDRESSES)
-    _check_size("operands of one operation", most, MOST_ADDRESSES)
-    _check_size("operations", len(phase), _MOST_INSTRUCTIONS)
+    check_sizes(size, most, len(phase))
     return _Memory(inputs, one, totals_at, totals, lanes_at, lanes, size)
 
 
-def _check_size(what: str, needed: int, limit: int) -> None:
+def check_sizes(numbers: int, operands: int, operations: int) -> None:
     """Raise ValueError for what would not fit into the numbers of a table."""
-    if needed >= limit:
-        raise ValueError(
-            f'the program needs {needed:,} {what}; backend="native" takes fewer than {limit:,}: compile smaller parts '
-            'of it, or use backend="python"'
-        )
+    for what, needed, limit in (
+        ("numbers in memory", numbers, MOST_ADDRESSES),
+        ("operands of one operation", operands, MOST_ADDRESSES),
+        ("operations", operations, MOST_INSTRUCTIONS),
+    ):
+        if needed >= limit:
+            raise ValueError(
+                f'the program needs {needed:,} {what}; backend="native" takes fewer than {limit:,}: compile smaller '
+                'parts of it, or use backend="python"'
+            )
 
 
 def _aligned(address: int) -> int:
@@ -159,7 +166,7 @@ def _places(known: _Known, memory: _Memory) -> Places:
     return Places(program, known.phase, places + [0] * len(program.codes), free, memory.lanes_at, memory.lanes)
 
 
-def _assembled(known: _Known, memory: _Memory, chosen: _Candidate) -> Nests:
+def _assembled(known: _Known, memory: _Memory, chosen: _Candidate, given: Program) -> Nests:
     program, slots, (table, entries, shared_end, lanes_end), places = known.program, known.slots, *chosen
     is_lane = [*slots.lane[: program.first], *[phase == IN_LANES for phase in known.phase]]
     copies = _copies([places[x] for x in program.outputs], [int(is_lane[x]) for x in program.outputs])
@@ -185,7 +192,7 @@ def _assembled(known: _Known, memory: _Memory, chosen: _Candidate) -> Nests:
         _numbers(known, memory, places),
         array("q", [header[word] for word in Header]),
         array("q", entries),
-        array("q", places),
+        array("i", [*places[: given.first], *places[program.first : program.first + len(given.codes)]]),
         bytes(not slots.lane[x] for x in program.outputs),
     )
 
@@ -200,10 +207,10 @@ def _is_strong(known: _Known) -> bool:
 def _numbers(known: _Known, memory: _Memory, places: Sequence[int]) -> "array[float]":
     """What memory holds at first, up to the lanes: constants, and what totals start from."""
     program, numbers = known.program, array("d", bytes(BYTES * memory.lanes_at))
-    numbers[memory.inputs : memory.one + 1] = array("d", known.constants)
+    numbers[memory.inputs : memory.one + 1] = program.constants
     for t, (code, operands) in enumerate(program.instructions()):
         if known.phase[t] == TOTAL:
-            given = known.constants[operands[0] - program.inputs] if len(operands) > 2 else None
+            given = program.constants[operands[0] - program.inputs] if len(operands) > 2 else None
             start = given if given is not None else 0.0 if code == CODE["strong_mul"] else -0.0
             numbers[places[program.first + t] + memory.totals] = start
     return numbers

@@ -15,10 +15,26 @@ def used_slots(program: Program) -> bytearray:
     return used
 
 
+def with_standard(program: Program) -> Program:
+    """The program with -0.0, 0.0 and 1.0 behind its constants, which may be among them as well."""
+    first, standard = program.first, [-0.0, 0.0, 1.0]
+
+    def moved(slots: "array[int]") -> "array[int]":
+        return array("i", [x + len(standard) * (x >= first) for x in slots])
+
+    return program._replace(
+        constants=program.constants + array("d", standard),
+        operands=moved(program.operands),
+        outputs=moved(program.outputs),
+        guards=moved(program.guards),
+    )
+
+
 def with_totals(program: Program) -> Program:
     """The program with each output that varies from row to row as a product, of 1 and what it was if need be.
 
-    A sum is one term of the total, as if in parentheses: over the rows its own terms could cancel or overflow.
+    The last constant is 1. A sum is one term of the total, as if in parentheses: over the rows its own terms could
+    cancel or overflow.
     """
     varying, used = program.varying_slots(), used_slots(program)
     products = {
@@ -27,27 +43,13 @@ def with_totals(program: Program) -> Program:
         if not used[slot] and _is_product(program, code, operands)
     }
     added = [x for x in dict.fromkeys(program.outputs) if varying[x] and x not in products]
-    return _times_one(program, added) if added else program
-
-
-def _times_one(program: Program, added: list[int]) -> Program:
-    """The program with these outputs multiplied by 1."""
-    constants = program.constants[:]
-    if 1.0 not in constants:
-        constants.append(1.0)
-    moved = len(constants) - len(program.constants)
-    slots = [x + moved * (x >= program.first) for x in range(program.slots)]
-    one = program.inputs + constants.index(1.0)
-    product = {x: program.slots + moved + i for i, x in enumerate(added)}
-    factors = [y for x in added for y in (one, slots[x])]
-    end = len(program.operands)
+    one, end = program.first - 1, len(program.operands)
+    product = {x: program.slots + i for i, x in enumerate(added)}
     return program._replace(
-        constants=constants,
         codes=program.codes + array("H", [CODE["mul"]] * len(added)),
         starts=program.starts + array("q", [end + 2 + 2 * i for i in range(len(added))]),
-        operands=array("i", [*[slots[x] for x in program.operands], *factors]),
-        outputs=array("i", [product.get(x, slots[x]) for x in program.outputs]),
-        guards=array("i", [slots[x] for x in program.guards]),
+        operands=program.operands + array("i", [y for x in added for y in (one, x)]),
+        outputs=array("i", [product.get(x, x) for x in program.outputs]),
     )
 
 

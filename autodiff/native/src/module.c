@@ -144,6 +144,7 @@ static PyMethodDef *const functions_of_files[] = {
     pass_functions,
     sum_functions,
     trace_functions,
+    reroll_functions,
 };
 
 static int prepare(void)

@@ -3,7 +3,7 @@
 
      program.c    programs as arrays, read from Python and given back
      passes.c     the passes for every backend, sums.c those for loops
-     reroll.c     instructions in step as nests, table.c nests as words
+     slots.c      what is known of slots, reroll.c instructions in step as nests, table.c nests as words
      values.c     operations on numbers one by one, with the bits of `floats`
      plan.c       a table decoded, once
      machine.h    the interpreter of nests, compiled for each instruction set by machine_*.c, on
