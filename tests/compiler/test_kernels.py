@@ -429,7 +429,7 @@ def test_the_table_of_a_long_sum_is_written_in_linear_time():
 
 @pytest.mark.parametrize(
     ("limit", "message"),
-    [("MOST_ADDRESSES", "numbers in memory"), ("_MOST_INSTRUCTIONS", "3 operations; .* takes fewer than 3")],
+    [("MOST_ADDRESSES", "numbers in memory"), ("MOST_INSTRUCTIONS", "3 operations; .* takes fewer than 3")],
 )
 def test_a_program_too_large_for_its_table_is_refused(monkeypatch, limit, message):
     monkeypatch.setattr(reroll, limit, 3)
