@@ -9,7 +9,7 @@
      machine.h    the interpreter of nests, compiled for each instruction set by machine_*.c, on
                   vectors.h (registers), functions.h (exp and its kin), elementwise.h, runs.h (sums)
      run.c        runs: of one set of numbers, of many rows in chunks; threads.c shares the chunks out
-     runner.c     a program ready to run, for Python
+     runner.c     a program ready to run, for Python; bound.c binds it to arrays
      forms.c      how numbers stand together: arguments taken apart, results built
      calls.c      the call of a compiled function
      tracer.c     numbers of a trace, writer.c the program that they are, sweep.c their derivatives
@@ -176,6 +176,13 @@ int operation_with(int64_t code, int64_t count); /* that has this opcode and so 
 /* run.c: without Python, and without its lock */
 enum { STACKED, SUMMED, AVERAGED }; /* what becomes of the outputs of many rows */
 
+enum { COPIES = 4, GUARD = 3, WATCHED = 2 }; /* words of the records behind the nests */
+
+/* Copy numbers that stand in step; whether there is a nan among them. */
+int copy_in_step(const Machine *machine, double *to, const double *from, int64_t step, int64_t count);
+int is_watched_nan(const Plan *plan, const double *v, int64_t rows);
+int guards_hold(const Plan *plan, const double *v, int64_t row);
+
 typedef struct {
     const double *at;
     int64_t width, stride; /* numbers of a row, and from row to row */
@@ -222,7 +229,11 @@ typedef struct {
 } Runner;
 
 extern PyTypeObject *runner_type;
-int add_runner(PyObject *module); /* the types Runner and Bound, and the functions */
+int add_runner(PyObject *module); /* the type, and the functions */
+int add_bound(PyObject *module);  /* bound.c: the types Bound and Repeated */
+int is_long(double work);         /* whether the lock of the interpreter is let go for so many operations */
+/* Take a buffer of numbers of a format, and of so many unless it is -1. TypeError, ValueError or BufferError. */
+int take_buffer(PyObject *from, Py_buffer *buffer, const char *format, int64_t count, int to_write);
 double *runner_take(Runner *self); /* a block; NULL with an error */
 void runner_give(Runner *self, double *v);
 /* Inputs are in v; they release the lock of the interpreter where a run is long. Whether guards hold; -1 with an error,

@@ -10,7 +10,6 @@ enum { FLAT_COUNT = 1, FLAT_OUT = 2, FLAT_FIRST = 3, HEAD_COUNT = 8 };
 enum { OPERANDS = 1, LOOPS = 2, OUT = 5, FIRST_OPERAND = 8, OPERAND = 4 };
 enum { STRONG = 1, START = 8, RUNS = 12, FIRST_RUN = 13 };
 enum { FORM = 0, LENGTH = 1, A = 2, B = 7, RUN_WORDS = 12, PAIR = 2 };
-enum { COPIES = 4, GUARD = 3, WATCHED = 2 };
 
 enum {
     ALIGNED = 8,          /* numbers: a line of the cache */
@@ -22,8 +21,6 @@ enum {
     PAIRS_AFTER = -2,     /* or one and pairs */
     WORK_OF_FUNCTION = 8, /* operations that an elementary function takes the time of */
 };
-
-__attribute__((weak)) int16_t operation_of[MOST_OPCODES]; /* until program.c is there */
 
 static const int8_t arities[OP_COUNT] = { /* of all but those of one operand */
     [OP_add] = 2, [OP_sub] = 2, [OP_mul] = 2, [OP_div] = 2, [OP_pow] = 2, [OP_mod] = 2, [OP_floordiv] = 2,

@@ -8,7 +8,6 @@
 enum {
     MOST_CHUNKS = 16,             /* each is summed by itself, so that sums are the same for any number of threads */
     LINE = 64,                    /* bytes */
-    COPIES = 4, GUARD = 3, WATCHED = 2, /* words of the records behind the nests */
 };
 #define WORK_BETWEEN_PAUSES 5e7 /* operations: some 10 ms */
 
@@ -65,8 +64,7 @@ void block_free(double *v)
 
 /* --- what is read of a block --- */
 
-/* Copy numbers that stand in step; whether there is a nan among them. */
-static int copy_in_step(const Machine *machine, double *to, const double *from, int64_t step, int64_t count)
+int copy_in_step(const Machine *machine, double *to, const double *from, int64_t step, int64_t count)
 {
     if (step == 1)
         return machine->copy(to, from, count);
@@ -91,7 +89,7 @@ static int write_outputs(const Machine *machine, const Plan *plan, const double 
     return nans;
 }
 
-static int is_watched_nan(const Plan *plan, const double *v, int64_t rows)
+int is_watched_nan(const Plan *plan, const double *v, int64_t rows)
 {
     for (const int32_t *q = plan->watched; q < plan->watched + WATCHED * plan->watched_count; q += WATCHED)
         for (int64_t row = 0; row < (q[1] ? rows : 1); row++)
@@ -100,7 +98,7 @@ static int is_watched_nan(const Plan *plan, const double *v, int64_t rows)
     return 0;
 }
 
-static int guards_hold(const Plan *plan, const double *v, int64_t row)
+int guards_hold(const Plan *plan, const double *v, int64_t row)
 {
     for (const int32_t *q = plan->guards; q < plan->guards + GUARD * plan->guard_count; q += GUARD)
         if ((v[q[0] + row * q[1]] != 0.0) != (q[2] != 0))

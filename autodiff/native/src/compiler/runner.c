@@ -14,8 +14,7 @@ enum { MOST_BLOCKS = sizeof((Runner *)0)->blocks / sizeof(double *) };
 
 /* --- buffers --- */
 
-/* Take a buffer of numbers of a format, and of so many unless it is -1. TypeError, ValueError or BufferError. */
-static int take_buffer(PyObject *from, Py_buffer *buffer, const char *format, int64_t count, int to_write)
+int take_buffer(PyObject *from, Py_buffer *buffer, const char *format, int64_t count, int to_write)
 {
     int flags = PyBUF_C_CONTIGUOUS | PyBUF_FORMAT | (to_write ? PyBUF_WRITABLE : 0);
     if (PyObject_GetBuffer(from, buffer, flags) < 0)
@@ -179,9 +178,11 @@ void runner_give(Runner *self, double *v)
 
 /* --- runs --- */
 
+int is_long(double work) { return work >= LONG; }
+
 int runner_run(Runner *self, double *v, double *out)
 {
-    if (self->plan->work < LONG)
+    if (!is_long(self->plan->work))
         return run_one(self->machine, self->plan, v, out);
     int holds;
     Py_BEGIN_ALLOW_THREADS
@@ -233,7 +234,7 @@ int runner_run_rows(Runner *self, double *v, const Column *columns, int count, i
     }
     int threads = run.chunks < self->threads ? (int)run.chunks : self->threads;
     threads = take_blocks(self, blocks, work < SHARED ? 1 : threads);
-    if (work < LONG)
+    if (!is_long(work))
         run_shared(&run, blocks, threads, parts, out);
     else {
         run.pause = answer_signals;
@@ -245,7 +246,7 @@ int runner_run_rows(Runner *self, double *v, const Column *columns, int count, i
         runner_give(self, blocks[threads]);
     if (parts != out)
         PyMem_Free(parts);
-    return run.stopped || (work >= LONG && PyErr_CheckSignals() < 0) ? -1 : !run.failed;
+    return run.stopped || (is_long(work) && PyErr_CheckSignals() < 0) ? -1 : !run.failed;
 }
 
 /* --- methods --- */
