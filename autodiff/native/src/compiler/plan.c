@@ -17,18 +17,7 @@ enum {
     LEAST_STRIPS = 1024,  /* turns; fewer stay in the nearest cache between two nests */
     MOST_STRIPS = 64,     /* nests: each is compared with all before it */
     MOST_COPIED = 8,      /* times the memory of a table */
-    ANY = -1,             /* an arity: any number of operands, */
-    PAIRS_AFTER = -2,     /* or one and pairs */
     WORK_OF_FUNCTION = 8, /* operations that an elementary function takes the time of */
-};
-
-static const int8_t arities[OP_COUNT] = { /* of all but those of one operand */
-    [OP_add] = 2, [OP_sub] = 2, [OP_mul] = 2, [OP_div] = 2, [OP_pow] = 2, [OP_mod] = 2, [OP_floordiv] = 2,
-    [OP_round] = 2, [OP_arctan2] = 2, [OP_hypot] = 2, [OP_cosine] = 2, [OP_leaky_relu] = 2, [OP_elu] = 2,
-    [OP_maximum] = 2, [OP_minimum] = 2, [OP_softmax] = 2, [OP_log_softmax] = 2, [OP_less] = 2, [OP_less_equal] = 2,
-    [OP_equal] = 2, [OP_not_equal] = 2, [OP_strong_mul] = 2, [OP_clip] = 3, [OP_where] = 3,
-    [OP_sum] = ANY, [OP_mean] = ANY, [OP_prod] = ANY, [OP_dot] = ANY, [OP_norm] = ANY, [OP_logsumexp] = ANY,
-    [OP_max] = ANY, [OP_min] = ANY, [OP_products] = PAIRS_AFTER, [OP_strong_products] = PAIRS_AFTER,
 };
 
 typedef struct {
@@ -65,10 +54,11 @@ static const int32_t *next(Reader *reader, int64_t words)
 
 int operation_with(int64_t code, int64_t count)
 {
-    int operation = code < 0 || code >= MOST_OPCODES ? -1 : operation_of[code];
-    int arity = operation < 0 || arities[operation] == 0 ? 1 : arities[operation];
-    int fits = arity == ANY ? count >= 1 : arity == PAIRS_AFTER ? count >= 1 && count % 2 : count == arity;
-    return fits ? operation : -1;
+    if (code < 0 || code >= MOST_OPCODES || count < 1)
+        return -1;
+    const Facts *facts = &facts_of[code];
+    int fits = (facts->arity < 0 || count == facts->arity) && (facts->parity < 0 || count % 2 == facts->parity);
+    return fits ? operation_of[code] : -1;
 }
 
 static int read_operation(Reader *reader, int64_t code, int64_t count)
@@ -330,7 +320,7 @@ static int may_be_in_strips(const Nest *nest)
     if (nest->kind == FLAT || nest->loops[0] != 1 || nest->loops[1] != 1 || nest->loops[2] < LEAST_STRIPS)
         return 0;
     if (nest->kind == ELEMENTWISE)
-        return nest->count <= 3 && arities[nest->operation] >= 0 && nest->operation != OP_pow;
+        return nest->count <= 3 && facts_of[opcode_of[nest->operation]].arity > 0 && nest->operation != OP_pow;
     for (int32_t i = 0; i < nest->count; i++) {
         const Run *run = nest->runs + i;
         if (run->form > FORM_BOTH || run->pairs != NULL || run->length == ACTIVE_LANES)
