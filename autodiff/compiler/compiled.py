@@ -21,7 +21,7 @@
 Here is what users call; the package says which room does what.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import update_wrapper
 from typing import Any
 
@@ -171,7 +171,7 @@ class Compiled(Bindable):
                     leaf.grad += slope
         return total
 
-    def prepare(self, *args: Any, **kwargs: Any) -> Prepared:
+    def prepare(self, *args: Any, updates: Mapping[int | str, Any] | None = None, **kwargs: Any) -> Prepared:
         """A call with these arguments that can be repeated, by one thread at a time.
 
         It reads the arrays as they are by then, and fills its results, which are arrays, anew.
@@ -182,13 +182,23 @@ class Compiled(Bindable):
         >>> x[:] = 5.0, 12.0
         >>> length(), float(length.results)
         (None, 13.0)
+
+        With updates, members of the result replace arguments: after each call, in place, and not if f or a guard fails.
+        They are given by the position or the name of the argument: the index or key of the member, a tuple of them, or
+        () for the result itself. Such an argument is an array of float64, or a structure of them, and so are they in
+        `results`. To prepare changes no argument.
+
+        >>> w, rate = np.array([1.0, -2.0]), 0.25
+        >>> descent = compile(lambda w: w - rate * 2.0 * w).prepare(w, updates={0: ()})
+        >>> descent(), descent(), w.tolist()
+        (None, None, [0.25, -0.5])
         """
         try:
             Arguments.of(args, kwargs, self.options.rows)
         except HoldsValuesError:
             message = f"{self.name}.prepare takes numbers and arrays, got Values; call the function itself"
             raise TypeError(message) from None
-        return Prepared(self, self._dispatcher, args, kwargs)
+        return Prepared(self, self._dispatcher, args, kwargs, updates or {})
 
     def _taken(self, args: tuple[Any, ...], kwargs: dict[str, Any], backward: bool = False) -> Arguments | None:
         """The numbers in the arguments; None where f itself is to be called."""

@@ -4,11 +4,11 @@ Where all that can change between the calls is the numbers in arrays, the backen
 these arrays; otherwise each call is one of the function itself, whose result is copied.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from operator import is_
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from autodiff import modes
+from autodiff import modes, native
 from autodiff.compiler.calls.arguments import Arguments, is_static
 from autodiff.compiler.calls.eagerly import is_eager
 from autodiff.compiler.calls.objects import is_looked_at
@@ -17,38 +17,63 @@ from autodiff.compiler.versions.version import Version
 from autodiff.structures.structure import Structure, flatten_values, is_array
 
 
-class Prepared:
-    """A call that can be repeated; made by `Compiled.prepare`.
+class PlainlyRepeated:
+    """The base of a prepared call: `_run`, which tells whether all is done, or else `_slowly`."""
 
-    Attributes:
-        results: the result of the last call, in the form of f's, in arrays that every call fills anew; a number is an
-            array without axes.
-    """
-
-    def __init__(
-        self, call: Callable[..., Any], dispatcher: Dispatcher, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> None:
-        self._call: Callable[[], Any] = lambda: call(*args, **kwargs)
-        self._run, results = _bound(self._call, dispatcher, args, kwargs)
-        self.results = _in_arrays(self._call()) if self._run is None else results
-        self._places, self._structure = flatten_values(self.results)
+    _run: Callable[[], object] | None = None
 
     def __call__(self) -> None:
         """Run with the numbers that the arrays hold now, and fill `results`; as f itself inside detect_anomaly()."""
         if self._run is None or (modes.current() is not None and is_eager()) or not self._run():
-            self._slow()
+            self._slowly()
 
-    def _slow(self) -> None:
+    def _slowly(self) -> None:
+        raise NotImplementedError
+
+
+if TYPE_CHECKING or native.core is None:
+    Repeated = PlainlyRepeated
+else:
+    Repeated = native.core.Repeated
+
+
+class Prepared(Repeated):
+    """A call that can be repeated; made by `Compiled.prepare`.
+
+    Attributes:
+        results: the result of the last call, in the form of f's, in arrays that every call fills anew; a number is an
+            array without axes. What replaces an argument is the argument's own array.
+    """
+
+    def __init__(
+        self,
+        call: Callable[..., Any],
+        dispatcher: Dispatcher,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        updates: Mapping[int | str, Any],
+    ) -> None:
+        self._call: Callable[[], Any] = lambda: call(*args, **kwargs)
+        result = _in_arrays(self._call())
+        replaced = _replaced(result, args, kwargs, updates)
+        self._run, bound = _bound(dispatcher, args, kwargs, replaced)
+        self._places, self._structure = flatten_values(result if self._run is None else bound)
+        for i, array in replaced.items():
+            self._places[i] = array
+        self.results = self._structure.build(self._places) if replaced else result if self._run is None else bound
+
+    def _slowly(self) -> None:
         items, structure = flatten_values(self._call())
         if structure != self._structure:
             raise TypeError("a prepared call gave a result of another form than at first; call the function itself")
         for place, item in zip(self._places, items, strict=True):
-            if is_array(place):
-                place[...] = item
-            elif place is not item and place != item:
+            if not is_array(place) and place is not item and place != item:
                 raise TypeError(
                     f"a prepared call gave {item!r} where it gave {place!r} at first; call the function itself"
                 )
+        for place, item in zip(self._places, items, strict=True):  # now that nothing is left to go wrong
+            if is_array(place):
+                place[...] = item
 
 
 def _in_arrays(result: Any) -> Any:
@@ -59,39 +84,98 @@ def _in_arrays(result: Any) -> Any:
     return structure.build([numpy.array(x) if is_array(x) or isinstance(x, (bool, int, float)) else x for x in items])
 
 
+# --- updates: results that replace arguments ---
+
+
+def _replaced(
+    result: Any, args: tuple[Any, ...], kwargs: dict[str, Any], updates: Mapping[int | str, Any]
+) -> dict[int, Any]:
+    """The arrays that are to be replaced, by the index of the item of the result that replaces them."""
+    items, structure = flatten_values(result)
+    indices, found = structure.build(range(len(items))), dict[int, Any]()
+    for argument, path in updates.items():
+        given = _argument(args, kwargs, argument)
+        member = indices
+        for key in path if isinstance(path, tuple) else (path,):
+            try:
+                member = member[key]
+            except (LookupError, TypeError):
+                raise ValueError(f"updates: the result has no member {key!r} of {path!r}") from None
+        arrays, form = flatten_values(given)
+        places, _ = flatten_values(member)
+        if len(places) != len(arrays):
+            raise ValueError(f"updates: argument {argument!r} is {form}, member {path!r} of the result is of another form")
+        for i, array in zip(places, arrays, strict=True):
+            _check_update(argument, array, path, items[i])
+            if i in found or any(array is other for other in found.values()):
+                raise ValueError(f"updates: argument {argument!r} or member {path!r} comes up twice")
+            found[i] = array
+    return found
+
+
+def _argument(args: tuple[Any, ...], kwargs: dict[str, Any], which: int | str) -> Any:
+    if isinstance(which, int) and 0 <= which < len(args):
+        return args[which]
+    if isinstance(which, str) and which in kwargs:
+        return kwargs[which]
+    raise ValueError(f"updates: expected the position or name of an argument that was given, got {which!r}")
+
+
+def _check_update(argument: int | str, array: Any, path: Any, item: Any) -> None:
+    import numpy
+
+    if not (type(array) is numpy.ndarray and array.dtype == float and array.flags.carray):
+        raise TypeError(
+            f"updates: argument {argument!r} is to be replaced in place: expected an array of float64 in C order that "
+            f"can be written to, got {type(array).__name__}"
+        )
+    if not is_array(item) or item.shape != array.shape:
+        raise ValueError(
+            f"updates: argument {argument!r} has the shape {array.shape}, member {path!r} of the result "
+            f"{item.shape if is_array(item) else repr(item)}"
+        )
+
+
 # --- a call that is bound to arrays ---
 
-_Run = Callable[
-    [], object
-]  # whether the arguments hold what they held, and all guards hold: then the results are there
-_Copies = list[tuple[Any, Any]]  # buffers, and the arrays that they are copied from before each run
+_Run = Callable[[], object]  # whether the arguments hold what they held, and all guards hold: then the results are there
 
 
 def _bound(
-    call: Callable[[], Any], dispatcher: Dispatcher, args: tuple[Any, ...], kwargs: dict[str, Any]
+    dispatcher: Dispatcher, args: tuple[Any, ...], kwargs: dict[str, Any], replaced: dict[int, Any]
 ) -> tuple[_Run | None, Any]:
     """A call on bound arrays, and its results; None where something has to be looked at each time."""
     options = dispatcher.options
     if is_eager() or is_looked_at([args, kwargs]):
         return None, None
     given = Arguments.of(args, kwargs, options.rows)
-    call()
     version, contents = dispatcher.versions[given.key][0], list[Any]()
     if not (
         _is_settled(dispatcher, version, given) and _holds_its_arrays(given) and _note_arrays([args, kwargs], contents)
     ):
         return None, None
-    numbers, rows, copies = _buffers(given)
-    backend = version.ready(options, None if rows is None else options.reduce)
-    run, out = backend.bound(numbers, rows)
-    structure = version.results.structure
-    stacks = rows is not None and options.reduce is None
-    results = version.results.stack(out, True) if stacks else structure.build_from(_viewing(out))
+    stacks = given.rows is not None and options.reduce is None
+    outputs = _outputs_of(version, stacks)
+    backend = version.ready(options, None if given.rows is None else options.reduce)
+    columns = None if given.rows is None else given.columns
+    run, out = backend.bound(given.parts, columns, [(array, outputs[i]) for i, array in replaced.items()])
     may_be_replaced = kwargs or any(isinstance(x, (list, dict)) for x in args)
     held = _holding([args, kwargs], contents) if may_be_replaced else None
-    run = _after_copies(run, copies, held)
-    run()
-    return run, results
+    return run if held is None else lambda: held() and run(), _results(version, stacks, out)
+
+
+def _results(version: Version, stacks: bool, out: Any) -> Any:
+    """The result of f as views of the outputs."""
+    return version.results.stack(out, True) if stacks else version.results.structure.build_from(_viewing(out))
+
+
+def _outputs_of(version: Version, stacks: bool) -> list[int]:
+    """For each item of the result the first of the outputs that are in it."""
+    import numpy
+
+    numbers = numpy.arange(float(version.results.structure.size))
+    items, _ = flatten_values(_results(version, stacks, numbers[None] if stacks else numbers))
+    return [int(item.flat[0]) if item.size else 0 for item in items]
 
 
 def _is_settled(dispatcher: Dispatcher, version: Version, given: Arguments) -> bool:
@@ -106,45 +190,6 @@ def _holds_its_arrays(given: Arguments) -> bool:
     originals = {id(x) for x in items if is_array(x)}
     found = [part for part in [*given.parts, *given.columns] if is_array(part)]
     return all(id(x) in originals for x in found) and all(map(is_array, given.columns))
-
-
-def _buffers(given: Arguments) -> tuple[Any, Any, _Copies]:
-    """Arrays for the numbers that rows share and for the rows, if any, and what is copied into them.
-
-    An array that is the only argument is its own buffer.
-    """
-    import numpy
-
-    if given.rows is None and len(given.parts) == 1 and is_array(given.parts[0]) and given.parts[0].flags.writeable:
-        return given.parts[0].reshape(-1), None, []
-    numbers, copies, start = numpy.array(given.shared, float), _Copies(), 0
-    for part in given.parts:
-        if is_array(part):
-            copies.append((numbers[start : start + part.size].reshape(part.shape), part))
-        start += len(part) if not is_array(part) else part.size
-    if given.rows is None:
-        return numbers, None, copies
-    rows, start = numpy.array(given.rows, float), 0
-    for column in given.columns:
-        width = column.size // len(column)
-        copies.append((rows[:, start : start + width], column.reshape(len(column), width)))
-        start += width
-    return numbers, rows, copies
-
-
-def _after_copies(run: _Run, copies: _Copies, held: Callable[[], bool] | None) -> _Run:
-    """The same run, after a look at the arguments and the copies; itself where there are none."""
-    if held is None and not copies:
-        return run
-
-    def copy_and_run() -> object:
-        if held is not None and not held():
-            return False
-        for place, source in copies:
-            place[...] = source
-        return run()
-
-    return copy_and_run
 
 
 def _viewing(out: Any) -> Callable[[Structure, slice], Any]:

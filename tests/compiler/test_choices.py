@@ -82,7 +82,8 @@ def test_comparisons_with_what_is_no_float_are_refused() -> None:
     assert compile(lambda x: np.where(x > array, x, 0.0), backend="python")(2.0).tolist() == [2.0, 0.0]
 
 
-def test_sums_in_guards_have_the_bits_of_values(backend: str) -> None:
+def test_sums_in_guards_have_the_bits_of_values() -> None:
+    """In plain Python: the core's products are fused, and so ties are decided as `ROUNDED` says."""
     rng = np.random.default_rng(0)
 
     def f(x: Any) -> Any:
@@ -90,14 +91,15 @@ def test_sums_in_guards_have_the_bits_of_values(backend: str) -> None:
 
     x = rng.normal(size=(40, 5))
     x[:, 4] = x[:, 0] * x[:, 1] + x[:, 2] * x[:, 3]
-    compiled = compile(f, backend=backend)
+    compiled = compile(f, backend="python")
     assert [compiled(row) for row in x] == (-x[:, 0]).tolist()
-    assert compile(f, rows=0, backend=backend)(x).tolist() == (-x[:, 0]).tolist()
+    assert compile(f, rows=0, backend="python")(x).tolist() == (-x[:, 0]).tolist()
     assert compiled.stats().paths == 1
 
 
 # What the core may round otherwise than Values do; the sum from Python 3.12 on.
 ROUNDED: dict[str, Callable[[Any], Any]] = {
+    "products": lambda x: x[0] * x[1] + x[1] * x[2] - x[2] * x[0],
     "norm": lambda x: autodiff.norm(x[:3]),
     "hypot": lambda x: autodiff.hypot(x[0], x[1]),
     "square": lambda x: x[0] ** 2 - x[1] ** 2,

@@ -83,13 +83,24 @@ def _with_lists(x: Any) -> Any:
     return x.tolist() if isinstance(x, np.ndarray) else lowered(x)
 
 
+def rounded(x: Any) -> Any:
+    """The same with numbers to 14 digits."""
+    if isinstance(x, dict):
+        return {key: rounded(part) for key, part in x.items()}
+    if isinstance(x, (list, tuple)):
+        return type(x)(map(rounded, x))
+    return float(f"{x:.14g}")
+
+
 @pytest.mark.parametrize("name", ROW_BY_ROW)
 def test_rows_in_lists_and_in_arrays_give_one_arrangement(name: str, backend: str) -> None:
     rows = np.arange(1.0, 7.0).reshape(3, 2)
     compiled = compile(ROW_BY_ROW[name], rows=0, backend=backend)
     in_lists = _with_lists(compiled(rows.tolist()))
     assert _with_lists(compiled(rows)) == in_lists
-    assert _with_lists(compiled([[Value(x), y] for x, y in rows])) == in_lists
+    of_values = _with_lists(compiled([[Value(x), y] for x, y in rows]))
+    assert of_values == in_lists or name == "softmax"
+    assert str(rounded(of_values)) == str(rounded(in_lists))  # exp has other last bits in a program
     assert _with_lists(compiled.prepare(rows).results) == in_lists
     if name == "a gradient":
         assert in_lists == [compile(ROW_BY_ROW[name], backend=backend)(row) for row in rows.tolist()]

@@ -11,6 +11,10 @@ from typing import Any, Protocol
 from autodiff.compiler.programs.program import Program
 
 
+Run = Callable[[], object]
+Updates = Sequence[tuple[Any, int]]  # arrays, and the first of the outputs that each gets: as many as it has numbers
+
+
 class Backend(Protocol):
     """A program ready to run. Several threads may run it at once.
 
@@ -32,11 +36,13 @@ class Backend(Protocol):
         `shared` are the numbers of the inputs that do not vary from row to row, `rows` has a column for each that does.
         """
 
-    def bound(self, shared: Any, rows: Any = None) -> tuple[Callable[[], object], Any]:
-        """A call of `run`, or with rows of `run_rows`, bound to arrays; and the array of outputs that it fills anew.
+    def bound(self, parts: Sequence[Any], columns: Sequence[Any] | None, updates: Updates = ()) -> tuple[Run, Any]:
+        """A call of `run`, or with columns of `run_rows`, bound to arrays; and the array of outputs that it fills anew.
 
-        The call reads what the arrays hold by then, and tells whether all guards hold; with rows there may be none.
-        It has memory of its own: one thread at a time.
+        `parts` are the numbers that rows share, one part after the other: arrays, and lists of numbers that stay as
+        they are; `columns` are arrays, side by side in a row. The call reads what the arrays hold by then, and tells
+        whether all guards hold. Only then the updates are made: arrays get outputs, which need not be in the array of
+        outputs then. It has memory of its own: one thread at a time.
         """
 
     def listing(self, limit: int | None) -> str:

@@ -3,9 +3,9 @@
 import sys
 from functools import cache
 from importlib import import_module
-from importlib.util import find_spec
 from typing import NamedTuple
 
+from autodiff import native
 from autodiff.compiler.backends.backend import Backend
 from autodiff.compiler.programs.program import Program
 
@@ -16,26 +16,26 @@ class Entry(NamedTuple):
     Attributes:
         module: its module.
         name: the name of its class.
-        needs: the package that has to be installed, if any.
+        needs_core: whether it runs on the native core.
         calls_python: whether it runs primitives of a user's own, which are functions of Python.
     """
 
     module: str
     name: str
-    needs: str | None = None
+    needs_core: bool = False
     calls_python: bool = False
 
 
 BACKENDS = {  # the fastest first
-    "native": Entry("autodiff.compiler.backends.native", "NativeBackend"),
+    "native": Entry("autodiff.compiler.backends.native", "NativeBackend", needs_core=True),
     "python": Entry("autodiff.compiler.backends.python", "PythonBackend", calls_python=True),
 }
 
 
 def missing(backend: str) -> str | None:
-    """The package that a backend needs and that is not installed; None if it can run."""
-    needs = BACKENDS[backend].needs if backend in BACKENDS else None
-    return needs if needs is not None and find_spec(needs) is None else None
+    """Why a backend cannot run here; None if it can."""
+    needs_core = backend in BACKENDS and BACKENDS[backend].needs_core
+    return (native.reason or "it was not built") if needs_core and native.core is None else None
 
 
 def chosen(asked: str, program: Program) -> str:
@@ -57,12 +57,12 @@ def ready(program: Program, asked: str, reduction: str | None = None, threads: i
 
 @cache
 def _fastest() -> str:
-    """The fastest backend that is installed; where that is Python, say what would be gained by the first."""
+    """The fastest backend that there is; where that is Python, say why, and what to do."""
     fastest = next(name for name in BACKENDS if missing(name) is None)
     if fastest == "python":
         print(
-            f"autodiff.compile runs in plain Python, some hundred times as slow as with {next(iter(BACKENDS))}: pip "
-            'install "scalar-autodiff[compile]"',
+            "autodiff.compile runs in plain Python, some hundred times as slow as on the native core, and there is none: "
+            f"{missing('native')}; install scalar-autodiff anew where there is a C compiler",
             file=sys.stderr,
         )
     return fastest

@@ -1,9 +1,9 @@
 """The fast backend: a program as loop nests, run by the native core, which decodes them once.
 
-    >>> program = Program.of(2, [3.0], [("mul", (0, 1)), ("add", (3, 2)), ("exp", (3,))], [4, 5])
+    >>> program = Program.of(2, [3.0], [("mul", (0, 1)), ("add", (3, 2)), ("sqrt", (4,))], [4, 5])
     >>> backend = NativeBackend(program)
     >>> backend.run([2.0, 0.5])
-    ([4.0, 2.718281828459045], True)
+    ([4.0, 2.0], True)
 
 Threads may share it: each run takes a block of memory from a pool and gives it back.
 """
@@ -15,6 +15,7 @@ from itertools import chain
 from typing import Any
 
 from autodiff import native
+from autodiff.compiler.backends.backend import Run, Updates
 from autodiff.compiler.nests.listing import listing
 from autodiff.compiler.nests.reroll import reroll
 from autodiff.compiler.passes.order import optimised
@@ -59,6 +60,16 @@ class NativeBackend:
         if self.reduction is None:
             return out.reshape(count, width) if in_arrays else _in_rows(out.tolist(), count, width), holds
         return _returned(out), holds
+
+    def bound(self, parts: Sequence[Any], columns: Sequence[Any] | None, updates: Updates = ()) -> tuple[Run, Any]:
+        """A call bound to arrays, and the array of outputs, which it fills anew but for those that go to `updates`."""
+        count = 0 if columns is None else len(columns[0])
+        stacks, width = columns is not None and self.reduction is None, self._outputs
+        out = sys.modules["numpy"].empty((count, width) if stacks else width)
+        buffers = tuple([part if is_array(part) else array("d", part) for part in parts])
+        run = native.core.Bound(self.runner, buffers, tuple(columns or ()), count, out, tuple(updates))
+        run.fill()
+        return run, out
 
 
 def _doubles(numbers: Any) -> Any:

@@ -20,6 +20,7 @@ from functools import reduce
 from operator import add
 from typing import Any
 
+from autodiff.compiler.backends.backend import Run, Updates
 from autodiff.compiler.programs.opcodes import CODE, is_nothing
 from autodiff.compiler.programs.program import Instruction, Program
 from autodiff.structures.structure import is_array
@@ -69,20 +70,30 @@ class PythonBackend:
         totals = [reduce(add, column) for column in zip(*results, strict=True)]
         return [x / len(results) for x in totals] if self.reduction == "mean" else totals
 
-    def bound(self, shared: Any, rows: Any = None) -> tuple[Callable[[], bool], Any]:
+    def bound(self, parts: Sequence[Any], columns: Sequence[Any] | None, updates: Updates = ()) -> tuple[Run, Any]:
         """A call bound to arrays, and the array of outputs that it fills anew."""
         import numpy  # without which there are no arrays
 
         width = len(self.program.outputs)
-        out = numpy.empty(width if rows is None or self.reduction is not None else (len(rows), width))
+        stacks = columns is not None and self.reduction is None
+        out = numpy.empty((len(columns or ()) and len((columns or ())[0]), width) if stacks else width)
 
-        def call() -> bool:
-            if rows is None:
+        def fill() -> bool:
+            shared = [x for part in parts for x in (part.ravel().tolist() if is_array(part) else part)]
+            if columns is None:
                 out[...], holds = self.run(shared)
                 return holds
+            rows = numpy.concatenate([column.reshape(len(column), -1) for column in columns], axis=1)
             out[...], holding = self.run_rows(shared, rows)
             return all(holding)
 
+        def call() -> bool:
+            holds = fill()
+            for place, first in updates if holds else ():
+                place[...] = out[..., first : first + place.size // (len(out) if stacks else 1)].reshape(place.shape)
+            return holds
+
+        fill()
         return call, out
 
     def listing(self, limit: int | None) -> str:

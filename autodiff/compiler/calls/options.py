@@ -46,6 +46,6 @@ class Options(NamedTuple):
             raise ValueError(f"backend is {', '.join(names)} or {last}, got {backend!r}")
         if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
             raise ValueError(f"threads is a number of threads, 1 or more, got {threads!r}")
-        if (package := missing(backend)) is not None:
-            raise ImportError(f'backend="{backend}" needs {package}: pip install "scalar-autodiff[compile]"')
+        if (reason := missing(backend)) is not None:
+            raise ImportError(f'backend="{backend}" needs the native core, and there is none: {reason}')
         return cls(tuple(taken), reduce, backend, threads)

@@ -14,7 +14,7 @@ enum {
 /* --- machines --- */
 
 #if defined(__x86_64__) && defined(__GNUC__)
-extern const Machine machine_avx512 __attribute__((weak)), machine_avx2 __attribute__((weak)), machine_baseline __attribute__((weak)); /* weak until they are there */
+extern const Machine machine_avx512, machine_avx2, machine_baseline;
 
 const Machine *const machines[] = {&machine_avx512, &machine_avx2, &machine_baseline, NULL};
 
