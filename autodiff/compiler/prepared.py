@@ -104,7 +104,9 @@ def _replaced(
         arrays, form = flatten_values(given)
         places, _ = flatten_values(member)
         if len(places) != len(arrays):
-            raise ValueError(f"updates: argument {argument!r} is {form}, member {path!r} of the result is of another form")
+            raise ValueError(
+                f"updates: argument {argument!r} is {form}, member {path!r} of the result is of another form"
+            )
         for i, array in zip(places, arrays, strict=True):
             _check_update(argument, array, path, items[i])
             if i in found or any(array is other for other in found.values()):
@@ -138,7 +140,9 @@ def _check_update(argument: int | str, array: Any, path: Any, item: Any) -> None
 
 # --- a call that is bound to arrays ---
 
-_Run = Callable[[], object]  # whether the arguments hold what they held, and all guards hold: then the results are there
+_Run = Callable[
+    [], object
+]  # whether the arguments hold what they held, and all guards hold: then the results are there
 
 
 def _bound(
