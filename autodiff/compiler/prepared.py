@@ -16,29 +16,27 @@ from autodiff.compiler.versions.dispatch import Dispatcher
 from autodiff.compiler.versions.version import Version
 from autodiff.structures.structure import Structure, flatten_values, is_array
 
-
-class PlainlyRepeated:
-    """The base of a prepared call: `_run`, which tells whether all is done, or else `_slowly`."""
-
-    _run: Callable[[], object] | None = None
-
-    def __call__(self) -> None:
-        """Run with the numbers that the arrays hold now, and fill `results`; as f itself inside detect_anomaly()."""
-        if self._run is None or (modes.current() is not None and is_eager()) or not self._run():
-            self._slowly()
-
-    def _slowly(self) -> None:
-        raise NotImplementedError
-
-
 if TYPE_CHECKING or native.core is None:
-    Repeated = PlainlyRepeated
+
+    class Repeated:
+        """The base of a prepared call: `_run`, which tells whether all is done, or else `_slowly`."""
+
+        _run: Callable[[], object] | None = None
+
+        def __call__(self) -> None:
+            """Run with the numbers that the arrays hold now, and fill `results`."""
+            if self._run is None or (modes.current() is not None and is_eager()) or not self._run():
+                self._slowly()
+
+        def _slowly(self) -> None:
+            raise NotImplementedError
+
 else:
     Repeated = native.core.Repeated
 
 
 class Prepared(Repeated):
-    """A call that can be repeated; made by `Compiled.prepare`.
+    """A call that can be repeated; made by `Compiled.prepare`. Inside detect_anomaly() it calls f itself.
 
     Attributes:
         results: the result of the last call, in the form of f's, in arrays that every call fills anew; a number is an

@@ -61,8 +61,8 @@ def _fastest() -> str:
     fastest = next(name for name in BACKENDS if missing(name) is None)
     if fastest == "python":
         print(
-            "autodiff.compile runs in plain Python, some hundred times as slow as on the native core, and there is none: "
-            f"{missing('native')}; install scalar-autodiff anew where there is a C compiler",
+            "autodiff.compile runs in plain Python, some hundred times as slow as on the native core, which is not "
+            f"there: {missing('native')}; install scalar-autodiff anew where there is a C compiler",
             file=sys.stderr,
         )
     return fastest

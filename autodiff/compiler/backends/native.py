@@ -49,7 +49,7 @@ class NativeBackend:
         holds = self.runner.run(_doubles(numbers), out)
         return _returned(out), holds
 
-    def run_rows(self, shared: Any, rows: Any) -> tuple[Any, Sequence[bool]]:
+    def run_rows(self, shared: Any, rows: Any) -> tuple[Any, Sequence[int]]:
         """The outputs of each row, an array of shape (rows, outputs), or their sums or means; and whether guards hold.
 
         `shared` are the numbers of the inputs that do not vary, in order; `rows` has a column for each that does.
