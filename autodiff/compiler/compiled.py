@@ -28,12 +28,13 @@ from typing import Any
 from autodiff.backprop import mend_grads, one_pass_at_a_time
 from autodiff.compiler.calls.arguments import Arguments, HoldsValuesError, holds_values, lift
 from autodiff.compiler.calls.eagerly import eagerly, is_eager, lowered
+from autodiff.compiler.calls.entries import Calls, Entries, serve_calls
 from autodiff.compiler.calls.methods import Bindable, copied
 from autodiff.compiler.calls.options import Options
 from autodiff.compiler.prepared import Prepared
 from autodiff.compiler.programs import saved
 from autodiff.compiler.rows import added, by_version, reduced, stacked
-from autodiff.compiler.versions.dispatch import OTHERWISE, Dispatcher
+from autodiff.compiler.versions.dispatch import Dispatcher
 from autodiff.compiler.versions.stats import Stats
 from autodiff.compiler.versions.version import Version
 from autodiff.structures.structure import is_array
@@ -101,8 +102,12 @@ def compile(
     return (lambda f: Compiled(f, options)) if f is None else Compiled(f, options)
 
 
-class Compiled(Bindable):
-    """A compiled function: call it as the one it was made of. Made by `compile`."""
+@serve_calls
+class Compiled(Bindable, Calls):
+    """A compiled function: call it as the one it was made of. Made by `compile`.
+
+    Calls come to these methods, the plain way, where no entry of the native core serves them.
+    """
 
     def __init__(self, f: Callable[..., Any], options: Options) -> None:
         if not callable(f):
@@ -113,23 +118,26 @@ class Compiled(Bindable):
 
     def _set_up(self) -> None:
         self.f, self.name, self.options = self._dispatcher.f, self._dispatcher.name, self._dispatcher.options
-        self._short_cuts = self._dispatcher.short_cuts
+        self._entries = Entries()
+        self.serve_by(self._entries.served)
         renewed(self._dispatcher)
 
     # --- runs ---
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The result of f, in floats and arrays."""
-        if len(args) == 1 and not kwargs and self._short_cuts:
-            short_cut = self._short_cuts.get(getattr(args[0], "shape", None))
-            if short_cut is not None and (result := short_cut(args[0])) is not OTHERWISE:
-                return result
         given = self._taken(args, kwargs)
         if given is None:
             return self._eagerly(args, kwargs)
         if given.rows is None:
             version, outputs = self._dispatcher.run(given)
-            return version.build(outputs)
+            result = version.build(outputs)
+        else:
+            result = self._of_rows(given)
+        self._entries.note(given, self._dispatcher)
+        return result
+
+    def _of_rows(self, given: Arguments) -> Any:
         groups = by_version(self._dispatcher, given)
         if self.options.reduce is None:
             return stacked(groups, given, self.options)
@@ -149,6 +157,9 @@ class Compiled(Bindable):
         >>> square.backward(2.0), w.grad
         (18.0, 12.0)
         """
+        served = self.served_backward(*args, **kwargs)
+        if served is not NotImplemented:
+            return served
         if self.options.rows and self.options.reduce is None:
             raise ValueError(f"{self.name}.backward of many rows needs one number: compile with reduce='mean' or 'sum'")
         given = self._taken(args, kwargs, backward=True)
@@ -169,6 +180,7 @@ class Compiled(Bindable):
                 total += value
                 for leaf, slope in zip(version.differentiated, slopes, strict=True):
                     leaf.grad += slope
+        self._entries.note(given, self._dispatcher)
         return total
 
     def prepare(self, *args: Any, updates: Mapping[int | str, Any] | None = None, **kwargs: Any) -> Prepared:

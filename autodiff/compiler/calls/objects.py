@@ -240,7 +240,8 @@ def _attributes(x: Any) -> tuple[Form, list[Any]] | None:
 class State:
     """The contents of an object, as a key: its Values, its numbers and texts, and those of the objects in it.
 
-    Names and arrangement belong to it; an object that is known by its identity alone adds that identity.
+    Names and arrangement belong to it; an object that is known by its identity alone adds that identity. `held` are
+    the containers in it, each with what it held.
     """
 
     def __init__(self, x: Any) -> None:
@@ -248,13 +249,13 @@ class State:
             self._object: Callable[[], Any] = ref(x)  # weak: what is watched may go
         except TypeError:
             self._object = lambda: x
-        self._held: list[tuple[Any, Any]] = []  # containers, and what they held
+        self.held: list[tuple[Any, Any]] = []
         self._parts = tuple(self._walk(x, {}))
         self._hash = hash(self._parts)
 
     def is_up_to_date(self) -> bool:
         """Whether everything that is held is what it was: mostly no more than looks at addresses."""
-        return all(_same(holder, before) for holder, before in self._held)
+        return all(_same(holder, before) for holder, before in self.held)
 
     def _walk(self, x: Any, seen: dict[int, int]) -> Iterator[Hashable]:
         kind: Any = type(x)
@@ -272,8 +273,8 @@ class State:
 
     def _walk_into(self, x: Any, kind: Any, seen: dict[int, int]) -> Iterator[Hashable]:
         if is_array(x) and x.dtype != object:
-            self._held.append((x, x.tobytes()))
-            yield kind, x.dtype.str, x.shape, self._held[-1][1]
+            self.held.append((x, x.tobytes()))
+            yield kind, x.dtype.str, x.shape, self.held[-1][1]
             return
         holder = _holder(x, kind)
         if holder is None:
@@ -281,7 +282,7 @@ class State:
             yield Same(x) if value is None else value
             return
         keys, parts = _inside(holder)
-        self._held.append((holder, [*keys, *parts]))
+        self.held.append((holder, [*keys, *parts]))
         yield kind, *map(type, keys), *keys, len(parts), x.shape if is_array(x) else None
         if set(map(type, parts)) == {Value}:  # as in most lists of a model
             yield tuple(parts)

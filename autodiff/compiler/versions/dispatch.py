@@ -4,7 +4,6 @@ Calls whose arguments stand together in the same way have the same key, and the 
 the other: the one whose guards hold is right. Where none does, f is traced.
 """
 
-import sys
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
@@ -14,7 +13,6 @@ from operator import is_
 from threading import RLock
 from typing import Any
 
-from autodiff import modes
 from autodiff.compiler.backends.backend import Backend
 from autodiff.compiler.calls.arguments import Arguments, joined
 from autodiff.compiler.calls.options import Options
@@ -25,7 +23,6 @@ from autodiff.value import Value
 
 MOST_VERSIONS = 64  # for one structure of the arguments
 MOST_STRUCTURES = 256
-OTHERWISE = object()  # the result of a short cut that led nowhere
 
 
 class Dispatcher:
@@ -43,7 +40,6 @@ class Dispatcher:
     ) -> None:
         self.f, self.name, self.options = f, name, options
         self.versions: OrderedDict[Hashable, list[Version]] = OrderedDict() if versions is None else versions
-        self.short_cuts: dict[Any, Callable[[Any], Any]] = {}  # by the shape of the one array that is the argument
         self._assigned: dict[Value, bool] = {}
         self.renew_locks()
 
@@ -69,9 +65,6 @@ class Dispatcher:
                 if len(self.versions.get(given.key, ())) > len(versions):  # another thread has traced meanwhile
                     return self.run(given)
                 version, outputs = self._new(given, None)
-        args = given.args
-        if len(args) == 1 and not given.kwargs and is_array(args[0]) and not version.leaves and not given.backward:
-            self.short_cuts[args[0].shape] = _short_cut(version, version.ready(self.options), args[0])
         return version, outputs
 
     # --- calls with rows ---
@@ -142,16 +135,19 @@ class Dispatcher:
         if versions is None:
             return []
         if len(self.versions) > 1:
-            with suppress(KeyError):  # another thread has let go of it
-                self.versions.move_to_end(key)
+            self.note_use(key)
         return versions
+
+    def note_use(self, key: Hashable) -> None:
+        """Have the versions for a key be the last to be let go of."""
+        with suppress(KeyError):  # another thread has let go of it
+            self.versions.move_to_end(key)
 
     def _keep(self, key: Hashable, versions: list[Version]) -> None:
         """Keep the versions for a key; let go of those that were not used for longest."""
         self.versions[key] = versions
         while len(self.versions) > MOST_STRUCTURES:
             self.versions.popitem(last=False)
-            self.short_cuts.clear()
 
 
 def numbers_for(version: Version, given: Arguments) -> Any:
@@ -177,21 +173,3 @@ def _run_one(version: Version, given: Arguments, row: int | None, backend: Backe
         return backend.run(numbers)
     (outputs,), (holds,) = backend.run_rows(numbers, rows_at(given, [row]))
     return outputs, bool(holds)
-
-
-def _short_cut(version: Version, backend: Backend, x: Any) -> Callable[[Any], Any]:
-    """A function from an array like x to the result, or to OTHERWISE where there is more to do.
-
-    It takes a third of the time of a look at the arguments.
-    """
-    numpy = sys.modules["numpy"]
-    kind, dtype, is_flat = numpy.ndarray, numpy.dtype(float), x.ndim == 1
-    run, build, current = backend.run, version.build, modes.current
-
-    def short_cut(x: Any) -> Any:
-        if type(x) is not kind or x.dtype is not dtype or not x.flags.carray or current() is not None:
-            return OTHERWISE
-        outputs, holds = run(x if is_flat else x.reshape(-1))
-        return build(outputs) if holds else OTHERWISE
-
-    return short_cut

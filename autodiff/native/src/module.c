@@ -178,7 +178,7 @@ static int execute(PyObject *module)
         if (PyModule_AddFunctions(module, functions_of_files[i]) < 0)
             return -1;
     if (PyModule_AddType(module, core.node) < 0 || PyModule_AddType(module, core.operation) < 0 ||
-        add_runner(module) < 0 || add_bound(module) < 0 || add_tracer_types(module) < 0)
+        add_runner(module) < 0 || add_bound(module) < 0 || add_tracer_types(module) < 0 || add_calls(module) < 0)
         return -1;
     return PyModule_AddStringConstant(module, "sources", SOURCES);
 }

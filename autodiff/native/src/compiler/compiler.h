@@ -246,8 +246,10 @@ PyObject *reverse_traced(PyObject *module, PyObject *args);
 PyObject *instructions(PyObject *module, PyObject *args);
 PyObject *strangers(PyObject *module, PyObject *nodes);
 
+/* calls.c */
+int add_calls(PyObject *module); /* the types Calls and Entry, and the functions */
+
 /* the functions of the module, by file; each has an entry of its own in module.c */
-extern PyMethodDef program_functions[], pass_functions[], sum_functions[], reroll_functions[], form_functions[],
-    trace_functions[];
+extern PyMethodDef program_functions[], pass_functions[], sum_functions[], reroll_functions[], trace_functions[];
 
 #endif
