@@ -140,8 +140,8 @@ INLINED Terms terms_of(const Sums *s, const Run *run, int64_t h, int64_t j, int6
         t.b_j = 0;
         t.b_k = run->packed_k;
     }
-    t.a += run->form == FORM_BOTH ? i : 0;
-    t.b += run->form == FORM_SPREAD ? 0 : i;
+    t.a += i * run->a.i;
+    t.b += i * (run->form == FORM_PACK ? 1 : run->b.i);
     return t;
 }
 
@@ -216,12 +216,12 @@ INLINED void tile(const int rows, const int vectors, const int is_ragged, const 
             x[r][c] = s->from->i == 0 ? splat(from[r * s->from->j]) : LOAD(from + r * s->from->j);
     for (const Run *run = s->run; run < s->end; run++) {
         Terms t = terms_of(s, run, h, j, i);
-        if (run->form == FORM_BOTH)
-            add_boths(x, rows, vectors, is_ragged, rest, t);
-        else if (run->form == FORM_SPREAD)
-            add_spread(x, rows, vectors, t);
-        else
+        if (run->form == FORM_UPDATE || run->form == FORM_PACK)
             add_updates(x, rows, vectors, is_ragged, rest, t);
+        else if (run->form == FORM_BOTH)
+            add_boths(x, rows, vectors, is_ragged, rest, t);
+        else
+            add_spread(x, rows, vectors, t);
     }
     double *to = s->v + place_of(&s->nest->out, h, j) + i;
     V last = splat(s->last);
@@ -440,6 +440,12 @@ static void add_carefully(const Nest *nest, double *v, int64_t active)
         add_one_by_one(&s, 1);
 }
 
+/* Whether outputs side by side read both factors side by side, or the same. */
+static inline int is_for_tiles(const Run *run)
+{
+    return run->form != FORM_INNER && (run->form != FORM_DOT || (run->a.i == 0 && run->b.i == 0 && !run->pairs));
+}
+
 static inline void add_sums(const Nest *nest, double *v, int64_t active)
 {
     const Run *end = nest->runs + nest->count;
@@ -449,7 +455,7 @@ static inline void add_sums(const Nest *nest, double *v, int64_t active)
         s.from = &nest->out;
     }
     do {
-        for (s.is_packed = 0; s.end < end && s.end->form != FORM_DOT && s.end->form != FORM_INNER; s.end++)
+        for (s.is_packed = 0; s.end < end && is_for_tiles(s.end); s.end++)
             s.is_packed |= s.end->form == FORM_PACK;
         if (s.end > s.run || s.run == end)
             add_tiles(&s, 0, nest->loops[2]);
