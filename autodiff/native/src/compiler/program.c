@@ -55,8 +55,9 @@ static PyObject *bind_opcodes(PyObject *module, PyObject *rows)
         if (facts_read(&facts[code], &name, PyTuple_GET_ITEM(rows, code)) < 0)
             return NULL;
         operations[code] = operation_named(name);
-        if (operations[code] >= 0)
-            opcodes[operations[code]] = code;
+        if (operations[code] < 0)
+            return PyErr_Format(PyExc_ValueError, "no machine runs %s", name);
+        opcodes[operations[code]] = code;
     }
     for (int i = 0; i < OP_COUNT; i++)
         if (opcodes[i] < 0)
