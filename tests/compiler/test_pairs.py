@@ -13,22 +13,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autodiff import native
-from autodiff.compiler.passes.order import PASSES
+from autodiff.compiler.passes.order import PASSES, optimised
 from autodiff.compiler.programs.opcodes import CODE, OPCODES
 from autodiff.compiler.programs.program import Builder, Program
 from autodiff.native.pairs import PAIRS, Pair
 from autodiff.primitives import Primitive
 from tests.compiler.random_programs import any_programs, compiled_programs
+from tests.compiler.test_nests import loops, matrices, ragged
 from tests.needs import need_core
 
 need_core()
 PASS_NAMES = [each.function.__name__ for each in PASSES]
+OF_PROGRAMS = [*PASS_NAMES, "reroll"]  # functions of any program
 MODULES = ["autodiff.compiler.nests.reroll", "autodiff.compiler.nests.totals"]  # others with pairs of theirs
 for module in MODULES:
     import_module(module)
 
+LOOPS = st.one_of(loops(), ragged(), matrices())
+ROLLED = st.one_of(compiled_programs(), LOOPS, LOOPS.map(lambda program: optimised(program, for_loops=True)[0]))
+
 # What a pair is called with; a program, unless it stands here.
-ARGUMENTS: dict[str, st.SearchStrategy[tuple[Any, ...]]] = {}
+ARGUMENTS: dict[str, st.SearchStrategy[tuple[Any, ...]]] = {
+    "reroll": st.tuples(ROLLED, st.booleans(), st.sampled_from([8, 32, 1, 5])),
+}
 
 
 def exactly(result: Any) -> Any:
@@ -137,14 +144,14 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.parametrize("name", PASS_NAMES)
+@pytest.mark.parametrize("name", OF_PROGRAMS)
 @pytest.mark.parametrize("program", HOSTILE, ids=range(len(HOSTILE)))
 def test_a_program_that_cannot_run_is_a_value_error(name: str, program: Program) -> None:
     with pytest.raises(ValueError, match="expected a program that can run"):
         PAIRS[name].fast(program)
 
 
-@pytest.mark.parametrize("name", PASS_NAMES)
+@pytest.mark.parametrize("name", OF_PROGRAMS)
 @pytest.mark.parametrize("given", [None, (), SOUND[:9], [*SOUND], SOUND._replace(codes=None), 1.0], ids=repr)
 def test_what_is_no_program_is_a_type_error(name: str, given: Any) -> None:
     with pytest.raises(TypeError):
@@ -159,7 +166,7 @@ def test_a_program_with_any_number_changed_is_refused_or_runs(program: Program, 
         low, high = (0, 65535) if field == "codes" else (-(2**31), 2**31 - 1)
         number = st.one_of(st.integers(low, high), st.sampled_from(EDGES).map(lambda x: min(max(x, low), high)))
         part[data.draw(st.integers(0, len(part) - 1))] = data.draw(number)
-    for name in PASS_NAMES:
+    for name in OF_PROGRAMS:
         with suppress(ValueError):
             PAIRS[name].fast(program._replace(**{field: part}))
 
@@ -222,7 +229,7 @@ SHAPES = [chain, parenthesised, same_again, all_used_by_all, of_different_consta
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.__name__)
-@pytest.mark.parametrize("name", PASS_NAMES)
+@pytest.mark.parametrize("name", OF_PROGRAMS)
 def test_a_pass_takes_linear_time(name: str, shape: Callable[[int], Program]) -> None:
     """Sixteen times the instructions take no 64 times the time, the least of three; quadratic ones took 256."""
     small, large = shape(4_000), shape(64_000)
@@ -247,3 +254,4 @@ def test_passes_give_the_same_for_long_programs(shape: Callable[[int], Program])
         smaller = pair.fast(program)
         assert exactly(smaller) == exactly(pair.plain(program))
         program = smaller
+    assert exactly(PAIRS["reroll"].fast(program)) == exactly(PAIRS["reroll"].plain(program))
