@@ -124,8 +124,11 @@ def _outside(trace: "Trace", roots: Iterable[Any]) -> list[Value]:
 
 def strangers(nodes: list[Tracer]) -> list[Any]:
     """The operands of tracers that are Values and no tracers, each once, in the order of first use."""
-    if native.core is not None:
-        return native.core.strangers(nodes)  # type: ignore[no-any-return]
+    return strangers_plainly(nodes) if native.core is None else native.core.strangers(nodes)  # type: ignore[no-any-return]
+
+
+def strangers_plainly(nodes: list[Tracer]) -> list[Any]:
+    """The same in Python."""
     met: dict[Any, None] = {}
     for node in nodes:
         for x in node.hidden_operands if type(node) is Condition else node.operands:
