@@ -8,7 +8,7 @@ returns a function that gives the loss and its 4,192 derivatives.
 import random
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -415,42 +415,45 @@ def compiled_trainer(words: Sequence[str], numbers: Array) -> Trainer:
 
 
 def compiled_adam_trainer(words: Sequence[str], numbers: Array) -> Trainer:
-    """The same, with Adam compiled as well: scalar code over 4,192 weights, and three copies back."""
-    state = np.zeros((3, len(numbers)))
-    weights = state[0]
-    weights[:] = numbers
-    factors = np.ones(3)
-    step, rows_of_tokens = _compiled_step(), matrices(weights)["tokens"]
-    adam = autodiff.compile(adam_step)
-    prepared = {n: _Prepared(step, weights, n) for n in {len(word) + 1 for word in words}}
-    updates = {n: adam.prepare(state, at.gradient, factors) for n, at in prepared.items()}
-    given = [
-        (
-            len(word) + 1,
-            np.array(tokens(word)[:-1]),
-            np.ascontiguousarray(one_hot(tokens(word)[:-1]).T),
-            one_hot(tokens(word)[1:]),
-        )
-        for word in words
-    ]
+    """One program for each length that makes a whole step: scalar code, whose results replace 4,192 weights in place."""
+    state, factors = np.zeros((3, len(numbers))), np.ones(3)
+    step, calls = autodiff.compile(adam_document_step), dict[int, _Step]()
+    for n in {len(word) + 1 for word in words}:
+        read, targets = np.zeros((n, TOKENS)), np.zeros((n, TOKENS))
+        call = step.prepare(state, read, targets, factors, updates={0: 1})
+        calls[n] = _Step(read, targets, call, call.results[0])
+    given = [(calls[len(word) + 1], one_hot(tokens(word)[:-1]), one_hot(tokens(word)[1:])) for word in words]
 
     def train() -> list[float]:
         state[:] = 0.0
-        weights[:] = numbers
+        state[0] = numbers
         losses = []
-        for (n, read, read_one_hot, targets), numbers_of_step in zip(given, rates(len(given)), strict=True):
-            at, update = prepared[n], updates[n]
-            rows_of_tokens.take(read, 0, out=at.rows, mode="clip")
-            at.targets[:] = targets
+        for (at, read, targets), numbers_of_step in zip(given, rates(len(given)), strict=True):
+            at.read[:], at.targets[:], factors[:] = read, targets, numbers_of_step
             at.call()
-            np.matmul(read_one_hot, at.d_rows, out=at.d_tokens)
             losses.append(float(at.loss))
-            factors[:] = numbers_of_step
-            update()
-            state[:] = update.results
         return losses
 
     return train
+
+
+class _Step(NamedTuple):
+    """A prepared step, its arguments, and its loss."""
+
+    read: Array
+    targets: Array
+    call: Callable[[], None]
+    loss: Array
+
+
+def adam_document_step(state: Any, read: Any, targets: Any, factors: Any) -> tuple[Any, Any]:
+    """Return the loss of a document, and weights, means and squares after a step; the tokens are one-hot."""
+
+    def loss(weights: Any) -> Any:
+        return models.document_loss(weights, read @ matrices(weights)["tokens"], targets)
+
+    value, gradient = autodiff.value_and_grad(loss)(state[0])
+    return value, adam_step(state, gradient, factors)
 
 
 def adam_step(state: Any, gradient: Any, factors: Any) -> Any:
