@@ -99,11 +99,10 @@ def _replaced(
                 member = member[key]
             except (LookupError, TypeError):
                 raise ValueError(f"updates: the result has no member {key!r} of {path!r}") from None
-        arrays, form = flatten_values(given)
-        places, _ = flatten_values(member)
+        arrays, places = flatten_values(given)[0], flatten_values(member)[0]
         if len(places) != len(arrays):
             raise ValueError(
-                f"updates: argument {argument!r} is {form}, member {path!r} of the result is of another form"
+                f"updates: argument {argument!r} is made of {len(arrays)} arrays, member {path!r} of the result of {len(places)}"
             )
         for i, array in zip(places, arrays, strict=True):
             _check_update(argument, array, path, items[i])

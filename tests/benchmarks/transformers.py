@@ -415,7 +415,7 @@ def compiled_trainer(words: Sequence[str], numbers: Array) -> Trainer:
 
 
 def compiled_adam_trainer(words: Sequence[str], numbers: Array) -> Trainer:
-    """One program for each length that makes a whole step: scalar code, whose results replace 4,192 weights in place."""
+    """One program for each length that makes a whole step, in scalar code, and replaces 4,192 weights in place."""
     state, factors = np.zeros((3, len(numbers))), np.ones(3)
     step, calls = autodiff.compile(adam_document_step), dict[int, _Step]()
     for n in {len(word) + 1 for word in words}:

@@ -14,19 +14,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import autodiff
 from autodiff import Primitive, compile, value_and_grad
 from autodiff.compiler.backends import choice
 from autodiff.compiler.backends.choice import Entry
+from autodiff.compiler.nests import meaning
+from autodiff.compiler.nests.listing import listing
+from autodiff.compiler.nests.reroll import reroll
 from autodiff.compiler.passes.order import optimised
 from autodiff.compiler.programs.program import Program
 from autodiff.testing import programs
+from tests.needs import need_core
 
 np = pytest.importorskip("numpy")
-pytest.importorskip("numba")
-
-from autodiff.compiler.nests import meaning  # noqa: E402
-from autodiff.compiler.nests.listing import listing  # noqa: E402
-from autodiff.compiler.nests.reroll import reroll  # noqa: E402
+need_core()
 
 
 class Meaning:
@@ -53,15 +54,21 @@ class Meaning:
         totals = [reduce(operator.add, column) for column in zip(*results, strict=True)]
         return [x / len(rows) if self.reduction == "mean" else x for x in totals], holding
 
-    def bound(self, shared: Any, rows: Any = None) -> tuple[Callable[[], object], Any]:
+    def bound(self, parts: Any, columns: Any, updates: Any = ()) -> tuple[Callable[[], object], Any]:
         def results() -> Any:
-            return self.run(shared)[0] if rows is None else self.run_rows(shared, rows)[0]
+            shared = [x for part in parts for x in np.ravel(part)]
+            if columns is None:
+                return self.run(shared)
+            return self.run_rows(shared, np.concatenate([np.reshape(x, (len(x), -1)) for x in columns], axis=1))
 
-        out = np.array(results(), float)
+        out = np.array(results()[0], float)
 
         def call() -> bool:
-            out[...] = results()
-            return rows is not None or self.run(shared)[1]
+            out[...], holds = results()
+            for place, first in updates if np.all(holds) else ():
+                stacks = columns is not None and self.reduction is None
+                place[...] = out[..., first : first + place.size // (len(out) if stacks else 1)].reshape(place.shape)
+            return bool(np.all(holds))
 
         return call, out
 
@@ -95,7 +102,7 @@ class MeaningOfNests(Meaning):
 
 SLOW = {
     "meaning": Entry(__name__, "Meaning", calls_python=True),
-    "meaning of nests": Entry(__name__, "MeaningOfNests", needs="numba"),
+    "meaning of nests": Entry(__name__, "MeaningOfNests"),
 }
 BACKENDS = [*choice.BACKENDS, *SLOW]
 
@@ -129,7 +136,7 @@ def test_a_backend_is_a_module_and_a_line(backend: str) -> None:
 
 
 def test_an_unknown_backend_is_refused_with_the_names_of_all() -> None:
-    message = "backend is 'auto', 'numba', 'python', 'meaning' or 'meaning of nests', got 'fast'"
+    message = "backend is 'auto', 'native', 'python', 'meaning' or 'meaning of nests', got 'fast'"
     with pytest.raises(ValueError, match=message):
         compile(abs, backend="fast")
 
@@ -141,7 +148,7 @@ def test_a_users_own_primitive_is_run_by_a_backend_that_calls_python() -> None:
         f = compile(lambda x: twice(x) + 1.0, backend=backend)
         assert f(3.0) == 7.0
         ran[backend] = f.stats().backend
-    assert ran == {"numba": "python", "python": "python", "meaning": "meaning", "meaning of nests": "python"}
+    assert ran == {"native": "python", "python": "python", "meaning": "meaning", "meaning of nests": "python"}
 
 
 def bits(x: Any) -> list[bytes]:
@@ -181,3 +188,123 @@ def test_prepared_calls_of_rows_give_the_bits_of_calls(
     rows *= np.linspace(0.5, 1.5, count)[:, None]
     prepared()
     assert bits(prepared.results) == bits(compiled(rows))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@given(program=programs(max_steps=12), count=st.integers(1, 4))
+def test_calls_with_updates_are_plain_calls_whose_arguments_are_replaced_by_hand(
+    backend: str, program: Any, count: int
+) -> None:
+    def step(state: Any, scale: Any) -> Any:
+        value, slopes = value_and_grad(lambda xs: program(*xs))(state)
+        return value, [x - scale * slope for x, slope in zip(state, slopes, strict=True)]
+
+    def on_array(state: Any, scale: Any) -> Any:
+        value, moved = step(list(state), scale)
+        return value, autodiff.array(moved)
+
+    compiled = compile(on_array, backend=backend)
+    state, by_hand, scale = np.array(program.leaves), np.array(program.leaves), np.array(0.1)
+    prepared = compiled.prepare(state, scale, updates={0: 1})
+    assert bits(state) == bits(by_hand)
+    assert prepared.results[1] is state
+    for _ in range(count):
+        prepared()
+        value, by_hand = compiled(by_hand, scale)
+        assert bits([prepared.results[0], state]) == bits([value, by_hand])
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("backend", BACKENDS)
+@given(program=programs(max_steps=12), rows=st.sampled_from([1, 2, 40]), count=st.integers(1, 3))
+def test_updates_of_rows_are_those_of_plain_calls(
+    backend: str, threads: int, program: Any, rows: int, count: int
+) -> None:
+    def step(state: Any, scale: Any) -> Any:
+        return autodiff.array([x + scale * program(*state) for x in state])
+
+    compiled = compile(step, rows=0, backend=backend, threads=threads)
+    state = np.array([program.leaves] * rows) * np.linspace(0.5, 1.5, rows)[:, None]
+    by_hand = state.copy()
+    prepared = compiled.prepare(state, 0.25, updates={0: ()})
+    for _ in range(count):
+        prepared()
+        by_hand = compiled(by_hand, 0.25)
+        assert prepared.results is state
+        assert bits(state) == bits(by_hand)
+
+
+@pytest.mark.parametrize("reduce", ["sum", "mean"])
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_mean_over_rows_replaces_what_they_share(backend: str, reduce: str) -> None:
+    def step(w: Any, x: Any) -> Any:
+        slope = value_and_grad(lambda w: (w @ x - 1.0) ** 2)(w)[1]
+        return {"w": w - 0.1 * slope, "x": x}
+
+    compiled = compile(step, rows=1, reduce=reduce, backend=backend)
+    w, by_hand, x = np.array([1.0, -2.0]), np.array([1.0, -2.0]), np.arange(80.0).reshape(40, 2) / 80.0
+    prepared = compiled.prepare(w, x, updates={0: "w"})
+    for _ in range(3):
+        prepared()
+        by_hand = compiled(by_hand, x)["w"]
+        assert bits(w) == bits(by_hand)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_guard_that_fails_is_answered_the_slow_way_and_updates_all_the_same(backend: str) -> None:
+    def halved(x: Any) -> Any:
+        return autodiff.array([x[0] * 0.5 if x[0] > 1.0 else x[0] + 3.0, x[1] + x[0]])
+
+    for rows in ((), 0):
+        compiled = compile(halved, rows=rows, backend=backend)
+        state = np.array([3.0, 1.0]) if rows == () else np.array([[3.0, 1.0], [5.0, 1.0], [0.0, 2.0]])
+        by_hand = state.copy()
+        prepared = compiled.prepare(state, updates={0: ()})
+        for _ in range(6):
+            prepared()
+            by_hand = compiled(by_hand)
+            assert bits(state) == bits(by_hand)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_call_that_fails_updates_nothing(backend: str) -> None:
+    def f(x: Any, y: Any) -> Any:
+        if x[0] > 1.0:
+            raise OverflowError("too far")
+        return x + y, y * 2.0
+
+    x, y = np.array([0.0, 1.0]), np.array([0.75, 1.0])
+    prepared = compile(f, backend=backend).prepare(x, y, updates={0: 0, 1: 1})
+    prepared()
+    assert (x.tolist(), y.tolist()) == ([0.75, 2.0], [1.5, 2.0])
+    prepared()
+    with pytest.raises(OverflowError):
+        prepared()
+    assert (x.tolist(), y.tolist()) == ([2.25, 4.0], [3.0, 4.0])
+
+
+BAD_UPDATES: list[tuple[Any, Any, str]] = [
+    ({2: 0}, TypeError, "argument 2 is to be replaced in place: expected an array"),
+    ({3: 0}, ValueError, "expected the position or name of an argument that was given, got 3"),
+    ({"w": 0}, ValueError, "expected the position or name of an argument that was given, got 'w'"),
+    ({0: 5}, ValueError, "the result has no member 5"),
+    ({0: 1}, ValueError, r"argument 0 has the shape \(2,\), member 1 of the result \(3,\)"),
+    ({0: (0, "a")}, ValueError, "the result has no member 'a'"),
+    ({0: ()}, ValueError, "argument 0 is made of 1 arrays, member \\(\\) of the result of 2"),
+    ({0: 0, 1: 0}, ValueError, "argument 1 or member 0 comes up twice"),
+]
+
+
+@pytest.mark.parametrize(("updates", "kind", "message"), BAD_UPDATES, ids=range(len(BAD_UPDATES)))
+def test_updates_that_cannot_be_made_say_why(updates: Any, kind: type[Exception], message: str) -> None:
+    f = compile(lambda x, y, z: (x + y * z, autodiff.array([z, z, z])), backend="python")
+    with pytest.raises(kind, match=f"updates: .*{message}"):
+        f.prepare(np.ones(2), np.ones(2), 3.0, updates=updates)
+
+
+def test_arrays_that_cannot_be_updated_in_place_are_refused() -> None:
+    frozen = np.ones(2)
+    frozen.flags.writeable = False
+    for array in (np.ones(4)[::2], np.ones(2, int), frozen):
+        with pytest.raises(TypeError, match="to be replaced in place"):
+            compile(lambda x: x * 2.0, backend="python").prepare(array, updates={0: ()})

@@ -11,23 +11,22 @@ from hypothesis import strategies as st
 
 import autodiff
 from autodiff import Value, compile, value_and_grad
+from autodiff.compiler.backends.native import NativeBackend
+from autodiff.compiler.nests.schema import Elementwise, Flat, Header, Nests
+from autodiff.compiler.programs.opcodes import CODE, OPCODES
 from autodiff.testing import LoopProgram, loop_programs
 from autodiff.testing.loops import WHOLE
+from tests.needs import need_core
 
 np = pytest.importorskip("numpy")
-pytest.importorskip("numba")
-
-from autodiff.compiler.backends.numba import NumbaBackend  # noqa: E402
-
-from autodiff.compiler.nests.schema import Elementwise, Flat, Header, Nests  # noqa: E402
-from autodiff.compiler.programs.opcodes import CODE, OPCODES  # noqa: E402
+need_core()
 
 SMOOTH = ["tanh", "sin", "sigmoid", "arctan", "add", "sub", "mul", "sum", "dot", "mean", "logsumexp"]
 PROGRAMS = st.one_of(
     loop_programs(),
     loop_programs(SMOOTH, leaves=st.floats(-3.0, 3.0).map(lambda x: round(x, 3)), constants=[0.5, -1.5, 2.0]),
 )
-WAYS = [("python", 1), ("numba", 1), ("numba", 3)]  # backends and threads
+WAYS = [("python", 1), ("native", 1), ("native", 3)]  # backends and threads
 
 
 class Case:
@@ -91,7 +90,7 @@ def assert_equal(got: Any, expected: Any, scale: float = 1.0) -> None:
 def test_compiled_loops_give_what_eager_ones_give(program: LoopProgram, data: st.DataObject) -> None:
     case = Case(program, data.draw)
     for h in (case.f, case.f_and_slopes):
-        compiled = [compile(h, backend=backend) for backend in ("python", "numba")]
+        compiled = [compile(h, backend=backend) for backend in ("python", "native")]
         for parameters in (program.parameters, case.changed):
             case.assign(parameters)
             for call in case.calls[:2]:
@@ -149,7 +148,7 @@ def told(nests: Nests, one: int) -> dict[int, tuple[Any, ...]]:
     Of lanes, which are alike, the first is told.
     """
     found: dict[int, tuple[Any, ...]] = {}
-    for begin, nest in zip(nests.entries.tolist(), nests.decoded(), strict=True):
+    for begin, nest in zip(nests.entries, nests.decoded(), strict=True):
         if isinstance(nest, Flat):
             found |= {out: meant(code, [*xs], one) for out, (code, xs) in enumerate(nest.instructions, nest.out)}
             continue
@@ -176,8 +175,8 @@ def test_the_table_of_nests_says_what_the_instructions_say(program: LoopProgram,
     compiled(*case.stacked)
     ((version,),) = compiled._dispatcher.versions.values()
     for traced in (version.program, version.program._replace(varying=bytes(version.program.inputs))):
-        backend = NumbaBackend(traced)
-        places = backend.nests.places.tolist()
+        backend = NativeBackend(traced)
+        places = backend.nests.places
         one = backend.nests.header[Header.INPUTS] + len(backend.program.constants) + 2  # after -0.0 and 0.0
         expected = {
             places[backend.program.first + i]: meant(code, [places[x] for x in operands], one)
