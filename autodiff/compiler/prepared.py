@@ -102,7 +102,8 @@ def _replaced(
         arrays, places = flatten_values(given)[0], flatten_values(member)[0]
         if len(places) != len(arrays):
             raise ValueError(
-                f"updates: argument {argument!r} is made of {len(arrays)} arrays, member {path!r} of the result of {len(places)}"
+                f"updates: argument {argument!r} is made of {len(arrays)} arrays, "
+                f"member {path!r} of the result of {len(places)}"
             )
         for i, array in zip(places, arrays, strict=True):
             _check_update(argument, array, path, items[i])
