@@ -68,8 +68,8 @@ INLINED V exp_with_tail(V x, V *n, V *tail)
 INLINED V expm1_with_tail(V x, V *n, V *tail)
 {
     Reduced e = reduced(x);
-    V one = choose(IS_BEYOND(e.n, 60.0), splat(1.0), splat(1.0) - power_of_two(-at_most(e.n, 60.0)));
-    V sum = one + e.r, rest = ((one - sum) + e.r) + e.rest, t = sum + rest;
+    V power = power_of_two(-at_most(e.n, 60.0)), first = splat(1.0) - power, lost = splat(1.0) - (first + power);
+    V sum = first + e.r, rest = ((first - sum) + e.r) + (e.rest + lost), t = sum + rest;
     *n = e.n;
     *tail = (sum - t) + rest;
     return t;
@@ -127,22 +127,22 @@ INLINED Split split(V x)
     return (Split){k, number((word & words(0x000fffffffffffff)) + root_half) - splat(1.0)};
 }
 
-/* k ln 2 + log(1 + f), as k ln 2 + (f - (f²/2 - s (f²/2 + R(s²)))) with s = f / (2 + f). */
-INLINED V log_of_split(V k, V f)
+/* k ln 2 + log(1 + f) + tail, as k ln 2 + (f - (f²/2 - s (f²/2 + R(s²)))) with s = f / (2 + f). */
+INLINED V log_of_split(V k, V f, V tail)
 {
     V s = f / (splat(2.0) + f), z = s * s, w = z * z, half = splat(0.5) * f * f;
     V odd = fused(w, splat(1.479819860511658591e-01), splat(1.818357216161805012e-01));
     V even = fused(w, splat(1.531383769920937332e-01), splat(2.222219843214978396e-01));
     odd = fused(w, fused(w, odd, splat(2.857142874366239149e-01)), splat(6.666666666666735130e-01));
     V rest = fused(z, odd, w * fused(w, even, splat(3.999999999940941908e-01)));
-    return fused(k, LN2, f - (half - fused(s, half + rest, k * LN2_TAIL)));
+    return fused(k, LN2, f - (half - fused(s, half + rest, fused(k, LN2_TAIL, tail))));
 }
 
 INLINED V log_of(V x)
 {
     M is_tiny = less(x, splat(0x1p-1022));
     Split y = split(choose(is_tiny, x * splat(0x1p54), x));
-    V out = log_of_split(y.k - choose(is_tiny, splat(54.0), splat(0.0)), y.f);
+    V out = log_of_split(y.k - choose(is_tiny, splat(54.0), splat(0.0)), y.f, splat(0.0));
     out = choose(less(x, splat(INFINITY)), out, x);
     return choose(less(splat(0.0), x), out, choose(equal(x, splat(0.0)), splat(-INFINITY), splat(NAN)));
 }
@@ -152,7 +152,8 @@ INLINED V log1p_with_tail(V x, V tail)
 {
     V u = splat(1.0) + x, whole = u - splat(1.0), lost = ((splat(1.0) - (u - whole)) + (x - whole)) + tail;
     Split y = split(u);
-    return log_of_split(y.k, fused(lost, power_of_two(-at_most(y.k, 60.0)), y.f));
+    V scale = power_of_two(-at_most(y.k, 60.0)), f = fused(lost, scale, y.f), rest = fused(lost, scale, y.f - f);
+    return log_of_split(y.k, f, fused(-rest, f, rest)); /* 1 - f is about 1 / (1 + f) */
 }
 
 INLINED V log1p_of(V x)
@@ -162,11 +163,11 @@ INLINED V log1p_of(V x)
     return choose(less(splat(-1.0), x), out, choose(equal(x, splat(-1.0)), splat(-INFINITY), splat(NAN)));
 }
 
+/* From 40 on it is x to the last bit. */
 INLINED V softplus_of(V x)
 {
-    V n, tail, p = exp_with_tail(-at_most(magnitude(x), 746.0), &n, &tail);
-    V rest = log1p_with_tail(scaled(p, n), scaled(tail, n));
-    return choose(less(x, splat(0.0)), splat(0.0), x) + rest;
+    V n, tail, p = exp_with_tail(at_least(at_most(x, 40.0), -746.0), &n, &tail);
+    return choose(IS_BEYOND(x, 40.0), x, log1p_with_tail(scaled(p, n), scaled(tail, n)));
 }
 
 /* --- sines and cosines --- */
