@@ -2,7 +2,7 @@
 
 import math
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from hypothesis import strategies as st
@@ -13,7 +13,7 @@ from autodiff.compiler.programs.program import Program
 from autodiff.compiler.trace.tracing import Trace
 from autodiff.primitives import Primitive
 from autodiff.testing import programs
-from autodiff.testing.loops import loop_programs
+from autodiff.testing.loops import LoopProgram, loop_programs
 
 SUMS = "add sub neg mul strong_mul sum mean dot pow products strong_products".split()
 _ANY_BITS = st.binary(min_size=8, max_size=8).map(lambda raw: struct.unpack("d", raw)[0])
@@ -24,9 +24,8 @@ CONSTANTS = st.one_of(st.sampled_from([1.0, -0.0, -1.0, 2.0, 0.0, math.inf, math
 def any_programs(draw: st.DrawFn, names: Sequence[str] | None = None, most: int = 24) -> Program:
     """Programs of any instructions, most of them sums and products unless names are given.
 
-    They have inputs or none, those that vary from row to row and others, constants of any bits, one of
-    them twice, outputs and guards of
-    any slot, an empty list of instructions, dead code.
+    They have inputs or none, those that vary from row to row and others, constants of any bits, one of them twice,
+    outputs and guards of any slot, an empty list of instructions, dead code.
     """
     inputs = draw(st.integers(0, 4))
     constants = draw(st.lists(CONSTANTS, min_size=not inputs, max_size=5, unique_by=lambda x: struct.pack("d", x)))
@@ -65,25 +64,32 @@ def traced_programs(draw: st.DrawFn) -> Program:
     """What a function of the table's primitives, or one of loops, is when it is traced; or its gradient."""
     if draw(st.booleans()):
         program = draw(programs(max_steps=16))
-        return traced(lambda xs: program(*xs), list(program.leaves), draw(st.booleans()))
+        gradient = draw(st.booleans())
+        return traced(lambda xs: program(*xs) if gradient else program.run(xs), program.leaves, gradient)
     loops = draw(loop_programs(max_length=16, max_steps=6))
+    return traced(total_of(loops), [x for xs in loops.inputs for x in xs], draw(st.booleans()))
+
+
+def total_of(loops: LoopProgram) -> Callable[[Sequence[Any]], Any]:
+    """The sum of what loops give, of all the numbers that they take in one list."""
     lengths = [len(xs) for xs in loops.inputs]
 
-    def f(xs: Sequence[Any]) -> Any:
+    def total(xs: Sequence[Any]) -> Any:
         given = iter(xs)
-        results = loops(*([next(given) for _ in range(length)] for length in lengths))
-        return sum(results[1:], results[0])
+        first, *results = loops(*([next(given) for _ in range(length)] for length in lengths))
+        return sum(results, first)
 
-    return traced(f, [x for xs in loops.inputs for x in xs], draw(st.booleans()))
+    return total
 
 
 def traced(f: Any, numbers: Sequence[float], gradient: bool) -> Program:
-    """The program of a function of a list of numbers, or of its value and gradient."""
+    """The program of a function of a list of numbers, which gives one or a list; or of its value and gradient."""
     trace = Trace()
     inputs = [trace.input(x) for x in numbers]
     with trace:
         if not gradient:
-            return trace.program([f(inputs)])
+            results = f(inputs)
+            return trace.program(results if isinstance(results, list) else [results])
         value, slopes = value_and_grad(f)(inputs)
         return trace.program([value, *slopes])
 

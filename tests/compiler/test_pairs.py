@@ -200,6 +200,13 @@ def same_again(n: int) -> Program:
     return Program.of(1, [], [("sin", (0,))] * n, [n])
 
 
+def of_few_inputs(n: int) -> Program:
+    """Different operations on few numbers: many have the same newest operand."""
+    inputs = int(n**0.5)
+    pairs = [("sub", (i, j)) for i in range(inputs) for j in range(inputs)]
+    return Program.of(inputs, [], pairs, [inputs])
+
+
 def all_used_by_all(n: int) -> Program:
     """One sum of n products, and another of the same."""
     terms = tuple(range(2, n + 2))
@@ -225,7 +232,7 @@ def dot_products(n: int) -> Program:
     return Program.of(1, [], instructions, [last])
 
 
-SHAPES = [chain, parenthesised, same_again, all_used_by_all, of_different_constants, dot_products]
+SHAPES = [chain, parenthesised, same_again, of_few_inputs, all_used_by_all, of_different_constants, dot_products]
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.__name__)
