@@ -112,7 +112,7 @@ def _take(x: Any, parts: Parts, place: _Place) -> Hashable:
         parts.append([x])
         return float
     native = _native.get(kind)
-    if native is not None and x.dtype is native and x.flags.c_contiguous:
+    if native is not None and x.dtype is native and x.flags.c_contiguous and x.flags.aligned:
         parts.append(x)
         return cast(Hashable, x.shape)
     if is_array(x):
@@ -180,7 +180,7 @@ def _check_hashable(x: Any, place: _Place) -> None:
 
 
 def _float_array(x: Any, place: _Place) -> Any:
-    """The array as float64, in C order; integers, and objects that are numbers, are converted."""
+    """The array as float64, in C order and aligned; integers, and objects that are numbers, are converted."""
     numpy = sys.modules["numpy"]
     check_array(x, _text(place))
     x = numpy.asarray(x)
@@ -189,7 +189,7 @@ def _float_array(x: Any, place: _Place) -> Any:
         if any(isinstance(item, Value) for item in flat):
             raise HoldsValuesError
         return numpy.array([checked_number(item, _text(place)) for item in flat]).reshape(x.shape)
-    return numpy.ascontiguousarray(x, dtype=float)
+    return numpy.require(x, float, ["C", "ALIGNED"])
 
 
 # --- rows ---
@@ -209,7 +209,7 @@ class _Rows:
     def take(self, x: Any, place: _Place) -> Hashable:
         """The key of one row of x, whose rows are appended to the columns."""
         native = _native.get(type(x))
-        if native is not None and x.dtype is native and x.ndim and x.flags.c_contiguous:
+        if native is not None and x.dtype is native and x.ndim and x.flags.c_contiguous and x.flags.aligned:
             count = len(x)
             if count != self.count:
                 self._count(count, place)

@@ -186,6 +186,8 @@ def _result_of(version: "Version", given: Arguments, options: Options) -> tuple[
     if given.backward:
         return NUMBER, None
     if given.rows is not None and options.reduce is None:
+        if not len(version.program.outputs):
+            raise NoFormError
         return None, partial(_stacked, version.results, len(version.program.outputs))
     try:
         return result_form(version.results), None
