@@ -293,7 +293,7 @@ def test_every_kind_of_nest_comes_up() -> None:
     """Else the laws would hold of less than they say."""
     kinds = set[Any]()
 
-    @settings(max_examples=200, derandomize=True, database=None, phases=[Phase.generate])
+    @settings(max_examples=400, derandomize=True, database=None, phases=[Phase.generate])
     @given(st.one_of(loops(), loops(ROUNDED), ragged(), matrices()))
     def collect(program: Program) -> None:
         for reduction in (None, "sum"):

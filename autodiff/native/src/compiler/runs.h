@@ -122,10 +122,16 @@ APART void pack(const Sums *s, int64_t h)
 
 /* --- tiles: blocks of outputs in registers --- */
 
-/* Load the vector `c` of a row of a tile; of the last one only the rest, if it is ragged. */
-#define LOAD(address) (is_ragged && c == vectors - 1 ? load_some((address) + W * c, rest) : load((address) + W * c))
+typedef struct { /* of a tile; all but the rest are known to the compiler */
+    int rows, vectors, is_ragged;
+    int64_t rest; /* so many numbers are of use in the last vector of a ragged one */
+} Shape;
 
-typedef struct { /* a run, as a tile meets it */
+#define LOAD(address) (is.is_ragged && c == is.vectors - 1 ? load_some((address) + W * c, is.rest) : load((address) + W * c))
+#define EACH_ROW UNROLL for (int r = 0; r < is.rows; r++)
+#define EACH_VECTOR UNROLL for (int c = 0; c < is.vectors; c++)
+
+typedef struct { /* of a run, as a tile meets them */
     const double *a, *b;
     int64_t a_j, b_j, a_k, b_k, length;
     const int32_t *pairs;
@@ -133,121 +139,91 @@ typedef struct { /* a run, as a tile meets it */
 
 INLINED Terms terms_of(const Sums *s, const Run *run, int64_t h, int64_t j, int64_t i)
 {
-    Terms t = {s->v + place_of(&run->a, h, j), s->v + place_of(&run->b, h, j), run->a.j, run->b.j, run->a.k, run->b.k,
-               length_of(run, s->active), run->pairs};
-    if (run->form == FORM_PACK) {
-        t.b = s->v + run->packed;
-        t.b_j = 0;
-        t.b_k = run->packed_k;
-    }
-    t.a += i * run->a.i;
-    t.b += i * (run->form == FORM_PACK ? 1 : run->b.i);
-    return t;
+    const double *a = s->v + place_of(&run->a, h, j) + i * run->a.i;
+    int64_t length = length_of(run, s->active);
+    if (run->form == FORM_PACK)
+        return (Terms){a, s->v + run->packed + i, run->a.j, 0, run->a.k, run->packed_k, length, NULL};
+    const double *b = s->v + place_of(&run->b, h, j) + i * run->b.i;
+    return (Terms){a, b, run->a.j, run->b.j, run->a.k, run->b.k, length, run->pairs};
 }
 
-/* Add a term to the outputs of a tile: a number of a for each row, times vectors of b, which rows share if b_j is 0. */
-INLINED void add_update(V (*x)[MOST_VECTORS], const int rows, const int vectors, const int is_ragged,
-                                     const int is_shared, int64_t rest, const double *a, int64_t a_j, const double *b,
-                                     int64_t b_j)
+/* Add one term to the outputs: from factors that stand side by side as the outputs do (IS_A, IS_B) come vectors, the
+   others are the same for a row. Rows may share b. */
+enum { IS_A = 1, IS_B = 2, IS_SHARED = 4 };
+
+INLINED void add_term(V (*x)[MOST_VECTORS], const Shape is, const int kind, const Terms t)
 {
+    const double *a = t.a, *b = t.b;
     V z[MOST_VECTORS];
-    UNROLL for (int r = 0; r < rows; r++, a += a_j, b += b_j) {
-        V factor = splat(*a);
-        UNROLL for (int c = 0; c < vectors; c++) {
-            if (r == 0 || !is_shared)
-                z[c] = LOAD(b);
-            x[r][c] = fused(factor, z[c], x[r][c]);
+    EACH_ROW
+    {
+        V y = splat(*a);
+        EACH_VECTOR
+        {
+            if (r == 0 || !(kind & IS_SHARED))
+                z[c] = kind & IS_B ? LOAD(b) : splat(*b);
+            x[r][c] = fused(kind & IS_A ? LOAD(a) : y, z[c], x[r][c]);
         }
+        a += t.a_j;
+        b += kind & IS_SHARED ? 0 : t.b_j;
     }
 }
 
-INLINED void add_updates(V (*x)[MOST_VECTORS], const int rows, const int vectors, const int is_ragged,
-                                      int64_t rest, Terms t)
+INLINED void add_terms(V (*x)[MOST_VECTORS], const Shape is, const int kind, Terms t)
 {
-    if (t.pairs)
-        for (; t.length > 0; t.length--, t.pairs += 2)
-            add_update(x, rows, vectors, is_ragged, 0, rest, t.a + t.pairs[0], t.a_j, t.b + t.pairs[1], t.b_j);
-    else if (t.b_j == 0)
+    if (t.pairs == NULL)
         for (; t.length > 0; t.length--, t.a += t.a_k, t.b += t.b_k)
-            add_update(x, rows, vectors, is_ragged, 1, rest, t.a, t.a_j, t.b, 0);
+            add_term(x, is, kind, t);
     else
-        for (; t.length > 0; t.length--, t.a += t.a_k, t.b += t.b_k)
-            add_update(x, rows, vectors, is_ragged, 0, rest, t.a, t.a_j, t.b, t.b_j);
-}
-
-/* Add a term with vectors of both factors. */
-INLINED void add_both(V (*x)[MOST_VECTORS], const int rows, const int vectors, const int is_ragged,
-                                   int64_t rest, const double *a, int64_t a_j, const double *b, int64_t b_j)
-{
-    UNROLL for (int r = 0; r < rows; r++, a += a_j, b += b_j)
-        UNROLL for (int c = 0; c < vectors; c++)
-            x[r][c] = fused(LOAD(a), LOAD(b), x[r][c]);
-}
-
-INLINED void add_boths(V (*x)[MOST_VECTORS], const int rows, const int vectors, const int is_ragged,
-                                    int64_t rest, Terms t)
-{
-    if (t.pairs)
-        for (; t.length > 0; t.length--, t.pairs += 2)
-            add_both(x, rows, vectors, is_ragged, rest, t.a + t.pairs[0], t.a_j, t.b + t.pairs[1], t.b_j);
-    else
-        for (; t.length > 0; t.length--, t.a += t.a_k, t.b += t.b_k)
-            add_both(x, rows, vectors, is_ragged, rest, t.a, t.a_j, t.b, t.b_j);
-}
-
-INLINED void add_spread(V (*x)[MOST_VECTORS], const int rows, const int vectors, Terms t)
-{
-    for (; t.length > 0; t.length--, t.a += t.a_k, t.b += t.b_k)
-        UNROLL for (int r = 0; r < rows; r++) {
-            V a = splat(t.a[r * t.a_j]), b = splat(t.b[r * t.b_j]);
-            UNROLL for (int c = 0; c < vectors; c++)
-                x[r][c] = fused(a, b, x[r][c]);
+        for (; t.length > 0; t.length--, t.pairs += 2) {
+            Terms pair = t;
+            pair.a += t.pairs[0];
+            pair.b += t.pairs[1];
+            add_term(x, is, kind, pair);
         }
 }
 
-/* The outputs of so many rows from turn j on by vectors from turn i on. */
-INLINED void tile(const int rows, const int vectors, const int is_ragged, const Sums *s, int64_t h,
-                                int64_t j, int64_t i, int64_t rest)
+/* The outputs of the rows from turn j on, from turn i on. */
+INLINED void tile(const Shape is, const Sums *s, int64_t h, int64_t j, int64_t i)
 {
     V x[MOST_ROWS][MOST_VECTORS];
     const double *from = s->v + place_of(s->from, h, j) + i * s->from->i;
-    UNROLL for (int r = 0; r < rows; r++)
-        UNROLL for (int c = 0; c < vectors; c++)
-            x[r][c] = s->from->i == 0 ? splat(from[r * s->from->j]) : LOAD(from + r * s->from->j);
+    EACH_ROW EACH_VECTOR x[r][c] = s->from->i == 0 ? splat(from[r * s->from->j]) : LOAD(from + r * s->from->j);
     for (const Run *run = s->run; run < s->end; run++) {
         Terms t = terms_of(s, run, h, j, i);
-        if (run->form == FORM_UPDATE || run->form == FORM_PACK)
-            add_updates(x, rows, vectors, is_ragged, rest, t);
-        else if (run->form == FORM_BOTH)
-            add_boths(x, rows, vectors, is_ragged, rest, t);
+        if (run->form == FORM_BOTH)
+            add_terms(x, is, IS_A | IS_B, t);
+        else if (run->form != FORM_UPDATE && run->form != FORM_PACK)
+            add_terms(x, is, 0, t);
+        else if (t.b_j == 0)
+            add_terms(x, is, IS_B | IS_SHARED, t);
         else
-            add_spread(x, rows, vectors, t);
+            add_terms(x, is, IS_B, t);
     }
     double *to = s->v + place_of(&s->nest->out, h, j) + i;
     V last = splat(s->last);
-    UNROLL for (int r = 0; r < rows; r++)
-        UNROLL for (int c = 0; c < vectors; c++) {
-            double *at = to + r * s->nest->out.j + W * c;
-            if (is_ragged && c == vectors - 1)
-                store_some(at, x[r][c] + last, rest);
-            else
-                store(at, x[r][c] + last);
-        }
+    EACH_ROW
+    {
+        EACH_VECTOR if (is.is_ragged && c == is.vectors - 1) store_some(to + W * c, x[r][c] + last, is.rest);
+        else store(to + W * c, x[r][c] + last);
+        to += s->nest->out.j;
+    }
 }
 
 typedef void Tile(const Sums *s, int64_t h, int64_t j, int64_t i, int64_t rest);
 
-#define TILE(rows, vectors, is_ragged)                                                                                \
-    APART void tile_##rows##_##vectors##_##is_ragged(const Sums *s, int64_t h, int64_t j, int64_t i,    \
-                                                                    int64_t rest)                                         \
+#define TILE(rows, vectors, is_ragged)                                                                                 \
+    APART void tile_##rows##_##vectors##_##is_ragged(const Sums *s, int64_t h, int64_t j, int64_t i, int64_t rest)     \
     {                                                                                                                  \
-        tile(rows, vectors, is_ragged, s, h, j, i, rest);                                                             \
+        tile((Shape){rows, vectors, is_ragged, rest}, s, h, j, i);                                                     \
     }
-#define TILES(vectors, is_ragged)                                                                                     \
-    TILE(1, vectors, is_ragged)                                                                                       \
-    TILE(2, vectors, is_ragged) TILE(3, vectors, is_ragged) TILE(4, vectors, is_ragged)                             \
-    static Tile *const tiles_##vectors##_##is_ragged[] = {                                                           \
-        tile_1_##vectors##_##is_ragged, tile_2_##vectors##_##is_ragged, tile_3_##vectors##_##is_ragged,             \
+#define TILES(vectors, is_ragged)                                                                                      \
+    TILE(1, vectors, is_ragged)                                                                                        \
+    TILE(2, vectors, is_ragged)                                                                                        \
+    TILE(3, vectors, is_ragged)                                                                                        \
+    TILE(4, vectors, is_ragged)                                                                                        \
+    static Tile *const tiles_##vectors##_##is_ragged[] = {                                                             \
+        tile_1_##vectors##_##is_ragged, tile_2_##vectors##_##is_ragged, tile_3_##vectors##_##is_ragged,                \
         tile_4_##vectors##_##is_ragged};
 TILES(1, 0)
 TILES(1, 1)
