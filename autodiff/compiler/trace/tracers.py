@@ -205,7 +205,10 @@ def _negated(self: Tracer) -> Any:
 if native.core is not None:  # which has operators of its own
     for _primitive in opcodes.OPCODES:
         native.core.enter(_primitive)
-    native.core.bind_tracers(Tracer, Condition, primitives.where, primitives.sum, opcodes.strong_mul, NOT_TAKEN)
+    _comparisons = (opcodes.less, opcodes.less_equal, opcodes.equal, opcodes.not_equal)
+    native.core.bind_tracers(
+        Tracer, Condition, primitives.where, primitives.sum, opcodes.strong_mul, NOT_TAKEN, _comparisons
+    )
 else:
     # Plain slots are what Python is fastest at: not what `assignments` does to Value.
     Tracer.__setattr__, Tracer.__delattr__ = object.__setattr__, object.__delattr__  # type: ignore[method-assign]

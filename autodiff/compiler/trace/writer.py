@@ -124,7 +124,7 @@ def _outside(trace: "Trace", roots: Iterable[Any]) -> list[Value]:
 
 def strangers(nodes: list[Tracer]) -> list[Any]:
     """The operands of tracers that are Values and no tracers, each once, in the order of first use."""
-    return strangers_plainly(nodes) if native.core is None else native.core.strangers(nodes)  # type: ignore[no-any-return]
+    return strangers_plainly(nodes) if native.core is None else native.core.strangers(nodes)
 
 
 def strangers_plainly(nodes: list[Tracer]) -> list[Any]:

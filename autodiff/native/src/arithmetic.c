@@ -162,5 +162,9 @@ PyObject *node_compare(PyObject *self, PyObject *other, int which)
     int how = is_exact && is_value(self) ? ambient() : SPECIAL;
     if (how == PLAIN || how == UNRECORDED)
         Py_RETURN_RICHCOMPARE(((Node *)self)->data, y, which);
-    return how < 0 ? NULL : PyObject_CallFunction(core.compare, "sOO", symbols[which], self, other);
+    int is_known = is_exact || is_traced(other);
+    PyObject *condition = how == SPECIAL && is_known ? condition_of(self, other, which) : NULL;
+    if (how < 0 || condition != NULL || PyErr_Occurred())
+        return condition;
+    return PyObject_CallFunction(core.compare, "sOO", symbols[which], self, other);
 }

@@ -81,6 +81,7 @@ typedef struct Node {
     uint8_t is_tracked : 1;  /* by the collector */
     uint8_t is_marked : 1;   /* met, by a walk over the graph; never while Python code runs */
     uint8_t is_reached : 1;  /* by a gradient, in a sweep */
+    char is_optional;        /* of a tracer: an adjoint or a local gradient that may be nothing at a run */
 } Node;
 
 enum { PLAINLY_LAID_OUT, IN_A_BLOCK, FORGOTTEN }; /* Node.is: FORGOTTEN is a leaf that an operation made */
@@ -156,8 +157,7 @@ typedef struct { /* the base of Owner, whose numbers tracers are */
 typedef struct { /* the base of Tracer: a node whose number is not to be known. A Condition hides its operands. */
     Node node;
     Owner *owner;
-    int64_t index;    /* in a sweep; the slot, in a program */
-    char is_optional; /* an adjoint or a local gradient that may be nothing at a run */
+    int64_t index; /* in a sweep; the slot, in a program */
 } Traced;
 
 /* --- what the core knows of the package --- */
@@ -178,7 +178,7 @@ typedef struct {
     PyTypeObject *primitive;        /* Primitive, while its calls come here */
     PyTypeObject *owner, *traced;   /* our types, of the compiler */
     PyTypeObject *tracer, *condition; /* Tracer and Condition, once they are bound, and what goes with them: */
-    PyObject *where, *sum, *strong_mul, *not_taken;
+    PyObject *where, *sum, *strong_mul, *not_taken, *comparisons[6]; /* by Py_LT, ... */
     PyObject *empty, *str_data, *str_grad, *type_call;
     PyObject *operations[OTHER_OP]; /* by number */
     int operation_count;
@@ -263,6 +263,7 @@ PyObject *node_compare(PyObject *self, PyObject *other, int which);
    number and to be noted. NULL, perhaps with an error, where Python must be asked. */
 Node *tracer_of(PyObject *op, PyObject *const *args, Py_ssize_t count);
 PyObject *noted(Node *tracer); /* the tracer, which is stolen */
+PyObject *condition_of(PyObject *left, PyObject *right, int which);
 int is_recording(Owner *owner);
 int add_tracer_types(PyObject *module);
 

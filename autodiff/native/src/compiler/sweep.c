@@ -20,7 +20,7 @@ typedef struct {
 /* --- nodes and their adjoints --- */
 
 static int is_float_of(PyObject *x, double number) { return PyFloat_CheckExact(x) && PyFloat_AS_DOUBLE(x) == number; }
-static int is_optional(PyObject *x) { return is_traced(x) && ((Traced *)x)->is_optional; }
+static int is_optional(PyObject *x) { return is_traced(x) && ((Node *)x)->is_optional; }
 static int is_choice(Node *x) { return x->op != OTHER_OP && core.operations[x->op] == core.where; }
 
 static Py_ssize_t place_of(Sweep *sweep, PyObject *x)
@@ -59,8 +59,43 @@ static int store(Sweep *sweep, PyObject *x, PyObject *adjoint)
 static PyObject *marked(PyObject *adjoint)
 {
     if (adjoint != NULL && is_traced(adjoint))
-        ((Traced *)adjoint)->is_optional = 1;
+        ((Node *)adjoint)->is_optional = 1;
     return adjoint;
+}
+
+static PyObject *product(Sweep *sweep, PyObject *adjoint, PyObject *local);
+
+/* An adjoint that may be -0.0 only where it is nothing; steals. */
+static PyObject *computed(PyObject *adjoint)
+{
+    if (adjoint == NULL || is_optional(adjoint) || adjoint == core.nothing)
+        return adjoint;
+    PyObject *zero = PyFloat_FromDouble(0.0), *result = zero == NULL ? NULL : PyNumber_Add(adjoint, zero);
+    Py_DECREF(adjoint);
+    Py_XDECREF(zero);
+    return result;
+}
+
+/* The product with a local gradient that was chosen: chosen by the same condition. */
+static PyObject *product_of_choice(Sweep *sweep, PyObject *adjoint, Node *local)
+{
+    PyObject *shares[3] = {NULL}, *result = NULL, *condition = record_of(local).operands[0];
+    int done = Py_EnterRecursiveCall(" in a choice of choices") == 0;
+    if (done) {
+        for (int i = 1; i < 3 && done; i++) {
+            PyObject *branch = record_of(local).operands[i];
+            shares[i] = branch == core.not_taken ? Py_NewRef(core.nothing) : product(sweep, adjoint, branch);
+            done = shares[i] != NULL;
+        }
+        Py_LeaveRecursiveCall();
+    }
+    for (int i = 1; i < 3 && done; i++)
+        done = (shares[i] = computed(shares[i])) != NULL;
+    if (done)
+        result = PyObject_CallFunctionObjArgs(core.where, condition, shares[1], shares[2], NULL);
+    Py_XDECREF(shares[1]);
+    Py_XDECREF(shares[2]);
+    return result;
 }
 
 static PyObject *product(Sweep *sweep, PyObject *adjoint, PyObject *local)
@@ -68,7 +103,7 @@ static PyObject *product(Sweep *sweep, PyObject *adjoint, PyObject *local)
     if (is_float_of(local, 1.0))
         return Py_NewRef(adjoint);
     if (is_optional(local) && is_choice((Node *)local))
-        return PyObject_CallMethod(sweep->arithmetic, "product", "OO", adjoint, local);
+        return product_of_choice(sweep, adjoint, (Node *)local);
     if (is_optional(adjoint)) {
         PyObject *given[] = {adjoint, local};
         return marked(PyObject_Vectorcall(core.strong_mul, given, 2, NULL));

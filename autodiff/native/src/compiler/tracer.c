@@ -90,7 +90,7 @@ static PyMemberDef traced_members[] = {
     {"number", T_DOUBLE, offsetof(Traced, node.data), READONLY, "The number at this call."},
     {"owner", T_OBJECT_EX, offsetof(Traced, owner), READONLY, "Whose number it is."},
     {"index", T_LONGLONG, offsetof(Traced, index), 0, "The slot, once there is a program."},
-    {"is_optional", T_BOOL, offsetof(Traced, is_optional), 0, "Whether it may be nothing at a run."},
+    {"is_optional", T_BOOL, offsetof(Traced, node.is_optional), 0, "Whether it may be nothing at a run."},
     {NULL, 0, 0, 0, NULL},
 };
 
@@ -138,7 +138,7 @@ static int put(Record *record, Py_ssize_t i, PyObject *x, Owner *owner)
     return 1;
 }
 
-Node *tracer_of(PyObject *op, PyObject *const *args, Py_ssize_t count)
+static Node *with_operands(PyTypeObject *kind, PyObject *op, PyObject *const *args, Py_ssize_t count)
 {
     Py_ssize_t first = 0;
     while (first < count && !is_traced(args[first]))
@@ -146,7 +146,7 @@ Node *tracer_of(PyObject *op, PyObject *const *args, Py_ssize_t count)
     Owner *owner = first < count ? ((Traced *)args[first])->owner : NULL;
     if (is_recording(owner) <= 0)
         return NULL;
-    Node *x = (Node *)new_tracer(core.tracer, owner);
+    Node *x = (Node *)new_tracer(kind, owner);
     int done = x != NULL && room_for(x, op, count, 1) == 0;
     Record record = done ? record_of(x) : (Record){0};
     for (Py_ssize_t i = 0; i < count && done; i++)
@@ -157,6 +157,11 @@ Node *tracer_of(PyObject *op, PyObject *const *args, Py_ssize_t count)
     if (PyErr_ExceptionMatches(PyExc_OverflowError))
         PyErr_Clear();
     return NULL;
+}
+
+Node *tracer_of(PyObject *op, PyObject *const *args, Py_ssize_t count)
+{
+    return with_operands(core.tracer, op, args, count);
 }
 
 /* Have the collector know a tracer that may be part of a cycle. */
@@ -175,7 +180,7 @@ static int is_optional_choice(Node *x)
     Record record = record_of(x);
     for (Py_ssize_t i = 1; i < record.count; i++)
         if (record.operands[i] == core.not_taken ||
-            (is_traced(record.operands[i]) && ((Traced *)record.operands[i])->is_optional))
+            (is_traced(record.operands[i]) && ((Node *)record.operands[i])->is_optional))
             return 1;
     return 0;
 }
@@ -185,12 +190,27 @@ PyObject *noted(Node *x)
     Owner *owner = ((Traced *)x)->owner;
     track_tracer(x);
     if (x->op != OTHER_OP && core.operations[x->op] == core.where)
-        ((Traced *)x)->is_optional = (char)is_optional_choice(x);
+        x->is_optional = (char)is_optional_choice(x);
     int is_open = is_under_way(owner); /* what evaluated it may have ended the trace */
     if (is_open && PyList_Append(owner->nodes, (PyObject *)x) == 0)
         return (PyObject *)x;
     Py_DECREF((PyObject *)x);
     return is_open ? NULL : PyErr_Format(PyExc_RuntimeError, "a trace ended while it noted an operation");
+}
+
+/* `Trace.compare`: it is > that asks for the < of the other two. A condition is not compared with 0: it is that. */
+PyObject *condition_of(PyObject *left, PyObject *right, int which)
+{
+    int is_swapped = which == Py_GT || which == Py_GE;
+    PyObject *operands[] = {is_swapped ? right : left, is_swapped ? left : right};
+    if (core.condition == NULL || right == core.nothing || (which == Py_NE && Py_TYPE(left) == core.condition))
+        return NULL;
+    Node *x = with_operands(core.condition, core.comparisons[which], operands, 2);
+    if (x == NULL)
+        return NULL;
+    double y = x->slopes[0], z = x->slopes[1];
+    x->data = which == Py_EQ ? y == z : which == Py_NE ? y != z : which == Py_LT || which == Py_GT ? y < z : y <= z;
+    return noted(x);
 }
 
 /* --- functions --- */
@@ -236,18 +256,22 @@ static int is_class_of_tracers(PyTypeObject *kind)
            !kind->tp_weaklistoffset;
 }
 
-/* bind_tracers(tracer, condition, where, sum, strong_mul, not_taken) */
+/* bind_tracers(tracer, condition, where, sum, strong_mul, not_taken, (less, less_equal, equal, not_equal)) */
 static PyObject *bind_tracers(PyObject *module, PyObject *args)
 {
-    PyObject *kinds[2], *where, *sum, *strong_mul, *not_taken;
-    if (!PyArg_ParseTuple(args, "O!O!OOOO!:bind_tracers", &PyType_Type, &kinds[0], &PyType_Type, &kinds[1], &where, &sum,
-                          &strong_mul, &PyFloat_Type, &not_taken))
+    static const int by_which[] = {0, 1, 2, 3, 0, 1}; /* Py_LT, ... */
+    PyObject *kinds[2], *where, *sum, *strong_mul, *not_taken, *compare[4];
+    if (!PyArg_ParseTuple(args, "O!O!OOOO!(OOOO):bind_tracers", &PyType_Type, &kinds[0], &PyType_Type, &kinds[1], &where,
+                          &sum, &strong_mul, &PyFloat_Type, &not_taken, &compare[0], &compare[1], &compare[2],
+                          &compare[3]))
         return NULL;
     if (!is_class_of_tracers((PyTypeObject *)kinds[0]) || !is_class_of_tracers((PyTypeObject *)kinds[1]))
         return PyErr_Format(PyExc_TypeError, "bind_tracers expects classes without room for more than a tracer");
     core.tracer = (PyTypeObject *)Py_NewRef(kinds[0]); /* for good, as all that the core knows */
     core.condition = (PyTypeObject *)Py_NewRef(kinds[1]);
     core.tracer->tp_dealloc = core.condition->tp_dealloc = node_dealloc; /* past Python's own, as of Value */
+    for (int which = 0; which < 6; which++)
+        core.comparisons[which] = Py_NewRef(compare[by_which[which]]);
     core.where = Py_NewRef(where);
     core.sum = Py_NewRef(sum);
     core.strong_mul = Py_NewRef(strong_mul);
