@@ -301,29 +301,31 @@ static Candidate *roll(Known *k, Candidate *candidates, int64_t *header)
     return chosen->table.is_out_of_memory ? NULL : chosen;
 }
 
-/* The Nests, as `made` of the module `reroll` has them. */
+static int put(PyObject *parts, int i, PyObject *part) { return part == NULL ? -1 : PyTuple_SetItem(parts, i, part); }
+
+/* The Nests of the module; of the slots that the program came with, so many. */
 static PyObject *nests_given(Known *k, Candidate *c, const int64_t *header, int64_t slots, PyObject *module)
 {
     const Table *table = &c->table;
     int64_t outputs = k->program.outputs;
     double *numbers = take(k, k->lanes_at, 8);
-    uint8_t *shared = take(k, outputs, 1);
+    char *shared = take(k, outputs, 1);
     if (k->is_out_of_memory)
         return PyErr_NoMemory();
     write_numbers(k, c, numbers);
     for (int64_t i = 0; i < outputs; i++)
         shared[i] = !k->lane[k->program.output[i]];
-    memmove(c->places + k->first - STANDARD, c->places + k->first, 4 * k->program.count); /* as it came */
-    PyObject *parts[] = {
-        array_given("i", table->words, 4 * table->used),    array_given("d", numbers, 8 * k->lanes_at),
-        array_given("q", header, 8 * H_COUNT),              array_given("q", table->entries, 8 * table->entry_count),
-        array_given("i", c->places, 4 * slots),             PyBytes_FromStringAndSize((char *)shared, outputs),
-    };
-    PyObject *result = PyErr_Occurred() ? NULL
-                                        : PyObject_CallMethod(module, "Nests", "OOOOOO", parts[0], parts[1], parts[2],
-                                                              parts[3], parts[4], parts[5]);
-    for (int i = 0; i < 6; i++)
-        Py_XDECREF(parts[i]);
+    memmove(c->places + k->first - STANDARD, c->places + k->first, 4 * (k->slots - k->first));
+    PyObject *kind = PyObject_GetAttrString(module, "Nests"), *parts = PyTuple_New(6), *result = NULL;
+    if (kind != NULL && parts != NULL && put(parts, 0, array_given("i", table->words, 4 * table->used)) == 0 &&
+        put(parts, 1, array_given("d", numbers, 8 * k->lanes_at)) == 0 &&
+        put(parts, 2, array_given("q", header, 8 * H_COUNT)) == 0 &&
+        put(parts, 3, array_given("q", table->entries, 8 * table->entry_count)) == 0 &&
+        put(parts, 4, array_given("i", c->places, 4 * slots)) == 0 &&
+        put(parts, 5, PyBytes_FromStringAndSize(shared, outputs)) == 0)
+        result = PyObject_Call(kind, parts, NULL);
+    Py_XDECREF(kind);
+    Py_XDECREF(parts);
     return result;
 }
 
