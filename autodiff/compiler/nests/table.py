@@ -21,8 +21,8 @@ from autodiff.compiler.nests.schema import BEYOND, FLAT_COUNT, MOST_LISTED, Affi
 from autodiff.compiler.nests.sums import write_sum_nest
 
 _LONE = 12  # instructions of the commonest kinds take as long in a flat list as in a nest
-_LONE_OF_REST = 3
-_LONE_PAIRS = 12  # a nest of sums costs as much as a flat list of about so many pairs
+_LONE_OF_REST = 2  # a vector of them takes as long as one
+_LONE_PAIRS = 24  # a nest of sums costs as much as a flat list of about so many pairs
 
 
 class Tabled(NamedTuple):

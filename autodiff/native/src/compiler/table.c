@@ -3,7 +3,7 @@
 
 #include "nests.h"
 
-enum { LONE = 12, LONE_OF_REST = 3, LONE_PAIRS = 12 }; /* so many are as fast in a flat list */
+enum { LONE = 12, LONE_OF_REST = 2, LONE_PAIRS = 24 }; /* so many are as fast in a flat list */
 enum { FEW_A_RUN = 6, PACKED_ROWS = 3, PACKED_OUTPUTS = 4, FEW_TERMS = 2 };
 enum { HEAD_COUNT = 8, MOST_LISTED = 1 << (31 - HEAD_COUNT), FLAT_COUNT = 1, BEYOND = 8 };
 
