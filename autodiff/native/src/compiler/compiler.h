@@ -4,7 +4,7 @@
      program.c    programs as arrays, read from Python and given back
      passes.c     the passes for every backend, sums.c those for loops
      slots.c      what is known of slots, reroll.c instructions in step as nests, table.c nests as words
-     values.c     operations on numbers one by one, with the bits of `floats`
+     values.c     operations on numbers one by one, with the bits of `floats`; angles.c, of huge angles
      plan.c       a table decoded, once
      machine.h    the interpreter of nests, compiled for each instruction set by machine_*.c, on
                   vectors.h (registers), functions.h (exp and its kin), elementwise.h, runs.h (sums)
@@ -147,7 +147,7 @@ PyObject *program_given(const Program *program, PyObject *like); /* a Program wi
 void program_free(Program *program);
 PyObject *array_given(const char *kind, const void *numbers, int64_t size); /* an array.array; the size in bytes */
 
-/* values.c: operations that are the same on every machine, one by one, and the reduction of huge angles */
+/* values.c: operations that are the same on every machine, one by one; angles.c */
 typedef struct { /* where operands stand: v[0], v[1], ...; or at listed addresses; or at those of a nest, after turns */
     const double *v;
     const int32_t *listed;

@@ -3,22 +3,26 @@
 /* In registers: x, y and z are the operands, -0.0 is nothing. */
 #define IN_REGISTERS(X)                                                                                                \
     X(add, x + y) X(sub, x - y) X(mul, x * y) X(div, x / y) X(neg, -x) X(abs, magnitude(x)) X(square, x * x)           \
-    X(sign, choose(less(splat(0.0), x), splat(1.0), choose(less(x, splat(0.0)), splat(-1.0), x + splat(0.0))))         \
-    X(reciprocal, splat(1.0) / x) X(sqrt, root(x)) X(exp, exp_of(x)) X(expm1, expm1_of(x)) X(log, log_of(x))           \
-    X(log1p, log1p_of(x)) X(sin, sin_of(x)) X(cos, cos_of(x)) X(tanh, tanh_of(x)) X(sigmoid, sigmoid_of(x))            \
-    X(softplus, softplus_of(x)) X(silu, silu_of(x)) X(relu, choose(less(x, splat(0.0)), splat(0.0), x))                \
-    X(leaky_relu, choose(less(splat(0.0), x), x, y * x)) X(maximum, larger(x, y)) X(minimum, smaller(x, y))            \
-    X(clip, smaller(larger(x, y), z)) X(where, choose(not_equal(x, splat(0.0)), y, z)) X(softmax, exp_of(x - y))       \
-    X(log_softmax, x - y) X(less, truth(less(x, y))) X(less_equal, truth(less_equal(x, y)))                            \
-    X(equal, truth(equal(x, y))) X(not_equal, truth(not_equal(x, y))) X(detach, x) X(nothing, truth(is_minus_zero(x)))    \
+    X(sign, signum(x)) X(reciprocal, splat(1.0) / x) X(sqrt, root(x)) X(exp, exp_of(x)) X(expm1, expm1_of(x))          \
+    X(log, log_of(x)) X(log1p, log1p_of(x)) X(sin, sin_of(x)) X(cos, cos_of(x)) X(tanh, tanh_of(x))                    \
+    X(sigmoid, sigmoid_of(x)) X(softplus, softplus_of(x)) X(silu, silu_of(x))                                          \
+    X(relu, choose(less(x, splat(0.0)), splat(0.0), x)) X(leaky_relu, choose(less(splat(0.0), x), x, y * x))           \
+    X(maximum, larger(x, y)) X(minimum, smaller(x, y)) X(clip, smaller(larger(x, y), z))                               \
+    X(where, choose(not_equal(x, splat(0.0)), y, z)) X(softmax, exp_of(x - y)) X(log_softmax, x - y)                   \
+    X(less, truth(less(x, y))) X(less_equal, truth(less_equal(x, y))) X(equal, truth(equal(x, y)))                     \
+    X(not_equal, truth(not_equal(x, y))) X(detach, x) X(nothing, truth(is_minus_zero(x)))                              \
     X(strong_mul, choose(is_minus_zero(x), x, splat(0.0) + x * y))
 
+INLINED V signum(V x) { return choose(equal(x, splat(0.0)) | is_nan(x), x + splat(0.0), with_sign_of(splat(1.0), x)); }
 INLINED V larger(V x, V y) { return choose(less_equal(y, x) | is_nan(x), x, y); }
 INLINED V smaller(V x, V y) { return choose(less_equal(x, y) | is_nan(x), x, y); }
 
 /* --- any number of operands --- */
 
-INLINED int is_of_many(int operation) { return operation == OP_logsumexp || operation == OP_max || operation == OP_min; }
+INLINED int is_of_many(int operation)
+{
+    return operation == OP_logsumexp || operation == OP_max || operation == OP_min;
+}
 
 /* W numbers of the kth operand of a nest, or fewer; of operands that no nest has, one. */
 INLINED V operands_of(const Operands *all, int64_t k, int64_t n)

@@ -6,14 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- lengths, as `math.hypot` takes them: the same bits --- */
+/* --- lengths, step by step as math.hypot takes them (vector_norm, in CPython's mathmodule.c) --- */
 
 typedef struct { /* of squares, above 1.0, and what rounding has taken off */
     double total, products, sums;
 } Squares;
 
-/* x² or, negated, what is to be taken away; exact, after Dekker, A Floating-Point Technique for Extending the Available
-   Precision, 1971. */
+/* Add x * y, with nothing lost. */
 static void add_product(Squares *squares, double x, double y)
 {
     double high = x * y, sum = squares->total + high;
@@ -184,60 +183,4 @@ double one_by_one(int operation, const Operands *all, int64_t count)
         ONE_BY_ONE(CASE)
     }
     return NAN;
-}
-
-/* --- angles of huge numbers --- */
-
-/* The bits of 2/π below the point, after a word of zeros. */
-static const uint32_t two_over_pi[] = {
-    0x00000000, 0xa2f9836e, 0x4e441529, 0xfc2757d1, 0xf534ddc0, 0xdb629599, 0x3c439041, 0xfe5163ab, 0xdebbc561,
-    0xb7246e3a, 0x424dd2e0, 0x06492eea, 0x09d1921c, 0xfe1deb1c, 0xb129a73e, 0xe88235f5, 0x2ebb4484, 0xe99c7026,
-    0xb45f7e41, 0x3991d639, 0x835339f4, 0x9c845f8b, 0xbdf9283b, 0x1ff897ff, 0xde05980f, 0xef2f118b, 0x5a0a6d1f,
-    0x6d367ecf, 0x27cb09b7, 0x4f463f66, 0x9e5fea2d, 0x7527bac7, 0xebe5f17b, 0x3d0739f7, 0x8a5292ea, 0x6bfb5fb1,
-    0x1f8d5d08, 0x56033046, 0xfc7b6bab,
-};
-
-enum { TERMS = 6 }; /* words of a product */
-
-/* x minus the nearest multiple of π/2, and which one, modulo 4, for |x| >= 2^30: of the product of x and 2/π just the
-   words that count (Payne and Hanek, Radian Reduction for Trigonometric Functions, 1983). */
-double huge_angle(double x, double *tail, uint64_t *turns)
-{
-    uint64_t word, carry = 0, product[TERMS] = {0}; /* the most significant word last */
-    memcpy(&word, &x, sizeof word);
-    int exponent = (int)(word >> 52 & 2047);
-    if (exponent == 2047)
-        return x - x;
-    int at = exponent - 1075 - 2 + 32; /* the first bit that counts: it stands for 2, in quarter turns */
-    uint64_t factor[2] = {word & 0xffffffff, (word >> 32 & 0xfffff) | 0x100000};
-    for (int i = 0; i < TERMS; i++) { /* words of 32 bits of 2/π from that bit on, the least significant first */
-        int from = at + 32 * (TERMS - 1 - i);
-        uint64_t both = (uint64_t)two_over_pi[from / 32] << 32 | two_over_pi[from / 32 + 1];
-        uint64_t digit = both << from % 32 >> 32;
-        for (int j = 0; j < 2 && i + j < TERMS; j++) {
-            uint64_t low = digit * factor[j];
-            for (int k = i + j; k < TERMS; k++, low = (low >> 32) + carry) {
-                uint64_t sum = product[k] + (low & 0xffffffff);
-                product[k] = sum & 0xffffffff, carry = sum >> 32;
-            }
-        }
-    }
-    uint64_t top = product[5] << 32 | product[4], middle = product[3] << 32 | product[2];
-    uint64_t bottom = product[1] << 32 | product[0];
-    *turns = (top >> 62) + (top >> 61 & 1);
-    int is_below = (int)(top >> 61 & 1);
-    top = top << 2 | middle >> 62, middle = middle << 2 | bottom >> 62, bottom <<= 2;
-    if (is_below) /* short of the nearest multiple */
-        bottom = ~bottom, middle = ~middle, top = ~top;
-    int zeros = 0;
-    for (; !(top >> 63) && zeros < 120; zeros++)
-        top = top << 1 | middle >> 63, middle = middle << 1 | bottom >> 63, bottom <<= 1;
-    double scale = ldexp((is_below != (x < 0.0)) ? -1.0 : 1.0, -53 - zeros);
-    double high = scale * (double)(top >> 11), low = scale * 0x1p-53 * (double)((top & 2047) << 42 | middle >> 22);
-    if (x < 0.0)
-        *turns = 0 - *turns;
-    double pi_high = 0x1.921fb54442d18p+0, y = high * pi_high;
-    double rest = fma(high, pi_high, -y) + (high * 0x1.1a62633145c07p-54 + low * pi_high), sum = y + rest;
-    *tail = rest - (sum - y);
-    return sum;
 }
