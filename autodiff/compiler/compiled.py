@@ -32,7 +32,6 @@ from autodiff.compiler.calls.entries import Calls, Entries, serve_calls
 from autodiff.compiler.calls.methods import Bindable, copied
 from autodiff.compiler.calls.options import Options
 from autodiff.compiler.prepared import Prepared
-from autodiff.compiler.programs import saved
 from autodiff.compiler.rows import added, by_version, reduced, stacked
 from autodiff.compiler.versions.dispatch import Dispatcher
 from autodiff.compiler.versions.stats import Stats
@@ -275,6 +274,8 @@ class Compiled(Bindable, Calls):
 
     def __getstate__(self) -> dict[str, Any]:
         """The programs, without f, which may be a lambda."""
+        from autodiff.compiler.programs import saved  # takes some milliseconds
+
         versions = self._dispatcher.versions
         if not versions:
             raise TypeError(f"{self.name} has no program to pickle yet: call it first, on arguments like those to come")
@@ -283,6 +284,8 @@ class Compiled(Bindable, Calls):
         return {**state, "__doc__": self.__doc__, "__name__": self.name}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        from autodiff.compiler.programs import saved
+
         saved.check_seal(state.get("seal"), state.get("options"), state.get("versions"))
         self._dispatcher = Dispatcher(None, state["name"], state["options"], state["versions"])
         self.__doc__, self.__name__ = state["__doc__"], state["__name__"]

@@ -262,7 +262,7 @@ def test_ordinary_operations_ask_no_python(monkeypatch: pytest.MonkeyPatch) -> N
 
     def f(xs: Any) -> Any:
         h = [ad.dot([W, V], list(xs)).tanh(), ad.sum([*xs, 1.0]) / 2, -xs[0] * 3.0 - xs[1] ** 2.0, ad.exp(W)]
-        return ad.dot(h[:3], [xs[0], 1.0, xs[1]])
+        return ad.dot(h[:3], [xs[0], 1.0, xs[1]]) + ad.relu(ad.where(xs[0] > V, 1.0, xs[1])) + h[3] * xs[0]
 
     trace = Trace()
     xs = [trace.input(0.5), trace.input(0.25)]

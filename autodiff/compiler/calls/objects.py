@@ -23,6 +23,7 @@ of any makes another program, and each call looks at all of them; a model that f
 what it was.
 """
 
+import sys
 from array import array
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Iterator
@@ -30,7 +31,6 @@ from contextlib import suppress
 from functools import cached_property, lru_cache, partial
 from itertools import chain
 from operator import is_
-from pathlib import PurePath
 from types import FunctionType, MethodDescriptorType, MethodType, SimpleNamespace, WrapperDescriptorType
 from typing import Any, cast
 from weakref import ref
@@ -72,7 +72,8 @@ def by_value(x: Any) -> Hashable | None:
     if kind is frozenset:
         members = [(int, member) if type(member) is int else by_value(member) for member in x]
         return None if None in members else (kind, frozenset(members))
-    return (kind, x) if issubclass(kind, PurePath) else None
+    paths = sys.modules.get("pathlib")  # of which x cannot be, unless it is imported
+    return (kind, x) if paths is not None and issubclass(kind, paths.PurePath) else None
 
 
 # --- a twin, with numbers that are traced ---

@@ -15,7 +15,6 @@ from typing import Any
 from autodiff.compiler.backends.backend import Backend
 from autodiff.compiler.backends.choice import ready
 from autodiff.compiler.calls.arguments import Arguments
-from autodiff.compiler.calls.kept import where_kept
 from autodiff.compiler.calls.options import Options
 from autodiff.compiler.calls.placeholders import on_placeholders, outside_leaves, with_gradient
 from autodiff.compiler.calls.results import Results, builder
@@ -128,6 +127,8 @@ def traced(
     # In a context of its own: an interrupt, wherever it comes, leaves no trace under way.
     version = copy_context().run(_traced, Trace(owner, decisions, assigned), f, name, given, options, row)
     if owner.has_tracers():
+        from autodiff.compiler.calls.kept import where_kept  # takes a millisecond, for an error message alone
+
         raise TracingError(
             f"the function keeps a number of its program in {where_kept(owner, version.results, f)}; it would be the "
             "same at every run: return it, as a number or in a list, tuple, dict or array, and give it back as an "

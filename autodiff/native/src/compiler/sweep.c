@@ -9,7 +9,7 @@
 typedef struct {
     Owner *owner;
     PyObject *arithmetic, *rules_read; /* TracedAdjoints; `sweeps.rules_read`, for what is out of the ordinary */
-    Py_ssize_t count, room;
+    Py_ssize_t count, interior; /* of the nodes, of those of the order */
     Traced **nodes;      /* of the order, then inputs that are not in it; borrowed */
     PyObject **adjoints; /* NULL: nothing is passed on to it yet */
     uint8_t *matters;    /* whether it is an input, or made from one */
@@ -265,8 +265,9 @@ static int pass_from(Sweep *sweep, Node *x, PyObject *upstream)
     return result;
 }
 
-static int swept(Sweep *sweep, Py_ssize_t count)
+static int swept(Sweep *sweep)
 {
+    Py_ssize_t count = sweep->interior;
     int result = 0;
     while (count-- > 0 && result == 0) {
         PyObject *upstream = sweep->adjoints[count];
@@ -296,20 +297,31 @@ static int take(Sweep *sweep, PyObject *x)
     return 1;
 }
 
+/* Take in a node of the order. A Value that was made from no input gets nothing, and is left out. */
+static int take_node(Sweep *sweep, PyObject *x)
+{
+    if (!is_value(x))
+        return take(sweep, x);
+    Record record = record_of((Node *)x);
+    int matters = adjoint_of(sweep, x) != NULL;
+    for (Py_ssize_t i = 0; i < record.count && !matters; i++)
+        matters = !PyFloat_CheckExact(record.operands[i]) && adjoint_of(sweep, record.operands[i]) != NULL;
+    return !matters;
+}
+
+/* Take in an input that is a tracer. */
 static int take_input(Sweep *sweep, PyObject *x)
 {
-    if (is_value(x))
-        return PyDict_SetItem(sweep->leaves, x, Py_None) == 0;
-    int done = take(sweep, x);
-    if (done)
+    int done = is_value(x) || take(sweep, x);
+    if (done && !is_value(x))
         sweep->matters[place_of(sweep, x)] = 1;
     return done;
 }
 
 /* `graph.descendants` */
-static void spread(Sweep *sweep, Py_ssize_t count)
+static void spread(Sweep *sweep)
 {
-    for (Py_ssize_t k = 0; k < count; k++) {
+    for (Py_ssize_t k = 0; k < sweep->interior; k++) {
         Record record = record_of(&sweep->nodes[k]->node);
         for (Py_ssize_t i = 0; i < record.count && !sweep->matters[k]; i++)
             sweep->matters[k] = !PyFloat_CheckExact(record.operands[i]) && adjoint_of(sweep, record.operands[i]) != NULL;
@@ -330,13 +342,16 @@ static int prepared(Sweep *sweep, PyObject *order, PyObject *seeds, PyObject *in
     sweep->one = PyFloat_FromDouble(1.0);
     sweep->minus_one = PyFloat_FromDouble(-1.0);
     int done = sweep->nodes && sweep->adjoints && sweep->matters && sweep->leaves && sweep->one && sweep->minus_one;
+    for (Py_ssize_t i = 0; done && i < PyList_GET_SIZE(inputs); i++)
+        if (is_value(PyList_GET_ITEM(inputs, i)))
+            done = PyDict_SetItem(sweep->leaves, PyList_GET_ITEM(inputs, i), Py_None) == 0;
     for (Py_ssize_t i = 0; i < count && done; i++)
-        done = take(sweep, PyList_GET_ITEM(order, i));
-    done = done && sweep->count == count;
+        done = take_node(sweep, PyList_GET_ITEM(order, i));
+    sweep->interior = sweep->count;
     for (Py_ssize_t i = 0; done && i < PyList_GET_SIZE(inputs); i++)
         done = take_input(sweep, PyList_GET_ITEM(inputs, i));
     if (done)
-        spread(sweep, count);
+        spread(sweep);
     while (done && PyDict_Next(seeds, &at, &root, &seed))
         if (place_of(sweep, root) >= 0 || PyDict_GetItemWithError(sweep->leaves, root) != NULL)
             done = store(sweep, root, Py_NewRef(seed)) == 0;
@@ -375,14 +390,15 @@ PyObject *reverse_traced(PyObject *module, PyObject *args)
     Sweep sweep = {0};
     if (!PyArg_ParseTuple(args, "OOOOO:reverse_traced", &order, &seeds, &inputs, &sweep.arithmetic, &sweep.rules_read))
         return NULL;
-    PyObject *first = PyList_CheckExact(order) && PyList_GET_SIZE(order) > 0 ? PyList_GET_ITEM(order, 0) : Py_None;
-    Owner *owner = is_traced(first) ? ((Traced *)first)->owner : NULL;
+    Py_ssize_t count = PyList_CheckExact(order) ? PyList_GET_SIZE(order) : 0;
+    PyObject *last = count > 0 ? PyList_GET_ITEM(order, count - 1) : Py_None;
+    Owner *owner = is_traced(last) ? ((Traced *)last)->owner : NULL;
     if (owner == NULL || owner->is_sweeping || is_recording(owner) <= 0)
         return PyErr_Occurred() ? NULL : Py_NewRef(Py_NotImplemented);
     Py_INCREF((PyObject *)owner);
     owner->is_sweeping = 1;
     if (prepared(&sweep, order, seeds, inputs))
-        result = swept(&sweep, PyList_GET_SIZE(order)) < 0 ? NULL : found(&sweep, inputs);
+        result = swept(&sweep) < 0 ? NULL : found(&sweep, inputs);
     else if (!PyErr_Occurred())
         result = Py_NewRef(Py_NotImplemented);
     end_sweep(&sweep);
