@@ -483,12 +483,12 @@ def test_numbers_of_other_kinds_are_floats_and_none_is_zero(make: Any, options: 
 
 @pytest.mark.parametrize("width", [1, 3, 7])
 @every_optimiser
-def test_parameters_fill_any_number_of_rows(
+def test_parameters_fill_any_number_of_blocks(
     make: Any, options: dict[str, Any], width: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from nn.optim import arrays
 
-    monkeypatch.setattr(arrays, "WIDTH", width)
+    monkeypatch.setattr(arrays, "BLOCK", width)
     run, eager = Run(make, options, count=7), Run(make, options, count=7)
     for at in range(3):
         run.step("arrays", at)
