@@ -100,6 +100,11 @@ static Affine place_at(const int32_t *words) { return (Affine){words[0], words[1
 
 static Affine factor_at(const int32_t *words) { return (Affine){words[0], words[1], words[2], words[3], words[4]}; }
 
+static double turns_of(const Nest *nest)
+{
+    return (double)nest->loops[0] * (double)nest->loops[1] * (double)nest->loops[2];
+}
+
 static void read_loops(Reader *reader, Nest *nest, const int32_t *words)
 {
     for (int i = 0; i < 3; i++) {
@@ -109,11 +114,8 @@ static void read_loops(Reader *reader, Nest *nest, const int32_t *words)
     }
     nest->out = (Affine){words[OUT], words[OUT + 1], words[OUT + 2], 1, 0};
     check(reader, span_of(nest, &nest->out));
-}
-
-static double turns_of(const Nest *nest)
-{
-    return (double)nest->loops[0] * (double)nest->loops[1] * (double)nest->loops[2];
+    if (turns_of(nest) > (double)reader->size)
+        refuse(reader, "a nest has more results than memory");
 }
 
 /* About how many plain operations one takes. */
@@ -144,7 +146,7 @@ static double read_flat(Reader *reader, Nest *nest)
         if (operands == NULL)
             break;
         int operation = read_operation(reader, *head & (MOST_OPCODES - 1), count);
-        *reader->flat++ = operation | count << HEAD_COUNT;
+        *reader->flat++ = operation | (int32_t)((uint32_t)count << HEAD_COUNT);
         for (int32_t n = 0; n < count; n++) {
             check(reader, (Span){operands[n], operands[n]});
             *reader->flat++ = operands[n];
