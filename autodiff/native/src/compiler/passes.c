@@ -192,7 +192,7 @@ static int drop(Builder *build, const Program *given)
 static PyObject *drop_dead_code(PyObject *module, PyObject *program) { return rewritten(program, drop); }
 
 PyMethodDef pass_functions[] = {
-    {"fold_constants", fold_constants, METH_O, "Do operations on constants beforehand, leave out what changes nothing."},
+    {"fold_constants", fold_constants, METH_O, "Do operations on constants beforehand."},
     {"share_common_subexpressions", share_common_subexpressions, METH_O, "Do the same to the same once."},
     {"drop_dead_code", drop_dead_code, METH_O, "Leave out what no output and no guard depends on."},
     {NULL, NULL, 0, NULL},

@@ -132,8 +132,9 @@ static int check(const Program *program, int64_t starts)
         if (check_slots(program->operands + start, stop - start, first + i) < 0)
             return -1;
     }
-    return check_slots(program->output, program->outputs, slots) < 0 ? -1
-                                                                     : check_slots(program->guard, program->guards, slots);
+    if (check_slots(program->output, program->outputs, slots) < 0)
+        return -1;
+    return check_slots(program->guard, program->guards, slots);
 }
 
 static int read_parts(Program *program, PyObject *from)

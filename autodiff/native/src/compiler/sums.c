@@ -122,9 +122,11 @@ static int flatten(Builder *build, const Program *given)
 {
     int32_t *place = build->place + given->inputs + given->constants;
     builder_constants(build, given);
-    Flattening flat = {builder_constant(build, ONE), builder_constant(build, NOTHING), PyMem_Calloc(given->count + 1, 4)};
-    build->has_no_memory |= flat.user == NULL;
-    if (flat.user != NULL)
+    Flattening flat = {builder_constant(build, ONE), builder_constant(build, NOTHING), NULL};
+    flat.user = PyMem_Calloc(given->count + 1, sizeof *flat.user);
+    if (flat.user == NULL)
+        build->has_no_memory = 1;
+    else
         mark_what_goes_on(build, given, flat.user);
     for (int64_t i = 0; i < given->count && flat.user != NULL; i++) {
         int64_t count = given->starts[i + 1] - given->starts[i];
@@ -180,6 +182,15 @@ static int becomes_strong(const uint8_t *marks, const Program *given, const int3
     return found;
 }
 
+/* Whether a product goes into a sum. A strong one would take 0 * inf of a plain one for nothing, where it is nan, unless
+   the first factor is a constant other than 0. */
+static int is_folded(const Program *given, int code, const int32_t *factors, int is_strong)
+{
+    if (code == CODE(strong_mul))
+        return is_strong;
+    return !is_strong || is_constant(given, factors[0]) || is_constant(given, factors[1]);
+}
+
 static void mark_products(uint8_t *marks, const Program *given)
 {
     int64_t first = given->inputs + given->constants;
@@ -190,9 +201,8 @@ static void mark_products(uint8_t *marks, const Program *given)
             continue;
         int is_strong = becomes_strong(marks, given, pair, end), code = 0;
         for (; pair < end; pair += 2) {
-            const int32_t *x = product_of(marks, given, pair, &code);
-            if (x != NULL && (code == CODE(strong_mul) ? is_strong
-                                                       : !is_strong || is_constant(given, x[0]) || is_constant(given, x[1])))
+            const int32_t *factors = product_of(marks, given, pair, &code);
+            if (factors != NULL && is_folded(given, code, factors, is_strong))
                 marks[pair[1]] |= FOLDED;
         }
         marks[first + i] |= is_strong ? STRONG : 0;
