@@ -14,6 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autodiff import native
+from autodiff.compiler.nests.reroll import reroll
+from autodiff.compiler.nests.schema import Header
 from autodiff.compiler.passes.order import PASSES, optimised
 from autodiff.compiler.programs.opcodes import CODE, OPCODES
 from autodiff.compiler.programs.program import Builder, Program
@@ -268,3 +270,26 @@ def test_passes_give_the_same_for_long_programs(shape: Callable[[int], Program])
         assert exactly(smaller) == exactly(pair.plain(program))
         program = smaller
     assert exactly(PAIRS["reroll"].fast(program)) == exactly(PAIRS["reroll"].plain(program))
+
+
+# --- re-rolling ---
+
+
+def test_lanes_are_made_narrower_where_they_would_take_too_much_memory() -> None:
+    count = 2**20
+    program = Program(
+        1, b"\1", array("d"), array("H", [CODE["neg"]]) * count, array("q", range(count + 1)),
+        array("i", range(count)), array("i", [count]), array("i"), b"",
+    )  # fmt: skip
+    for lanes, expected in ((8, 8), (32, 16), (64, 16)):  # 256 MiB are 2**25 numbers
+        header = reroll(program, False, lanes).header
+        assert header[Header.LANES] == expected
+        assert header[Header.SIZE] == header[Header.LANES_AT] + (count + 1) * expected
+
+
+def test_products_of_totals_are_made_once_for_each_output() -> None:
+    program = Program.of(2, [], [("mul", (0, 1)), ("sin", (2,))], [3, 3, 2, 0, 1], varying=b"\0\1")
+    nests = reroll(program, True)
+    assert nests.header[Header.TOTAL_COUNT] == 3  # sin, mul, and the input that varies
+    assert [*nests.shared] == [False, False, False, True, False]
+    assert len(nests.places) == program.slots

@@ -125,7 +125,7 @@ static void sort_totals(Known *k, Candidate *c, int64_t begin, int64_t end)
 /* Give addresses to results, group by group; a group is reversed where more steps of its operands are -1 than +1. */
 static void place_results(Known *k, Candidate *c)
 {
-    int64_t free[] = {k->one + 1, k->lanes_at + k->lanes * k->varying_count, k->totals_at};
+    int64_t next[] = {k->one + 1, k->lanes_at + k->lanes * k->varying_count, k->totals_at};
     for (int64_t g = 0; g < c->group_count; g++) {
         int64_t begin = c->groups[g], end = c->groups[g + 1], votes = 0;
         int phase = k->phase[c->order[begin]];
@@ -139,8 +139,8 @@ static void place_results(Known *k, Candidate *c)
             c->order[j] = t;
         }
         for (int64_t i = begin; i < end; i++) {
-            c->places[k->first + c->order[i]] = (int32_t)free[phase];
-            free[phase] += phase == IN_LANES ? k->lanes : 1;
+            c->places[k->first + c->order[i]] = (int32_t)next[phase];
+            next[phase] += phase == IN_LANES ? k->lanes : 1;
         }
     }
 }

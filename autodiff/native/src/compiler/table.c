@@ -3,8 +3,10 @@
 
 #include "nests.h"
 
-enum { LONE = 12, LONE_OF_REST = 2, LONE_PAIRS = 24 }; /* so many are as fast in a flat list */
-enum { FEW_A_RUN = 6, PACKED_ROWS = 3, PACKED_OUTPUTS = 4, FEW_TERMS = 2 };
+enum { LONE = 12, LONE_OF_REST = 2, LONE_PAIRS = 24 };     /* so many are as fast in a flat list */
+enum { FEW_A_RUN = 6 };                                    /* terms: where runs are shorter, pairs are listed */
+enum { PACKED_ROWS = 3, PACKED_OUTPUTS = 4 };              /* the fewest for which a copy of shared factors pays */
+enum { FEW_TERMS = 2 };                                    /* that one total adds up as fast as eight partial ones */
 enum { HEAD_COUNT = 8, MOST_LISTED = 1 << (31 - HEAD_COUNT), FLAT_COUNT = 1, BEYOND = 8 };
 
 typedef struct { /* instructions that are one nest, and where the operands of three of them begin */
