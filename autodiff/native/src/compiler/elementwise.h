@@ -56,11 +56,45 @@ static V logsumexp(const Operands *all, int64_t count, int64_t n)
     return choose(less(magnitude(most), splat(INFINITY)), most + log1p_of(rest), most);
 }
 
+/* The same of one number alone, in less time. */
+static double extreme_alone(int is_min, const Operands *all, int64_t count)
+{
+    double most = operand(all, 0);
+    for (int64_t k = 0; k < count; k++) {
+        double x = operand(all, k);
+        if (x != x)
+            return x;
+        most = (is_min ? x < most : x > most) ? x : most;
+    }
+    return most;
+}
+
+/* W operands at a time, whose exponentials are added in the same order. */
+static double logsumexp_alone(const Operands *all, int64_t count)
+{
+    double most = extreme_alone(0, all, count), rest = 0.0;
+    int is_left_out = 0;
+    for (int64_t k = 0; k < count; k += W) {
+        double x[W] = {0.0}, terms[W];
+        int64_t n = count - k < W ? count - k : W;
+        for (int64_t i = 0; i < n; i++)
+            x[i] = operand(all, k + i);
+        store(terms, exp_of(load(x) - splat(most)));
+        for (int64_t i = 0; i < n; i++)
+            if (!is_left_out && x[i] == most)
+                is_left_out = 1;
+            else
+                rest += terms[i];
+    }
+    return fabs(most) < INFINITY ? most + first_of(log1p_of(splat(rest))) : most;
+}
+
 static V of_many(int operation, const Operands *all, int64_t count, int64_t n)
 {
     if (operation == OP_logsumexp)
-        return logsumexp(all, count, n);
-    return extreme(operation == OP_min, all, count, n);
+        return n == 1 ? splat(logsumexp_alone(all, count)) : logsumexp(all, count, n);
+    int is_min = operation == OP_min;
+    return n == 1 ? splat(extreme_alone(is_min, all, count)) : extreme(is_min, all, count, n);
 }
 
 /* --- one alone --- */
