@@ -59,35 +59,31 @@ static int fits(const Entry *entry, const Version *version)
            !(version->is_built && entry->has_rows && version->runner->reduction == STACKED);
 }
 
-static int version_read(const Entry *entry, Version *version, PyObject *described)
+/* Leaves an error where it is none. */
+static void version_read(const Entry *entry, Version *version, PyObject *described)
 {
     PyObject *result;
     if (!PyArg_ParseTuple(described, "O!O!O!OO", runner_type, &version->runner, &PyTuple_Type, &version->leaves,
                           &PyTuple_Type, &version->differentiated, &result, &version->finish))
-        return -1;
+        return;
     version->is_built = result != Py_None;
     if (version->is_built && form_read(&version->result, result, 0) < 0)
-        return -1;
-    if (!fits(entry, version)) {
+        return;
+    if (!fits(entry, version))
         PyErr_SetString(PyExc_ValueError, "a version has other numbers than its program");
-        return -1;
-    }
-    return 0;
 }
 
 static int versions_read(Entry *entry, PyObject *versions)
 {
-    entry->versions = PyMem_Calloc(PyTuple_GET_SIZE(versions) + 1, sizeof(Version));
-    if (entry->versions == NULL) {
+    Py_ssize_t count = PyTuple_GET_SIZE(versions);
+    entry->versions = PyMem_Calloc(count + 1, sizeof(Version));
+    if (entry->versions == NULL)
         PyErr_NoMemory();
-        return -1;
-    }
-    while (entry->count < PyTuple_GET_SIZE(versions)) {
+    while (!PyErr_Occurred() && entry->count < count) {
         PyObject *described = PyTuple_GET_ITEM(versions, entry->count);
-        if (version_read(entry, entry->versions + entry->count++, described) < 0)
-            return -1;
+        version_read(entry, entry->versions + entry->count++, described);
     }
-    return 0;
+    return PyErr_Occurred() ? -1 : 0;
 }
 
 /* Entry(arguments, names, has_rows, is_backward, in_arrays, versions): see `calls/entries.py`. */
@@ -183,9 +179,13 @@ static PyObject *result_of(const Entry *entry, const Version *version, const dou
         return add_to_grads(version, out);
     if (version->is_built)
         return form_build(&version->result, &out);
-    PyObject *numbers = numbers_build(out, count, entry->in_arrays);
+    PyObject *length = PyLong_FromSsize_t(count);
+    Form flat = entry->in_arrays ? (Form){.kind = IS_array, .held = length, .count = count}
+                                 : (Form){.kind = IS_sequence, .held = (PyObject *)&PyList_Type, .count = count};
+    PyObject *numbers = length == NULL ? NULL : form_build(&flat, &out);
     PyObject *result = numbers == NULL ? NULL : PyObject_CallOneArg(version->finish, numbers);
     Py_XDECREF(numbers);
+    Py_XDECREF(length);
     return result;
 }
 

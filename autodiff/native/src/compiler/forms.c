@@ -321,19 +321,6 @@ static PyObject *new_array(PyObject *shape, const double *from, Py_ssize_t count
     return array;
 }
 
-PyObject *numbers_build(const double *from, Py_ssize_t count, int in_array)
-{
-    PyObject *made = in_array ? PyLong_FromSsize_t(count) : PyList_New(count);
-    if (in_array) {
-        PyObject *array = new_array(made, from, count);
-        Py_XDECREF(made);
-        return array;
-    }
-    for (Py_ssize_t i = 0; i < count && made != NULL; i++)
-        PyList_SET_ITEM(made, i, PyFloat_FromDouble(from[i]));
-    return made;
-}
-
 static PyObject *build_sequence(const Form *form, const double **from)
 {
     int is_list = form->held == (PyObject *)&PyList_Type;

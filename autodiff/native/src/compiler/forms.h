@@ -16,7 +16,7 @@ typedef struct Form {
     int axes;
     Py_ssize_t shape[MOST_AXES]; /* of an array, or of a row of rows */
     Py_ssize_t count;            /* of parts, or of the numbers in such an array */
-    PyObject *held;              /* borrowed from the description, which whoever reads it keeps */
+    PyObject *held;              /* a class, shape, keys or a thing; whoever reads a description keeps it */
     struct Form *parts;          /* NULL where all are single numbers */
 } Form;
 
@@ -43,9 +43,8 @@ int form_take(const Form *form, PyObject *x, Taken *taken);
 int form_take_parts(const Form *form, PyObject *const *items, Taken *taken);
 void taken_release(Taken *taken);
 
-/* New objects: what has the form, around the numbers from *from on, which moves behind them; a list, or an array. */
+/* A new object of the form, around the numbers from *from on, which moves behind them. */
 PyObject *form_build(const Form *form, const double **from);
-PyObject *numbers_build(const double *from, Py_ssize_t count, int in_array);
 
 /* Whether they are one object, or equal texts, or equal ints. */
 static inline int is_same(PyObject *x, PyObject *y)
