@@ -26,8 +26,8 @@ from autodiff.compiler.programs.program import Program
 from autodiff.native.pairs import paired
 
 _MOST_BYTES = 256 * 2**20  # of lanes; beyond it they are made narrower
-MOST_INSTRUCTIONS = 2**28
-BYTES = 8  # of a number
+MOST_INSTRUCTIONS = 2**28  # operations, so that levels and counts fit as well
+_BYTES = 8  # of a number
 MOST_ADDRESSES = 2**31  # numbers in a block of memory: what the words of a table can hold
 _ALIGNED = 8  # numbers in a line of the cache
 _MOST_TOLD_APART = 0xFFFF  # operands: sums that have more of them count as equally long
@@ -92,7 +92,7 @@ def _memory(known: _Known, lanes: int) -> _Memory:
     one = inputs + len(program.constants) - 1
     totals_at = one + 1 + len(phase) - phase.count(IN_LANES) - totals
     lanes_at = _aligned(totals_at + 2 * totals)
-    while lanes > _ALIGNED and wide * lanes * BYTES > _MOST_BYTES:
+    while lanes > _ALIGNED and wide * lanes * _BYTES > _MOST_BYTES:
         lanes //= 2
     size = _aligned(lanes_at + wide * lanes)
     most = max((end - start for start, end in pairwise(program.starts)), default=0)
@@ -206,7 +206,7 @@ def _is_strong(known: _Known) -> bool:
 
 def _numbers(known: _Known, memory: _Memory, places: Sequence[int]) -> "array[float]":
     """What memory holds at first, up to the lanes: constants, and what totals start from."""
-    program, numbers = known.program, array("d", bytes(BYTES * memory.lanes_at))
+    program, numbers = known.program, array("d", bytes(_BYTES * memory.lanes_at))
     numbers[memory.inputs : memory.one + 1] = program.constants
     for t, (code, operands) in enumerate(program.instructions()):
         if known.phase[t] == TOTAL:
