@@ -209,7 +209,7 @@ typedef struct Rows { /* a run over many rows, in chunks, each of which is summe
 } Rows;
 
 void rows_plan(Rows *rows);                            /* chunks, by the number of rows alone */
-void run_chunks(Rows *rows, double *v, int may_pause); /* claims one chunk after the other */
+int64_t run_chunks(Rows *rows, double *v, int may_pause); /* claims one chunk after the other; how many */
 void rows_reduce(const Rows *rows, const double *parts, double *out); /* the sums of chunks, added in their order */
 
 /* threads.c */

@@ -185,9 +185,10 @@ static int run_chunk(Rows *rows, double *v, int64_t chunk, int careful, int may_
     return nans && plan->is_strong;
 }
 
-void run_chunks(Rows *rows, double *v, int may_pause)
+int64_t run_chunks(Rows *rows, double *v, int may_pause)
 {
     int is_ready = 0, is_careful = 0;
+    int64_t count = 0;
     const Plan *plan = rows->plan;
     const Machine *machine = rows->machine;
     for (int64_t chunk; !rows->stopped && (chunk = claim(&rows->next)) < rows->chunks;) {
@@ -197,6 +198,7 @@ void run_chunks(Rows *rows, double *v, int may_pause)
             machine->interpret(plan, v, 0, 1, 0);
             is_ready = 1;
         }
+        count++;
         if (!run_chunk(rows, v, chunk, 0, may_pause))
             continue;
         if (!is_careful)
@@ -204,10 +206,24 @@ void run_chunks(Rows *rows, double *v, int may_pause)
         is_careful = 1;
         run_chunk(rows, v, chunk, 1, may_pause);
     }
+    return count;
 }
 
 /* Whether an output, at this address, is a total over the rows; else it is the same for all of them. */
 static int is_total(const Plan *plan, int64_t at) { return at >= plan->totals && at < plan->totals + plan->total_count; }
+
+/* Divide numbers; by a power of two with a product, which has the same bits, and takes a tenth of the time. */
+static void divide(double *x, int64_t count, double by)
+{
+    int exponent;
+    double factor = 1.0 / by;
+    if (frexp(by, &exponent) == 0.5)
+        for (int64_t i = 0; i < count; i++)
+            x[i] *= factor;
+    else
+        for (int64_t i = 0; i < count; i++)
+            x[i] /= by;
+}
 
 void rows_reduce(const Rows *rows, const double *parts, double *out)
 {
@@ -219,11 +235,17 @@ void rows_reduce(const Rows *rows, const double *parts, double *out)
     for (int64_t chunk = 1; chunk < rows->chunks; chunk++)
         for (int64_t i = 0; i < width; i++)
             out[i] += parts[chunk * width + i];
-    for (const int32_t *q = plan->outputs; q < plan->outputs + COPIES * plan->output_runs; q += COPIES)
-        for (int32_t n = 0; n < q[2]; n++, out++, parts++) {
-            if (is_total(plan, q[0] + (int64_t)n * q[1]))
-                *out = rows->reduction == AVERAGED ? *out / count : *out;
-            else
-                *out = rows->reduction == SUMMED ? *parts * count : *parts;
+    for (const int32_t *q = plan->outputs; q < plan->outputs + COPIES * plan->output_runs; q += COPIES) {
+        int are_totals = is_total(plan, q[0]) && is_total(plan, q[0] + (int64_t)(q[2] - 1) * q[1]);
+        if (are_totals && rows->reduction == AVERAGED)
+            divide(out, q[2], count);
+        for (int32_t n = 0; n < q[2] && !are_totals; n++) {
+            if (!is_total(plan, q[0] + (int64_t)n * q[1]))
+                out[n] = rows->reduction == SUMMED ? parts[n] * count : parts[n];
+            else if (rows->reduction == AVERAGED)
+                out[n] /= count;
         }
+        out += q[2];
+        parts += q[2];
+    }
 }
