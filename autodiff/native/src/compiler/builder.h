@@ -40,7 +40,7 @@ static inline int32_t builder_add(Builder *build, int code, int64_t operands)
 int32_t builder_constant(Builder *build, double number);          /* its slot */
 void builder_constants(Builder *build, const Program *given);     /* those of the other program, and their places */
 int32_t *placed(Builder *build, const int32_t *x, int64_t count); /* operands, written where the next are, by place */
-/* The program that a pass, which gives -1 with an error, makes of this one; NotImplemented where it is left to Python. */
+/* What a pass makes of a program; NotImplemented where that is left to Python. The pass gives -1 with an error. */
 PyObject *rewritten(PyObject *from, int (*pass)(Builder *build, const Program *given));
 
 #endif

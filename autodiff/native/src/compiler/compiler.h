@@ -1,7 +1,7 @@
 /* Compiled programs: how they are made, decoded, and run. Each function does what a plain Python function of
    `autodiff.compiler` does, to the last bit; a law holds each pair to that.
 
-     program.c    programs as arrays, read from Python and given back
+     program.c    programs as arrays, read from Python and given back; builder.h: those that passes make
      passes.c     the passes for every backend, sums.c those for loops
      slots.c      what is known of slots, reroll.c instructions in step as nests, table.c nests as words
      values.c     operations on numbers one by one, with the bits of `floats`; angles.c, of huge angles

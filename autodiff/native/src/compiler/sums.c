@@ -122,7 +122,9 @@ static int flatten(Builder *build, const Program *given)
 {
     int32_t *place = build->place + given->inputs + given->constants;
     builder_constants(build, given);
-    Flattening flat = {builder_constant(build, ONE), builder_constant(build, NOTHING), NULL};
+    Flattening flat;
+    flat.one = builder_constant(build, ONE); /* the first of the two, as in Python */
+    flat.nothing = builder_constant(build, NOTHING);
     flat.user = PyMem_Calloc(given->count + 1, sizeof *flat.user);
     if (flat.user == NULL)
         build->has_no_memory = 1;
@@ -182,8 +184,8 @@ static int becomes_strong(const uint8_t *marks, const Program *given, const int3
     return found;
 }
 
-/* Whether a product goes into a sum. A strong one would take 0 * inf of a plain one for nothing, where it is nan, unless
-   the first factor is a constant other than 0. */
+/* Whether a product goes into a sum. A plain one goes into a strong sum only with a constant other than 0, which is its
+   first factor there: 0 * inf would be nothing, and is nan. */
 static int is_folded(const Program *given, int code, const int32_t *factors, int is_strong)
 {
     if (code == CODE(strong_mul))
