@@ -18,6 +18,8 @@ def decided(index: Any) -> Any:
 
     Raises TracingError where it holds a number of the program.
     """
+    if type(index) is int:
+        return index
     if isinstance(index, tuple):
         return tuple([decided(part) for part in index])
     if isinstance(index, list) and any(map(is_value, index)):

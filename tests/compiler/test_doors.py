@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import autodiff as ad
 import nn
-from autodiff import Value, chain, native
+from autodiff import Value, chain, graph, native
 from autodiff.chain import NOTHING
 from autodiff.compiler import TracingError
 from autodiff.compiler.calls.placeholders import with_gradient
@@ -286,3 +286,47 @@ def test_the_doors_are_shut_after_the_trace_and_inside_another() -> None:
     for refused in (lambda: x * 2.0, lambda: -x, lambda: x.exp()):
         with pytest.raises(TracingError, match="arithmetic of a number that was traced"):
             refused()
+
+
+def _interrupted(x: Any) -> Any:
+    raise KeyboardInterrupt(str(type(x * 2.0)))
+
+
+INTERRUPTED = ad.primitive("interrupted", evaluate=lambda x: x, partials=[lambda out, x: _interrupted(x)])
+
+
+@pytest.mark.parametrize("where", ["f", "a rule", "an evaluation"])
+def test_an_interrupt_leaves_no_numbers_and_no_sweep_under_way(where: str) -> None:
+    raising = ad.primitive("raising", evaluate=_interrupted, partials=[lambda out, x: 1.0])
+    of = {"f": lambda xs: _interrupted(xs[0]), "a rule": lambda xs: INTERRUPTED(xs[0] * 2.0)}
+
+    def run(trace: Trace) -> None:
+        xs = [trace.input(0.5)]
+        with trace, pytest.raises(KeyboardInterrupt):
+            ad.value_and_grad(of.get(where, lambda xs: raising(xs[0])))(xs)
+        with trace:
+            (slope,) = ad.grad(lambda xs: xs[0] * xs[0])(xs)
+        assert slope.number == 1.0
+
+    owner = Owner()
+    run(Trace(owner))
+    has_tracers = owner.has_tracers()
+    assert not has_tracers
+
+
+@given(programs(max_steps=12))
+def test_the_core_orders_tracers_as_python_does(program: Any) -> None:
+    def f(xs: Any) -> Any:
+        condition = xs[0] > 0.5
+        out = ad.where(condition, program(*xs), W * xs[0]) + condition
+        order = graph.topological_order(out, xs[0])
+        assert [id(x) for x in order] == [id(x) for x in graph.extended_order((out, xs[0]), set())]
+        halved = graph.topological_order(out, without=set(order[: len(order) // 2]))
+        assert [id(x) for x in halved] == [id(x) for x in graph.extended_order((out,), set(order[: len(order) // 2]))]
+        leaves = {id(x) for node in order for x in node.operands if isinstance(x, Value) and not x.operands}
+        assert {id(x) for x in graph.leaves_below(order)} == leaves
+        return out
+
+    trace = Trace()
+    with trace:
+        f([trace.input(x) for x in program.leaves])
