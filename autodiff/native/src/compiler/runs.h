@@ -82,22 +82,30 @@ INLINED void transpose_square(V *x)
 #endif
 }
 
+/* A square, or as many of its rows and columns as there are. */
+INLINED void transpose_some(double *to, int64_t to_step, const double *from, int64_t from_step, int64_t rows,
+                            int64_t columns)
+{
+    V x[W];
+    UNROLL for (int i = 0; i < W; i++)
+        x[i] = load_some(from + (i < rows ? i : 0) * from_step, columns);
+    transpose_square(x);
+    UNROLL for (int i = 0; i < W; i++)
+        if (i < columns)
+            store_some(to + i * to_step, x[i], rows);
+}
+
 /* to[c * to_step + r] = from[r * from_step + c], for all rows r and columns c. */
-APART void transpose(double *to, int64_t to_step, const double *from, int64_t from_step, int64_t rows,
-                                   int64_t columns)
+APART void transpose(double *to, int64_t to_step, const double *from, int64_t from_step, int64_t rows, int64_t columns)
 {
     for (int64_t r = 0; r < rows; r += W)
         for (int64_t c = 0; c < columns; c += W) {
-            int64_t height = rows - r < W ? rows - r : W, width = columns - c < W ? columns - c : W;
-            const double *source = from + r * from_step + c;
             double *target = to + c * to_step + r;
-            V x[W];
-            UNROLL for (int i = 0; i < W; i++)
-                x[i] = load_some(source + (i < height ? i : 0) * from_step, width);
-            transpose_square(x);
-            UNROLL for (int i = 0; i < W; i++)
-                if (i < width)
-                    store_some(target + i * to_step, x[i], height);
+            const double *source = from + r * from_step + c;
+            if (r + W <= rows && c + W <= columns)
+                transpose_some(target, to_step, source, from_step, W, W);
+            else
+                transpose_some(target, to_step, source, from_step, rows - r, columns - c);
         }
 }
 
