@@ -122,7 +122,7 @@ static void run_strips(const Nest *nest, double *v)
         int64_t end = count - from < STRIP ? count : from + STRIP;
         for (const Nest *each = nest; each < nest + nest->strips; each++)
             if (each->kind == SUM) {
-                Sums s = {each, v, each->runs, each->runs + each->count, 0, &each->start, 1, each->is_strong ? 0.0 : -0.0};
+                Sums s = {each, v, each->runs, each->runs + each->count, 0, &each->start, 1, last_of(each)};
                 add_tiles(&s, from, end);
             }
             else

@@ -7,12 +7,12 @@
    A strong sum is taken for a plain one until a nan comes up. Only the sign of a zero can differ: a computed zero must
    not be -0.0, which says that there is nothing, so 0.0 is added last. */
 
-#if defined(__clang__)
-#define UNROLL _Pragma("unroll")
-#elif defined(__GNUC__)
-#define UNROLL _Pragma("GCC unroll 16")
-#else
+#if W == 1
 #define UNROLL
+#elif defined(__clang__)
+#define UNROLL _Pragma("unroll")
+#else
+#define UNROLL _Pragma("GCC unroll 16")
 #endif
 
 #ifdef __GNUC__
@@ -28,10 +28,10 @@ typedef struct { /* runs that follow one another in a nest */
     const Nest *nest;
     double *v;
     const Run *run, *end;
-    int is_packed; /* whether there are runs of form PACK */
+    int is_packed;      /* whether there are runs of form PACK */
     const Affine *from; /* what they are added to: the start, or the outputs so far */
-    int64_t active; /* rows in the block */
-    double last;    /* added last: -0.0 changes nothing */
+    int64_t active;     /* rows in the block */
+    double last;        /* added last: -0.0 changes nothing */
 } Sums;
 
 static inline int64_t place_of(const Affine *x, int64_t h, int64_t j) { return x->at + h * x->h + j * x->j; }
@@ -40,6 +40,8 @@ static inline int64_t length_of(const Run *run, int64_t active)
 {
     return run->length == ACTIVE_LANES ? active : run->length;
 }
+
+static inline double last_of(const Nest *nest) { return nest->is_strong ? 0.0 : -0.0; }
 
 /* --- transposes --- */
 
@@ -135,7 +137,8 @@ typedef struct { /* of a tile; all but the rest are known to the compiler */
     int64_t rest; /* so many numbers are of use in the last vector of a ragged one */
 } Shape;
 
-#define LOAD(address) (is.is_ragged && c == is.vectors - 1 ? load_some((address) + W * c, is.rest) : load((address) + W * c))
+#define IS_REST (is.is_ragged && c == is.vectors - 1)
+#define LOAD(address) (IS_REST ? load_some((address) + W * c, is.rest) : load((address) + W * c))
 #define EACH_ROW UNROLL for (int r = 0; r < is.rows; r++)
 #define EACH_VECTOR UNROLL for (int c = 0; c < is.vectors; c++)
 
@@ -196,7 +199,12 @@ INLINED void tile(const Shape is, const Sums *s, int64_t h, int64_t j, int64_t i
 {
     V x[MOST_ROWS][MOST_VECTORS];
     const double *from = s->v + place_of(s->from, h, j) + i * s->from->i;
-    EACH_ROW EACH_VECTOR x[r][c] = s->from->i == 0 ? splat(from[r * s->from->j]) : LOAD(from + r * s->from->j);
+    EACH_ROW
+    {
+        EACH_VECTOR
+            x[r][c] = s->from->i == 0 ? splat(*from) : LOAD(from);
+        from += s->from->j;
+    }
     for (const Run *run = s->run; run < s->end; run++) {
         Terms t = terms_of(s, run, h, j, i);
         if (run->form == FORM_BOTH)
@@ -212,8 +220,13 @@ INLINED void tile(const Shape is, const Sums *s, int64_t h, int64_t j, int64_t i
     V last = splat(s->last);
     EACH_ROW
     {
-        EACH_VECTOR if (is.is_ragged && c == is.vectors - 1) store_some(to + W * c, x[r][c] + last, is.rest);
-        else store(to + W * c, x[r][c] + last);
+        EACH_VECTOR
+        {
+            if (IS_REST)
+                store_some(to + W * c, x[r][c] + last, is.rest);
+            else
+                store(to + W * c, x[r][c] + last);
+        }
         to += s->nest->out.j;
     }
 }
@@ -268,7 +281,7 @@ static void add_tiles(const Sums *s, int64_t begin, int64_t end)
             pack(s, h);
         for (int64_t j = 0, rows; j < loops[1]; j += rows) {
             int64_t left = loops[1] - j;
-            rows = left == 5 || left == 6 ? 3 : left < MOST_ROWS ? left : MOST_ROWS;
+            rows = left == 5 || left == 6 ? 3 : left < MOST_ROWS ? left : MOST_ROWS; /* rather than 4 and 1, 4 and 2 */
             row_of_tiles(s, rows, h, j, begin, end);
         }
     }
@@ -406,6 +419,7 @@ APART void add_one_by_one(const Sums *s, int is_careful)
 
 /* --- nests --- */
 
+/* Put the starts in the place of the outputs. */
 static void begin(const Sums *s)
 {
     const int64_t *loops = s->nest->loops;
@@ -433,7 +447,7 @@ static inline int is_for_tiles(const Run *run)
 static inline void add_sums(const Nest *nest, double *v, int64_t active)
 {
     const Run *end = nest->runs + nest->count;
-    Sums s = {nest, v, nest->runs, nest->runs, 0, &nest->start, active, nest->is_strong ? 0.0 : -0.0};
+    Sums s = {nest, v, nest->runs, nest->runs, 0, &nest->start, active, last_of(nest)};
     if (s.from->i != 0 && s.from->i != 1) {
         begin(&s);
         s.from = &nest->out;
