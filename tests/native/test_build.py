@@ -20,12 +20,18 @@ from autodiff import native
 
 ROOT = Path(__file__).parent.parent.parent
 
+PART = """
+int sums_of_FOLDER(void);
+int sums_of_FOLDER(void) { return 1; }
+"""
 SOURCE = """
 #include "core.h"
+int sums_of_src(void);
+int sums_of_compiler(void);
 static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, "core"};
 PyMODINIT_FUNC PyInit_core(void)
 {
-    PyObject *module = PyModule_Create(&definition);
+    PyObject *module = sums_of_src() + sums_of_compiler() == 2 ? PyModule_Create(&definition) : NULL;
     if (module && PyModule_AddStringConstant(module, "sources", SOURCES) < 0)
         Py_CLEAR(module);
     return module;
@@ -57,7 +63,7 @@ class Project:
 
     def __init__(self, root: Path) -> None:
         self.root, self.native = root, root / "autodiff/native"
-        (self.native / "src").mkdir(parents=True)
+        (self.native / "src/compiler").mkdir(parents=True)
         (root / ".build").mkdir()
         (root / "nn").mkdir()
         for name in ("pyproject.toml", "README.md", "LICENSE", ".gitignore", ".build/hook.py"):
@@ -66,6 +72,9 @@ class Project:
             (root / name).touch()
         (self.native / "src/core.h").write_text("#include <Python.h>\n")
         (self.native / "src/module.c").write_text(SOURCE)
+        (self.native / "src/compiler/compiler.h").write_text('#include "../core.h"\n')
+        for folder in ("", "compiler/"):  # files of one name
+            (self.native / f"src/{folder}sums.c").write_text(PART.replace("FOLDER", folder[:-1] or "src"))
 
     def wheel(self, version: str = "standard") -> tuple[str, dict[str, bytes]]:
         """The name of a wheel, and its files."""
@@ -181,7 +190,10 @@ def test_a_digest_is_that_of_names_and_contents(tmp_path: Path) -> None:
     (tmp_path / "core.h").write_text("int c;")
     third = hook.digest(tmp_path)
     (tmp_path / "b.c").write_text("int b;")
-    assert len({first, second, third, hook.digest(tmp_path)}) == 4
+    fourth = hook.digest(tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "b.c").rename(tmp_path / "folder/b.c")
+    assert len({first, second, third, fourth, hook.digest(tmp_path)}) == 5
 
 
 def test_the_core_is_that_of_the_sources() -> None:
@@ -302,5 +314,6 @@ def test_sources_are_packed_with_the_hook_and_without_what_was_built(project: Pr
     path = next(SdistBuilder(str(project.root)).build(directory=str(project.root / "dist"), versions=["standard"]))
     with open_tar(path) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    assert {".build/hook.py", "autodiff/native/src/core.h", "autodiff/native/src/module.c"} <= names
+    sources = {"core.h", "module.c", "compiler/compiler.h", "compiler/sums.c"}
+    assert {".build/hook.py", *(f"autodiff/native/src/{name}" for name in sources)} <= names
     assert not any(name.startswith("autodiff/native/core.") for name in names)
