@@ -19,6 +19,8 @@ class GroupOnArrays:
     def __init__(self, numbers: Any, slopes: Any) -> None:
         self._numbers, self._slopes = numbers, slopes
         self._bound: list[Any] = []
+        self._there: list[tuple[Any, Any]] = []  # places and what is copied there before a step,
+        self._back: list[tuple[Any, Any]] = []  # and after it
 
     def step(self, plan: Any, state: dict[str, Any]) -> None:
         """Change the numbers and the state by one step of the plan."""
@@ -44,7 +46,9 @@ class GroupOnArrays:
         columns = numpy.ones((len(plan.columns), len(starts) * size))
         for column, (name, first) in zip(columns, plan.columns.items(), strict=True):
             column[:count] = flat(state.get(name, [first] * count), count)
-        self._settings, self._there, self._back = numpy.array(plan.numbers), [], []
+        self._settings = numpy.array(plan.numbers)
+        self._there.clear()
+        self._back.clear()
         self._calls = [self._prepared(plan, slice(at, at + size), columns[:, at : at + size]) for at in starts]
         state.update(zip(plan.columns, columns, strict=True))
         self._bound = [plan.rule, *map(state.get, plan.columns)]

@@ -442,7 +442,7 @@ def test_wrong_lengths_are_refused():
     with pytest.raises(ValueError, match="expected 2 numbers"):
         backend.run(np.zeros(3))
     rows = NativeBackend(Program.of(2, [], [("add", (0, 1))], [2], varying=b"\0\1"))
-    with pytest.raises(ValueError, match="expected 3 numbers"):
+    with pytest.raises(ValueError, match="expected 1 numbers, rows of 1; got"):
         rows.run_rows(np.zeros(1), np.zeros((3, 2)))
 
 

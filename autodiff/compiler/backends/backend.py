@@ -29,7 +29,7 @@ class Backend(Protocol):
     def run(self, numbers: Any) -> tuple[Any, bool]:
         """The outputs for the numbers of all inputs, and whether all guards hold."""
 
-    def run_rows(self, shared: Any, rows: Any) -> tuple[Any, Sequence[int]]:
+    def run_rows(self, shared: Any, rows: Any) -> tuple[Any, Sequence[bool]]:
         """The outputs of each row, or their sums or means; and for each row whether all guards hold.
 
         `shared` are the numbers of the inputs that do not vary from row to row, `rows` has a column for each that does.

@@ -37,7 +37,7 @@ class NativeBackend:
         self.program, self.effects = optimised(program, for_loops=True)
         self.nests = reroll(self.program, reduction is not None)
         self.runner = native.core.Runner(self.nests.table, self.nests.numbers, self.nests.header, reduction, threads)
-        self._outputs = len(program.outputs)
+        self._outputs, self._inputs, self._varying = len(program.outputs), program.inputs, sum(program.varying)
 
     def listing(self, limit: int | None = None) -> str:
         """The nests as text, one a line, at most as many as the limit."""
@@ -49,17 +49,24 @@ class NativeBackend:
         holds = self.runner.run(_doubles(numbers), out)
         return _returned(out), holds
 
-    def run_rows(self, shared: Any, rows: Any) -> tuple[Any, Sequence[int]]:
+    def run_rows(self, shared: Any, rows: Any) -> tuple[Any, Sequence[bool]]:
         """The outputs of each row, an array of shape (rows, outputs), or their sums or means; and whether guards hold.
 
         `shared` are the numbers of the inputs that do not vary, in order; `rows` has a column for each that does.
         """
         count, width, in_arrays = len(rows), self._outputs, is_array(rows)
+        self._check(len(shared), rows[0] if count else ())
         out, holds = _room(width if self.reduction else count * width, in_arrays), bytearray(count)
         self.runner.run_rows(_doubles(shared), _doubles(rows if in_arrays else chain.from_iterable(rows)), out, holds)
-        if self.reduction is None:
-            return out.reshape(count, width) if in_arrays else _in_rows(out.tolist(), count, width), holds
-        return _returned(out), holds
+        if in_arrays:
+            holding = sys.modules["numpy"].frombuffer(holds, bool)
+            return (out.reshape(count, width) if self.reduction is None else out), holding
+        return (_in_rows(out.tolist(), count, width) if self.reduction is None else out.tolist()), [*map(bool, holds)]
+
+    def _check(self, shared: int, row: Any) -> None:
+        narrow, varying = self._inputs - self._varying, self._varying
+        if (shared, len(row)) != (narrow, varying):
+            raise ValueError(f"expected {narrow} numbers, rows of {varying}; got {shared}, rows of {len(row)}")
 
     def bound(self, parts: Sequence[Any], columns: Sequence[Any] | None, updates: Updates = ()) -> tuple[Run, Any]:
         """A call bound to arrays, and the array of outputs, which it fills anew but for those that go to `updates`."""

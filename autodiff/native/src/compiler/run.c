@@ -14,17 +14,29 @@ enum {
 /* --- machines --- */
 
 #if defined(__x86_64__) && defined(__GNUC__)
+#include <cpuid.h>
+
 extern const Machine machine_avx512, machine_avx2, machine_baseline;
 
 const Machine *const machines[] = {&machine_avx512, &machine_avx2, &machine_baseline, NULL};
 
+static int has_bits(unsigned word, unsigned bits) { return (word & bits) == bits; }
+
+/* Whether processor and system have what a machine needs. They are asked directly: what compilers offer for it is not
+   filled in by all of them. */
 static int is_here(const Machine *machine)
 {
-    __builtin_cpu_init();
-    if (machine == &machine_avx512)
-        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-               __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw");
-    return machine == &machine_baseline || (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"));
+    const unsigned SAVES = 1u << 27, FMA = 1u << 12, AVX2 = 1u << 5, AVX512FDQ = 3u << 16, AVX512BWVL = 3u << 30;
+    const unsigned WIDE = 0x06, WIDEST = 0xe6; /* registers that the system saves */
+    unsigned a, b, c, d, state, high;
+    if (machine == &machine_baseline)
+        return 1;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !has_bits(c, SAVES | FMA) || !__get_cpuid_count(7, 0, &a, &b, &c, &d))
+        return 0;
+    __asm__("xgetbv" : "=a"(state), "=d"(high) : "c"(0));
+    if (machine == &machine_avx2)
+        return has_bits(state, WIDE) && has_bits(b, AVX2);
+    return has_bits(state, WIDEST) && has_bits(b, AVX2) && has_bits(b, AVX512FDQ) && has_bits(b, AVX512BWVL);
 }
 #else
 extern const Machine machine_baseline;
