@@ -22,7 +22,8 @@ Why is a compiled function slow? Ask it, by `print(f.stats())`, `print(f.listing
     hardly fewer instructions than nodes   `passes.order` says how many each pass left; then the page of the pass
     as many nests as instructions          the slots of operands do not advance by constant steps: `nests.reroll`
     few nests, but a long run              the loops themselves: `native/src/compiler/machine.h`; or `threads`, for rows
-    short runs, but long calls             arguments are taken apart at each: `prepare` the call, or `calls.arguments`
+    short runs, but long calls             what the calls are given is out of the ordinary: `calls.entries`; or
+                                           `prepare` the call
 
     >>> double = compile(lambda xs: [x + x for x in xs], backend="python")
     >>> double([1.0, 2.0]), double([1.0, 2.0, 3.0])  # two structures, two programs

@@ -7,6 +7,7 @@ import gc
 import math
 import struct
 import threading
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable
 from fractions import Fraction
@@ -18,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import autodiff
-from autodiff import Value, compile, no_grad, value_and_grad
+from autodiff import Value, compile, native, no_grad, value_and_grad
 from autodiff.compiler.calls.entries import Entries
 from autodiff.compiler.compiled import Compiled
 from autodiff.structures.structure import flatten_values
@@ -427,6 +428,55 @@ def test_entries_may_go_while_one_serves() -> None:
         f.serve_by(f._entries.served)
 
 
+_KINDS = ["number", "truth", "array", "sequence", "mapping", "same", "watched", "rows", "listed", "other", 1]
+_HELD = st.sampled_from(
+    [
+        None,
+        list,
+        tuple,
+        (),
+        (1,),
+        (2, 1),
+        (10**9, 10**9),
+        (-1,),
+        ("a",),
+        ([], []),
+        (None, [], []),
+        (None, {}, 1),
+        "a",
+        int,
+    ]
+)
+_DESCRIBED = st.recursive(
+    st.tuples(st.sampled_from(_KINDS), _HELD, st.just(())),
+    lambda parts: st.tuples(
+        st.sampled_from(_KINDS), _HELD, st.one_of(st.lists(parts, max_size=3).map(tuple), st.just(None))
+    ),
+    max_leaves=5,
+)
+_ODD = st.one_of(_NUMBERS, _FORMS.map(lambda form: form), st.just([1.0]), st.just({"a": 1.0}), st.just(np.ones((2, 1))))
+
+
+@given(_DESCRIBED, _DESCRIBED, st.sampled_from([(), ("a",), (1,)]), st.tuples(*[st.booleans()] * 4), st.lists(_ODD))
+def test_an_entry_is_refused_or_serves_whatever_describes_it(
+    arguments: Any, result: Any, names: Any, flags: tuple[bool, ...], args: list[Any]
+) -> None:
+    f = compile(lambda x: x * 2.0)
+    f(1.0)
+    ((version,),) = f._dispatcher.versions.values()
+    runner, leaves = version.ready(f.options).runner, (LEAF,) if flags[3] else ()
+    for described in (result, None):
+        try:
+            entry = native.core.Entry(
+                ("sequence", tuple, (arguments,)), names, *flags[:3], ((runner, leaves, (), described, list),)
+            )
+        except (TypeError, ValueError):
+            continue
+        f.serve_by([entry, 1])
+        outcome(f, *args[:1])
+        outcome(f, a=args)
+
+
 def test_numbers_are_of_one_moment_while_another_thread_assigns_them() -> None:
     leaves, xs, stop = [Value(0.0), Value(0.0)], [0.0, 0.0], threading.Event()
     f = compile(lambda xs: [xs[0] - xs[1], leaves[0] * 0.0 + xs[0]])
@@ -473,8 +523,6 @@ def test_entries_keep_nothing_alive_that_the_function_does_not() -> None:
     for _ in range(3):
         model.step_of_its_own(1.0)  # type: ignore[attr-defined]
     watched: list[int] = []
-    import weakref
-
     weakref.finalize(model, watched.append, 1)
     del model
     gc.collect()

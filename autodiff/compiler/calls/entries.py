@@ -144,10 +144,10 @@ class Entries:
                 entry.is_used = False
         kept = {key: made for key, made in self._made.items() if key in dispatcher.versions}
         kept[given.key] = versions, _entry(given, versions, dispatcher.options)
-        entries = [entry for _, entry in kept.values() if entry is not None]
-        served = set(map(id, self.served))
+        entries = {id(entry): entry for _, entry in kept.values() if entry is not None}
         self._made = kept
-        self.served[:] = [x for x in self.served if x in entries] + [x for x in entries if id(x) not in served]
+        in_order = [entries.pop(id(entry)) for entry in self.served if id(entry) in entries]
+        self.served[:] = [*in_order, *entries.values()]
 
 
 def _entry(given: Arguments, versions: "Sequence[Version]", options: Options) -> Any:

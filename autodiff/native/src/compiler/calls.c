@@ -54,7 +54,8 @@ static int fits(const Entry *entry, const Version *version)
     form_measure(&version->result, &result);
     int64_t width = entry->is_backward ? 1 + PyTuple_GET_SIZE(version->differentiated)
                     : version->is_built ? result.shared : plan->output_width;
-    return given.shared + PyTuple_GET_SIZE(version->leaves) == plan->inputs && given.varying == plan->varying &&
+    return entry->given.kind == IS_sequence &&
+           given.shared + PyTuple_GET_SIZE(version->leaves) == plan->inputs && given.varying == plan->varying &&
            given.columns <= MOST_COLUMNS && (given.columns > 0) == entry->has_rows && width == plan->output_width &&
            !(version->is_built && entry->has_rows && version->runner->reduction == STACKED);
 }
