@@ -68,7 +68,8 @@ class Mode(NamedTuple):
     """How operations are recorded: whether at all, checked for non-finite numbers, with the line they stand on.
 
     With a reading, that records them instead. `blocks` are those that made it so, each with what it changes, and
-    `guards` tell whether they are there still; it `is_settled` unless one of them may be suspended.
+    `guards` tell whether they are there still; it `is_settled` unless one of them may be suspended. The native core
+    finds the items by their places (compiler/tracer.c).
     """
 
     recording: bool = True

@@ -26,7 +26,7 @@ class TracedAdjoints(Arithmetic):
     ) -> Mapping[Any, Any]:
         """The adjoints of a reverse sweep, at the inputs at least: by the core, where all is ordinary."""
         if native.core is not None and local_gradients is read_again:
-            adjoints: Any = native.core.reverse_traced(order, seeds, inputs, self, rules_read)
+            adjoints: Any = native.core.reverse_traced(order, seeds, inputs, rules_read)
             if adjoints is not NotImplemented:
                 return adjoints  # type: ignore[no-any-return]
         return super().reverse(order, seeds, inputs, local_gradients)

@@ -143,6 +143,10 @@ int remake(Node *x, PyObject *op, PyObject *operands, PyObject *gradients)
 {
     if (operands != NULL && check_operands(operands) < 0)
         return -1;
+    if (is_traced((PyObject *)x)) {
+        PyErr_SetString(PyExc_AttributeError, "how a traced number was made is not assigned");
+        return -1;
+    }
     int result = -1;
     op = Py_NewRef(op == NULL ? op_of(x) : op);
     operands = operands == NULL ? get_operands((PyObject *)x, NULL) : Py_NewRef(operands);

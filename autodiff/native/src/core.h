@@ -179,6 +179,7 @@ typedef struct {
     PyTypeObject *owner, *traced;   /* our types, of the compiler */
     PyTypeObject *tracer, *condition; /* Tracer and Condition, once they are bound, and what goes with them: */
     PyObject *where, *sum, *strong_mul, *not_taken, *comparisons[6]; /* by Py_LT, ... */
+    PyObject *zero, *one, *minus_one;
     PyObject *empty, *str_data, *str_grad, *type_call;
     PyObject *operations[OTHER_OP]; /* by number */
     int operation_count;

@@ -8,13 +8,12 @@
 
 typedef struct {
     Owner *owner;
-    PyObject *arithmetic, *rules_read; /* TracedAdjoints; `sweeps.rules_read`, for what is out of the ordinary */
+    PyObject *rules_read;       /* `sweeps.rules_read`, for what is out of the ordinary */
     Py_ssize_t count, interior; /* of the nodes, of those of the order */
-    Traced **nodes;      /* of the order, then inputs that are not in it; borrowed */
-    PyObject **adjoints; /* NULL: nothing is passed on to it yet */
-    uint8_t *matters;    /* whether it is an input, or made from one */
-    PyObject *leaves;    /* inputs that are no tracers, with their adjoints, None at first */
-    PyObject *one, *minus_one;
+    Traced **nodes;             /* of the order, then inputs that are not in it; borrowed */
+    PyObject **adjoints;        /* NULL: nothing is passed on to it yet */
+    uint8_t *matters;           /* whether it is an input, or made from one */
+    PyObject *leaves;           /* inputs that are no tracers, with their adjoints, None at first */
 } Sweep;
 
 /* --- nodes and their adjoints --- */
@@ -63,28 +62,27 @@ static PyObject *marked(PyObject *adjoint)
     return adjoint;
 }
 
-static PyObject *product(Sweep *sweep, PyObject *adjoint, PyObject *local);
+static PyObject *product(PyObject *adjoint, PyObject *local);
 
 /* An adjoint that may be -0.0 only where it is nothing; steals. */
 static PyObject *computed(PyObject *adjoint)
 {
     if (adjoint == NULL || is_optional(adjoint) || adjoint == core.nothing)
         return adjoint;
-    PyObject *zero = PyFloat_FromDouble(0.0), *result = zero == NULL ? NULL : PyNumber_Add(adjoint, zero);
+    PyObject *result = PyNumber_Add(adjoint, core.zero);
     Py_DECREF(adjoint);
-    Py_XDECREF(zero);
     return result;
 }
 
 /* The product with a local gradient that was chosen: chosen by the same condition. */
-static PyObject *product_of_choice(Sweep *sweep, PyObject *adjoint, Node *local)
+static PyObject *product_of_choice(PyObject *adjoint, Node *local)
 {
     PyObject *shares[3] = {NULL}, *result = NULL, *condition = record_of(local).operands[0];
     int done = Py_EnterRecursiveCall(" in a choice of choices") == 0;
     if (done) {
         for (int i = 1; i < 3 && done; i++) {
             PyObject *branch = record_of(local).operands[i];
-            shares[i] = branch == core.not_taken ? Py_NewRef(core.nothing) : product(sweep, adjoint, branch);
+            shares[i] = branch == core.not_taken ? Py_NewRef(core.nothing) : product(adjoint, branch);
             done = shares[i] != NULL;
         }
         Py_LeaveRecursiveCall();
@@ -98,12 +96,12 @@ static PyObject *product_of_choice(Sweep *sweep, PyObject *adjoint, Node *local)
     return result;
 }
 
-static PyObject *product(Sweep *sweep, PyObject *adjoint, PyObject *local)
+static PyObject *product(PyObject *adjoint, PyObject *local)
 {
     if (is_float_of(local, 1.0))
         return Py_NewRef(adjoint);
     if (is_optional(local) && is_choice((Node *)local))
-        return product_of_choice(sweep, adjoint, (Node *)local);
+        return product_of_choice(adjoint, (Node *)local);
     if (is_optional(adjoint)) {
         PyObject *given[] = {adjoint, local};
         return marked(PyObject_Vectorcall(core.strong_mul, given, 2, NULL));
@@ -120,20 +118,20 @@ static PyObject *sum(PyObject *total, PyObject *share)
 /* --- local gradients --- */
 
 /* The local gradient that needs no rule: a constant, or another operand; NULL where there is none such. Borrowed. */
-static PyObject *plain_gradient(Sweep *sweep, Node *x, Record record, Py_ssize_t i)
+static PyObject *plain_gradient(Node *x, Record record, Py_ssize_t i)
 {
     PyObject *op = core.operations[x->op];
     if (op == core.sum)
-        return sweep->one;
+        return core.one;
     switch (x->op) {
     case ADD:
-        return sweep->one;
+        return core.one;
     case SUB:
-        return i == 0 ? sweep->one : sweep->minus_one;
+        return i == 0 ? core.one : core.minus_one;
     case NEG:
-        return sweep->minus_one;
+        return core.minus_one;
     case MUL:
-        return record.operands[1 - i];
+        return record.count == 2 ? record.operands[1 - i] : NULL;
     case DOT:
         return record.operands[(i + record.count / 2) % record.count];
     default:
@@ -200,11 +198,10 @@ static int read_again(Sweep *sweep, Node *x, Record record, PyObject **gradients
 static int read_gradients(Sweep *sweep, Node *x, Record record, PyObject **gradients)
 {
     Operation *op = x->op == OTHER_OP ? NULL : (Operation *)core.operations[x->op];
-    if (op != NULL && op->partials == op->its_partials && record.count > 0 &&
-        plain_gradient(sweep, x, record, 0) != NULL) {
+    if (op != NULL && op->partials == op->its_partials && plain_gradient(x, record, 0) != NULL) {
         for (Py_ssize_t i = 0; i < record.count; i++)
             if (gradients[i] != NULL)
-                Py_SETREF(gradients[i], as_gradient(Py_NewRef(plain_gradient(sweep, x, record, i))));
+                Py_SETREF(gradients[i], as_gradient(Py_NewRef(plain_gradient(x, record, i))));
         return 0;
     }
     PyObject *nodes = sweep->owner->nodes, *partials = op == NULL ? NULL : Py_XNewRef(op->partials);
@@ -227,7 +224,7 @@ static int read_gradients(Sweep *sweep, Node *x, Record record, PyObject **gradi
 /* Give an operand its share. */
 static int pass_on(Sweep *sweep, PyObject *operand, PyObject *upstream, PyObject *gradient)
 {
-    PyObject *share = product(sweep, upstream, gradient);
+    PyObject *share = product(upstream, gradient);
     if (share == NULL || share == core.nothing) {
         Py_XDECREF(share);
         return share == NULL ? -1 : 0;
@@ -339,9 +336,7 @@ static int prepared(Sweep *sweep, PyObject *order, PyObject *seeds, PyObject *in
     sweep->adjoints = PyMem_Calloc(room, sizeof(PyObject *));
     sweep->matters = PyMem_Calloc(room, 1);
     sweep->leaves = PyDict_New();
-    sweep->one = PyFloat_FromDouble(1.0);
-    sweep->minus_one = PyFloat_FromDouble(-1.0);
-    int done = sweep->nodes && sweep->adjoints && sweep->matters && sweep->leaves && sweep->one && sweep->minus_one;
+    int done = sweep->nodes && sweep->adjoints && sweep->matters && sweep->leaves;
     for (Py_ssize_t i = 0; done && i < PyList_GET_SIZE(inputs); i++)
         if (is_value(PyList_GET_ITEM(inputs, i)))
             done = PyDict_SetItem(sweep->leaves, PyList_GET_ITEM(inputs, i), Py_None) == 0;
@@ -378,17 +373,15 @@ static void end_sweep(Sweep *sweep)
     PyMem_Free(sweep->adjoints);
     PyMem_Free(sweep->matters);
     Py_XDECREF(sweep->leaves);
-    Py_XDECREF(sweep->one);
-    Py_XDECREF(sweep->minus_one);
 }
 
-/* reverse_traced(order, seeds, inputs, arithmetic, rules_read): the adjoints of the inputs that something is passed on
+/* reverse_traced(order, seeds, inputs, rules_read): the adjoints of the inputs that something is passed on
    to. NotImplemented where not all nodes are ordinary, or a sweep is under way. */
 PyObject *reverse_traced(PyObject *module, PyObject *args)
 {
     PyObject *order, *seeds, *inputs, *result = NULL;
     Sweep sweep = {0};
-    if (!PyArg_ParseTuple(args, "OOOOO:reverse_traced", &order, &seeds, &inputs, &sweep.arithmetic, &sweep.rules_read))
+    if (!PyArg_ParseTuple(args, "OOOO:reverse_traced", &order, &seeds, &inputs, &sweep.rules_read))
         return NULL;
     Py_ssize_t count = PyList_CheckExact(order) ? PyList_GET_SIZE(order) : 0;
     PyObject *last = count > 0 ? PyList_GET_ITEM(order, count - 1) : Py_None;

@@ -272,11 +272,14 @@ static PyObject *bind_tracers(PyObject *module, PyObject *args)
     core.tracer->tp_dealloc = core.condition->tp_dealloc = node_dealloc; /* past Python's own, as of Value */
     for (int which = 0; which < 6; which++)
         core.comparisons[which] = Py_NewRef(compare[by_which[which]]);
+    core.zero = PyFloat_FromDouble(0.0);
+    core.one = PyFloat_FromDouble(1.0);
+    core.minus_one = PyFloat_FromDouble(-1.0);
     core.where = Py_NewRef(where);
     core.sum = Py_NewRef(sum);
     core.strong_mul = Py_NewRef(strong_mul);
     core.not_taken = Py_NewRef(not_taken);
-    Py_RETURN_NONE;
+    return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
 }
 
 PyMethodDef trace_functions[] = {
