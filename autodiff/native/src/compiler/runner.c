@@ -6,7 +6,7 @@
 #include "compiler.h"
 
 #define LONG 2e5   /* operations, some 50 microseconds, for which the lock of the interpreter is let go, */
-#define SHARED 1e5 /* and for which threads pay */
+#define SHARED 1e6 /* and for which threads pay */
 
 PyTypeObject *runner_type;
 
