@@ -1,7 +1,8 @@
 /* Topological order, and the sweeps over it: the backward pass, gradients and tangents.
 
    All are of ordinary nodes: Values whose operands are Values and floats, and whose local gradients are floats; and
-   where it is their order alone that matters, of tracers, too. That is seen to before anything changes; for all else the plain function is called. Nodes are borrowed meanwhile: no Python
+   where it is their order alone that matters, of tracers, too. That is seen to before anything changes; for all else
+   the plain function is called. Nodes are borrowed meanwhile: no Python
    code runs that could let go of one, and what the collector counts is made first.
 
    What may fail gives 1, or 0: where it meets what is out of the ordinary, or with an error. */

@@ -153,7 +153,9 @@ static int may_take(Operation *self, Py_ssize_t count)
 static double evaluated(Operation *self, Record record)
 {
     PyObject *given = given_to_rules(record), *evaluate = Py_NewRef(self->evaluate);
-    PyObject *value = given == NULL ? NULL : PyObject_Vectorcall(evaluate, &PyTuple_GET_ITEM(given, 1), record.count, NULL);
+    PyObject *value = NULL;
+    if (given != NULL)
+        value = PyObject_Vectorcall(evaluate, &PyTuple_GET_ITEM(given, 1), record.count, NULL);
     double number = value == NULL ? -1.0 : PyFloat_AsDouble(value);
     Py_DECREF(evaluate);
     Py_XDECREF(given);
@@ -161,7 +163,8 @@ static double evaluated(Operation *self, Record record)
     return number;
 }
 
-/* What a trace notes of a call, its number computed as ever; NULL, perhaps with an error, where Python must be asked. */
+/* What a trace notes of a call, its number computed as ever; NULL, perhaps with an error, where Python is to be
+   asked. */
 static PyObject *traced(Operation *self, PyObject *const *args, Py_ssize_t count)
 {
     Node *x = may_take(self, count) ? tracer_of((PyObject *)self, args, count) : NULL;

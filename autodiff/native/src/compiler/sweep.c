@@ -321,7 +321,7 @@ static void spread(Sweep *sweep)
     for (Py_ssize_t k = 0; k < sweep->interior; k++) {
         Record record = record_of(&sweep->nodes[k]->node);
         for (Py_ssize_t i = 0; i < record.count && !sweep->matters[k]; i++)
-            sweep->matters[k] = !PyFloat_CheckExact(record.operands[i]) && adjoint_of(sweep, record.operands[i]) != NULL;
+            sweep->matters[k] = adjoint_of(sweep, record.operands[i]) != NULL;
     }
 }
 

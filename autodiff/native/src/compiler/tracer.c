@@ -261,8 +261,8 @@ static PyObject *bind_tracers(PyObject *module, PyObject *args)
 {
     static const int by_which[] = {0, 1, 2, 3, 0, 1}; /* Py_LT, ... */
     PyObject *kinds[2], *where, *sum, *strong_mul, *not_taken, *compare[4];
-    if (!PyArg_ParseTuple(args, "O!O!OOOO!(OOOO):bind_tracers", &PyType_Type, &kinds[0], &PyType_Type, &kinds[1], &where,
-                          &sum, &strong_mul, &PyFloat_Type, &not_taken, &compare[0], &compare[1], &compare[2],
+    if (!PyArg_ParseTuple(args, "O!O!OOOO!(OOOO):bind_tracers", &PyType_Type, &kinds[0], &PyType_Type, &kinds[1],
+                          &where, &sum, &strong_mul, &PyFloat_Type, &not_taken, &compare[0], &compare[1], &compare[2],
                           &compare[3]))
         return NULL;
     if (!is_class_of_tracers((PyTypeObject *)kinds[0]) || !is_class_of_tracers((PyTypeObject *)kinds[1]))

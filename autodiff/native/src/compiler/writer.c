@@ -34,7 +34,8 @@ static int32_t constant(Writer *writer, double number)
     memcpy(&bits, &number, sizeof bits);
     int64_t i = numbered(writer->constants, PyLong_FromUnsignedLongLong(bits), writer->constant_count);
     if (i == writer->constant_count) {
-        if ((i + 1) * 8 > PyBytes_GET_SIZE(writer->parts[NUMBERS]) && _PyBytes_Resize(&writer->parts[NUMBERS], 16 * i) < 0)
+        if ((i + 1) * 8 > PyBytes_GET_SIZE(writer->parts[NUMBERS]) &&
+            _PyBytes_Resize(&writer->parts[NUMBERS], 16 * i) < 0)
             return 0;
         PART(double, NUMBERS)[writer->constant_count++] = number;
     }
@@ -61,7 +62,8 @@ static int code_of(Writer *writer, Node *x)
     if (found != NULL)
         known = (int)PyLong_AsLong(found);
     else if (known < 0 && !PyErr_Occurred())
-        known = (int)numbered(writer->own, Py_NewRef(op), PyDict_GET_SIZE(writer->opcodes) + PyDict_GET_SIZE(writer->own));
+        known = (int)numbered(writer->own, Py_NewRef(op),
+                              PyDict_GET_SIZE(writer->opcodes) + PyDict_GET_SIZE(writer->own));
     if (known > UINT16_MAX)
         return PyErr_Format(PyExc_OverflowError, "more operations than a program can have") == NULL ? -1 : 0;
     if (x->op != OTHER_OP)
