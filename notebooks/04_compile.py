@@ -15,8 +15,8 @@
 #
 # After this notebook you will be able to turn code over scalars into a fast program, read that program, say what it
 # looks at in each run and what is fixed in it, and give it many rows at once. At the end a small transformer learns to
-# make up names of Python modules. Every multiplication in it is written as one, on plain lists. It runs in about a
-# minute, and most of that goes into compiling.
+# make up names of Python modules. Every multiplication in it is written as one, on plain lists. It runs in well under a
+# minute.
 
 # %%
 import random
