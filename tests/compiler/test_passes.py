@@ -3,6 +3,7 @@
 Those for loops make fused products, which round once less: they are held to it where nothing is rounded.
 """
 
+import itertools
 import math
 import pickle
 import struct
@@ -14,10 +15,13 @@ from hypothesis import strategies as st
 
 from autodiff.compiler.backends.python import PythonBackend, source
 from autodiff.compiler.passes.drop_dead_code import drop_dead_code
+from autodiff.compiler.passes.flatten_sums import flatten_sums
 from autodiff.compiler.passes.fold_constants import fold_constants
+from autodiff.compiler.passes.fold_products import fold_products
 from autodiff.compiler.passes.multiply_out_powers import multiply_out_powers
 from autodiff.compiler.passes.order import PASSES, Pass, optimised
 from autodiff.compiler.passes.share_common_subexpressions import share_common_subexpressions
+from autodiff.compiler.passes.shorten_sums import shorten_sums
 from autodiff.compiler.programs.opcodes import CODE, OPCODES
 from autodiff.compiler.programs.program import Builder, Program
 from autodiff.testing import programs
@@ -127,6 +131,22 @@ def test_what_is_constant_is_folded_and_what_changes_nothing_left_out() -> None:
 def test_what_would_change_a_signed_zero_or_nan_stays(name: str, slots: tuple[int, int]) -> None:
     program = Program.of(1, [0.0, 1.0], [(name, slots)], [3])  # x + 0, 0 - x, x * 0, the strong x * 1
     assert fold_constants(program) == program
+
+
+@pytest.mark.parametrize("second", [("strong_mul", (2, 3)), ("strong_mul", (0, 3)), ("add", (2, 5))])
+@pytest.mark.parametrize("order", [(6, 7), (7, 6)])
+def test_a_sum_of_adjoints_is_nothing_only_where_all_of_them_are(
+    second: tuple[str, tuple[int, int]], order: tuple[int, int]
+) -> None:
+    """Whatever their numbers: an adjoint or a slope of 1.0 that is computed is no mark of anything."""
+    for sums in ([("add", order)], [("add", order), ("add", (8, 2))], [("sum", (*order, 2, 0))]):
+        instructions = [("strong_mul", (0, 1)), second, *sums]
+        program = Program.of(4, [2.0, 0.0], instructions, [len(instructions) + 5])
+        small = program
+        for improve in (flatten_sums, fold_products, shorten_sums):
+            small = improve(small)
+        for numbers in itertools.product((-0.0, 0.0, 1.0, -1.0, math.inf), repeat=4):
+            assert repr(small.evaluate(numbers)) == repr(program.evaluate(numbers)), (small.listing(), numbers)
 
 
 def test_equal_instructions_are_shared_whatever_their_order() -> None:

@@ -1,7 +1,8 @@
 """Products folded into the one sum that uses them, as its pairs: a sum of products is one instruction.
 
-Strong products make it a strong sum, in which the first factor of a pair decides whether the pair is nothing. Plain
-products stay outside then, since 0 * inf is nan in them, but for those with a constant other than 0.
+Strong products make it a strong sum, in which the first factor of a pair decides whether the pair is nothing: a term
+that is added as it is becomes the first, and 1.0 the second. Plain products stay outside then, since 0 * inf is nan in
+them, but for those with a constant other than 0.
 
 A product and the addition of it, which rounded once each, are a fused product then, which rounds once: all else is
 exact.
@@ -39,7 +40,10 @@ def fold_products(program: Program) -> Program:
         operands = [place[x] for x in old]
         if code == _PRODUCTS:
             for j in range(2, len(old), 2):
-                operands[j - 1 : j + 1] = [place[x] for x in folded.get(old[j], old[j - 1 : j + 1])]
+                if old[j] in folded:
+                    operands[j - 1 : j + 1] = [place[x] for x in folded[old[j]]]
+                elif slot in strong and build.number(operands[j - 1]) == 1.0:
+                    operands[j - 1 : j + 1] = operands[j], operands[j - 1]
         place.append(build.add(_STRONG_PRODUCTS if slot in strong else code, operands))
     return build.program_like(program, place)
 

@@ -42,15 +42,17 @@ def _shortened(build: Builder, code: int, operands: Sequence[int]) -> tuple[int,
     def holds(slot: int, number: float) -> bool:
         return slot < 0 and repr(build.number(slot)) == repr(number)
 
-    from_nothing = holds(operands[0], -0.0)
-    lone = next((j for j in (1, 3) if holds(operands[j], 1.0)), 0) if len(operands) == 5 and from_nothing else 0
-    if lone:  # that term is the start
-        operands = [operands[lone + 1], *operands[1:lone], *operands[lone + 2 :]]
-        from_nothing = holds(operands[0], -0.0)
+    from_nothing, strong = holds(operands[0], -0.0), code == _STRONG_PRODUCTS
+    ones = [j for j in range(1, len(operands), 2) if holds(operands[j + strong], 1.0)]  # pairs of 1 and a term
+    if len(operands) == 5 and from_nothing and ones:  # that term is the start
+        operands = [operands[ones[0] + (not strong)], *(operands[3:] if ones[0] == 1 else operands[1:3])]
+        from_nothing, ones = holds(operands[0], -0.0), ones[1:]
     if len(operands) == 3:
         start, x, y = operands
         if from_nothing:
-            return (_STRONG_MUL, (x, y)) if code != _PRODUCTS else (_NEG, (y,)) if holds(x, -1.0) else (_MUL, (x, y))
-        if holds(x, 1.0) or (holds(x, -1.0) and code == _PRODUCTS):
-            return _ADD if holds(x, 1.0) else _SUB, (start, y)
+            return (_STRONG_MUL, (x, y)) if strong else (_NEG, (y,)) if holds(x, -1.0) else (_MUL, (x, y))
+        if ones:
+            return _ADD, (start, x if strong else y)
+        if holds(x, -1.0) and not strong:
+            return _SUB, (start, y)
     return code, operands

@@ -44,7 +44,7 @@ def _strong_products(start: float, *pairs: float) -> float:
     total = start
     for x, y in zip(pairs[::2], pairs[1::2], strict=True):
         if not is_nothing(x):
-            total = total + y if x == 1.0 else floats.fused(x, y, total) + 0.0
+            total = floats.fused(x, y, total) + 0.0
     return total
 
 
@@ -98,10 +98,10 @@ strong_mul = Primitive(
 
 # What chains of additions are made into; no trace holds them, so nothing differentiates them.
 products = Primitive("products", "start + x₁ y₁ + x₂ y₂ + ...", _products, _no_rule, symbol="Σ×", facts=Facts(parity=1))
-# A factor x of 1 stands for an adjoint y that is added as it is.
+# An adjoint that is added as it is comes first, with a factor of 1: where it is nothing, nothing is added.
 strong_products = Primitive(
     "strong_products",
-    "start + x₁ y₁ + x₂ y₂ + ..., strong products but where x is 1",
+    "start + x₁ y₁ + x₂ y₂ + ..., strong products",
     _strong_products,
     _no_rule,
     facts=Facts(parity=1),

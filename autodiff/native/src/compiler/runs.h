@@ -377,8 +377,6 @@ INLINED void dots(double *to, const double *from, int64_t from_i, const Run *run
 /* The total and the next pair of a strong sum. */
 static inline double plus_strongly(double total, double x, double y)
 {
-    if (x == 1.0)
-        return total + y;
     return x == 0.0 && signbit(x) ? total : fma(x, y, total) + 0.0; /* computed, so never -0.0 */
 }
 

@@ -160,13 +160,18 @@ static int is_constant(const Program *given, int32_t x)
     return given->inputs <= x && x < given->inputs + given->constants && given->numbers[x - given->inputs] != 0.0;
 }
 
+/* Whether a pair of a plain sum is 1 and a term that is added as it is. */
+static int is_term(const Program *given, const int32_t *pair)
+{
+    return is_constant(given, pair[0]) && given->numbers[pair[0] - given->inputs] == ONE;
+}
+
 /* The product that a pair of a sum hands on, as it is, and that is used nowhere else: the first of its two operands.
    NULL if there is none. */
 static const int32_t *product_of(const uint8_t *marks, const Program *given, const int32_t *pair, int *code)
 {
     int64_t i = pair[1] - given->inputs - given->constants;
-    if (i < 0 || (marks[pair[1]] & (ONCE | MORE)) != ONCE || !is_constant(given, pair[0]) ||
-        given->numbers[pair[0] - given->inputs] != ONE)
+    if (i < 0 || (marks[pair[1]] & (ONCE | MORE)) != ONCE || !is_term(given, pair))
         return NULL;
     *code = given->codes[i];
     return *code == CODE(mul) || *code == CODE(strong_mul) ? given->operands + given->starts[i] : NULL;
@@ -211,6 +216,17 @@ static void mark_products(uint8_t *marks, const Program *given)
     }
 }
 
+/* Write a pair of a sum: a product that is folded into it, or what it was. In a strong sum a term comes before its 1. */
+static void write_pair(const Builder *build, const Program *given, const int32_t *pair, int is_strong, int32_t *to)
+{
+    int code = 0, is_folded = build->marks[pair[1]] & FOLDED;
+    const int32_t *x = is_folded ? product_of(build->marks, given, pair, &code) : pair;
+    int is_swapped = is_folded ? code == CODE(mul) && is_constant(given, x[1]) && !is_constant(given, x[0])
+                               : is_strong && is_term(given, pair);
+    to[0] = build->place[x[is_swapped]];
+    to[1] = build->place[x[!is_swapped]];
+}
+
 static int fold_into_sums(Builder *build, const Program *given)
 {
     int64_t first = given->inputs + given->constants;
@@ -220,20 +236,13 @@ static int fold_into_sums(Builder *build, const Program *given)
     for (int64_t i = 0; i < given->count; i++) {
         const int32_t *x = given->operands + given->starts[i];
         int64_t count = given->starts[i + 1] - given->starts[i];
-        int code = 0;
+        int is_strong = (marks[first + i] & STRONG) != 0;
         if (marks[first + i] & FOLDED)
             continue;
         int32_t *operands = placed(build, x, count);
-        for (int64_t j = 1; j < count && given->codes[i] == CODE(products); j += 2) {
-            const int32_t *y = marks[x[j + 1]] & FOLDED ? product_of(marks, given, x + j, &code) : NULL;
-            if (y == NULL)
-                continue;
-            int is_swapped = code == CODE(mul) && is_constant(given, y[1]) && !is_constant(given, y[0]);
-            operands[j] = build->place[y[is_swapped]];
-            operands[j + 1] = build->place[y[!is_swapped]];
-        }
-        code = marks[first + i] & STRONG ? CODE(strong_products) : given->codes[i];
-        build->place[first + i] = builder_add(build, code, count);
+        for (int64_t j = 1; j < count && given->codes[i] == CODE(products); j += 2)
+            write_pair(build, given, x + j, is_strong, operands + j);
+        build->place[first + i] = builder_add(build, is_strong ? CODE(strong_products) : given->codes[i], count);
     }
     return 0;
 }
@@ -246,14 +255,15 @@ static PyObject *fold_products(PyObject *module, PyObject *program) { return rew
 static int64_t shorten_one(const Builder *build, int *code, int32_t *x, int64_t count)
 {
     int is_plain = *code == CODE(products), from_nothing = is_number(build, x[0], NOTHING);
-    int lone = is_number(build, x[1], ONE) ? 1 : 3; /* the pair of a term that is added as it is */
-    if (count == 5 && from_nothing && is_number(build, x[lone], ONE)) {
-        x[0] = x[lone + 1]; /* that term is the start */
-        memmove(x + 1, x + 4 - lone, 2 * sizeof *x);
+    int one = is_plain ? 1 : 2, term = 3 - one; /* where they are in a pair of 1 and a term that is added as it is */
+    int at = is_number(build, x[one], ONE) ? 0 : 2;
+    if (count == 5 && from_nothing && is_number(build, x[at + one], ONE)) {
+        x[0] = x[at + term]; /* that term is the start */
+        memmove(x + 1, x + 3 - at, 2 * sizeof *x);
         from_nothing = is_number(build, x[0], NOTHING);
         count = 3;
     }
-    int is_added = is_number(build, x[1], ONE), is_subtracted = is_plain && is_number(build, x[1], NEGATIVE_ONE);
+    int is_added = is_number(build, x[one], ONE), is_subtracted = is_plain && is_number(build, x[1], NEGATIVE_ONE);
     if (count != 3 || !(from_nothing || is_added || is_subtracted))
         return count;
     if (from_nothing && is_subtracted) {
@@ -265,8 +275,12 @@ static int64_t shorten_one(const Builder *build, int *code, int32_t *x, int64_t 
         *code = is_plain ? CODE(mul) : CODE(strong_mul);
     else
         *code = is_added ? CODE(add) : CODE(sub);
-    x[0] = from_nothing ? x[1] : x[0];
-    x[1] = x[2];
+    if (from_nothing) {
+        x[0] = x[1];
+        x[1] = x[2];
+    }
+    else
+        x[1] = x[is_added ? term : 2];
     return 2;
 }
 

@@ -152,11 +152,9 @@ static double strong_products(const Operands *x, int64_t count)
 {
     double total = operand(x, 0);
     for (int64_t k = 1; k + 1 < count; k += 2) {
-        double y = operand(x, k), z = operand(x, k + 1);
-        if (y == 1.0)
-            total += z;
-        else if (y != 0.0 || !signbit(y))
-            total = fma(y, z, total) + 0.0;
+        double y = operand(x, k);
+        if (y != 0.0 || !signbit(y))
+            total = fma(y, operand(x, k + 1), total) + 0.0;
     }
     return total;
 }
