@@ -261,10 +261,7 @@ def bind() -> None:
             _hand_in()
         bound = [(twin, fast) for twin in TWINS if (fast := twin.bound()) is not None]
     except (AttributeError, TypeError) as error:
-        raise ImportError(
-            "the native core was built from other sources than these; build it again, by python -m pip install -e ., "
-            "or set AUTODIFF_PURE=1 to do without"
-        ) from error
+        raise native.of_other_sources() from error
     for twin, fast in bound:
         setattr(twin.owner, twin.name, fast)
     if native.core is not None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING or native.core is None:
             raise NotImplementedError
 
 else:
-    Repeated = native.core.Repeated
+    Repeated = native.of_core("Repeated")
 
 
 class Prepared(Repeated):
@@ -138,9 +138,7 @@ def _check_update(argument: int | str, array: Any, path: Any, item: Any) -> None
 
 # --- a call that is bound to arrays ---
 
-_Run = Callable[
-    [], object
-]  # whether the arguments hold what they held, and all guards hold: then the results are there
+_Run = Callable[[], object]  # whether arguments hold what they held, and guards hold: then the results are there
 
 
 def _bound(

@@ -37,6 +37,23 @@ def _why_it_was_not_built() -> str:
 
 core, reason = _loaded()
 
+
+def of_core(name: str) -> Any:
+    """What the core has by this name. Raises ImportError for a core of other sources."""
+    try:
+        return getattr(core, name)
+    except AttributeError as error:
+        raise of_other_sources() from error
+
+
+def of_other_sources() -> ImportError:
+    """The error that a core lacks something, or takes something else."""
+    return ImportError(
+        "the native core was built from other sources than these; build it again, by python -m pip install -e ., "
+        "or set AUTODIFF_PURE=1 to do without"
+    )
+
+
 if TYPE_CHECKING or core is None:
     from autodiff.native.storage import Node as Node
     from autodiff.native.storage import Operation as Operation

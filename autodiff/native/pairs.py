@@ -23,11 +23,14 @@ PAIRS: dict[str, Pair] = {}
 
 
 def paired(plain: _F) -> _F:
-    """The core's function of this name; the plain one without a core, and where the core's gives NotImplemented."""
-    core = getattr(native.core, plain.__name__, None)
-    if core is None:
+    """The core's function of this name; the plain one without a core, and where the core's gives NotImplemented.
+
+    Raises ImportError for a core of other sources, which has no such function.
+    """
+    if native.core is None:
         PAIRS[plain.__name__] = Pair(plain, plain)
         return plain
+    core = native.of_core(plain.__name__)
 
     @wraps(plain)
     def either(*args: Any) -> Any:

@@ -445,6 +445,7 @@ _HELD = st.sampled_from(
         (None, {}, 1),
         "a",
         int,
+        dict,
     ]
 )
 _DESCRIBED = st.recursive(

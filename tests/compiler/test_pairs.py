@@ -19,7 +19,7 @@ from autodiff.compiler.nests.schema import Header
 from autodiff.compiler.passes.order import PASSES, optimised
 from autodiff.compiler.programs.opcodes import CODE, OPCODES
 from autodiff.compiler.programs.program import Builder, Program
-from autodiff.native.pairs import PAIRS, Pair
+from autodiff.native.pairs import PAIRS, Pair, paired
 from autodiff.primitives import Primitive
 from tests.compiler.random_programs import any_programs, compiled_programs
 from tests.compiler.test_nests import loops, matrices, ragged
@@ -53,6 +53,15 @@ def exactly(result: Any) -> Any:
         case dict():
             return [(exactly(key), exactly(item)) for key, item in result.items()]
     return type(result), result
+
+
+def test_a_core_without_the_function_of_a_pair_is_of_other_sources() -> None:
+    def unheard_of() -> None:
+        raise AssertionError
+
+    with pytest.raises(ImportError, match="built from other sources than these"):
+        paired(unheard_of)
+    assert "unheard_of" not in PAIRS
 
 
 @pytest.mark.parametrize("name", PAIRS)

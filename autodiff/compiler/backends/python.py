@@ -74,9 +74,9 @@ class PythonBackend:
         """A call bound to arrays, and the array of outputs that it fills anew."""
         import numpy  # without which there are no arrays
 
-        width = len(self.program.outputs)
+        width, count = len(self.program.outputs), 0 if columns is None else len(columns[0])
         stacks = columns is not None and self.reduction is None
-        out = numpy.empty((len(columns or ()) and len((columns or ())[0]), width) if stacks else width)
+        out = numpy.empty((count, width) if stacks else width)
 
         def fill() -> bool:
             shared = [x for part in parts for x in (part.ravel().tolist() if is_array(part) else part)]
@@ -90,7 +90,7 @@ class PythonBackend:
         def call() -> bool:
             holds = fill()
             for place, first in updates if holds else ():
-                place[...] = out[..., first : first + place.size // (len(out) if stacks else 1)].reshape(place.shape)
+                place[...] = out[..., first : first + place.size // (count if stacks else 1)].reshape(place.shape)
             return holds
 
         fill()

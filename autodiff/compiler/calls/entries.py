@@ -201,7 +201,7 @@ def _stacked(results: Results, width: int, outputs: Any) -> Any:
     return results.stack([outputs[i : i + width] for i in range(0, len(outputs), width)], in_arrays=False)
 
 
-if TYPE_CHECKING or native.core is None or not hasattr(native.core, "Calls"):
+if TYPE_CHECKING or native.core is None:
 
     class Calls:
         """The base of Compiled: in the core, calls go to its entries first; in Python, they all go the plain way."""
@@ -218,4 +218,4 @@ if TYPE_CHECKING or native.core is None or not hasattr(native.core, "Calls"):
         return kind
 
 else:
-    Calls, serve_calls = native.core.Calls, native.core.serve_calls
+    Calls, serve_calls = native.of_core("Calls"), native.of_core("serve_calls")

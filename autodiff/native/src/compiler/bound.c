@@ -259,12 +259,14 @@ static PyObject *bound_new(PyTypeObject *kind, PyObject *args, PyObject *kwargs)
     if (!PyArg_ParseTuple(args, "O!O!O!LOO!:Bound", runner_type, &runner, &PyTuple_Type, &parts, &PyTuple_Type, &columns,
                           &rows, &out, &PyTuple_Type, &updates))
         return NULL;
+    if (rows < 0 || rows > INT32_MAX)
+        return PyErr_Format(PyExc_ValueError, "expected up to %d rows, got %lld", INT32_MAX, rows);
     Bound *self = (Bound *)kind->tp_alloc(kind, 0);
     if (self == NULL)
         return NULL;
     self->runner = (Runner *)Py_NewRef(runner);
     self->vectorcall = bound_vectorcall;
-    self->rows = rows < 0 || rows > INT32_MAX ? 0 : rows;
+    self->rows = rows;
     int64_t width = self->runner->plan->output_width;
     int64_t outputs = self->rows && self->runner->reduction == STACKED ? self->rows * width : width;
     if (make_room(self, PyTuple_GET_SIZE(parts), PyTuple_GET_SIZE(columns), PyTuple_GET_SIZE(updates)) < 0 ||
@@ -311,20 +313,18 @@ typedef struct {
 /* repeated(): run; where a mode is on, or not all is done, call `_slowly`. */
 static PyObject *repeated_call(PyObject *object, PyObject *args, PyObject *kwargs)
 {
-    PyObject *run = ((Repeated *)object)->run;
+    PyObject *run = ((Repeated *)object)->run, *found = NULL;
     int is_done = 0, mode = ambient();
     if (mode < 0)
         return NULL;
     if (PyTuple_GET_SIZE(args) || (kwargs != NULL && PyDict_GET_SIZE(kwargs)))
         return PyErr_Format(PyExc_TypeError, "a prepared call takes no arguments: it has them");
     if (run != NULL && run != Py_None && mode != SPECIAL) {
-        if (Py_TYPE(run) == bound_type)
-            is_done = run_alone((Bound *)run, 1);
-        else {
-            PyObject *found = PyObject_CallNoArgs(run);
-            is_done = found == NULL ? -1 : PyObject_IsTrue(found);
-            Py_XDECREF(found);
-        }
+        Py_INCREF(run); /* it may be replaced meanwhile */
+        found = PyObject_CallNoArgs(run);
+        is_done = found == NULL ? -1 : PyObject_IsTrue(found);
+        Py_XDECREF(found);
+        Py_DECREF(run);
     }
     if (is_done < 0)
         return NULL;

@@ -94,12 +94,14 @@ static PyObject *entry_new(PyTypeObject *kind, PyObject *args, PyObject *kwargs)
     Entry *self = (Entry *)kind->tp_alloc(kind, 0);
     if (self == NULL)
         return NULL;
-    arrays_look_up();
+    int has_arrays = arrays_look_up();
     self->described = Py_NewRef(args);
     if (!PyArg_ParseTuple(args, "OO!pppO!:Entry", &given, &PyTuple_Type, &self->names, &self->has_rows,
                           &self->is_backward, &self->in_arrays, &PyTuple_Type, &versions) ||
         form_read(&self->given, given, 0) < 0 || versions_read(self, versions) < 0)
         Py_CLEAR(self);
+    else
+        self->in_arrays &= has_arrays;
     return (PyObject *)self;
 }
 

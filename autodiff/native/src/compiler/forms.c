@@ -13,21 +13,20 @@ static struct {
     PyObject *float64, *empty, *str_dtype;
 } arrays;
 
-void arrays_look_up(void)
+int arrays_look_up(void)
 {
     PyObject *name = arrays.type == NULL ? PyUnicode_FromString("numpy") : NULL;
     PyObject *numpy = name == NULL ? NULL : PyImport_GetModule(name);
-    if (numpy != NULL) {
-        arrays.str_dtype = PyUnicode_InternFromString("dtype");
-        arrays.float64 = PyObject_CallMethod(numpy, "dtype", "O", &PyFloat_Type);
-        arrays.empty = PyObject_GetAttrString(numpy, "empty");
-        arrays.integer = (PyTypeObject *)PyObject_GetAttrString(numpy, "integer");
-        arrays.floating = (PyTypeObject *)PyObject_GetAttrString(numpy, "floating");
+    if (numpy != NULL && (arrays.str_dtype = PyUnicode_InternFromString("dtype")) != NULL &&
+        (arrays.float64 = PyObject_CallMethod(numpy, "dtype", "O", &PyFloat_Type)) != NULL &&
+        (arrays.empty = PyObject_GetAttrString(numpy, "empty")) != NULL &&
+        (arrays.integer = (PyTypeObject *)PyObject_GetAttrString(numpy, "integer")) != NULL &&
+        (arrays.floating = (PyTypeObject *)PyObject_GetAttrString(numpy, "floating")) != NULL)
         arrays.type = (PyTypeObject *)PyObject_GetAttrString(numpy, "ndarray");
-    }
-    PyErr_Clear(); /* it may be half imported: then no array has a form */
+    PyErr_Clear(); /* it may be half imported */
     Py_XDECREF(numpy);
     Py_XDECREF(name);
+    return arrays.type != NULL;
 }
 
 /* --- what a form is made of --- */
@@ -75,6 +74,13 @@ static int parts_read(Form *form, PyObject *parts, int depth)
     return 0;
 }
 
+/* Whether it is the class of lists, or one of tuples. */
+static int is_list_or_tuple(PyObject *kind)
+{
+    return kind == (PyObject *)&PyList_Type ||
+           (PyType_Check(kind) && PyType_IsSubtype((PyTypeObject *)kind, &PyTuple_Type));
+}
+
 int form_read(Form *form, PyObject *described, int depth)
 {
     PyObject *name, *parts;
@@ -87,7 +93,7 @@ int form_read(Form *form, PyObject *described, int depth)
         return shape_read(form);
     if (parts_read(form, parts, depth) < 0)
         return -1;
-    int is_sound = form->kind == IS_sequence ? PyType_Check(form->held)
+    int is_sound = form->kind == IS_sequence ? is_list_or_tuple(form->held)
                    : form->kind == IS_mapping ? PyTuple_Check(form->held) && PyTuple_GET_SIZE(form->held) == form->count
                    : form->kind == IS_watched ? PyTuple_Check(form->held) && PyTuple_GET_SIZE(form->held) % 2 == 1
                                               : form->count == (form->kind == IS_listed);
@@ -311,7 +317,7 @@ int form_take(const Form *form, PyObject *x, Taken *taken)
 static PyObject *new_array(PyObject *shape, const double *from, Py_ssize_t count)
 {
     Py_buffer view;
-    PyObject *array = shape == NULL ? NULL : PyObject_CallOneArg(arrays.empty, shape);
+    PyObject *array = PyObject_CallOneArg(arrays.empty, shape);
     if (array == NULL || PyObject_GetBuffer(array, &view, PyBUF_WRITABLE) < 0) {
         Py_XDECREF(array);
         return NULL;

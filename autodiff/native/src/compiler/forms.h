@@ -35,7 +35,7 @@ typedef struct { /* the numbers of a call, as far as they have been taken */
 int form_read(Form *form, PyObject *described, int depth); /* -1 with an error; it is to be freed in any case */
 void form_free(Form *form);
 void form_measure(const Form *form, Room *room);
-void arrays_look_up(void); /* numpy, once it has been imported */
+int arrays_look_up(void); /* whether numpy has been imported: then arrays have forms */
 
 /* Whether x has the form, or the items have those of its parts: then their numbers are where they belong. There is
    never an error. No Python code runs, but such as an error that is cleared may bring about, after which it is over. */

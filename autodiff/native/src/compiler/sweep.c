@@ -242,8 +242,10 @@ static int pass_from(Sweep *sweep, Node *x, PyObject *upstream)
 {
     Record record = record_of(x);
     PyObject *some[8] = {NULL}, **gradients = some;
-    if (record.count > 8 && (gradients = PyMem_Calloc(record.count, sizeof(PyObject *))) == NULL)
-        return PyErr_NoMemory() == NULL ? -1 : 0;
+    if (record.count > 8 && (gradients = PyMem_Calloc(record.count, sizeof(PyObject *))) == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
     int any = 0, result = 0;
     for (Py_ssize_t i = 0; i < record.count; i++)
         if (!PyFloat_CheckExact(record.operands[i]) && adjoint_of(sweep, record.operands[i]) != NULL) {

@@ -64,8 +64,10 @@ static int code_of(Writer *writer, Node *x)
     else if (known < 0 && !PyErr_Occurred())
         known = (int)numbered(writer->own, Py_NewRef(op),
                               PyDict_GET_SIZE(writer->opcodes) + PyDict_GET_SIZE(writer->own));
-    if (known > UINT16_MAX)
-        return PyErr_Format(PyExc_OverflowError, "more operations than a program can have") == NULL ? -1 : 0;
+    if (known > UINT16_MAX) {
+        PyErr_SetString(PyExc_OverflowError, "more operations than a program can have");
+        return -1;
+    }
     if (x->op != OTHER_OP)
         writer->code_by_number[x->op] = (int16_t)known;
     return known;
@@ -120,8 +122,12 @@ static int write_all(Writer *writer, PyObject *nodes, PyObject *roots)
 {
     Py_ssize_t count = PyList_GET_SIZE(nodes);
     int64_t operands = operands_of(nodes);
-    if (operands < 0 || writer->inputs + count + operands > INT32_MAX / 2)
+    if (operands < 0)
         return -1;
+    if (writer->inputs < 0 || writer->inputs > INT32_MAX || writer->inputs + count + operands > INT32_MAX / 2) {
+        PyErr_SetString(PyExc_OverflowError, "more numbers than a program can have");
+        return -1;
+    }
     Py_ssize_t sizes[] = {2 * count, 8 * count + 8, (Py_ssize_t)operands * 4, 4 * PyList_GET_SIZE(roots), 64};
     for (int i = 0; i < 5; i++)
         if ((writer->parts[i] = PyBytes_FromStringAndSize(NULL, sizes[i])) == NULL)
@@ -130,11 +136,13 @@ static int write_all(Writer *writer, PyObject *nodes, PyObject *roots)
     for (Py_ssize_t i = 0; i < count; i++)
         if (add(writer, i, PyList_GET_ITEM(nodes, i)) < 0)
             return -1;
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(roots); i++)
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(roots) && !PyErr_Occurred(); i++)
         PART(int32_t, ROOTS)[i] = slot_of(writer, PyList_GET_ITEM(roots, i));
+    if (PyErr_Occurred())
+        return -1;
     place(writer, OPERANDS);
     place(writer, ROOTS);
-    return PyErr_Occurred() ? -1 : _PyBytes_Resize(&writer->parts[NUMBERS], 8 * writer->constant_count);
+    return _PyBytes_Resize(&writer->parts[NUMBERS], 8 * writer->constant_count);
 }
 
 /* instructions(nodes, roots, slots, inputs, opcodes): five arrays as bytes, and the primitives that have no opcode. */
