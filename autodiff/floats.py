@@ -84,7 +84,10 @@ def _advice(kind: type) -> str:
         if issubclass(kind, known):
             return advice
     if issubclass(kind, Sized):
-        return "use its numbers one by one; an array of Values is np.array([Value(v) for v in array.ravel()])"
+        return (
+            "use its numbers one by one; an array of Values is np.array([Value(v) for v in array.ravel()]), and is "
+            "taken as a whole by numpy's functions, such as np.exp"
+        )
     return "a number is an int, float, bool, Fraction, Decimal or numpy scalar"
 
 

@@ -61,9 +61,10 @@ def compile(
     it does to them becomes a program, which runs from then on, without f. So f must do the same to any numbers, but for
     its choices: `where` selects at every run; an `if` on a Value is checked at every run, and where it goes the other
     way, that way through f is traced, too. Leaf Values that f closes over, such as the parameters of a model, are read
-    at every run. A node that f closes over is computed anew from its leaves, unless its `.data` was assigned: then that
-    is read. All else stays as it was at the first call: plain numbers that f closes over, the `.data` and `.grad` that
-    it reads of a Value outside, its random numbers, and the Values that names and attributes stand for.
+    at every run. A node that f closes over is computed anew from its leaves, unless its `.data` had been assigned by
+    the first call: then that is read. All else stays as it was at the first call: plain numbers that f closes over, the
+    `.data` and `.grad` that it reads of a Value outside, its random numbers, and the Values that names and attributes
+    stand for.
 
     It composes with transforms: write `compile(grad(f))`. A compiled function that is given Values calls f itself, and
     so can be differentiated, to any order, drawn and explained like f: `grad(compile(f))` is grad(f), and as slow. No
@@ -80,7 +81,8 @@ def compile(
     numbers are traced; another whole number or text makes another program. An object that holds Values, such as a
     model, is handed over as it is, and so is anything else, such as a bool or a function: it has programs of its own,
     which equal texts, ranges, frozensets and Paths share. The programs for the 256 structures and things used last are
-    kept: a lambda made anew for each call is traced at each.
+    kept: a lambda made anew for each call is traced at each. A number that shapes the code, such as a length or an
+    index, is bound beforehand, as in `compile(functools.partial(f, n=3))`; as an argument it would be traced.
 
     With rows, an array has them along its first axis, a list is a list of rows, and each member of a tuple or dict has
     them. Results are stacked, in arrays where rows come in arrays, in lists where they come in lists. A number becomes
@@ -183,9 +185,9 @@ class Compiled(Bindable, Calls):
         return total
 
     def prepare(self, *args: Any, updates: Mapping[int | str, Any] | None = None, **kwargs: Any) -> Prepared:
-        """A call with these arguments that can be repeated, by one thread at a time.
+        """A call with these arguments that can be repeated, by one thread at a time. It needs numpy.
 
-        It reads the arrays as they are by then, and fills its results, which are arrays, anew.
+        Each call reads the arrays as they are then, and fills its results, which are arrays, anew.
 
         >>> import numpy as np
         >>> x = np.array([3.0, 4.0])
@@ -194,10 +196,10 @@ class Compiled(Bindable, Calls):
         >>> length(), float(length.results)
         (None, 13.0)
 
-        With updates, members of the result replace arguments: after each call, in place, and not if f or a guard fails.
-        They are given by the position or the name of the argument: the index or key of the member, a tuple of them, or
-        () for the result itself. Such an argument is an array of float64, or a structure of them, and so are they in
-        `results`. To prepare changes no argument.
+        With updates, members of the result replace arguments, in place, at the end of each call that succeeds. The
+        dict gives, for the position or name of an argument, the index or key of the member, a tuple of them to reach
+        further in, or () for the result itself. Such an argument is an array of float64, or a structure of them, which
+        stand in `results`, too. `prepare` itself changes no argument.
 
         >>> w, rate = np.array([1.0, -2.0]), 0.25
         >>> descent = compile(lambda w: w - rate * 2.0 * w).prepare(w, updates={0: ()})

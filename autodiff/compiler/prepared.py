@@ -51,6 +51,7 @@ class Prepared(Repeated):
         kwargs: dict[str, Any],
         updates: Mapping[int | str, Any],
     ) -> None:
+        self._name = dispatcher.name
         self._call: Callable[[], Any] = lambda: call(*args, **kwargs)
         result = _in_arrays(self._call())
         replaced = _replaced(result, args, kwargs, updates)
@@ -59,6 +60,9 @@ class Prepared(Repeated):
         for i, array in replaced.items():
             self._places[i] = array
         self.results = self._structure.build(self._places) if replaced else result if self._run is None else bound
+
+    def __repr__(self) -> str:
+        return f"<prepared call of {self._name}>"
 
     def _slowly(self) -> None:
         items, structure = flatten_values(self._call())
@@ -76,7 +80,13 @@ class Prepared(Repeated):
 
 def _in_arrays(result: Any) -> Any:
     """A copy of the result with an array in the place of each number."""
-    import numpy
+    try:
+        import numpy
+    except ImportError:
+        raise ImportError(
+            "prepare gives its results in arrays, which need numpy: python -m pip install numpy; "
+            "without it, call the function itself"
+        ) from None
 
     items, structure = flatten_values(result)
     return structure.build([numpy.array(x) if is_array(x) or isinstance(x, (bool, int, float)) else x for x in items])
@@ -89,6 +99,10 @@ def _replaced(
     result: Any, args: tuple[Any, ...], kwargs: dict[str, Any], updates: Mapping[int | str, Any]
 ) -> dict[int, Any]:
     """The arrays that are to be replaced, by the index of the item of the result that replaces them."""
+    if not isinstance(updates, Mapping):
+        raise TypeError(
+            f"updates: expected a dict of arguments and the members of the result that replace them, got {updates!r}"
+        )
     items, structure = flatten_values(result)
     indices, found = structure.build(range(len(items))), dict[int, Any]()
     for argument, path in updates.items():
@@ -98,12 +112,13 @@ def _replaced(
             try:
                 member = member[key]
             except (LookupError, TypeError):
-                raise ValueError(f"updates: the result has no member {key!r} of {path!r}") from None
+                whole = f" of {path!r}" if isinstance(path, tuple) else ""
+                raise ValueError(f"updates: the result has no member {key!r}{whole}") from None
         arrays, places = flatten_values(given)[0], flatten_values(member)[0]
         if len(places) != len(arrays):
             raise ValueError(
-                f"updates: argument {argument!r} is made of {len(arrays)} arrays, "
-                f"member {path!r} of the result of {len(places)}"
+                f"updates: argument {argument!r} is made of {len(arrays)} array{'s' * (len(arrays) != 1)}, member "
+                f"{path!r} of the result of {len(places)}, arrays and numbers; autodiff.array(...) makes one of a list"
             )
         for i, array in zip(places, arrays, strict=True):
             _check_update(argument, array, path, items[i])
@@ -127,13 +142,24 @@ def _check_update(argument: int | str, array: Any, path: Any, item: Any) -> None
     if not (type(array) is numpy.ndarray and array.dtype == float and array.flags.carray):
         raise TypeError(
             f"updates: argument {argument!r} is to be replaced in place: expected an array of float64 in C order that "
-            f"can be written to, got {type(array).__name__}"
+            f"can be written to, got {_described(array)}"
         )
     if not is_array(item) or item.shape != array.shape:
         raise ValueError(
             f"updates: argument {argument!r} has the shape {array.shape}, member {path!r} of the result "
             f"{item.shape if is_array(item) else repr(item)}"
         )
+
+
+def _described(array: Any) -> str:
+    """What keeps this from being replaced in place."""
+    if not hasattr(array, "flags"):
+        return type(array).__name__
+    if array.dtype != float:
+        return f"one of {array.dtype}"
+    if not array.flags.writeable:
+        return "one that is read-only"
+    return "a view in another order" if not array.flags.c_contiguous else type(array).__name__
 
 
 # --- a call that is bound to arrays ---

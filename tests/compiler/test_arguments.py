@@ -99,6 +99,8 @@ def test_what_is_not_a_number_is_handed_over_and_told_apart(backend: str) -> Non
     assert (f(3.0, True), f(3.0, False), f(3.0, True, power="2")) == (9.0, 3.0, 9.0)
     with pytest.raises(TypeError, match="must be hashable"):
         f(3.0, {1, 2})
+    with pytest.raises(TypeError, match="must be hashable, got memoryview"):
+        f(3.0, memoryview(bytearray(8)))
 
 
 class _Slots:

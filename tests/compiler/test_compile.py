@@ -367,6 +367,18 @@ def test_without_the_core_compile_says_once_what_is_missing() -> None:
     assert "AUTODIFF_PURE is set" in run.stderr
 
 
+def test_without_numpy_prepare_says_that_it_needs_it() -> None:
+    code = (
+        "import sys; sys.modules['numpy'] = None\n"
+        "import autodiff\n"
+        "f = autodiff.compile(lambda x: [x[0] * x[1], x[0]]); print(f([3.0, 2.0]))\n"
+        "try: f.prepare([3.0, 2.0])\n"
+        "except ImportError as error: print(error)\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert run.stdout.startswith("[6.0, 3.0]\nprepare gives its results in arrays, which need numpy")
+
+
 def test_compiling_warns_of_nothing(backend: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")

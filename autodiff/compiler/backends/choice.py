@@ -62,7 +62,7 @@ def _fastest() -> str:
     if fastest == "python":
         print(
             "autodiff.compile runs in plain Python, some hundred times as slow as on the native core, which is not "
-            f"there: {missing('native')}; install scalar-autodiff anew where there is a C compiler",
+            f"there: {missing('native')} (`python -m autodiff --version` says what to do)",
             file=sys.stderr,
         )
     return fastest

@@ -172,10 +172,11 @@ def _number(x: Any, place: _Place) -> float:
 def _check_hashable(x: Any, place: _Place) -> None:
     try:
         hash(x)
-    except TypeError:
+    except (TypeError, ValueError):  # a memoryview's is a ValueError
         raise TypeError(
-            "compile takes numbers apart, in lists, tuples, dicts and arrays, and anything else must be hashable, got "
-            f"{type(x).__name__} at {_text(place)}; make a list of it, or bind it beforehand, as in functools.partial"
+            "compile takes numbers apart, in lists, tuples, dicts and numpy's arrays, and anything else must be "
+            f"hashable, got {type(x).__name__} at {_text(place)}; make a list of it, or bind it beforehand, as in "
+            "functools.partial"
         ) from None
 
 

@@ -24,9 +24,13 @@ def looked_at(how: str) -> TracingError:
             f"{how} of a number that was traced in a function given to compile, after its trace; a compiled function "
             "runs only while it is traced, so what it stores outside is of no use: return it instead"
         )
+    instead = (
+        "return it, and look at the result; compute with x itself and autodiff's functions; choose with where(...)"
+    )
+    if how == "float(x)":  # which is what numpy asks for
+        instead += "; an array to assign it to is autodiff.array(np.zeros(n))"
     return refusal(
-        f"{how} leaves the graph inside a compiled function: the number would be stale at the next run",
-        "return it, and look at the result; compute with x itself and autodiff's functions; choose with where(...)",
+        f"{how} leaves the graph inside a compiled function: the number would be stale at the next run", instead
     )
 
 
