@@ -201,6 +201,10 @@ class Compiled(Bindable, Calls):
         further in, or () for the result itself. Such an argument is an array of float64, or a structure of them, which
         stand in `results`, too. `prepare` itself changes no argument.
 
+        Results stay the same arrays, so they can be arguments of another prepared call. Time is spared where all that
+        can change is the numbers in arrays of float64 in C order. Where a list or dict holds a number, f closes over
+        Values, or rows are told apart by an `if`, each call is one of the function, and its result is copied.
+
         >>> w, rate = np.array([1.0, -2.0]), 0.25
         >>> descent = compile(lambda w: w - rate * 2.0 * w).prepare(w, updates={0: ()})
         >>> descent(), descent(), w.tolist()

@@ -135,6 +135,17 @@ def test_a_backend_is_a_module_and_a_line(backend: str) -> None:
     assert whole.listing(nests=True).startswith("no nests" if backend in ("python", "meaning") else "inputs  v[0 .. 2]")
 
 
+@pytest.mark.parametrize("rows", [(), (0,)])
+def test_the_listing_of_nests_has_the_constants_at_their_addresses(rows: tuple[int, ...]) -> None:
+    need_core()
+    f = compile(lambda x: autodiff.exp(x) * 3.5 + 7.0, rows=rows, backend="native")
+    f([1.0] if rows else 1.0)
+    lines = f.listing(nests=True).splitlines()
+    addresses = dict(reversed(pair.split(" = ")) for pair in lines[1].removeprefix("constants  ").split(", "))
+    assert {"3.5", "7.0", "-0.0", "0.0", "1.0"} == set(addresses)
+    assert all(any(addresses[number] in line for line in lines[2:]) for number in ("3.5", "7.0"))
+
+
 def test_an_unknown_backend_is_refused_with_the_names_of_all() -> None:
     message = "backend is 'auto', 'native', 'python', 'meaning' or 'meaning of nests', got 'fast'"
     with pytest.raises(ValueError, match=message):

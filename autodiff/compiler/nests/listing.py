@@ -1,9 +1,11 @@
 """The nests of a program as text: what the interpreter runs, for people to read.
 
 `v[8 +i]` is the number at address 8 + i, which need not be its slot in the program: results are sorted. The inputs are
-`v[0 .. n]`, without v[n] itself; constants follow, then results. i, j and h count the loops from the innermost one
-outwards, k the terms of a sum.
+`v[0 .. n]`, without v[n] itself; constants follow, the last of them -0.0, 0.0 and 1.0, then results. i, j and h count
+the loops from the innermost one outwards, k the terms of a sum.
 """
+
+from itertools import chain
 
 from autodiff.compiler.nests.schema import ACTIVE_LANES, Affine, Elementwise, Flat, Header, Loops, Nest, Nests, Run, Sum
 from autodiff.compiler.programs.opcodes import OPCODES
@@ -18,7 +20,7 @@ def listing(nests: Nests, limit: int | None = None) -> str:
         if in_lanes
         else ""
     )
-    lines = [f"inputs  v[0 .. {header[Header.INPUTS]}]{lanes}"]
+    lines = [f"inputs  v[0 .. {header[Header.INPUTS]}]{lanes}", f"constants  {_constants(nests)}"]
     for at, nest in zip(nests.entries[:limit], nests.decoded(), strict=False):
         if at == header[Header.SHARED_END] and in_lanes:
             lines.append("for each block of rows")
@@ -28,6 +30,21 @@ def listing(nests: Nests, limit: int | None = None) -> str:
     return "\n".join(lines)
 
 
+def _constants(nests: Nests, limit: int = 16) -> str:
+    """The constants, between the inputs and what the nests make: so many of the first, and the last three."""
+    first, numbers = nests.header[Header.INPUTS], nests.numbers
+    made = [nest.out if isinstance(nest, Flat) else nest.out.at for nest in nests.decoded()]
+    end = min([*made, len(numbers)])
+    while numbers[end - 1] != 1.0:  # which is the last; what fills memory up to the lanes is no constant
+        end -= 1
+    count = end - first
+    some = range(first, end) if count <= limit + 3 else chain(range(first, first + limit), range(end - 3, end))
+    text = [f"v[{at}] = {numbers[at]!r}" for at in some]
+    if count > limit + 3:
+        text.insert(limit, f"... {count - limit - 3:,} more ...")
+    return ", ".join(text)
+
+
 def _lines(nest: Nest) -> list[str]:
     match nest:
         case Flat(out, instructions):
@@ -35,10 +52,10 @@ def _lines(nest: Nest) -> list[str]:
                 _operation(f"v[{out + n}]", code, [f"v[{x}]" for x in xs]) for n, (code, xs) in enumerate(instructions)
             ]
         case Elementwise(code, loops, out, operands):
-            return [f"{_operation(_target(out, loops), code, [*map(_place, operands)])}  for {_loops(loops)}"]
+            return [f"{_operation(_target(out, loops), code, [*map(_place, operands)])}{_loops(loops)}"]
         case Sum(strong, loops, out, start, runs):
             head = _target(out, loops)
-            first = f"{head} = {head if start is None else _place(start)}  for {_loops(loops)}{'  strong' * strong}"
+            first = f"{head} = {head if start is None else _place(start)}{_loops(loops)}{'  strong' * strong}"
             return [first, *map(_run, runs)]
 
 
@@ -64,4 +81,5 @@ def _target(out: Affine, loops: Loops) -> str:
 
 
 def _loops(loops: Loops) -> str:
-    return " ".join(f"{name} < {count}" for name, count in zip("hji", loops, strict=True) if count > 1)
+    text = " ".join(f"{name} < {count}" for name, count in zip("hji", loops, strict=True) if count > 1)
+    return f"  for {text}" if text else ""
