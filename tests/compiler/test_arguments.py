@@ -11,7 +11,7 @@ from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from types import SimpleNamespace
 from typing import Any
 
@@ -398,6 +398,23 @@ def test_arguments_that_look_alike_are_told_apart() -> None:
     assert (signed(1.0, frozenset({0.0})), signed(1.0, frozenset({-0.0}))) == (1.0, -1.0)
     part = compile(lambda x, z: x * math.copysign(1.0, z.imag), backend="python")
     assert (part(1.0, complex(0.0, 0.0)), part(1.0, complex(0.0, -0.0))) == (1.0, -1.0)
+    text = compile(lambda x, p: x if str(p).isupper() else -x, backend="python")  # such paths are equal
+    assert (text(1.0, PureWindowsPath("A")), text(1.0, PureWindowsPath("a"))) == (1.0, -1.0)
+
+
+def test_keys_of_dicts_that_are_equal_are_told_apart(backend: str) -> None:
+    f = compile(lambda d: [repr([*d]), *d.values()], backend=backend)
+    keys: list[Any] = [0, False, 0.0, -0.0, 1, True, 1.0, (1,), (True,), ((0.0,), "a"), ((-0.0,), "a"), None, "None"]
+    for number in (2.0, 3.0):
+        for key in keys:
+            assert f({key: number}) == [repr([key]), number]
+    assert f.stats().paths == len(keys)
+
+
+def test_backward_has_programs_of_its_own_whatever_the_names_of_arguments(backend: str) -> None:
+    w = Value(3.0)
+    f = compile(lambda backward: w * backward, backend=backend)
+    assert [f(backward=2.0), f.backward(2.0), f(backward=2.0), f.backward(backward=2.0), w.grad] == [6.0] * 4 + [4.0]
 
 
 def test_programs_that_were_not_used_for_longest_are_let_go() -> None:

@@ -76,8 +76,7 @@ class Arguments(NamedTuple):
             matrix, found = columns.matrix(), columns.columns
         for name, x in kwargs.items():
             keys += [name, _take(x, parts, name)]
-        key = ("backward", *keys) if backward else tuple(keys)
-        return cls(key, joined(parts), matrix, parts, found, args, kwargs, backward)
+        return cls((backward, *keys), joined(parts), matrix, parts, found, args, kwargs, backward)
 
 
 def joined(parts: Parts) -> Any:
@@ -136,9 +135,14 @@ def _take(x: Any, parts: Parts, place: _Place) -> Hashable:
 
 
 def _key_of_dict(x: dict[Any, Any]) -> tuple[Hashable, ...]:
-    """The key of a dict, without its values; 1 and True are equal, but different keys."""
+    """The key of a dict, without its values."""
     factory = (Same(x.default_factory),) if isinstance(x, defaultdict) else ()
-    return type(x), *map(type, x), *x, None, *factory
+    return type(x), len(x), *[key if type(key) is str else _told_apart(key) for key in x], *factory
+
+
+def _told_apart(key: Hashable) -> Hashable:
+    """What tells a key of a dict from those that are equal: 1 is 1.0 and True, and 0.0 is -0.0, in a tuple as well."""
+    return (tuple, *map(_told_apart, key)) if type(key) is tuple else by_value(key) or (type(key), key)
 
 
 def _key_of_static(x: Any, parts: Parts, place: _Place) -> Hashable:

@@ -73,7 +73,7 @@ def by_value(x: Any) -> Hashable | None:
         members = [(int, member) if type(member) is int else by_value(member) for member in x]
         return None if None in members else (kind, frozenset(members))
     paths = sys.modules.get("pathlib")  # of which x cannot be, unless it is imported
-    return (kind, x) if paths is not None and issubclass(kind, paths.PurePath) else None
+    return (kind, str(x)) if paths is not None and issubclass(kind, paths.PurePath) else None
 
 
 # --- a twin, with numbers that are traced ---
