@@ -125,7 +125,7 @@ class Compiled(Bindable, Calls):
 
     # --- runs ---
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """The result of f, in floats and arrays."""
         given = self._taken(args, kwargs)
         if given is None:
@@ -147,7 +147,7 @@ class Compiled(Bindable, Calls):
             total = added(total, outputs)
         return version.build(total)
 
-    def backward(self, *args: Any, **kwargs: Any) -> Any:
+    def backward(self, /, *args: Any, **kwargs: Any) -> Any:
         """The result of f, one number, whose derivatives are added to the grad of the leaf Values that f closes over.
 
         It adds the same as `f(*args).backward()`, in one run. With rows, the result is their mean or sum.
@@ -184,7 +184,7 @@ class Compiled(Bindable, Calls):
         self._entries.note(given, self._dispatcher)
         return total
 
-    def prepare(self, *args: Any, updates: Mapping[int | str, Any] | None = None, **kwargs: Any) -> Prepared:
+    def prepare(self, /, *args: Any, updates: Mapping[int | str, Any] | None = None, **kwargs: Any) -> Prepared:
         """A call with these arguments that can be repeated, by one thread at a time. It needs numpy.
 
         Each call reads the arrays as they are then, and fills its results, which are arrays, anew.

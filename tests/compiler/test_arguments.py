@@ -411,6 +411,16 @@ def test_keys_of_dicts_that_are_equal_are_told_apart(backend: str) -> None:
     assert f.stats().paths == len(keys)
 
 
+def test_an_argument_may_be_called_self(backend: str) -> None:
+    w = Value(3.0)
+    f = compile(lambda self, x: w * self * x, backend=backend)
+    assert [f(self=2.0, x=1.0), f(x=2.0, self=1.0), f.backward(self=2.0, x=1.0), w.grad] == [6.0, 6.0, 6.0, 2.0]
+    assert f(self=Value(2.0), x=1.0).data == 6.0
+    call = f.prepare(self=2.0, x=1.0)
+    call()
+    assert call.results == 6.0
+
+
 def test_backward_has_programs_of_its_own_whatever_the_names_of_arguments(backend: str) -> None:
     w = Value(3.0)
     f = compile(lambda backward: w * backward, backend=backend)

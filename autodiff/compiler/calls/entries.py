@@ -209,7 +209,7 @@ if TYPE_CHECKING or native.core is None:
         def serve_by(self, entries: list[Any]) -> None:
             """Have calls served by the entries in a list."""
 
-        def served_backward(self, *args: Any, **kwargs: Any) -> Any:
+        def served_backward(self, /, *args: Any, **kwargs: Any) -> Any:
             """The result of a call of `backward`; NotImplemented where no entry serves it."""
             return NotImplemented
 

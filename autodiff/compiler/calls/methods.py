@@ -30,15 +30,15 @@ class Method:
     def __init__(self, function: Any, instance: Any) -> None:
         self.__func__, self.__self__, self.__doc__ = function, instance, function.__doc__
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """The result of the function for the object and these arguments."""
         return self.__func__(self.__self__, *args, **kwargs)
 
-    def backward(self, *args: Any, **kwargs: Any) -> Any:
+    def backward(self, /, *args: Any, **kwargs: Any) -> Any:
         """The result, one number, whose derivatives are added to the grad of leaves, as `Compiled.backward` does."""
         return self.__func__.backward(self.__self__, *args, **kwargs)
 
-    def prepare(self, *args: Any, **kwargs: Any) -> Any:
+    def prepare(self, /, *args: Any, **kwargs: Any) -> Any:
         """A call with the object and these arguments that can be repeated, as `Compiled.prepare` makes it."""
         return self.__func__.prepare(self.__self__, *args, **kwargs)
 
