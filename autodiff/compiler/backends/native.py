@@ -11,6 +11,7 @@ Threads may share it: each run takes a block of memory from a pool and gives it 
 import sys
 from array import array
 from collections.abc import Sequence
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -74,9 +75,9 @@ class NativeBackend:
         stacks, width = columns is not None and self.reduction is None, self._outputs
         out = sys.modules["numpy"].empty((count, width) if stacks else width)
         buffers = tuple([part if is_array(part) else array("d", part) for part in parts])
-        run = native.core.Bound(self.runner, buffers, tuple(columns or ()), count, out, tuple(updates))
-        run.fill()
-        return run, out
+        bound = partial(native.core.Bound, self.runner, buffers, tuple(columns or ()), count, out)
+        bound(())()
+        return bound(tuple(updates)), out
 
 
 def _doubles(numbers: Any) -> Any:

@@ -131,4 +131,4 @@ def _known_to_the_core(primitive: Primitive) -> tuple[Any, ...]:
 
 
 if native.core is not None:
-    native.core.bind_opcodes(tuple(map(_known_to_the_core, OPCODES)))
+    native.of_core("bind_opcodes")(tuple(map(_known_to_the_core, OPCODES)))

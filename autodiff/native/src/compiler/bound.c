@@ -70,45 +70,33 @@ static int run_straight(const Bound *self)
     return guards_hold(plan, self->v, 0);
 }
 
-/* Whether all guards hold: else nothing was replaced. -1: an error, such as an interrupt; then neither. */
-static int run_bound(Bound *self, int is_updating)
+/* Whether all guards hold: else nothing was replaced. -1: an error, such as an interrupt; then nothing, either. */
+static int run_bound(Bound *self)
 {
     Runner *runner = self->runner;
     int holds;
     copy_all(runner->machine, self->sources, self->source_count);
     if (self->rows)
         holds = runner_run_rows(runner, self->v, self->columns, self->column_count, self->rows, self->out, NULL);
-    else if (is_updating && runner->plan->guard_count == 0 && !is_long(runner->plan->work))
+    else if (runner->plan->guard_count == 0 && !is_long(runner->plan->work))
         return run_straight(self);
     else
         holds = runner_run(runner, self->v, self->out);
-    if (holds == 1 && is_updating)
+    if (holds == 1)
         update(self);
-    return holds;
-}
-
-static int run_alone(Bound *self, int is_updating)
-{
-    if (self->is_running) {
-        PyErr_SetString(PyExc_RuntimeError, "a prepared call is for one thread at a time; prepare one for each");
-        return -1;
-    }
-    self->is_running = 1;
-    int holds = run_bound(self, is_updating);
-    self->is_running = 0;
     return holds;
 }
 
 static PyObject *bound_vectorcall(PyObject *object, PyObject *const *args, size_t nargsf, PyObject *names)
 {
-    int holds = run_alone((Bound *)object, 1);
-    return holds < 0 ? NULL : PyBool_FromLong(holds);
-}
-
-/* fill(): run, and replace nothing. */
-static PyObject *fill(PyObject *object, PyObject *unused)
-{
-    int holds = run_alone((Bound *)object, 0);
+    Bound *self = (Bound *)object;
+    if (PyVectorcall_NARGS(nargsf) || names != NULL)
+        return PyErr_Format(PyExc_TypeError, "a bound run takes no arguments: it has them");
+    if (self->is_running)
+        return PyErr_Format(PyExc_RuntimeError, "a prepared call is for one thread at a time; prepare one for each");
+    self->is_running = 1;
+    int holds = run_bound(self);
+    self->is_running = 0;
     return holds < 0 ? NULL : PyBool_FromLong(holds);
 }
 
@@ -155,7 +143,7 @@ static int bind_columns(Bound *self, PyObject *columns)
         if (from == NULL)
             return -1;
         int64_t each = self->rows ? held_count(self) / self->rows : 0;
-        self->columns[self->column_count++] = (Column){from, each, each};
+        self->columns[self->column_count++] = (Column){from, each};
         if (each * self->rows != held_count(self))
             width = varying + 1;
         width += each;
@@ -276,11 +264,6 @@ static PyObject *bound_new(PyTypeObject *kind, PyObject *args, PyObject *kwargs)
     return (PyObject *)self;
 }
 
-static PyMethodDef bound_methods[] = {
-    {"fill", fill, METH_NOARGS, "Run, and replace nothing; whether all guards hold."},
-    {NULL, NULL, 0, NULL},
-};
-
 static PyMemberDef bound_members[] = {
     {"__vectorcalloffset__", T_PYSSIZET, offsetof(Bound, vectorcall), READONLY, NULL},
     {NULL},
@@ -291,7 +274,6 @@ static PyType_Slot bound_slots[] = {
     {Py_tp_new, bound_new},
     {Py_tp_dealloc, bound_dealloc},
     {Py_tp_call, PyVectorcall_Call},
-    {Py_tp_methods, bound_methods},
     {Py_tp_members, bound_members},
     {0, NULL},
 };
@@ -313,7 +295,7 @@ typedef struct {
 /* repeated(): run; where a mode is on, or not all is done, call `_slowly`. */
 static PyObject *repeated_call(PyObject *object, PyObject *args, PyObject *kwargs)
 {
-    PyObject *run = ((Repeated *)object)->run, *found = NULL;
+    PyObject *run = ((Repeated *)object)->run;
     int is_done = 0, mode = ambient();
     if (mode < 0)
         return NULL;
@@ -321,7 +303,7 @@ static PyObject *repeated_call(PyObject *object, PyObject *args, PyObject *kwarg
         return PyErr_Format(PyExc_TypeError, "a prepared call takes no arguments: it has them");
     if (run != NULL && run != Py_None && mode != SPECIAL) {
         Py_INCREF(run); /* it may be replaced meanwhile */
-        found = PyObject_CallNoArgs(run);
+        PyObject *found = Py_TYPE(run) == bound_type ? bound_vectorcall(run, NULL, 0, NULL) : PyObject_CallNoArgs(run);
         is_done = found == NULL ? -1 : PyObject_IsTrue(found);
         Py_XDECREF(found);
         Py_DECREF(run);

@@ -135,8 +135,7 @@ typedef struct {
     double (*evaluate)(int operation, const double *x, int64_t count); /* one alone: the bits that a lane has */
 } Machine;
 
-extern const Machine *const machines[]; /* those that were compiled, the best first; NULL at the end (run.c) */
-const Machine *best_machine(void);      /* the first that this processor has */
+const Machine *const *machines_here(void); /* those that this processor has, the best first; NULL at the end (run.c) */
 
 /* --- between the files --- */
 
@@ -185,7 +184,7 @@ int guards_hold(const Plan *plan, const double *v, int64_t row);
 
 typedef struct {
     const double *at;
-    int64_t width, stride; /* numbers of a row, and from row to row */
+    int64_t width; /* of a row; rows stand one after the other */
 } Column;
 
 double *block_new(const Plan *plan); /* aligned, with the numbers of the plan; NULL without memory */

@@ -250,7 +250,7 @@ static int add_column(Taken *taken, Py_ssize_t rows, double *at, int64_t width)
 {
     if (taken->rows == ROWS_UNKNOWN)
         taken->rows = rows;
-    taken->columns[taken->count++] = (Column){at, width, width};
+    taken->columns[taken->count++] = (Column){at, width};
     return taken->rows == rows && rows > 0;
 }
 

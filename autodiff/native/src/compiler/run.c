@@ -18,7 +18,7 @@ enum {
 
 extern const Machine machine_avx512, machine_avx2, machine_baseline;
 
-const Machine *const machines[] = {&machine_avx512, &machine_avx2, &machine_baseline, NULL};
+static const Machine *const machines[] = {&machine_avx512, &machine_avx2, &machine_baseline, NULL};
 
 static int has_bits(unsigned word, unsigned bits) { return (word & bits) == bits; }
 
@@ -41,17 +41,17 @@ static int is_here(const Machine *machine)
 #else
 extern const Machine machine_baseline;
 
-const Machine *const machines[] = {&machine_baseline, NULL};
+static const Machine *const machines[] = {&machine_baseline, NULL};
 
 static int is_here(const Machine *machine) { return 1; }
 #endif
 
-const Machine *best_machine(void)
+const Machine *const *machines_here(void)
 {
     const Machine *const *machine = machines;
-    while (!is_here(*machine))
+    while (!is_here(*machine)) /* what the first can do that is here, all that follow can */
         machine++;
-    return *machine;
+    return machine;
 }
 
 /* --- blocks of memory --- */
@@ -148,7 +148,7 @@ static void lay_rows(const Rows *rows, double *v, int64_t first, int64_t active)
     for (int64_t row = 0; row < active; row++) {
         double *to = v + plan->rows_at + row * plan->row_width;
         for (const Column *column = rows->columns; column < rows->columns + rows->column_count; column++) {
-            rows->machine->copy(to, column->at + (first + row) * column->stride, column->width);
+            rows->machine->copy(to, column->at + (first + row) * column->width, column->width);
             to += column->width;
         }
     }

@@ -48,15 +48,10 @@ static PyObject *frozen(PyObject *from, const char *format, Py_ssize_t *count)
 /* The machine of a name, or with None the best; NULL with an error. */
 static const Machine *machine_named(PyObject *name)
 {
-    const Machine *best = best_machine();
-    if (name == Py_None)
-        return best;
-    int is_here = 0;
-    for (const Machine *const *machine = machines; *machine != NULL; machine++) {
-        is_here |= *machine == best; /* what the best can do, all that follow can */
-        if (is_here && PyUnicode_Check(name) && PyUnicode_CompareWithASCIIString(name, (*machine)->name) == 0)
+    for (const Machine *const *machine = machines_here(); *machine != NULL; machine++)
+        if (name == Py_None ||
+            (PyUnicode_Check(name) && PyUnicode_CompareWithASCIIString(name, (*machine)->name) == 0))
             return *machine;
-    }
     PyErr_Format(PyExc_ValueError, "machines() names the machines there are, got %R", name);
     return NULL;
 }
@@ -64,11 +59,9 @@ static const Machine *machine_named(PyObject *name)
 static PyObject *machines_(PyObject *module, PyObject *unused)
 {
     PyObject *names = PyList_New(0);
-    int is_here = 0;
-    for (const Machine *const *machine = machines; *machine != NULL && names != NULL; machine++) {
-        is_here |= *machine == best_machine();
-        PyObject *name = is_here ? PyUnicode_FromString((*machine)->name) : NULL;
-        if (is_here && (name == NULL || PyList_Append(names, name) < 0))
+    for (const Machine *const *machine = machines_here(); *machine != NULL && names != NULL; machine++) {
+        PyObject *name = PyUnicode_FromString((*machine)->name);
+        if (name == NULL || PyList_Append(names, name) < 0)
             Py_CLEAR(names);
         Py_XDECREF(name);
     }
@@ -294,7 +287,7 @@ static int run_rows_into(Runner *self, double *v, PyObject *const *args)
         PyErr_SetString(PyExc_ValueError, "there are no rows");
     else if (take_buffer(args[1], &rows, "d", count * plan->varying, 0) == 0) {
         if (take_buffer(args[2], &out, "d", self->reduction == STACKED ? count * width : width, 1) == 0) {
-            Column column = {rows.buf, plan->varying, plan->varying};
+            Column column = {rows.buf, plan->varying};
             memset(holds.buf, 1, (size_t)count);
             found = runner_run_rows(self, v, &column, plan->varying > 0, count, out.buf, holds.buf);
             PyBuffer_Release(&out);
