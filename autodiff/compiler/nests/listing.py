@@ -32,10 +32,9 @@ def listing(nests: Nests, limit: int | None = None) -> str:
 
 def _constants(nests: Nests, limit: int = 16) -> str:
     """The constants, between the inputs and what the nests make: so many of the first, and the last three."""
-    first, numbers = nests.header[Header.INPUTS], nests.numbers
-    made = [nest.out if isinstance(nest, Flat) else nest.out.at for nest in nests.decoded()]
-    end = min([*made, len(numbers)])
-    while numbers[end - 1] != 1.0:  # which is the last; what fills memory up to the lanes is no constant
+    header, numbers = nests.header, nests.numbers
+    first, end = header[Header.INPUTS], header[Header.TOTALS] if header[Header.TOTAL_COUNT] else len(numbers)
+    while numbers[end - 1] != 1.0:  # which is the last of them; behind it is room for results
         end -= 1
     count = end - first
     some = range(first, end) if count <= limit + 3 else chain(range(first, first + limit), range(end - 3, end))

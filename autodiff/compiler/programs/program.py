@@ -19,7 +19,7 @@ A `Builder` writes it; with slots as numbers, `Program.of` does:
 import struct
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from autodiff.compiler.programs.opcodes import CODE, OPCODES
@@ -133,19 +133,20 @@ class Program(NamedTuple):
 
     def listing(self, limit: int | None = None) -> str:
         """The program as text, an instruction a line, at most as many as the limit."""
-        names = [f"x{i}" for i in range(self.inputs)] + list(map(repr, self.constants))
         lines = [f"inputs  {_some([f'x{i}' for i in range(self.inputs)])}"]
-        shown = len(self.codes) if limit is None else limit
-        for i, (code, operands) in enumerate(self.instructions()):
-            names.append(f"v{self.first + i}")
-            if i < shown:
-                lines.append(f"{names[-1]} = {self.primitive(code).name} {_some([names[x] for x in operands])}")
-        if len(self.codes) > shown:
-            lines.append(f"... {len(self.codes) - shown:,} more")
+        for slot, (code, operands) in enumerate(islice(self.instructions(), limit), self.first):
+            lines.append(f"v{slot} = {self.primitive(code).name} {_some([*map(self._name, operands)])}")
+        if limit is not None and len(self.codes) > limit:
+            lines.append(f"... {len(self.codes) - limit:,} more")
         for slot, wanted in zip(self.guards, self.expected, strict=True):
-            lines.append(f"guard   {names[slot]} is {bool(wanted)}")
-        lines.append(f"outputs {_some([names[slot] for slot in self.outputs])}")
+            lines.append(f"guard   {self._name(slot)} is {bool(wanted)}")
+        lines.append(f"outputs {_some([*map(self._name, self.outputs)])}")
         return "\n".join(lines)
+
+    def _name(self, slot: int) -> str:
+        if slot < self.first:
+            return f"x{slot}" if slot < self.inputs else repr(self.constants[slot - self.inputs])
+        return f"v{slot}"
 
 
 def _some(names: Sequence[str], limit: int = 16) -> str:
