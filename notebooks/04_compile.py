@@ -505,4 +505,5 @@ for start in range(0, len(invented), 6):
 #
 # `help(ad.compile)` has the other options: `threads=2` shares the rows, with the same bits as a result;
 # `backend="python"` needs nothing but Python. `step.prepare(...)` is a call that can be repeated without handing over
-# its arguments again. A compiled function can be pickled: it takes its programs along.
+# its arguments again; with `updates`, results replace arguments in place, as a step of training does. A compiled
+# function can be pickled: it takes its programs along.
