@@ -69,7 +69,8 @@ def compile(
     It composes with transforms: write `compile(grad(f))`. A compiled function that is given Values calls f itself, and
     so can be differentiated, to any order, drawn and explained like f: `grad(compile(f))` is grad(f), and as slow. No
     derivative is compiled for it: a program would have to give those in all inputs and of every order, whether asked
-    for or not.
+    for or not. Plain numbers among the arguments may be others at the next call, so that they are no constants in it: a
+    0.0 there is no structural zero, as it is in eager code, and gives nan beside an infinite derivative.
 
     While f is traced, `isinstance(x, Value)` holds for its numbers as it does for Values; `type(x) is Value` does not.
 

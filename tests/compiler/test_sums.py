@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import autodiff as ad
-from autodiff import compile, value_and_grad
+from autodiff import compile, native, value_and_grad
 from autodiff.floats import fused
 from tests.needs import need_core
 
@@ -254,7 +254,7 @@ def test_eager_code_and_every_backend_add_alike(steps: list[Step], points: list[
 
     expected = [bits(run(steps, xs, IN_ORDER)) for xs in points]
     assert [bits(x.data for x in f([ad.Value(x) for x in xs])) for xs in points] == expected
-    for backend in ("python", "native"):
+    for backend in ("python", "native") if native.core is not None else ("python",):
         compiled = compile(f, backend=backend)
         assert [bits(compiled(xs)) for xs in points] == expected
 

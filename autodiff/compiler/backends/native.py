@@ -1,8 +1,8 @@
 """The fast backend: a program as loop nests, run by the native core, which decodes them once.
 
     >>> program = Program.of(2, [3.0], [("mul", (0, 1)), ("add", (3, 2)), ("sqrt", (4,))], [4, 5])
-    >>> backend = NativeBackend(program)
-    >>> backend.run([2.0, 0.5])
+    >>> from autodiff.compiler.backends.choice import ready
+    >>> ready(program, "auto").run([2.0, 0.5])  # by this backend, where there is a core
     ([4.0, 2.0], True)
 
 Threads may share it: each run takes a block of memory from a pool and gives it back.
