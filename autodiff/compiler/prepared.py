@@ -6,36 +6,19 @@ these arrays; otherwise each call is one of the function itself, whose result is
 
 from collections.abc import Callable, Mapping
 from operator import is_
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from autodiff import modes, native
 from autodiff.compiler.calls.arguments import Arguments, is_static
 from autodiff.compiler.calls.eagerly import is_eager
+from autodiff.compiler.calls.entries import Calls, serve_calls
 from autodiff.compiler.calls.objects import is_looked_at
 from autodiff.compiler.versions.dispatch import Dispatcher
 from autodiff.compiler.versions.version import Version
 from autodiff.structures.structure import Structure, flatten_values, is_array
 
-if TYPE_CHECKING or native.core is None:
 
-    class Repeated:
-        """The base of a prepared call: `_run`, which tells whether all is done, or else `_slowly`."""
-
-        _run: Callable[[], object] | None = None
-
-        def __call__(self) -> None:
-            """Run with the numbers that the arrays hold now, and fill `results`."""
-            if self._run is None or (modes.current() is not None and is_eager()) or not self._run():
-                self._slowly()
-
-        def _slowly(self) -> None:
-            raise NotImplementedError
-
-else:
-    Repeated = native.of_core("Repeated")
-
-
-class Prepared(Repeated):
+@serve_calls
+class Prepared(Calls):
     """A call that can be repeated; made by `Compiled.prepare`. Inside detect_anomaly() it calls f itself.
 
     Attributes:
@@ -60,9 +43,16 @@ class Prepared(Repeated):
         for i, array in replaced.items():
             self._places[i] = array
         self.results = self._structure.build(self._places) if replaced else result if self._run is None else bound
+        if self._run is not None:
+            self.serve_by(self._run)
 
     def __repr__(self) -> str:
         return f"<prepared call of {self._name}>"
+
+    def __call__(self) -> None:
+        """Run with the numbers that the arrays hold now, and fill `results`."""
+        if self._run is None or is_eager() or not self._run():
+            self._slowly()
 
     def _slowly(self) -> None:
         items, structure = flatten_values(self._call())

@@ -94,3 +94,29 @@ def test_a_prepared_call_reads_rows_that_are_lists_of_arrays(backend: str) -> No
         np.testing.assert_array_equal(call.results, expected)
     empty = compile(lambda row, w: [*row, w], rows=0, backend=backend).prepare([[], []], 2.0)
     assert empty.results == [[2.0], [2.0]]
+
+
+def test_a_prepared_call_takes_no_arguments_and_gives_none(backend: str) -> None:
+    call = compile(lambda x: x[0] * 2.0, backend=backend).prepare(np.array([1.0]))
+    assert call() is None
+    for refused in (lambda: call(1.0), lambda: call(x=1.0)):
+        with pytest.raises(TypeError, match="argument"):
+            refused()
+    with autodiff.no_grad():
+        assert call() is None
+
+
+def test_what_a_prepared_call_runs_may_fail(backend: str) -> None:
+    call = compile(lambda x: x[0] * 2.0, backend=backend).prepare([np.array(1.0)])
+
+    def fail() -> bool:
+        raise KeyboardInterrupt
+
+    call._run = fail
+    call.serve_by(fail)
+    with pytest.raises(KeyboardInterrupt):
+        call()
+    call._run = lambda: False
+    call.serve_by(call._run)
+    assert call() is None
+    assert float(call.results) == 2.0

@@ -10,7 +10,7 @@ the meaning of this.
 Form(kind='mapping', held=('w',), parts=(Form(kind='number', held=None, parts=()),))))
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -204,17 +204,17 @@ def _stacked(results: Results, width: int, outputs: Any) -> Any:
 if TYPE_CHECKING or native.core is None:
 
     class Calls:
-        """The base of Compiled: in the core, calls go to its entries first; in Python, they all go the plain way."""
+        """The base of Compiled and Prepared: the core serves calls first; in Python, they all go the plain way."""
 
-        def serve_by(self, entries: list[Any]) -> None:
-            """Have calls served by the entries in a list."""
+        def serve_by(self, served: "list[Any] | Callable[[], object]") -> None:
+            """Have calls served by the entries in a list, or by a function, which tells whether all is done."""
 
         def served_backward(self, /, *args: Any, **kwargs: Any) -> Any:
             """The result of a call of `backward`; NotImplemented where no entry serves it."""
             return NotImplemented
 
     def serve_calls(kind: type[_C]) -> type[_C]:
-        """Have calls of a class that is derived from Calls go to its entries first."""
+        """Have calls of a class that is derived from Calls go to what serves them first."""
         return kind
 
 else:

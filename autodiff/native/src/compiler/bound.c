@@ -1,6 +1,5 @@
-/* Calls that are repeated. The type core.Bound is a run bound to the memory of arrays, where numbers are read and results
-   are put; outputs may replace the numbers that were read, once all is well. The type core.Repeated calls it, or whatever
-   stands for it, at next to no cost.
+/* The type core.Bound: a run bound to the memory of arrays, where numbers are read and results are put; outputs may replace
+   the numbers that were read, once all is well. It tells whether all guards hold.
 
    Bound(runner, parts, columns, rows, out, updates): `parts` are buffers, one after the other the numbers of the inputs
    that rows share; `columns` those of rows, side by side in a row, of which there are `rows`, 0 for none; `out` is for the
@@ -35,7 +34,7 @@ typedef struct {
     vectorcallfunc vectorcall;
 } Bound;
 
-static PyTypeObject *bound_type, *repeated_type;
+static PyTypeObject *bound_type;
 
 /* --- one run --- */
 
@@ -285,83 +284,9 @@ static PyType_Spec bound_spec = {
     .slots = bound_slots,
 };
 
-/* --- repetition --- */
-
-typedef struct {
-    PyObject_HEAD
-    PyObject *run; /* a function that tells whether all is done, such as a Bound; or NULL, or None */
-} Repeated;
-
-/* repeated(): run; where a mode is on, or not all is done, call `_slowly`. */
-static PyObject *repeated_call(PyObject *object, PyObject *args, PyObject *kwargs)
-{
-    PyObject *run = ((Repeated *)object)->run;
-    int is_done = 0, mode = ambient();
-    if (mode < 0)
-        return NULL;
-    if (PyTuple_GET_SIZE(args) || (kwargs != NULL && PyDict_GET_SIZE(kwargs)))
-        return PyErr_Format(PyExc_TypeError, "a prepared call takes no arguments: it has them");
-    if (run != NULL && run != Py_None && mode != SPECIAL) {
-        Py_INCREF(run); /* it may be replaced meanwhile */
-        PyObject *found = Py_TYPE(run) == bound_type ? bound_vectorcall(run, NULL, 0, NULL) : PyObject_CallNoArgs(run);
-        is_done = found == NULL ? -1 : PyObject_IsTrue(found);
-        Py_XDECREF(found);
-        Py_DECREF(run);
-    }
-    if (is_done < 0)
-        return NULL;
-    return is_done ? Py_NewRef(Py_None) : PyObject_CallMethod(object, "_slowly", NULL);
-}
-
-static int repeated_traverse(PyObject *object, visitproc visit, void *arg)
-{
-    Py_VISIT(Py_TYPE(object));
-    Py_VISIT(((Repeated *)object)->run);
-    return 0;
-}
-
-static int repeated_clear(PyObject *object)
-{
-    Py_CLEAR(((Repeated *)object)->run);
-    return 0;
-}
-
-static void repeated_dealloc(PyObject *object)
-{
-    PyTypeObject *kind = Py_TYPE(object);
-    PyObject_GC_UnTrack(object);
-    repeated_clear(object);
-    kind->tp_free(object);
-    Py_DECREF(kind);
-}
-
-static PyMemberDef repeated_members[] = {
-    {"_run", T_OBJECT, offsetof(Repeated, run), 0, NULL},
-    {NULL},
-};
-
-static PyType_Slot repeated_slots[] = {
-    {Py_tp_doc, "The base of a prepared call: `_run`, or else `_slowly`."},
-    {Py_tp_dealloc, repeated_dealloc},
-    {Py_tp_traverse, repeated_traverse},
-    {Py_tp_clear, repeated_clear},
-    {Py_tp_call, repeated_call},
-    {Py_tp_members, repeated_members},
-    {0, NULL},
-};
-
-static PyType_Spec repeated_spec = {
-    .name = "autodiff.native.core.Repeated",
-    .basicsize = sizeof(Repeated),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
-    .slots = repeated_slots,
-};
-
 int add_bound(PyObject *module)
 {
     if (bound_type == NULL && (bound_type = (PyTypeObject *)PyType_FromSpec(&bound_spec)) == NULL)
         return -1;
-    if (repeated_type == NULL && (repeated_type = (PyTypeObject *)PyType_FromSpec(&repeated_spec)) == NULL)
-        return -1;
-    return PyModule_AddType(module, bound_type) < 0 || PyModule_AddType(module, repeated_type) < 0 ? -1 : 0;
+    return PyModule_AddType(module, bound_type);
 }

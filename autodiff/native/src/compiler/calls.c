@@ -27,10 +27,10 @@ typedef struct {
     Version *versions;
 } Entry;
 
-typedef struct { /* the base class of Compiled */
+typedef struct { /* the base class of Compiled and Prepared */
     PyObject_HEAD
     vectorcallfunc vectorcall;
-    PyObject *entries; /* a list, those used more often first; or NULL */
+    PyObject *served; /* a list of entries, those used more often first; of a prepared call, what repeats it; or NULL */
 } Calls;
 
 static PyTypeObject *entry_type, *calls_type;
@@ -252,21 +252,26 @@ static int is_for(PyObject *item, Py_ssize_t count, PyObject *names, int is_back
     return found;
 }
 
+static Py_ssize_t entry_count(PyObject *served)
+{
+    return served != NULL && PyList_CheckExact(served) ? PyList_GET_SIZE(served) : 0;
+}
+
 /* The result of a call; NULL with an error, or where it is to go the plain way. After each entry the list is looked at
    anew: it is Python's. */
 static PyObject *serve_call(Calls *self, PyObject *const *args, Py_ssize_t count, PyObject *names, int is_backward)
 {
-    PyObject *result = NULL, *list = self->entries;
-    int outcome = OTHER_FORM, how = list == NULL || PyList_GET_SIZE(list) == 0 ? SPECIAL : ambient();
+    PyObject *result = NULL, *list = self->served;
+    int outcome = OTHER_FORM, how = entry_count(list) == 0 ? SPECIAL : ambient();
     if (how < 0 || how == SPECIAL)
         return NULL;
-    for (Py_ssize_t i = 0; (list = self->entries) != NULL && i < PyList_GET_SIZE(list) && outcome == OTHER_FORM; i++) {
+    for (Py_ssize_t i = 0; i < entry_count(list = self->served) && outcome == OTHER_FORM; i++) {
         PyObject *entry = PyList_GET_ITEM(list, i);
         if (!is_for(entry, count, names, is_backward))
             continue;
         Py_INCREF(entry);
         outcome = serve((Entry *)entry, args, &result);
-        if (outcome == SERVED && i > 0 && list == self->entries && i < PyList_GET_SIZE(list)) { /* one up */
+        if (outcome == SERVED && i > 0 && list == self->served && i < PyList_GET_SIZE(list)) { /* one up */
             PyObject *before = PyList_GET_ITEM(list, i - 1);
             PyList_SET_ITEM(list, i - 1, PyList_GET_ITEM(list, i));
             PyList_SET_ITEM(list, i, before);
@@ -276,10 +281,26 @@ static PyObject *serve_call(Calls *self, PyObject *const *args, Py_ssize_t count
     return result;
 }
 
+/* None where a prepared call is done by what repeats it, such as a Bound; NULL likewise. */
+static PyObject *repeat(Calls *self)
+{
+    int how = ambient();
+    if (how < 0 || how == SPECIAL)
+        return NULL;
+    PyObject *run = Py_NewRef(self->served), *done = PyObject_CallNoArgs(run);
+    int is_done = done != NULL && PyObject_IsTrue(done) == 1;
+    Py_XDECREF(done);
+    Py_DECREF(run);
+    return is_done ? Py_NewRef(Py_None) : NULL;
+}
+
+static int has_run(const Calls *self) { return self->served != NULL && !PyList_CheckExact(self->served); }
+
 static PyObject *calls_vectorcall(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *names)
 {
     Py_ssize_t count = PyVectorcall_NARGS(nargsf);
-    PyObject *result = serve_call((Calls *)self, args, count, names, 0);
+    int is_repeated = count == 0 && names == NULL && has_run((Calls *)self);
+    PyObject *result = is_repeated ? repeat((Calls *)self) : serve_call((Calls *)self, args, count, names, 0);
     if (result != NULL || PyErr_Occurred())
         return result;
     PyObject *plain = PyObject_GetAttrString((PyObject *)Py_TYPE(self), "__call__");
@@ -296,25 +317,25 @@ static PyObject *calls_served_backward(PyObject *self, PyObject *const *args, Py
     return result == NULL && !PyErr_Occurred() ? Py_NewRef(Py_NotImplemented) : result;
 }
 
-static PyObject *calls_serve_by(PyObject *self, PyObject *entries)
+static PyObject *calls_serve_by(PyObject *self, PyObject *served)
 {
-    if (!PyList_CheckExact(entries))
-        return PyErr_Format(PyExc_TypeError, "entries are in a list, got %R", entries);
-    Py_XSETREF(((Calls *)self)->entries, Py_NewRef(entries));
+    if (!PyList_CheckExact(served) && !PyCallable_Check(served))
+        return PyErr_Format(PyExc_TypeError, "calls are served by a list of entries, or a function, got %R", served);
+    Py_XSETREF(((Calls *)self)->served, Py_NewRef(served));
     ((Calls *)self)->vectorcall = calls_vectorcall;
     Py_RETURN_NONE;
 }
 
 static int calls_traverse(PyObject *self, visitproc visit, void *arg)
 {
-    Py_VISIT(((Calls *)self)->entries);
+    Py_VISIT(((Calls *)self)->served);
     Py_VISIT(Py_TYPE(self));
     return 0;
 }
 
 static int calls_clear(PyObject *self)
 {
-    Py_CLEAR(((Calls *)self)->entries);
+    Py_CLEAR(((Calls *)self)->served);
     return 0;
 }
 
@@ -333,14 +354,14 @@ static PyMemberDef calls_members[] = {
 };
 
 static PyMethodDef calls_methods[] = {
-    {"serve_by", calls_serve_by, METH_O, "Have calls served by the entries in a list."},
+    {"serve_by", calls_serve_by, METH_O, "Have calls served by the entries in a list, or repeated by a function."},
     {"served_backward", (PyCFunction)(void (*)(void))calls_served_backward, METH_FASTCALL | METH_KEYWORDS,
      "The result of a call of `backward`; NotImplemented where it is to go the plain way."},
     {NULL, NULL, 0, NULL},
 };
 
 static PyType_Slot calls_slots[] = {
-    {Py_tp_doc, "What can be called, and has entries that serve calls in C."},
+    {Py_tp_doc, "What can be called, and has what serves calls in C."},
     {Py_tp_traverse, calls_traverse},
     {Py_tp_clear, calls_clear},
     {Py_tp_dealloc, calls_dealloc},
@@ -367,7 +388,7 @@ static PyObject *serve_calls(PyObject *module, PyObject *kind)
 }
 
 static PyMethodDef functions[] = {
-    {"serve_calls", serve_calls, METH_O, "Have calls of a class served by its entries."},
+    {"serve_calls", serve_calls, METH_O, "Have calls of a class served by what its objects have for it."},
     {NULL, NULL, 0, NULL},
 };
 

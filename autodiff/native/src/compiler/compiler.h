@@ -229,7 +229,7 @@ typedef struct {
 
 extern PyTypeObject *runner_type;
 int add_runner(PyObject *module); /* the type, and the functions */
-int add_bound(PyObject *module);  /* bound.c: the types Bound and Repeated */
+int add_bound(PyObject *module);  /* bound.c: the type Bound */
 int is_long(double work);         /* whether the lock of the interpreter is let go for so many operations */
 /* Take a buffer of numbers of a format, and of so many unless it is -1. TypeError, ValueError or BufferError. */
 int take_buffer(PyObject *from, Py_buffer *buffer, const char *format, int64_t count, int to_write);
