@@ -3,7 +3,7 @@
    An entry stands for the calls whose arguments have one form. It has the versions of the function for these, in order:
    each is a program ready to run, the leaf Values whose data are its last inputs, and the form of its result. Where
    something is out of the ordinary, or no entry serves, a call goes the plain way, `Compiled.__call__`, which is the
-   meaning of all this, and where entries are made. */
+   meaning of all this, and where entries are made. A prepared call has, in their place, a function that repeats it. */
 
 #include "forms.h"
 
@@ -377,11 +377,12 @@ static PyType_Spec calls_spec = {
     .slots = calls_slots,
 };
 
-/* serve_calls(kind): have calls of a class derived from Calls come here before they go to its __call__. */
+/* serve_calls(kind): have calls of a class derived from Calls come here before they go to its __call__, the plain way. */
 static PyObject *serve_calls(PyObject *module, PyObject *kind)
 {
-    if (!PyType_Check(kind) || kind == (PyObject *)calls_type || !PyType_IsSubtype((PyTypeObject *)kind, calls_type))
-        return PyErr_Format(PyExc_TypeError, "%R is no class derived from Calls", kind);
+    if (!PyType_Check(kind) || !PyType_IsSubtype((PyTypeObject *)kind, calls_type) ||
+        ((PyTypeObject *)kind)->tp_call == NULL)
+        return PyErr_Format(PyExc_TypeError, "%R is no class derived from Calls whose objects can be called", kind);
     ((PyTypeObject *)kind)->tp_flags |= Py_TPFLAGS_HAVE_VECTORCALL;
     PyType_Modified((PyTypeObject *)kind);
     return Py_NewRef(kind);
