@@ -324,6 +324,16 @@ def test_a_nan_that_only_plain_products_make_does_not_decide_a_choice():
     assert run(program, [-0.0, inf, 2.0, 0.5]) == program.evaluate([-0.0, inf, 2.0, 0.5]) == [2.0]
 
 
+def test_a_nan_that_only_plain_products_make_fails_no_guard_of_rows():
+    instructions = [("strong_mul", (0, 1)), ("strong_mul", (2, 3)), ("add", (4, 5)), ("less", (6, 2))]
+    program = Program.of(4, [], instructions, [6], [7], b"\1", b"\1" * 4)
+    rows, holds = array("d", [-0.0, inf, 2.0, 0.5] * 100), bytearray(100)
+    for reduction, count in ((None, 100), ("sum", 1)):
+        out = array("d", bytes(8 * count))
+        assert NativeBackend(program, reduction).runner.run_rows(array("d"), rows, out, holds) is True
+        assert (sum(out), holds) == (100.0, b"\1" * 100)
+
+
 def test_guards_are_checked_for_each_row():
     program = Program.of(1, [0.0], [("less", (0, 1))], [0], [2], b"\1", b"\1")
     rows = np.arange(-50.0, 50.0).reshape(100, 1)

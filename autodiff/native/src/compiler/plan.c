@@ -75,7 +75,7 @@ typedef struct {
     int64_t least, most;
 } Span; /* of addresses */
 
-enum { FAR = 1 << 30 }; /* beyond all memory, and words have 32 bits: so that no sum of spans overflows */
+static const int64_t FAR = INT64_C(1) << 31; /* beyond all memory; words have 32 bits, so no sum of spans overflows */
 
 static Span widened(Span span, int64_t step, int64_t turns)
 {
@@ -375,12 +375,19 @@ static void find_strips(Plan *plan)
 
 /* --- the header, and what stands behind the nests --- */
 
+/* Whether a part is there, of a whole that has so many. */
+static int is_part(int64_t at, int64_t count, int64_t whole)
+{
+    return at >= 0 && count >= 0 && count <= whole && at <= whole - count;
+}
+
 /* Records of so many words that stand in the table at a word of the header. */
 static const int32_t *records(Reader *reader, int64_t at, int64_t count, int64_t words)
 {
-    if (at < 0 || count < 0 || count > reader->words || at > reader->words - words * count)
-        refuse(reader, "what follows the nests is outside of the table");
-    return reader->table + at;
+    if (is_part(0, count, reader->words) && is_part(at, words * count, reader->words))
+        return reader->table + at;
+    refuse(reader, "what follows the nests is outside of the table");
+    return NULL;
 }
 
 /* Check a number of each row, or one that all rows share: its address, and `lane`. */
@@ -413,12 +420,6 @@ static void read_rest(Reader *reader, const int64_t *header)
         check_rows(reader, (Span){q[0], q[0]}, q[1]);
     if (width != plan->output_width)
         refuse(reader, "it has another number of outputs");
-}
-
-/* Whether a part is there, of a whole that has so many. */
-static int is_part(int64_t at, int64_t count, int64_t whole)
-{
-    return at >= 0 && count >= 0 && count <= whole && at <= whole - count;
 }
 
 static void read_header(Reader *reader, const int64_t *header)

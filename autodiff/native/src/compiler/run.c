@@ -156,15 +156,17 @@ static void lay_rows(const Rows *rows, double *v, int64_t first, int64_t active)
         rows->machine->lay_lanes(plan, v, active);
 }
 
-static void note_guards(Rows *rows, const double *v, int64_t first, int64_t active)
+/* Note for each row of a block whether its guards hold; whether they do for all. */
+static int note_guards(const Rows *rows, const double *v, int64_t first, int64_t active)
 {
+    int hold = 1;
     for (int64_t row = 0; row < active && rows->plan->guard_count; row++) {
         int holds = guards_hold(rows->plan, v, row);
-        if (!holds)
-            rows->failed = 1;
+        hold &= holds;
         if (rows->holds != NULL)
             rows->holds[first + row] = (uint8_t)holds;
     }
+    return hold;
 }
 
 /* Run the rows of a chunk; whether a nan came up that only care can judge. */
@@ -173,7 +175,7 @@ static int run_chunk(Rows *rows, double *v, int64_t chunk, int careful, int may_
     const Plan *plan = rows->plan;
     const Machine *machine = rows->machine;
     int64_t first = chunk * rows->chunk, end = first + rows->chunk < rows->rows ? first + rows->chunk : rows->rows;
-    int nans = 0, is_stacked = rows->reduction == STACKED;
+    int nans = 0, hold = 1, is_stacked = rows->reduction == STACKED;
     double work = 0.0;
     if (!is_stacked)
         machine->copy(v + plan->totals, v + plan->total_starts, plan->total_count);
@@ -185,7 +187,7 @@ static int run_chunk(Rows *rows, double *v, int64_t chunk, int careful, int may_
             nans |= write_outputs(machine, plan, v, active, rows->out + first * plan->output_width);
         if (plan->is_strong && !careful)
             nans |= is_watched_nan(plan, v, active);
-        note_guards(rows, v, first, active);
+        hold &= note_guards(rows, v, first, active);
         work += plan->work_of_row * (double)active;
         if (may_pause && rows->pause != NULL && work > WORK_BETWEEN_PAUSES) {
             rows->stopped |= rows->pause(rows);
@@ -194,7 +196,11 @@ static int run_chunk(Rows *rows, double *v, int64_t chunk, int careful, int may_
     }
     if (!is_stacked)
         nans |= write_outputs(machine, plan, v, 1, rows->out + chunk * plan->output_width);
-    return nans && plan->is_strong;
+    if (nans && plan->is_strong && !careful)
+        return 1; /* its guards were not told by the right numbers */
+    if (!hold)
+        rows->failed = 1;
+    return 0;
 }
 
 int64_t run_chunks(Rows *rows, double *v, int may_pause)

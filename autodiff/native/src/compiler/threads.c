@@ -63,7 +63,7 @@ static void *serve(void *unused)
         turn = pool.turn;
         Rows *rows = pool.joined < pool.wanted ? pool.rows : NULL;
         double *v = rows == NULL ? NULL : pool.blocks[++pool.joined];
-        pool.active += rows != NULL;
+        __atomic_add_fetch(&pool.active, rows != NULL, __ATOMIC_RELAXED);
         pthread_mutex_unlock(&pool.lock);
         if (rows == NULL)
             continue;
