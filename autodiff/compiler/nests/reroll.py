@@ -167,7 +167,7 @@ def _places(known: _Known, memory: _Memory) -> Places:
 
 
 def _assembled(known: _Known, memory: _Memory, chosen: _Candidate, given: Program) -> Nests:
-    program, slots, (table, entries, shared_end, lanes_end), places = known.program, known.slots, *chosen
+    program, slots, (table, entries, shared_end), places = known.program, known.slots, *chosen
     is_lane = [*slots.lane[: program.first], *[phase == IN_LANES for phase in known.phase]]
     copies = _copies([places[x] for x in program.outputs], [int(is_lane[x]) for x in program.outputs])
     guards = [
@@ -178,7 +178,7 @@ def _assembled(known: _Known, memory: _Memory, chosen: _Candidate, given: Progra
     guards_at = outputs_at + COPIES * len(copies)
     words = [word for part in (copies, guards, watched) for record in part for word in record]
     header = {
-        Header.SHARED_END: shared_end, Header.LANES_END: lanes_end,
+        Header.SHARED_END: shared_end, Header.LANES_END: len(table),
         Header.INPUTS: memory.inputs, Header.VARYING: sum(program.varying),
         Header.LANES_AT: memory.lanes_at, Header.LANES: memory.lanes, Header.SIZE: memory.size,
         Header.OUTPUTS: outputs_at, Header.OUTPUT_RUNS: len(copies), Header.OUTPUT_WIDTH: len(program.outputs),

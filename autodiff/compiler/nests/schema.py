@@ -183,7 +183,6 @@ PARTS = 8  # totals that an INNER run makes
 
 # Copies, Guard and Watched: the fields in order.
 COPIES, GUARD, WATCHED = 4, 3, 2
-BEYOND = 8  # zeros after the last nest: three operands are read of any instruction
 
 
 class Header(IntEnum):

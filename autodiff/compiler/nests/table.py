@@ -17,7 +17,7 @@ from autodiff.compiler.nests.instructions import (
     Instructions,
     Repeated,
 )
-from autodiff.compiler.nests.schema import BEYOND, FLAT_COUNT, MOST_LISTED, Affine, Loops
+from autodiff.compiler.nests.schema import FLAT_COUNT, MOST_LISTED, Affine, Loops
 from autodiff.compiler.nests.sums import write_sum_nest
 
 _LONE = 12  # instructions of the commonest kinds take as long in a flat list as in a nest
@@ -32,13 +32,11 @@ class Tabled(NamedTuple):
         table: the words.
         entries: where each nest begins.
         shared_end: where those end that are the same for all rows.
-        lanes_end: where all of them end.
     """
 
     table: Table
     entries: list[int]
     shared_end: int
-    lanes_end: int
 
 
 def tabled(x: Instructions, nests: Sequence[Repeated]) -> Tabled:
@@ -62,9 +60,7 @@ def tabled(x: Instructions, nests: Sequence[Repeated]) -> Tabled:
             write_sum_nest(x, table, nest)
         else:
             _write_elementwise_nest(x, table, nest)
-    lanes_end = len(table)
-    table += [0] * BEYOND  # instructions of a flat list are read a little beyond their ends
-    return Tabled(table, entries, lanes_end if shared_end < 0 else shared_end, lanes_end)
+    return Tabled(table, entries, len(table) if shared_end < 0 else shared_end)
 
 
 def _is_sum(x: Instructions, nest: Repeated) -> bool:

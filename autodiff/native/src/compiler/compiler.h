@@ -141,6 +141,7 @@ const Machine *const *machines_here(void); /* those that this processor has, the
 
 /* program.c: errors as Python exceptions. `program_read` makes copies, and checks every slot, start and code; 1 for a
    program with primitives of a user's own, which is left to Python. */
+int operation_with(int64_t code, int64_t count); /* that has this opcode and so many operands; -1 for none */
 int program_read(Program *program, PyObject *from);
 PyObject *program_given(const Program *program, PyObject *like); /* a Program with varying, ... of `like` */
 void program_free(Program *program);
@@ -164,13 +165,18 @@ static inline double operand(const Operands *all, int64_t k)
     return all->places ? *operand_at(all, all->places + k) : all->v[all->listed ? all->listed[k] : k];
 }
 
+/* The total and the next pair of a strong sum. */
+static inline double plus_strongly(double total, double x, double y)
+{
+    return x == 0.0 && signbit(x) ? total : fma(x, y, total) + 0.0; /* computed, so never -0.0 */
+}
+
 double one_by_one(int operation, const Operands *all, int64_t count);
 double huge_angle(double x, double *tail, uint64_t *turns);
 
 /* plan.c */
 Plan *plan_new(const int64_t *header, const int32_t *table, int64_t words, const double *numbers, int64_t count);
 void plan_free(Plan *plan);
-int operation_with(int64_t code, int64_t count); /* that has this opcode and so many operands; -1 for none */
 
 /* run.c: without Python, and without its lock */
 enum { STACKED, SUMMED, AVERAGED }; /* what becomes of the outputs of many rows */

@@ -21,7 +21,6 @@ typedef struct { /* nests as words */
     int64_t *entries; /* where each nest begins */
     int64_t entry_count, entry_size;
     int64_t shared_end;  /* where those end that are the same for all rows; -1 before it is known */
-    int64_t lanes_end;   /* where all of them end */
     int64_t open_flat;   /* the flat list that the next short nest goes on; -1 for none */
     int is_out_of_memory; /* and holds less than was written */
 } Table;

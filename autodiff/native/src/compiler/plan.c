@@ -52,15 +52,6 @@ static const int32_t *next(Reader *reader, int64_t words)
     return found;
 }
 
-int operation_with(int64_t code, int64_t count)
-{
-    if (code < 0 || code >= MOST_OPCODES || count < 1)
-        return -1;
-    const Facts *facts = &facts_of[code];
-    int fits = (facts->arity < 0 || count == facts->arity) && (facts->parity < 0 || count % 2 == facts->parity);
-    return fits ? operation_of[code] : -1;
-}
-
 static int read_operation(Reader *reader, int64_t code, int64_t count)
 {
     int operation = operation_with(code, count);
@@ -454,7 +445,7 @@ static int make_room(Reader *reader)
     plan->memory[0] = plan->nests = PyMem_RawCalloc(words / FLAT_FIRST + 1, sizeof(Nest));
     plan->memory[1] = reader->runs = PyMem_RawCalloc(words / RUN_WORDS + 1, sizeof(Run));
     plan->memory[2] = reader->places = PyMem_RawCalloc(words / OPERAND + 1, sizeof(Affine));
-    plan->memory[3] = reader->flat = PyMem_RawCalloc(words + ALIGNED, sizeof(int32_t)); /* read a little beyond */
+    plan->memory[3] = reader->flat = PyMem_RawCalloc(words + 1, sizeof(int32_t));
     plan->rows_at = aligned(reader->size);
     plan->row_width = aligned(plan->varying);
     reader->room = reader->most = plan->rows_at + (plan->varying ? plan->row_width * plan->lanes : 0);

@@ -6,7 +6,6 @@
 
 int16_t operation_of[MOST_OPCODES], opcode_of[OP_COUNT];
 Facts facts_of[MOST_OPCODES];
-static int opcode_count; /* how many are bound; the primitives of users have those from here on */
 static PyObject *type_of_arrays;
 
 /* --- opcodes --- */
@@ -62,13 +61,21 @@ static PyObject *bind_opcodes(PyObject *module, PyObject *rows)
     for (int i = 0; i < OP_COUNT; i++)
         if (opcodes[i] < 0)
             return PyErr_Format(PyExc_ValueError, "bind_opcodes got no opcode for %s", names[i]);
-    opcode_count = (int)PyTuple_GET_SIZE(rows);
-    for (int code = 0; code < opcode_count; code++)
+    for (int code = 0; code < PyTuple_GET_SIZE(rows); code++)
         Py_INCREF(facts[code].primitive);
     memcpy(facts_of, facts, sizeof facts);
     memcpy(operation_of, operations, sizeof operations);
     memcpy(opcode_of, opcodes, sizeof opcodes);
     Py_RETURN_NONE;
+}
+
+int operation_with(int64_t code, int64_t count)
+{
+    if (code < 0 || code >= MOST_OPCODES || count < 1)
+        return -1;
+    const Facts *facts = &facts_of[code];
+    int fits = facts->arity >= 0 ? count == facts->arity : facts->parity < 0 || (count & 1) == facts->parity;
+    return fits ? operation_of[code] : -1;
 }
 
 /* --- programs, read and given back --- */
@@ -107,14 +114,6 @@ static int check_slots(const int32_t *slots, int64_t count, int64_t end)
     return found ? refuse("which reads a slot that it has not, or not yet") : 0;
 }
 
-static int takes(uint16_t code, int64_t count)
-{
-    const Facts *facts = &facts_of[code];
-    if (facts->arity >= 0)
-        return count == facts->arity;
-    return count > 0 && (facts->parity < 0 || count % 2 == facts->parity);
-}
-
 static int check(const Program *program, int64_t starts)
 {
     int64_t first = program->inputs + program->constants, slots = first + program->count;
@@ -127,7 +126,7 @@ static int check(const Program *program, int64_t starts)
         int64_t start = program->starts[i], stop = program->starts[i + 1];
         if (start > stop || stop > program->operand_count)
             return refuse("whose instructions do not share out the operands");
-        if (program->codes[i] >= opcode_count || !takes(program->codes[i], stop - start))
+        if (operation_with(program->codes[i], stop - start) < 0)
             return refuse("with an operation that is not known, or of too many numbers or too few");
         if (check_slots(program->operands + start, stop - start, first + i) < 0)
             return -1;

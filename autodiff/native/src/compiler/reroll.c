@@ -237,7 +237,7 @@ static void write_header(const Known *k, const Candidate *c, int64_t *header)
 {
     const Program *p = &k->program;
     header[H_SHARED_END] = c->table.shared_end;
-    header[H_LANES_END] = c->table.lanes_end;
+    header[H_LANES_END] = c->table.used; /* so far */
     header[H_INPUTS] = k->inputs;
     header[H_VARYING] = k->varying_count;
     header[H_LANES_AT] = k->lanes_at;

@@ -112,13 +112,13 @@ APART void transpose(double *to, int64_t to_step, const double *from, int64_t fr
 }
 
 /* What the runs of form PACK read, put in step: the numbers of b for each term side by side. */
-APART void pack(const Sums *s, int64_t h)
+APART void pack(const Sums *s)
 {
     int64_t count = s->nest->loops[2];
     for (const Run *run = s->run; run < s->end; run++) {
-        if (run->form != FORM_PACK || run->is_by_rows || (h > 0 && run->b.h == 0))
+        if (run->form != FORM_PACK || run->is_by_rows)
             continue;
-        const double *from = s->v + place_of(&run->b, h, 0);
+        const double *from = s->v + run->b.at;
         double *to = s->v + run->packed;
         int64_t length = length_of(run, s->active);
         if (run->b.k == 1)
@@ -276,15 +276,14 @@ static void row_of_tiles(const Sums *s, int64_t rows, int64_t h, int64_t j, int6
 static void add_tiles(const Sums *s, int64_t begin, int64_t end)
 {
     const int64_t *loops = s->nest->loops;
-    for (int64_t h = 0; h < loops[0]; h++) {
-        if (s->is_packed)
-            pack(s, h);
+    if (s->is_packed)
+        pack(s);
+    for (int64_t h = 0; h < loops[0]; h++)
         for (int64_t j = 0, rows; j < loops[1]; j += rows) {
             int64_t left = loops[1] - j;
             rows = left == 5 || left == 6 ? 3 : left < MOST_ROWS ? left : MOST_ROWS; /* rather than 4 and 1, 4 and 2 */
             row_of_tiles(s, rows, h, j, begin, end);
         }
-    }
 }
 
 /* --- inner products --- */
@@ -372,12 +371,6 @@ INLINED void dots(double *to, const double *from, int64_t from_i, const Run *run
     }
     UNROLL for (int i = 0; i < count; i++)
         to[i] = total[i] + last;
-}
-
-/* The total and the next pair of a strong sum. */
-static inline double plus_strongly(double total, double x, double y)
-{
-    return x == 0.0 && signbit(x) ? total : fma(x, y, total) + 0.0; /* computed, so never -0.0 */
 }
 
 static double carefully(double total, const Run *run, const double *a, const double *b, int64_t length)

@@ -7,7 +7,7 @@ enum { LONE = 12, LONE_OF_REST = 2, LONE_PAIRS = 24 };     /* so many are as fas
 enum { FEW_A_RUN = 6 };                                    /* terms: where runs are shorter, pairs are listed */
 enum { PACKED_ROWS = 3, PACKED_OUTPUTS = 4 };              /* the fewest for which a copy of shared factors pays */
 enum { FEW_TERMS = 2 };                                    /* that one total adds up as fast as eight partial ones */
-enum { HEAD_COUNT = 8, MOST_LISTED = 1 << (31 - HEAD_COUNT), FLAT_COUNT = 1, BEYOND = 8 };
+enum { HEAD_COUNT = 8, MOST_LISTED = 1 << (31 - HEAD_COUNT), FLAT_COUNT = 1 };
 
 typedef struct { /* instructions that are one nest, and where the operands of three of them begin */
     int64_t first, inner, outer, at, beside, below;
@@ -467,8 +467,6 @@ void table_write_group(Table *table, const Instructions *x, int64_t t, int64_t e
 
 void table_end(Table *table)
 {
-    table->lanes_end = table->used;
     if (table->shared_end < 0)
         table->shared_end = table->used;
-    table_write(table, (int64_t[BEYOND]){0}, BEYOND); /* instructions of a flat list are read a little beyond */
 }

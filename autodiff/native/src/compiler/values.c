@@ -140,21 +140,12 @@ static double dot(const Operands *x, int64_t half)
     return total;
 }
 
-static double products(const Operands *x, int64_t count)
-{
-    double total = operand(x, 0);
-    for (int64_t k = 1; k + 1 < count; k += 2)
-        total = fma(operand(x, k), operand(x, k + 1), total);
-    return total;
-}
-
-static double strong_products(const Operands *x, int64_t count)
+static double products(const Operands *x, int64_t count, int is_strong)
 {
     double total = operand(x, 0);
     for (int64_t k = 1; k + 1 < count; k += 2) {
-        double y = operand(x, k);
-        if (y != 0.0 || !signbit(y))
-            total = fma(y, operand(x, k + 1), total) + 0.0;
+        double y = operand(x, k), z = operand(x, k + 1);
+        total = is_strong ? plus_strongly(total, y, z) : fma(y, z, total);
     }
     return total;
 }
@@ -169,7 +160,7 @@ static double strong_products(const Operands *x, int64_t count)
     X(cosh, cosh(x)) X(arcsinh, asinh(x)) X(arccosh, acosh(x)) X(arctanh, atanh(x)) X(sech, sech(x)) X(erf, erf(x))    \
     X(erfc, erfc(x)) X(elu, x > 0.0 ? x : y * expm1(x)) X(gelu, gelu(x)) X(prod, product(all, count))                  \
     X(sum, sum(all, count)) X(mean, sum(all, count) / (double)count) X(dot, dot(all, count / 2))                       \
-    X(norm, norm(all, count)) X(products, products(all, count)) X(strong_products, strong_products(all, count))
+    X(norm, norm(all, count)) X(products, products(all, count, 0)) X(strong_products, products(all, count, 1))
 
 double one_by_one(int operation, const Operands *all, int64_t count)
 {
