@@ -24,6 +24,12 @@ static inline uint64_t hashed(uint64_t x)
     return x ^ x >> 32;
 }
 
+/* Whether a slot holds this constant, to the last bit. */
+static inline int is_number(const Builder *build, int32_t slot, double number)
+{
+    return slot < 0 && memcmp(&build->made.numbers[-1 - slot], &number, sizeof number) == 0;
+}
+
 /* Where the operands of the next instruction are to be written. */
 static inline int32_t *operands_here(Builder *build) { return build->made.operands + build->made.operand_count; }
 

@@ -8,8 +8,7 @@ static double number_in(const Builder *build, int32_t slot) { return build->made
 
 static int is_unit(const Builder *build, int32_t slot, const Facts *facts, int side)
 {
-    double number = slot < 0 ? number_in(build, slot) : 0.0;
-    return slot < 0 && facts->has_unit[side] && memcmp(&number, &facts->unit[side], sizeof number) == 0;
+    return facts->has_unit[side] && is_number(build, slot, facts->unit[side]);
 }
 
 /* Whether an operation merely hands a slot on, and which. */

@@ -4,12 +4,6 @@
 
 static const double ONE = 1.0, NEGATIVE_ONE = -1.0, NOTHING = -0.0;
 
-/* Whether a slot of a program being written holds this constant, to the last bit. */
-static int is_number(const Builder *build, int32_t slot, double number)
-{
-    return slot < 0 && memcmp(&build->made.numbers[-1 - slot], &number, sizeof number) == 0;
-}
-
 /* --- multiply out powers --- */
 
 static int multiply_out(Builder *build, const Program *given)
