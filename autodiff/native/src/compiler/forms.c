@@ -189,18 +189,18 @@ static int take_mapping(const Form *form, PyObject *x, Taken *taken)
     return 1;
 }
 
-/* A view of an array of float64 in C order: after the first axis, where it is skipped, of the form's shape. */
+/* A view of an array of float64: after the first axis, where it is skipped, of the form's shape. */
 static int view_array(const Form *form, PyObject *x, int skipped, Py_buffer *view)
 {
     if (Py_TYPE(x) != arrays.type)
         return 0;
     PyObject *dtype = PyObject_GetAttr(x, arrays.str_dtype);
     Py_XDECREF(dtype); /* x has it still */
-    if (dtype != arrays.float64 || PyObject_GetBuffer(x, view, PyBUF_ND) < 0) {
+    if (dtype != arrays.float64 || PyObject_GetBuffer(x, view, PyBUF_STRIDES) < 0) {
         PyErr_Clear();
         return 0;
     }
-    int found = view->ndim == form->axes + skipped && (uintptr_t)view->buf % sizeof(double) == 0;
+    int found = view->ndim == form->axes + skipped;
     for (int i = 0; i < form->axes && found; i++)
         found = view->shape[i + skipped] == form->shape[i];
     if (!found)
@@ -208,12 +208,33 @@ static int view_array(const Form *form, PyObject *x, int skipped, Py_buffer *vie
     return found;
 }
 
+/* Whether its numbers stand side by side in C order, each where a double may stand. */
+static int is_plain(const Py_buffer *view)
+{
+    return (uintptr_t)view->buf % sizeof(double) == 0 && PyBuffer_IsContiguous(view, 'C');
+}
+
+/* Put the numbers of a view into memory in C order, those from this axis on; where the next one goes. */
+static double *gather(const Py_buffer *view, const char *at, int axis, double *to)
+{
+    if (axis == view->ndim) {
+        memcpy(to, at, sizeof(double));
+        return to + 1;
+    }
+    for (Py_ssize_t i = 0; i < view->shape[axis]; i++)
+        to = gather(view, at + i * view->strides[axis], axis + 1, to);
+    return to;
+}
+
 static int take_array(const Form *form, PyObject *x, Taken *taken)
 {
     Py_buffer view;
     if (!view_array(form, x, 0, &view))
         return 0;
-    memcpy(taken->to, view.buf, form->count * sizeof(double));
+    if (is_plain(&view))
+        memcpy(taken->to, view.buf, form->count * sizeof(double));
+    else
+        gather(&view, view.buf, 0, taken->to);
     taken->to += form->count;
     PyBuffer_Release(&view);
     return 1;
@@ -254,10 +275,27 @@ static int add_column(Taken *taken, Py_ssize_t rows, double *at, int64_t width)
     return taken->rows == rows && rows > 0;
 }
 
+/* Memory of its own for the numbers of a column, in the place of its view; NULL without memory. */
+static double *own_memory(Py_buffer *view, Py_ssize_t count)
+{
+    view->obj = NULL;
+    return view->buf = PyMem_Malloc(count * sizeof(double));
+}
+
 static int take_rows(const Form *form, PyObject *x, Taken *taken)
 {
-    Py_buffer *view = taken->views + taken->count;
-    return view_array(form, x, 1, view) && add_column(taken, view->shape[0], view->buf, form->count);
+    Py_buffer *view = taken->views + taken->count, given;
+    if (!view_array(form, x, 1, view))
+        return 0;
+    Py_ssize_t rows = view->shape[0];
+    if (!is_plain(view)) {
+        given = *view;
+        double *memory = own_memory(view, given.len / (Py_ssize_t)sizeof(double));
+        if (memory != NULL)
+            gather(&given, given.buf, 0, memory);
+        PyBuffer_Release(&given);
+    }
+    return add_column(taken, rows, view->buf, form->count) && view->buf != NULL;
 }
 
 static int take_listed(const Form *form, PyObject *x, Taken *taken)
@@ -267,9 +305,7 @@ static int take_listed(const Form *form, PyObject *x, Taken *taken)
     if (!PyList_CheckExact(x) || PyList_GET_SIZE(x) > PY_SSIZE_T_MAX / 16 / (row.shared + 1))
         return 0;
     Py_buffer *view = taken->views + taken->count;
-    double *memory = PyMem_Malloc(PyList_GET_SIZE(x) * row.shared * sizeof(double)), *to = taken->to;
-    view->obj = NULL;
-    view->buf = taken->to = memory;
+    double *to = taken->to, *memory = taken->to = own_memory(view, PyList_GET_SIZE(x) * row.shared);
     int found = memory != NULL && add_column(taken, PyList_GET_SIZE(x), memory, row.shared);
     for (Py_ssize_t i = 0; found && i < taken->rows; i++)
         found = form_take(form->parts, PyList_GET_ITEM(x, i), taken);
