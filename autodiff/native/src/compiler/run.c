@@ -6,7 +6,8 @@
 #include "compiler.h"
 
 enum {
-    MOST_CHUNKS = 16,             /* each is summed by itself, so that sums are the same for any number of threads */
+    MOST_CHUNKS = 16,             /* each is summed by itself, so that sums are the same for any number of threads, */
+    LEAST_BLOCKS = 2,             /* and has as many blocks at least: to add up the sums takes time, too */
     LINE = 64,                    /* bytes */
 };
 #define WORK_BETWEEN_PAUSES 5e7 /* operations: some 10 ms */
@@ -136,7 +137,8 @@ int run_one(const Machine *machine, const Plan *plan, double *v, double *out)
 void rows_plan(Rows *rows)
 {
     int64_t lanes = rows->plan->lanes, blocks = (rows->rows + lanes - 1) / lanes;
-    int64_t blocks_of_chunk = (blocks + MOST_CHUNKS - 1) / MOST_CHUNKS;
+    int64_t evenly = (blocks + MOST_CHUNKS - 1) / MOST_CHUNKS;
+    int64_t blocks_of_chunk = evenly < LEAST_BLOCKS ? LEAST_BLOCKS : evenly;
     rows->chunk = blocks_of_chunk * lanes;
     rows->chunks = (blocks + blocks_of_chunk - 1) / blocks_of_chunk;
 }
