@@ -43,6 +43,9 @@ def runs(table: Any, numbers: Any, header: Any, reduction: str | None, machine: 
         raise WrongTableError from None
     inputs, varying, width = (header[at] for at in (Header.INPUTS, Header.VARYING, Header.OUTPUT_WIDTH))
     shared, count = array("d", bytes(8 * inputs)), 40
+    work, work_of_row = runner.work
+    if work + count * work_of_row > 1e8:
+        return  # in its memory as well, but for hours
     if not varying:
         runner.run(shared, array("d", bytes(8 * width)))
     out = array("d", bytes(8 * width * (count if reduction is None else 1)))

@@ -344,6 +344,12 @@ static PyObject *perform(PyObject *object, PyObject *args)
     return v == NULL ? NULL : Py_NewRef(Py_None);
 }
 
+static PyObject *work_of(PyObject *self, void *unused)
+{
+    const Plan *plan = ((Runner *)self)->plan;
+    return Py_BuildValue("dd", plan->work, plan->work_of_row);
+}
+
 static PyObject *machine_of(PyObject *object, void *unused)
 {
     return PyUnicode_FromString(((Runner *)object)->machine->name);
@@ -358,7 +364,11 @@ static PyMethodDef methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-static PyGetSetDef attributes[] = {{"machine", machine_of, NULL, "The name of its machine.", NULL}, {NULL}};
+static PyGetSetDef attributes[] = {
+    {"machine", machine_of, NULL, "The name of its machine.", NULL},
+    {"work", work_of, NULL, "About how many operations a run takes, and each row.", NULL},
+    {NULL},
+};
 
 static PyType_Slot slots[] = {
     {Py_tp_doc, "Runner(table, numbers, header, reduction, threads, machine=None)\n--\n\nNests ready to run."},
