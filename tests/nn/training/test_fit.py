@@ -502,7 +502,7 @@ def test_what_cannot_be_compiled_is_trained_eagerly_and_told(make: Any, loss_of:
 def test_what_is_trained_eagerly_is_what_compile_false_gives() -> None:
     for make in (lambda: Stateful(counts), lambda: Stateful(remembers), ByClosure, ByClosureSometimes):
         (_, numbers), (_, others) = trained(make(), epochs=2), trained(make(), epochs=2, compile=False)
-        assert numbers == others
+        assert numbers == pytest.approx(others, rel=1e-14)  # the optimiser's rule is compiled in one of them
 
 
 class Fickle(nn.Module):
