@@ -22,10 +22,12 @@ from autodiff.compiler.programs.program import Builder, Program
 from autodiff.native.pairs import PAIRS, Pair, paired
 from autodiff.primitives import Primitive
 from tests.compiler.random_programs import any_programs, compiled_programs
-from tests.compiler.test_nests import loops, matrices, ragged
 from tests.needs import need_core
 
 need_core()
+
+from tests.compiler.test_nests import loops, matrices, ragged  # noqa: E402  (which is skipped without one)
+
 PASS_NAMES = [each.function.__name__ for each in PASSES]
 OF_PROGRAMS = [*PASS_NAMES, "reroll"]  # functions of any program
 MODULES = ["autodiff.compiler.nests.reroll", "autodiff.compiler.nests.totals"]  # others with pairs of theirs
