@@ -25,6 +25,7 @@ from autodiff.compiler.trace.tracers import Owner, Tracer
 from autodiff.structures.containers import attributes_of
 
 _FURTHEST = 6  # containers around a number
+_MOST = 100  # containers as far from it that are looked at
 
 
 def where_kept(owner: Owner, results: Results, f: Callable[..., Any]) -> str:
@@ -35,7 +36,7 @@ def where_kept(owner: Owner, results: Results, f: Callable[..., Any]) -> str:
         if any(holds(child, x) for x in kept):
             return f"its result, in a {type(child).__name__}"
     for x in kept[:3]:  # each takes a look at everything there is, several times
-        found = _holder(x, seen, f, _FURTHEST)
+        found = _holder(x, seen, f)
         if found is not None:
             return found
     return "an attribute, a global or a container outside"
@@ -64,19 +65,22 @@ def holds(container: Any, x: Any) -> bool:
     return False
 
 
-def _holder(child: Any, seen: set[int], f: Callable[..., Any], steps: int) -> str | None:
-    """The name of the holder of `child`, or of the holder of its container; None where none is known."""
-    seen.add(id(child))
-    referrers = [x for x in gc.get_referrers(child) if id(x) not in seen and not isinstance(x, (FrameType, Tracer))]
-    seen.add(id(referrers))
-    for referrer in referrers:
-        named = _named(referrer, child, f)
-        if named is not None:
-            return named
-    for referrer in referrers if steps else ():  # no generators: they would be found themselves
-        further = _holder(referrer, seen, f, steps - 1)
-        if further is not None:
-            return further
+def _holder(x: Any, seen: set[int], f: Callable[..., Any]) -> str | None:
+    """The name of the nearest holder of x, or of a container that holds it; None where none is known."""
+    level = [x]
+    for _ in range(_FURTHEST + 1):
+        children = {id(child): child for child in level}
+        seen.update(children, (id(level), id(children)))
+        referrers = [
+            y for y in gc.get_referrers(*level) if id(y) not in seen and not isinstance(y, (FrameType, Tracer))
+        ]
+        seen.add(id(referrers))
+        level = referrers[:_MOST]
+        for referrer in level:
+            child = next((children[id(y)] for y in gc.get_referents(referrer) if id(y) in children), None)
+            named = _named(referrer, child, f)
+            if named is not None:
+                return named
     return None
 
 
