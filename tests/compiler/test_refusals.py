@@ -15,6 +15,7 @@ import pytest
 
 from autodiff import Value, compile, grad, vjp, where
 from autodiff.compiler import TracingError
+from autodiff.compiler.calls import kept
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -168,6 +169,27 @@ def test_numbers_of_the_program_that_stay_outside_are_refused_with_their_place(n
     if comment:
         line = int(str(error.value).partition(f"{Path(__file__).name}:")[2].partition(";")[0])
         assert comment in Path(__file__).read_text().splitlines()[line - 1]
+
+
+def test_the_search_for_a_place_ends_however_much_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    much = [[[i]] for i in range(500_000)]
+
+    def f(x: Any) -> Any:
+        return len(much)
+
+    looked_at = 0
+    of: Callable[..., list[Any]] = gc.get_referents
+
+    def counting(*things: Any) -> list[Any]:
+        nonlocal looked_at
+        looked_at += len(things)
+        return of(*things)
+
+    monkeypatch.setattr(gc, "get_referents", counting)
+    monkeypatch.setattr(gc, "get_referrers", None)  # of all that lives: a search of its own for each
+    assert kept._holder([object()], f) is None
+    assert looked_at <= kept._MOST
+    assert (kept._holder([much[3]], f) or "").startswith("the variable 'much' around the function, used at ")
 
 
 def test_numbers_in_cycles_of_garbage_are_not_kept() -> None:

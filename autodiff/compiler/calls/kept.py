@@ -9,12 +9,11 @@
     Traceback (most recent call last):
     autodiff...TracingError: the function keeps a number of its program in the attribute 'state' of a Cell, assigned ...
 
-A search through what refers to what, for an error message alone.
+A search from the function through all that it refers to, for an error message alone.
 """
 
 import dis
 import gc
-import sys
 from collections.abc import Callable, Iterator
 from functools import _lru_cache_wrapper
 from types import CellType, CodeType, FrameType, FunctionType, GeneratorType, MethodType, ModuleType
@@ -24,22 +23,17 @@ from autodiff.compiler.calls.results import Results
 from autodiff.compiler.trace.tracers import Owner, Tracer
 from autodiff.structures.containers import attributes_of
 
-_FURTHEST = 6  # containers around a number
-_MOST = 100  # containers as far from it that are looked at
+_FURTHEST = 6  # containers around a number of a result
+_MOST = 200_000  # things that are looked at on the way from the function to a number
 
 
 def where_kept(owner: Owner, results: Results, f: Callable[..., Any]) -> str:
     """The place of a number of the program after its trace: an attribute, a global, a cache, or the result of f."""
     kept = _tracers(owner)
-    seen = {id(kept), id(results), *map(id, results), id(sys._getframe())}
     for child in (other for _, other in results.others):
         if any(holds(child, x) for x in kept):
             return f"its result, in a {type(child).__name__}"
-    for x in kept[:3]:  # each takes a look at everything there is, several times
-        found = _holder(x, seen, f)
-        if found is not None:
-            return found
-    return "an attribute, a global or a container outside"
+    return _holder(kept, f) or "an attribute, a global or a container outside"
 
 
 def _tracers(owner: Owner) -> list[Any]:
@@ -65,22 +59,35 @@ def holds(container: Any, x: Any) -> bool:
     return False
 
 
-def _holder(x: Any, seen: set[int], f: Callable[..., Any]) -> str | None:
-    """The name of the nearest holder of x, or of a container that holds it; None where none is known."""
-    level = [x]
-    for _ in range(_FURTHEST + 1):
-        children = {id(child): child for child in level}
-        seen.update(children, (id(level), id(children)))
-        referrers = [
-            y for y in gc.get_referrers(*level) if id(y) not in seen and not isinstance(y, (FrameType, Tracer))
-        ]
-        seen.add(id(referrers))
-        level = referrers[:_MOST]
-        for referrer in level:
-            child = next((children[id(y)] for y in gc.get_referents(referrer) if id(y) in children), None)
-            named = _named(referrer, child, f)
-            if named is not None:
-                return named
+def _holder(kept: list[Any], f: Callable[..., Any]) -> str | None:
+    """The name of what holds the number that is nearest to f; None where none is near."""
+    wanted = set(map(id, kept))
+    holders: dict[int, Any] = {id(f): None}  # of all that was reached, what refers to it
+    level: list[Any] = [f]
+    while level:
+        reached: list[Any] = []
+        for holder in level:
+            if len(holders) > _MOST:
+                return None
+            for x in gc.get_referents(holder):
+                if id(x) in holders or isinstance(x, FrameType):
+                    continue
+                holders[id(x)] = holder
+                if id(x) not in wanted:
+                    reached.append(x)
+                elif (name := _name_on_the_way(x, holders, f)) is not None:
+                    return name
+        level = reached
+    return None
+
+
+def _name_on_the_way(x: Any, holders: dict[int, Any], f: Callable[..., Any]) -> str | None:
+    """The user's name for the place of x in its holder, or for that of what holds the holder, and so on to f."""
+    while (holder := holders[id(x)]) is not None:
+        name = _named_in_dict(holder, x, holders[id(holder)], f) if isinstance(holder, dict) else _named(holder, x, f)
+        if name is not None:
+            return name
+        x = holder
     return None
 
 
@@ -94,24 +101,25 @@ def _named(holder: Any, child: Any, f: Callable[..., Any]) -> str | None:
     if isinstance(holder, CellType):
         name = next((name for name, cell in _variables(f) if cell is holder), None)
         return None if name is None else f"the variable {name!r} around the function{_line(f, None, name)}"
-    if isinstance(holder, dict):
-        return _named_in_dict(holder, child, f)
     if isinstance(holder, (list, tuple, set, frozenset, FunctionType, MethodType)):
         return None
     name = next((name for name, x in attributes_of(holder).items() if x is child), None)
     return None if name is None else f"the attribute {name!r} of a {type(holder).__name__}{_line(f, holder, name)}"
 
 
-def _named_in_dict(holder: dict[Any, Any], child: Any, f: Callable[..., Any]) -> str | None:
-    """The same for the dict of a module, a class or an object."""
+def _named_in_dict(holder: dict[Any, Any], child: Any, owner: Any, f: Callable[..., Any]) -> str | None:
+    """The same for the dict of a module, a class or an object, which refers to it."""
     name: Any = next((key for key, value in holder.items() if value is child), None)
-    for x in gc.get_referrers(holder):
-        if isinstance(x, ModuleType) and vars(x) is holder:
-            return f"the global {name!r} of {x.__name__}{_line(f, None, name)}"
-        if isinstance(x, type) and vars(x).get(name) is child:
-            return f"the attribute {name!r} of the class {x.__name__}{_line(f, x, name)}"
-        if getattr(x, "__dict__", None) is holder and not isinstance(x, FunctionType):
-            return f"the attribute {name!r} of a {type(x).__name__}{_line(f, x, name)}"
+    if isinstance(owner, ModuleType):
+        return f"the global {name!r} of {owner.__name__}{_line(f, None, name)}"
+    if isinstance(owner, FunctionType):
+        return (
+            f"the global {name!r} of {owner.__module__}{_line(f, None, name)}" if owner.__globals__ is holder else None
+        )
+    if isinstance(owner, type):
+        return f"the attribute {name!r} of the class {owner.__name__}{_line(f, owner, name)}"
+    if getattr(owner, "__dict__", None) is holder:
+        return f"the attribute {name!r} of a {type(owner).__name__}{_line(f, owner, name)}"
     return None
 
 
