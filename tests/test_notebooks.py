@@ -1,5 +1,6 @@
 """The stored notebooks: the same cells as their scripts, run in order, without an error. CI runs them afresh."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -22,10 +23,28 @@ def test_stored_notebook_has_the_cells_of_its_script_and_ran_in_order(script: Pa
     outputs = [output for cell in code for output in cell.outputs]
     assert not [output for output in outputs if output.output_type == "error"]
     assert not [output for output in outputs if output.get("name") == "stderr"]
-    assert any("image/svg+xml" in output.get("data", {}) for output in outputs)
+    kinds = {kind for output in outputs for kind in output.get("data", {})}
+    assert kinds & {"image/svg+xml", "image/png"}
 
 
 @pytest.mark.parametrize("script", notebooks.pairs(), ids=lambda p: p.name)
 def test_stored_notebook_names_no_path_of_a_machine(script: Path) -> None:
     text = script.with_suffix(".ipynb").read_text()
     assert not re.findall(r"/(?:home|root|work|tmp|Users)/[^\s\"']*", text)
+
+
+def test_the_index_of_the_gallery_has_the_title_the_sentence_and_the_picture_of_each_notebook() -> None:
+    assert notebooks.INDEX.read_text() == notebooks.index(), "run: python -m tests.notebooks --write"
+
+
+@pytest.mark.parametrize("script", notebooks.gallery(), ids=lambda p: p.name)
+def test_a_notebook_of_the_gallery_asserts_its_result_and_its_picture_is_the_one_in_the_index(script: Path) -> None:
+    stored = notebooks.stored(script)
+    code = "\n".join(source for kind, source in notebooks.cells(stored) if kind == "code")
+    assert any(isinstance(node, ast.Assert) for node in ast.walk(ast.parse(code)))
+    suffix, data = notebooks.picture(stored)
+    assert (notebooks.GALLERY / "pictures" / script.stem).with_suffix(suffix).read_bytes() == data
+    title, sentence = notebooks.row(script)
+    assert title
+    assert sentence.endswith(".")
+    assert len(sentence) <= 200
