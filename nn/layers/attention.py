@@ -81,16 +81,43 @@ class MultiHeadAttention(Configured):
         """
         key = query if key is None else key
         value = key if value is None else value
-        queries = [self.query.outputs(x) for x in query]
-        keys, values = [self.key.outputs(x) for x in key], [self.value.outputs(x) for x in value]
-        if len(keys) != len(values):
-            raise ValueError(f"MultiHeadAttention expects a value for each key, got {len(keys)} and {len(values)}")
-        seen, d = self._seen(len(queries), len(keys), mask), self.width // self.heads
-        heads = []
-        for columns in [slice(start, start + d) for start in range(0, self.width, d)]:
-            q, k, v = [[x[columns] for x in vectors] for vectors in (queries, keys, values)]
-            heads.append([_attended(query, k, v, those) for query, those in zip(q, seen, strict=True)])
+        if len(key) != len(value):
+            raise ValueError(f"MultiHeadAttention expects a value for each key, got {len(key)} and {len(value)}")
+        shares = self._shares(query, key, mask)
+        values = self._by_head([self.value.outputs(x) for x in value])
+        heads = [[_mean(v, share) for share in of_head] for v, of_head in zip(values, shares, strict=True)]
         return [self.output.outputs([x for part in parts for x in part]) for parts in zip(*heads, strict=True)]
+
+    def weights(self, query: Vectors, key: Vectors | None = None, mask: Any = None) -> list[list[list[Any]]]:
+        """weights[head][i][j]: how much query i attends to key j in a head; 0 where it does not see it.
+
+        Those of a query sum to 1. Arguments and errors are those of a call. torch gives them with need_weights=True and
+        average_attn_weights=False.
+
+        >>> attention = MultiHeadAttention(2, 1, causal=True, seed=0)
+        >>> [[[first, other], _]] = attention.weights([[1.0, 0.0], [0.0, 1.0]])
+        >>> first.data, other
+        (1.0, 0.0)
+        """
+        key = query if key is None else key
+        return [
+            [[share.get(j, 0.0) for j in range(len(key))] for share in of_head]
+            for of_head in self._shares(query, key, mask)
+        ]
+
+    def _shares(self, query: Vectors, key: Vectors, mask: Any) -> list[list[dict[int, Any]]]:
+        """For each head and query, the softmax of its scores, by the positions of the keys that it may see."""
+        queries, keys = [self.query.outputs(x) for x in query], [self.key.outputs(x) for x in key]
+        seen = self._seen(len(queries), len(keys), mask)
+        return [
+            [_softmax_of_scores(x, k, those) for x, those in zip(q, seen, strict=True)]
+            for q, k in zip(self._by_head(queries), self._by_head(keys), strict=True)
+        ]
+
+    def _by_head(self, vectors: list[list[Any]]) -> list[list[list[Any]]]:
+        """Each head's columns of all vectors."""
+        d = self.width // self.heads
+        return [[x[start : start + d] for x in vectors] for start in range(0, self.width, d)]
 
     def _seen(self, queries: int, keys: int, mask: Any) -> list[dict[int, Any]]:
         """The keys that each query may see, by position, each with its entry in the mask.
@@ -113,12 +140,17 @@ class MultiHeadAttention(Configured):
         return seen
 
 
-def _attended(query: list[Any], keys: list[list[Any]], values: list[list[Any]], seen: dict[int, Any]) -> list[Any]:
-    """The mean of the values of the keys that a query sees, each weighted by the softmax of its score."""
+def _softmax_of_scores(query: list[Any], keys: list[list[Any]], seen: dict[int, Any]) -> dict[int, Any]:
+    """The softmax of the scores of the keys that a query sees: q k / sqrt(d)."""
 
     def score(j: int, sees: Any) -> Any:
         match = autodiff.dot(query, keys[j]) / math.sqrt(len(query))
         return autodiff.where(sees, match, -math.inf) if isinstance(sees, Value) else match
 
-    weights = autodiff.softmax([score(j, sees) for j, sees in seen.items()])
-    return [autodiff.dot(weights, [values[j][i] for j in seen]) for i in range(len(query))]
+    return dict(zip(seen, autodiff.softmax([score(j, sees) for j, sees in seen.items()]), strict=True))
+
+
+def _mean(values: list[list[Any]], share: dict[int, Any]) -> list[Any]:
+    """The mean of the values at some positions, weighted."""
+    weights = list(share.values())
+    return [autodiff.dot(weights, [values[j][i] for j in share]) for i in range(len(values[0]))]

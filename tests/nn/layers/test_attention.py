@@ -35,16 +35,19 @@ def biases(layer: Any) -> np.ndarray:
     return np.array([neuron.b.data for neuron in layer.neurons])
 
 
-def attended(attention: Any, query: np.ndarray, key: np.ndarray, value: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """softmax(Q K' / sqrt(d)) V of each head, joined and mapped, in numpy."""
+def attended(
+    attention: Any, query: np.ndarray, key: np.ndarray, value: np.ndarray, seen: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """softmax(Q K' / sqrt(d)) V of each head, joined and mapped, in numpy; and the softmax."""
     those = zip((attention.query, attention.key, attention.value), (query, key, value), strict=True)
     projected = [x @ weights(layer).T + biases(layer) for layer, x in those]
-    heads = []
+    heads, shares = [], []
     for q, k, v in zip(*[np.split(x, attention.heads, axis=1) for x in projected], strict=True):
         scores = np.where(seen, q @ k.T / np.sqrt(q.shape[1]), -np.inf)
-        shares = np.exp(scores - scores.max(axis=1, keepdims=True))
-        heads.append(shares / shares.sum(axis=1, keepdims=True) @ v)
-    return np.concatenate(heads, axis=1) @ weights(attention.output).T + biases(attention.output)
+        powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+        shares.append(powers / powers.sum(axis=1, keepdims=True))
+        heads.append(shares[-1] @ v)
+    return np.concatenate(heads, axis=1) @ weights(attention.output).T + biases(attention.output), np.array(shares)
 
 
 @pytest.mark.parametrize(("width", "heads", "queries", "keys"), SHAPES)
@@ -53,8 +56,9 @@ def test_attention_is_a_softmax_weighted_mean_of_values(width: int, heads: int, 
     query, key, value = vectors(queries, width, 1), vectors(keys, width, 2), vectors(keys, width, 3)
     for mask in (None, mask_of(queries, keys)):
         seen = np.ones((queries, keys), bool) if mask is None else mask
-        expected = attended(attention, query, key, value, seen)
+        expected, shares = attended(attention, query, key, value, seen)
         np.testing.assert_allclose(data_of(attention(query, key, value, mask)), expected, rtol=0, atol=1e-13)
+        np.testing.assert_allclose(data_of(attention.weights(query, key, mask)), shares, rtol=0, atol=1e-14)
 
 
 def test_keys_are_the_queries_and_values_the_keys_unless_given() -> None:
@@ -93,13 +97,14 @@ def test_attention_equals_torchs(width: int, heads: int, queries: int, keys: int
         seen[:, 0] = True
         mask = seen
     xs = [torch.tensor(row[None], requires_grad=True) for row in rows]
-    y, _ = theirs(*xs, attn_mask=torch.tensor(~seen), need_weights=False)
+    y, shares = theirs(*xs, attn_mask=torch.tensor(~seen), average_attn_weights=False)
     (y * torch.sin(1.0 + torch.arange(y.numel(), dtype=torch.float64)).reshape(y.shape)).sum().backward()
 
     inputs = [[[Value(x) for x in vector] for vector in row] for row in rows]
     outputs = attention(*inputs, mask)
     scored(outputs).backward()
     np.testing.assert_allclose(data_of(outputs), y[0].detach(), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(data_of(attention.weights(*inputs[:2], mask)), shares[0].detach(), rtol=0, atol=1e-12)
     for ours, x in zip(inputs, xs, strict=True):
         np.testing.assert_allclose([v.grad for v in flat(ours)], x.grad.flatten(), rtol=0, atol=1e-12)
     slopes = [[w.grad for w in neuron.w] for layer in of_inputs for neuron in layer.neurons]
@@ -141,6 +146,17 @@ def test_a_hidden_key_counts_nothing_and_has_no_gradient() -> None:
     assert data_of(y) == data_of(attention(x[:1]))
     scored(y).backward()
     assert [n.grad for n in x[1]] == [0.0, 0.0]
+
+
+def test_weights_of_what_is_hidden_are_the_constant_0() -> None:
+    attention, x = drawn(nn.MultiHeadAttention(4, 2, causal=True)), vectors(3, 4)
+    for of_head in attention.weights(x):
+        assert [[type(share) for share in shares] for shares in of_head] == [
+            [Value, float, float],
+            [Value, Value, float],
+            [Value, Value, Value],
+        ]
+    assert data_of(attention.weights(x)) == data_of(attention.weights(x, x))
 
 
 def test_causal_attention_sees_no_later_item() -> None:

@@ -13,6 +13,7 @@ import nn
 from autodiff import Value
 from autodiff.testing import check_grads
 from tests.needs import need_backend
+from tests.nn.both_ways import data_of
 
 
 def flat(outputs: Any) -> list[Any]:
@@ -54,7 +55,10 @@ def programs_of(compiled: Any) -> int:
 
 
 X = [0.5, -1.25, 2.0]
-NORMS = [nn.LayerNorm(3), nn.RMSNorm(3), nn.LayerNorm(3, eps=0.5), nn.RMSNorm(3, eps=0.5)]
+NORMS = [
+    *[nn.LayerNorm(3), nn.RMSNorm(3), nn.LayerNorm(3, eps=0.5), nn.RMSNorm(3, eps=0.5)],
+    *[nn.LayerNorm(3, elementwise_affine=False), nn.RMSNorm(3, elementwise_affine=False)],
+]
 CHAINS = [
     nn.Sequential(nn.Layer(3, 4, "linear", seed=0), nn.LayerNorm(4), "tanh", nn.Layer(4, 2, "linear", seed=1)),
     nn.Sequential(nn.Layer(3, 1, "tanh", seed=0), nn.Layer(1, 2, "linear", seed=1), autodiff.softmax),
@@ -77,7 +81,7 @@ def test_compiled_layers_are_one_program_equal_to_eager(layer: Any) -> None:
     rows = np.random.default_rng(0).normal(0.0, 1.0, (20, 3))
     layer = with_odd_parameters(layer)
     compiled = autodiff.compile(lambda x: flat(layer(x)), rows=(0,))
-    eager = [[y.data for y in flat(layer(list(row)))] for row in rows]
+    eager = [data_of(flat(layer(list(row)))) for row in rows]
     np.testing.assert_allclose(np.array(compiled(rows)), eager, rtol=1e-12, atol=1e-12)
     assert programs_of(compiled) == 1
 
@@ -229,10 +233,18 @@ def test_norms_are_their_formulas() -> None:
     np.testing.assert_allclose([y.data for y in rms(x)], w * x / np.sqrt(np.mean(x**2) + 0.1), rtol=1e-14)
 
 
+def test_norms_without_parameters_are_those_whose_weights_are_1_and_biases_0() -> None:
+    for kind in (nn.LayerNorm, nn.RMSNorm):
+        plain = kind(3, elementwise_affine=False)
+        assert plain.parameters() == []
+        assert plain(X) == data_of(kind(3)(X))
+        assert repr(plain) == f"{kind.__name__}(3, elementwise_affine=False)"
+
+
 def test_norms_take_vectors_one_by_one() -> None:
     for norm in map(with_odd_parameters, NORMS):
         nested = norm([[X, X[::-1]], [X, X]])
-        assert [y.data for y in nested[0][1]] == [y.data for y in norm(X[::-1])]
+        assert data_of(nested[0][1]) == data_of(norm(X[::-1]))
 
 
 def test_vectors_whose_numbers_are_the_same_have_finite_gradients() -> None:
@@ -294,8 +306,8 @@ def test_an_embedding_by_name_counts_its_vectors_as_inputs() -> None:
 
 @pytest.mark.torch
 @pytest.mark.parametrize("kind", ["LayerNorm", "RMSNorm"])
-@pytest.mark.parametrize("settings", [{}, {"eps": 0.3}], ids=str)
-def test_norms_equal_torchs(kind: str, settings: dict[str, float]) -> None:
+@pytest.mark.parametrize("settings", [{}, {"eps": 0.3}, {"elementwise_affine": False}], ids=str)
+def test_norms_equal_torchs(kind: str, settings: dict[str, Any]) -> None:
     torch = pytest.importorskip("torch")
     rng = np.random.default_rng(0)
     x, slopes = rng.normal(1.0, 3.0, (4, 6)), rng.normal(0.0, 1.0, (4, 6))
