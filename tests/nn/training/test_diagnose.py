@@ -183,6 +183,34 @@ def test_a_relu_that_lives_on_one_row_is_not_dead() -> None:
     assert nn.diagnose(model, [[-1.0], [-2.0], [-3.0]], [0.0, 1.0, 2.0], nn.mse).layers[0].dead == 1
 
 
+def test_a_layer_behind_dead_relus_is_not_called_vanishing() -> None:
+    model = nn.MLP(4, [8, 8, 1], "relu", seed=0)
+    for neuron in model.layers[1].neurons:
+        neuron.b.data = -100.0
+    found = diagnosis(model)
+    assert found.layers[0].gradient == 0.0
+    assert [flag[:40] for flag in found.flags] == ["layers.1: 8 of 8 ReLUs give 0 on all row"]
+
+
+def test_rows_whose_loss_passes_no_gradient_are_flagged() -> None:
+    def clipped(output: Any, target: float) -> Any:
+        return autodiff.clip(output - target, -1.0, 1.0) ** 2
+
+    far = [target + 10.0 for target in Y[:5]] + Y[5:]
+    model = nn.Neuron(4, "linear", init="zeros")
+    found = nn.diagnose(model, X, far, clipped)
+    assert (found.mute, found.rows) == (sum(abs(target) > 1.0 for target in far), 64)
+    assert found.flags[-1].startswith(f"loss: on {found.mute} of 64 rows it is not 0, and yet passes no gradient")
+    assert nn.diagnose(model, X, far, nn.huber).flags == []
+
+
+def test_rows_that_are_right_already_are_not_mute() -> None:
+    model = nn.Neuron(1, "linear", seed=0)
+    model.w[0].data = 5.0
+    found = nn.diagnose(model, [[1.0], [-1.0]], [1, -1], nn.hinge)  # a loss of 0 and a slope of 0
+    assert (found.mute, found.flags) == (0, [])
+
+
 @pytest.mark.parametrize("bad", [math.nan, math.inf, 1e308])
 def test_what_is_not_finite_is_flagged(bad: float) -> None:
     model = nn.MLP(4, [4, 1], "relu", seed=0)
