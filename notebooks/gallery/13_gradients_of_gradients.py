@@ -13,8 +13,8 @@
 # %% [markdown]
 # # Gradients of gradients
 #
-# Newton's and Halley's methods with their error constants, Newton's basins in the plane, the Hessian spectrum of a
-# trained network by Lanczos, the edge of stability, a critic trained through its own gradient.
+# Newton's and Halley's methods with their error constants, Newton's fractal basins, a network's Hessian spectrum by
+# Lanczos, the edge of stability, and a critic trained through its own gradient.
 #
 # A gradient is arithmetic, too, so it has a gradient. What that buys is the subject of some classics. Sources: Newton,
 # De methodis fluxionum, 1671, by Ypma, Historical development of the Newton-Raphson method, 1995; Halley, 1694;
@@ -203,9 +203,7 @@ fig, axes = plt.subplots(figsize=(6, 3.4))
 for i, lr in enumerate([0.4, 0.6, 0.8]):
     _, losses, sharpness = descend(start(0), lr, steps=6000, every=50)
     ratio, rises = sharpness[60:].mean() / (2 / lr), np.mean(np.diff(losses) > 0)
-    print(
-        f"lr {lr}: {ratio:.3f} of 2/lr; {rises:.0%} of the steps are upwards; loss {losses[0]:.3f} to {losses[-1]:.3f}"
-    )
+    print(f"lr {lr}: {ratio:.3f} of 2/lr; {rises:.0%} of steps upwards; loss {losses[0]:.3f} to {losses[-1]:.3f}")
     assert sharpness[0] < 0.6 * 2 / lr
     assert 0.97 < ratio < 1.06  # of three seeds and three rates, from 1.00 to 1.03
     assert rises > 0.05
@@ -251,8 +249,7 @@ plt.show()
 # also the largest difference of means, E f(a) - E f(b), of all functions f that nowhere rise more steeply than 1.
 # Gulrajani and others train a network as f, with a penalty λ (|∇f| - 1)² at points between the two sets (equation 3),
 # so that each step is a gradient through a gradient. In a module `ad.grad(self.net)` is a layer like any other, and
-# `nn.fit` compiles both orders into one program. Along the best pairs, f should rise straight from b to a (proposition
-# 1).
+# `nn.fit` compiles both orders into one program. By their proposition 1, f rises straight from b to a along best pairs.
 #
 # The penalty leaves a bias, which can be derived. Let f be the best function times s: of sW - λ (s - 1)² the best s is
 # 1 + W/(2λ), so that is the steepness to expect, not 1. And whatever else a network can do, it can scale its last
@@ -297,17 +294,13 @@ a, b = upper[rng.integers(100, size=4000)], lower[rng.integers(100, size=4000)]
 u = rng.uniform(size=(4000, 1))
 rows = np.hstack([a, b, u * a + (1 - u) * b])
 critics = {penalty: trained_critic(penalty) for penalty in (0, 3, 10, 100)}
-print(
-    f"W = {wasserstein:.4f}; without a penalty the difference of heights grows to {height_difference(critics[0]):.0f}"
-)
+print(f"W = {wasserstein:.4f}; without a penalty the difference grows to {height_difference(critics[0]):.0f}")
 assert height_difference(critics[0]) > 10 * wasserstein
 for penalty in (3, 10, 100):
     differences, steepness = nn.predict(critics[penalty], rows).T
     predicted = 1 + wasserstein / (2 * penalty)
     estimate = height_difference(critics[penalty]) / steepness.mean()
-    print(
-        f"λ = {penalty:3}: steepness {steepness.mean():.4f}, predicted {predicted:.4f}; W by the critic {estimate:.3f}"
-    )
+    print(f"λ = {penalty:3}: steepness {steepness.mean():.4f}, predicted {predicted:.4f}; W estimated {estimate:.3f}")
     assert abs(steepness.mean() / predicted - 1) < 0.01  # of nine runs the furthest was off by 0.2 %
     assert abs(2 * penalty * np.mean((steepness - 1) * steepness) / differences.mean() - 1) < 0.03
     assert abs(estimate / wasserstein - 1) < 0.06  # by 3.5 %
