@@ -165,9 +165,11 @@ def _bound(
     if is_eager() or is_looked_at([args, kwargs]):
         return None, None
     given = Arguments.of(args, kwargs, options.rows)
-    version, contents = dispatcher.versions[given.key][0], list[Any]()
+    version, holders = dispatcher.versions[given.key][0], list[_Holder]()
     if not (
-        _is_settled(dispatcher, version, given) and _holds_its_arrays(given) and _note_arrays([args, kwargs], contents)
+        _is_settled(dispatcher, version, given)
+        and _holds_its_arrays(given)
+        and _note_holders((args, tuple(kwargs.values())), holders)
     ):
         return None, None
     stacks = given.rows is not None and options.reduce is None
@@ -175,9 +177,7 @@ def _bound(
     backend = version.ready(options, None if given.rows is None else options.reduce)
     columns = None if given.rows is None else given.columns
     run, out = backend.bound(given.parts, columns, [(array, outputs[i]) for i, array in replaced.items()])
-    may_be_replaced = kwargs or any(isinstance(x, (list, dict)) for x in args)
-    held = _holding([args, kwargs], contents) if may_be_replaced else None
-    return run if held is None else lambda: held() and run(), _results(version, stacks, out)
+    return _while_held(run, holders) if holders else run, _results(version, stacks, out)
 
 
 def _results(version: Version, stacks: bool, out: Any) -> Any:
@@ -212,24 +212,27 @@ def _viewing(out: Any) -> Callable[[Structure, slice], Any]:
     return lambda leaf, span: out[span].reshape(leaf.shape)
 
 
-def _note_arrays(container: Any, found: list[Any]) -> bool:
-    """Append the arrays in a container; False for a number in a list or dict, which may be another later."""
-    for x in container.values() if isinstance(container, dict) else container:
-        if is_array(x):
-            found.append(x)
-        elif isinstance(x, (list, tuple, dict)):
-            if not _note_arrays(x, found):
-                return False
-        elif not isinstance(container, tuple) and not is_static(x):
+_Holder = tuple[Any, list[Any] | None, list[Any]]  # a list or dict, the keys of a dict, and what is in it
+
+
+def _note_holders(container: Any, found: list[_Holder]) -> bool:
+    """Append the lists and dicts in a container; False for a number in one of them, which may be another later."""
+    items = list(container.values() if isinstance(container, dict) else container)
+    if not isinstance(container, tuple):
+        if not all(is_array(x) or isinstance(x, (list, tuple, dict)) or is_static(x) for x in items):
             return False
-    return True
+        found.append((container, list(container) if isinstance(container, dict) else None, items))
+    return all(_note_holders(x, found) for x in items if isinstance(x, (list, tuple, dict)))
 
 
-def _holding(arguments: list[Any], contents: list[Any]) -> Callable[[], bool]:
-    """A function that tells whether lists and dicts hold the same arrays still."""
+def _while_held(run: _Run, holders: list[_Holder]) -> _Run:
+    """The call, where lists and dicts hold the same things still, under the same keys: arrays, and strings, too."""
 
-    def held() -> bool:
-        now = list[Any]()
-        return _note_arrays(arguments, now) and len(now) == len(contents) and all(map(is_, now, contents))
+    def run_while_held() -> object:
+        for holder, keys, items in holders:
+            now = holder if keys is None else holder.values()
+            if len(now) != len(items) or not all(map(is_, now, items)) or (keys is not None and list(holder) != keys):
+                return False
+        return run()
 
-    return held
+    return run_while_held

@@ -1,5 +1,7 @@
 """Prepared calls: repeated on the same arrays, with results in arrays that stay."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -59,6 +61,34 @@ def test_a_prepared_call_sees_what_lists_and_dicts_hold_by_then(backend: str) ->
     numbers[0] = 5.0
     total()
     assert float(total.results) == 7.0
+
+
+def test_a_prepared_call_sees_whatever_else_changes_in_lists_and_dicts(backend: str) -> None:
+    """What is no number decides what f does, as do keys and their order: each change gives what f gives then."""
+
+    def f(p: Any) -> Any:
+        twice = 2.0 if p["mode"] == "twice" else 1.0
+        slopes = sum(x[0] * 10.0**i for i, x in enumerate(p["list"][:-1])) + (p["list"][-1] == "more")
+        return twice * p["a"][0] + 100.0 * p["b"][0] + slopes + len(p)
+
+    a, b, c = np.array([1.0]), np.array([2.0]), np.array([3.0])
+    p: Any = {"a": a, "b": b, "mode": "once", "list": [c, "less"]}
+    g = compile(f, backend=backend)
+    call = g.prepare(p)
+    for change in (
+        lambda: p.update(mode="twice"),
+        lambda: p.update(extra=None),
+        lambda: p.pop("extra"),
+        lambda: p.update({"a": b, "b": a}),
+        lambda: p.update({"list": p.pop("list"), "a": p.pop("b"), "b": p.pop("a")}),
+        lambda: p["list"].insert(0, a),
+        lambda: p["list"].pop(0),
+        lambda: p["list"].__setitem__(1, "more"),
+        lambda: p.update(list=[b, "less"]),
+    ):
+        change()
+        call()
+        assert float(call.results) == float(g(p)) == float(f(p))
 
 
 def test_a_prepared_call_takes_the_other_path_when_it_must(backend: str) -> None:
