@@ -1,0 +1,311 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # XOR and exam scores
+#
+# Two small sigmoid networks: one learns XOR, which no single neuron can, from hundreds of random starts; the other
+# predicts an exam's score, scaled, checked, and minimised by BFGS.
+#
+# - **XOR** is 1 where one of its two inputs is 1, and not both. A neuron cannot compute it (Minsky and Papert,
+#   *Perceptrons*, 1969); a network with hidden neurons learns it (Rumelhart, Hinton and Williams, *Learning internal
+#   representations by error propagation*, in *Parallel Distributed Processing*, 1986, pages 330 to 333).
+# - **Exam scores** is the example of *Neural Networks Demystified* (Welch Labs, 2014), with the three students of a
+#   later retelling.
+
+# %%
+import matplotlib.pyplot as plt
+import numpy as np
+from scipy.optimize import linprog
+
+import autodiff as ad
+import nn
+
+INPUTS = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]
+TARGETS = [0.0, 1.0, 1.0, 0.0]
+
+# %% [markdown]
+# ## Not by one neuron
+#
+# A neuron would need b ≤ 0, w₁ + b > 0, w₂ + b > 0 and w₁ + w₂ + b ≤ 0. The two in the middle add up to w₁ + w₂ + 2b >
+# 0, the other two to ≤ 0. So there is none: the linear program has no feasible point. The best that logistic regression
+# can do, from anywhere, since its loss is convex, is to give up: all weights 0, the answer 1/2, and the loss log 2.
+
+# %%
+rows = [[(1 - 2 * target) * x for x in (*point, 1.0)] for point, target in zip(INPUTS, TARGETS, strict=True)]
+assert linprog([0, 0, 0], A_ub=rows, b_ub=[-1e-6] * 4, bounds=(None, None)).status == 2  # infeasible
+
+neuron = nn.Neuron(2, "linear", seed=0)
+fit = nn.minimize(
+    neuron,
+    lambda neuron, x, target: nn.binary_cross_entropy_with_logits(neuron(x), target),
+    "trust-exact",
+    data=(INPUTS, TARGETS),
+    tol=1e-9,
+)
+np.testing.assert_allclose([p.data for p in neuron.parameters()], 0, atol=1e-8)
+assert abs(fit.fun - np.log(2)) < 1e-12
+
+# %% [markdown]
+# ## Two hidden neurons, from 400 starts
+#
+# The network has two hidden neurons and one output neuron, all sigmoid, and nine weights. Its error is E = ½ Σ (target
+# - output)² over the four points. Each sweep goes through all four, and changes the weights by η times the gradient and
+#   0.9 times the last change, the chapter's momentum.
+#
+# It is written for one network. Compiled with `rows`, it runs for many: each row is a network of its own, with its own
+# start, drawn evenly between -r and r.
+
+
+# %%
+def hidden(w, x):
+    return [ad.sigmoid(ad.dot(row, x) + b) for row, b in zip(w["w1"], w["b1"], strict=True)]
+
+
+def two_layers(w, x):
+    return ad.sigmoid(ad.dot(w["w2"], hidden(w, x)) + w["b2"])
+
+
+def error(network, w):
+    return 0.5 * ad.sum([(target - network(w, x)) ** 2 for x, target in zip(INPUTS, TARGETS, strict=True)])
+
+
+def starts(shapes, r, seed=0, count=400):
+    """The weights of many networks, a row for each."""
+    rng = np.random.default_rng(seed)
+    return {name: rng.uniform(-r, r, (count, *shape)) for name, shape in shapes.items()}
+
+
+def train(network, w, lr, sweeps):
+    """Gradient descent with momentum, all rows at once: the weights, and the four outputs after each sweep."""
+    step = ad.compile(ad.value_and_grad(lambda w: error(network, w)), rows=[0])
+    outputs = ad.compile(lambda w: [network(w, x) for x in INPUTS], rows=[0])
+    change = {name: 0.0 * array for name, array in w.items()}
+    history = []
+    for _ in range(sweeps):
+        _, slopes = step(w)
+        change = {name: 0.9 * change[name] - lr * slopes[name] for name in w}
+        w = {name: w[name] + change[name] for name in w}
+        history.append(outputs(w))
+    return w, np.array(history)
+
+
+def shapes(hidden):
+    return {"w1": (hidden, 2), "b1": (hidden,), "w2": (hidden,), "b2": ()}
+
+
+w, history = train(two_layers, starts(shapes(2), r=0.5), lr=0.5, sweeps=4000)
+errors = 0.5 * ((TARGETS - history) ** 2).sum(axis=2)  # a row for each sweep, a column for each start
+found, stuck = errors[-1] < 0.01, abs(errors[-1] - 1 / 4) < 0.01
+groups = (("found", found, "C0"), ("stuck at 1/4", stuck, "C1"), ("others", ~(found | stuck), "C3"))
+
+fig, axes = plt.subplots()
+for name, which, colour in groups:
+    axes.plot([], [], colour, label=f"{which.sum()} {name}")
+    axes.semilogx(errors[:, which][:, :40], colour, alpha=0.5, linewidth=0.8)
+axes.set(xlabel="sweeps through the four points", ylabel="error E", ylim=(0, 0.65), xlim=(10, 4000))
+axes.legend()
+plt.show()
+assert np.mean(found) > 0.9  # 92 to 96 % with five other seeds
+
+# %% [markdown]
+# Every curve rests on a plateau at first, E = 1/2, where all four outputs are 1/2. Then most fall to 0. The chapter
+# tells of two local minima only, in hundreds of runs; we meet **more**, 4 to 8 in a hundred from these starts, and the
+# smaller the starts the fewer, as the next picture but one shows. What a stuck network computes is what the chapter
+# found, too: two points right, and 1/2 for the other two.
+#
+# It is no minimum in which they are stuck. Every point of weight space has a path to E = 0 on which the error only
+# falls (Sprinkhuizen-Kuyper and Boers, *The local minima of the error surface of the 2-2-1 XOR network*, 1999). The
+# network is in a trough, whose floor sinks to 1/4 where the weights are infinite: its error still falls, and its
+# weights still grow.
+
+# %%
+np.testing.assert_allclose(np.sort(history[-1][stuck], axis=1), [[0, 0.5, 0.5, 1]] * stuck.sum(), atol=0.02)
+assert np.all(np.diff(errors[2000:, stuck], axis=0) < 0)
+assert np.all(errors[-1, stuck] > 1 / 4)
+
+# %% [markdown]
+# ## What the hidden neurons represent
+#
+# One of the networks that found it. On the left is its output over the plane of the inputs, on the right are the same
+# four points as the hidden neurons show them to the output neuron. One of them has learned NAND, the other NOR. In
+# their plane (0, 1) and (1, 0) have come to lie in one place, and a straight line does.
+
+# %% tags=["picture"]
+one = {name: array[found][0] for name, array in w.items()}
+axis = np.linspace(-0.3, 1.3, 60)
+grid = np.array([[x1, x2] for x2 in axis for x1 in axis])
+surface = ad.compile(two_layers, rows=[1])(one, grid).reshape(60, 60)
+seen = np.array(ad.compile(hidden, rows=[1])(one, np.array(INPUTS)))
+
+fig, (left, right) = plt.subplots(1, 2, figsize=(6.4, 3.2), subplot_kw={"aspect": "equal"})
+left.contourf(axis, axis, surface, levels=np.linspace(0, 1, 11), cmap="cividis", alpha=0.7)
+left.set(xlabel="x₁", ylabel="x₂", title="Output")
+right.axline((0, -one["b2"] / one["w2"][1]), slope=-one["w2"][0] / one["w2"][1], color="k")
+right.set(xlabel="hidden neuron 1", ylabel="hidden neuron 2", title="Hidden space", xlim=(-0.3, 1.3), ylim=(-0.3, 1.3))
+for axes, points in ((left, np.array(INPUTS)), (right, seen)):
+    for point, target in zip(points, TARGETS, strict=True):
+        axes.plot(*point, "o" if target else "s", color="C1" if target else "C0", markersize=9, markeredgecolor="k")
+for i, name in ((0, "(0, 0)"), (1, "(0, 1), (1, 0)"), (3, "(1, 1)")):
+    right.annotate(name, seen[i], (0, -15), textcoords="offset points", ha="center")
+plt.show()
+
+np.testing.assert_array_equal(np.round(seen), [[1, 1], [1, 0], [1, 0], [0, 0]])
+assert np.all(abs(history[-1][found][0] - TARGETS) < 0.05)
+
+# %% [markdown]
+# ## Starts, shapes, sizes
+#
+# The chapter's first solution has **one** hidden neuron, and the inputs go directly to the output, too. For this
+# network it is proved that all minima are global (Sprinkhuizen-Kuyper and Boers, *The error surface of the simplest XOR
+# network has only global minima*, Neural Computation 8, 1996), so from nearly every start it should learn XOR. It does,
+# where the starts are neither so small that the plateau outlasts the training, nor so large that the neurons are
+# saturated.
+#
+# With **more** hidden neurons XOR is learned sooner. The chapter reports that the number of presentations, each of all
+# four points, until each has an error of 0.01 is 280 - 33 log₂ H for H hidden neurons, on average, at η = 0.25
+# (Chauvin, page 333). With momentum, and starts between -1 and 1, which are our guess, so it is, to a tenth, for 4 to
+# 32 neurons. For 2 we measure a third more, and a fifth of the starts that don't arrive.
+
+
+# %%
+def direct(w, x):
+    hidden = ad.sigmoid(ad.dot(w["w1"], x) + w["b1"])
+    return ad.sigmoid(ad.dot(w["direct"], x) + w["w2"] * hidden + w["b2"])
+
+
+def share_found(network, shapes, r):
+    _, history = train(network, starts(shapes, r, count=200), lr=0.5, sweeps=4000)
+    return np.mean(np.all(abs(history[-1] - TARGETS) < 0.5, axis=1))
+
+
+ranges = [0.3, 0.5, 1.0, 2.0]
+one_hidden = {"w1": (2,), "b1": (), "w2": (), "b2": (), "direct": (2,)}
+shares = {
+    "1 hidden neuron, and direct": [share_found(direct, one_hidden, r) for r in ranges],
+    "2 hidden neurons": [share_found(two_layers, shapes(2), r) for r in ranges],
+}
+sizes = np.array([2, 4, 8, 16, 32])
+needed = []
+for size in sizes:
+    _, history = train(two_layers, starts(shapes(size), r=1.0, count=100), lr=0.25, sweeps=1500)
+    learned = np.all(0.5 * (history - TARGETS) ** 2 < 0.01, axis=2)
+    arrived = learned.any(axis=0)
+    needed.append(np.mean(1 + learned.argmax(axis=0)[arrived]))
+    print(f"{size:2} hidden neurons: {arrived.mean():4.0%} arrive, after {needed[-1]:3.0f} presentations on average")
+
+fig, (left, right) = plt.subplots(1, 2, figsize=(6.4, 3))
+for name, share in shares.items():
+    left.plot(ranges, share, "o-", label=name)
+left.set_xscale("log", base=2)
+left.set(xlabel="starts between -r and r", ylabel="share that learns XOR", ylim=(0, 1.05))
+left.set_xticks(ranges, ranges)
+left.legend()
+formula = 280 - 33 * np.log2(sizes)
+right.plot(sizes, formula, "k--", label="280 - 33 log₂ H")
+right.plot(sizes, needed, "C1o-", label="measured")
+right.set_xscale("log", base=2)
+right.set(xlabel="hidden neurons H", ylabel="presentations", ylim=(0, 400), xticks=sizes, xticklabels=sizes)
+right.legend()
+plt.show()
+assert min(shares["1 hidden neuron, and direct"]) > 0.9  # 94 % with five other seeds
+assert shares["2 hidden neurons"][0] > 0.9 > 0.8 > shares["2 hidden neurons"][-1]  # 95 % and 73 %
+np.testing.assert_allclose(needed[1:], formula[1:], rtol=0.1)  # with three other seeds, too
+
+# %% [markdown]
+# ## Exam scores
+#
+# Three students slept and studied for so many hours, and had these scores. What will 4 hours of sleep and 8 of study
+# bring?
+#
+# Hours and points are different units, and a sigmoid cannot say 92, so both are **scaled** by their maxima, points by
+# 100. The network has three hidden neurons; all neurons are sigmoid, and there are no biases. Its cost is J = ½ Σ (y -
+# output)². The gradient is **checked** first, against central differences, by the measure of the series, |g - n| / |g +
+# n|, which should be below 1e-8.
+
+# %%
+hours, scores = np.array([[2.0, 9.0], [1.0, 5.0], [3.0, 6.0]]), np.array([92.0, 86.0, 89.0])
+students = list(zip((hours / hours.max(axis=0)).tolist(), (scores / 100).tolist(), strict=True))
+question = [4 / 3, 8 / 9]
+
+
+def new_model(seed):
+    normal = nn.init.normal(1.0)
+    layers = [nn.Layer(*size, "sigmoid", bias=False, init=normal, seed=seed) for size in ((2, 3), (3, 1))]
+    return nn.Sequential(*layers)
+
+
+def cost(model, decay=0.0):
+    return 0.5 * ad.sum([(y - model(x)) ** 2 for x, y in students]) + nn.l2(model.parameters(), 0.5 * decay)
+
+
+def central_difference(f, p, h=1e-4):
+    here = p.data
+    p.data = here + h
+    above = f().data
+    p.data = here - h
+    below = f().data
+    p.data = here
+    return (above - below) / (2 * h)
+
+
+model = new_model(seed=0)
+cost(model).backward()
+g = np.array([p.grad for p in model.parameters()])
+n = np.array([central_difference(lambda: cost(model), p) for p in model.parameters()])
+assert np.linalg.norm(g - n) / np.linalg.norm(g + n) < 1e-8
+
+# %% [markdown]
+# BFGS, which builds up an estimate of the Hessian from the gradients that it meets, brings J to 0 within some 60 steps:
+# the network says 92, 86 and 89. It also says what (4, 8) will bring. But it has nine weights and has seen three
+# students. Forty starts give forty networks that all fit to a thousandth of a point, and **do not agree** on the fourth
+# student.
+#
+# The series adds ½ λ |w|² to the cost, with λ = 0.0001. Then the perfect fit is lost, by 2 points at most, and the
+# answers become two. With ten times that λ there is one: all starts end in the same minimum.
+
+# %%
+decays, answers, misses = (0.0, 1e-4, 1e-3), [], []
+for decay in decays:
+    models = [new_model(seed) for seed in range(40)]
+    for model in models:
+        nn.minimize(model, lambda model, decay=decay: cost(model, decay), "BFGS", tol=1e-9)
+    answers.append(np.array([100 * model(question).data for model in models]))
+    misses.append(max(100 * abs(y - model(x).data) for model in models for x, y in students))
+    low, high = min(answers[-1]), max(answers[-1])
+    print(f"λ = {decay:<6g}  (4, 8): {low:.2f} to {high:.2f}  off the three scores by {misses[-1]:.2f} at most")
+
+fig, (left, right) = plt.subplots(1, 2, figsize=(6.4, 3))
+slept, studied = np.linspace(0, 5, 40), np.linspace(0, 10, 40)
+grid = np.array([[a / 3, b / 9] for b in studied for a in slept])
+lines = left.contour(
+    slept, studied, 100 * nn.predict(models[0], grid).reshape(40, 40), levels=range(83, 93), cmap="cividis"
+)
+left.clabel(lines, fontsize=8)
+left.plot(*hours.T, "C1o", markersize=7)
+for place, score in zip(hours, scores, strict=True):
+    left.annotate(f"{score:.0f}", place, (5, 4), textcoords="offset points", color="C1", fontsize=12)
+left.plot(4, 8, "k*", markersize=10)
+left.set(xlabel="hours slept", ylabel="hours studied", title="Predicted score, λ = 0.001")
+jitter = np.random.default_rng(0).uniform(-0.2, 0.2, 40)
+for i, answer in enumerate(answers):
+    right.plot(i + jitter, answer, "o", alpha=0.6)
+right.set(
+    xticks=range(3), xticklabels=[f"λ = {decay:g}" for decay in decays], ylabel="score at (4, 8)", title="Forty starts"
+)
+plt.show()
+
+assert misses[0] < 0.001
+assert misses[1] < 2
+assert np.ptp(answers[0]) > 2  # 5 to 10 points between the extremes of 60 other starts, five times
+np.testing.assert_array_equal(np.unique(answers[1].round(2)), [90.85, 91.13])
+np.testing.assert_allclose(answers[2], 90.3544, atol=1e-3)
