@@ -4,6 +4,7 @@ Where all that can change between the calls is the numbers in arrays, the backen
 these arrays; otherwise each call is one of the function itself, whose result is copied.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from operator import is_
 from typing import Any
@@ -216,10 +217,15 @@ _Holder = tuple[Any, list[Any] | None, list[Any]]  # a list or dict, the keys of
 
 
 def _note_holders(container: Any, found: list[_Holder]) -> bool:
-    """Append the lists and dicts in a container; False for a number in one of them, which may be another later."""
+    """Append the lists and dicts in a container; False for a number in one of them, which may be another later.
+
+    False, too, for a defaultdict, whose factory may be another later.
+    """
     items = list(container.values() if isinstance(container, dict) else container)
     if not isinstance(container, tuple):
-        if not all(is_array(x) or isinstance(x, (list, tuple, dict)) or is_static(x) for x in items):
+        if isinstance(container, defaultdict) or not all(
+            is_array(x) or isinstance(x, (list, tuple, dict)) or is_static(x) for x in items
+        ):
             return False
         found.append((container, list(container) if isinstance(container, dict) else None, items))
     return all(_note_holders(x, found) for x in items if isinstance(x, (list, tuple, dict)))

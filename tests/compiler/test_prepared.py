@@ -1,5 +1,6 @@
 """Prepared calls: repeated on the same arrays, with results in arrays that stay."""
 
+from collections import defaultdict
 from typing import Any
 
 import numpy as np
@@ -89,6 +90,14 @@ def test_a_prepared_call_sees_whatever_else_changes_in_lists_and_dicts(backend: 
         change()
         call()
         assert float(call.results) == float(g(p)) == float(f(p))
+
+
+def test_a_prepared_call_reads_the_factory_of_a_defaultdict_again(backend: str) -> None:
+    p = defaultdict(lambda: 2.0, x=np.array([1.0]))
+    call = compile(lambda p: p["x"][0] * p.default_factory(), backend=backend).prepare(p)
+    p.default_factory = lambda: 3.0
+    call()
+    assert float(call.results) == 3.0
 
 
 def test_a_prepared_call_takes_the_other_path_when_it_must(backend: str) -> None:
