@@ -141,12 +141,8 @@ def loss(w, x, target):
     return ad.sum([(output - t) ** 2 for output, t in zip(outputs, target, strict=True)]) / 2
 
 
-def product(w, v, x, target):
-    return ad.hvp(lambda w: loss(w, x, target))(w, v)
-
-
 value_and_slopes = ad.compile(ad.value_and_grad(loss), rows=(1, 2), reduce="mean")
-times_hessian = ad.compile(product, rows=(2, 3), reduce="mean")
+times_hessian = ad.compile(ad.hvp(loss), rows=(1, 2), reduce="mean")
 hessian = ad.compile(ad.hessian(loss), rows=(1, 2), reduce="mean")
 
 
@@ -158,7 +154,7 @@ def start(seed):
 
 
 w, v = start(0), np.random.default_rng(1).normal(size=280)
-exact = times_hessian(w, v, X, Y)
+exact = times_hessian(w, X, Y, v)
 np.testing.assert_allclose(exact, hessian(w, X, Y) @ v, atol=1e-13)
 
 
@@ -183,7 +179,7 @@ for h in 10.0 ** np.arange(-8, -2):
 
 # %% tags=["picture"]
 def largest_eigenvalues(w, count):
-    matrix = LinearOperator((280, 280), matvec=lambda v: times_hessian(w, v.ravel(), X, Y), dtype=float)
+    matrix = LinearOperator((280, 280), matvec=lambda v: times_hessian(w, X, Y, v.ravel()), dtype=float)
     return eigsh(matrix, k=count, which="LA", v0=np.ones(280), return_eigenvectors=False)
 
 
@@ -286,8 +282,8 @@ def height_difference(critic):
 points, labels = make_moons(200, noise=0.05, random_state=0)
 upper, lower = points[labels == 0], points[labels == 1]
 costs = cdist(upper, lower)
-pairs = linear_sum_assignment(costs)
-wasserstein = costs[pairs].mean()
+i, j = linear_sum_assignment(costs)
+wasserstein = costs[i, j].mean()
 
 rng = np.random.default_rng(0)
 a, b = upper[rng.integers(100, size=4000)], lower[rng.integers(100, size=4000)]
@@ -307,8 +303,8 @@ for penalty in (3, 10, 100):
 
 # %%
 critic = critics[10]
-uphill = ad.compile(ad.grad(critic.net), rows=0)((upper[pairs[0]] + lower[pairs[1]]) / 2)
-ways = upper[pairs[0]] - lower[pairs[1]]
+uphill = ad.compile(ad.grad(critic.net), rows=0)((upper[i] + lower[j]) / 2)
+ways = upper[i] - lower[j]
 cosines = np.sum(uphill * ways, axis=1) / np.linalg.norm(uphill, axis=1) / np.linalg.norm(ways, axis=1)
 print(f"cosine between the slope and the way of a pair: {cosines.mean():.3f}, the least {cosines.min():.3f}")
 assert cosines.min() > 0.9
@@ -317,7 +313,7 @@ xs, ys = np.meshgrid(np.linspace(-1.4, 2.4, 60), np.linspace(-0.9, 1.4, 40))
 f = nn.predict(critic.net, np.stack([xs, ys], axis=-1).reshape(-1, 2)).reshape(xs.shape)
 fig, axes = plt.subplots(figsize=(6, 3.2))
 axes.contour(xs, ys, f, 24, colors="0.75", linewidths=0.8)
-axes.plot(*np.stack([upper[pairs[0]], lower[pairs[1]]]).T, "k", linewidth=0.3)
+axes.plot([upper[i, 0], lower[j, 0]], [upper[i, 1], lower[j, 1]], "k", linewidth=0.3)
 axes.plot(*upper.T, "o", label="a")
 axes.plot(*lower.T, "o", label="b")
 axes.set(xlabel="x", ylabel="y", aspect="equal", title="Level lines of the critic, and the best pairs")
