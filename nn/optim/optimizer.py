@@ -185,7 +185,10 @@ class Optimizer(ABC):
         >>> x.data
         0.0
         """
-        plans = self._plans()
+        self._advance(self._plans())
+
+    def _advance(self, plans: list[Plan]) -> None:
+        """Change every parameter's data and state by the step that was planned for its group."""
         stepped = self._stepped(plans)
         for group, state, plan, (numbers, *columns) in zip(
             self.param_groups, self._states, plans, stepped, strict=True

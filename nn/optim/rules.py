@@ -102,7 +102,7 @@ class SGD(Optimizer):
         """
         plans = self._plans()
         if any(plan.rule is not descent or plan.is_penalised for plan in plans):
-            super().step()
+            self._advance(plans)
             return
         values: list[Value] = []  # all at once: a call of the rule for each would take 20 times as long
         rates: list[float] = []
