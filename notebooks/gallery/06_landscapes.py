@@ -121,14 +121,15 @@ for i, (name, path) in enumerate(paths.items()):
     assert abs(slope - (1.0 if name == "gradient descent" else 0.5)) < 0.06
     if name == "gradient descent":
         assert needed == np.ceil(np.log(2**0.5 / 1e-6) / -np.log((KAPPAS - 1) / (KAPPAS + 1))).tolist()
-    left.semilogy(np.linalg.norm(path, axis=1), f"C{i}", label=name)
+    left.semilogy(np.linalg.norm(path, axis=1), f"C{i}")
     right.loglog(KAPPAS, needed, f"C{i}o-", label=f"{name}: slope {slope:.2f}")
 left.semilogy(k, factor**k, "k:", linewidth=1)
-left.semilogy(k, rho**k, "k:", linewidth=1, label="((κ - 1)/(κ + 1))ᵏ and ρᵏ")
+left.semilogy(k, rho**k, "k:", linewidth=1)
+left.text(95, 1, "((κ - 1)/(κ + 1))ᵏ")
+left.text(58, 1e-9, "ρᵏ")
 left.set(xlabel="step", ylabel="distance to the minimum", title="A ravine of κ = 100", ylim=(1e-13, 5))
 right.set(xlabel="condition number κ", ylabel="steps to a distance of 10⁻⁶", title="κ steps, or √κ")
-left.legend(loc="lower left")
-right.legend(loc="upper left")
+right.legend()
 plt.show()
 
 # %% [markdown]
