@@ -67,9 +67,9 @@ def augmented(inputs, labels):
 # %% [markdown]
 # ## The perceptron
 #
-# Show the neuron one sample after the other. Where its answer is right, leave it alone; where it is wrong, y · score ≤
-# 0, add y x to the weights and y to the bias. That is a step of size 1 against the gradient of -y · score, which
-# `backward()` finds. Go on until a whole sweep has had no mistake.
+# Show the neuron one sample after the other. Where its answer is right, leave it alone; where it is wrong,
+# y · score ≤ 0, add y x to the weights and y to the bias. That is a step of size 1 against the gradient of -y · score,
+# which `backward()` finds. Go on until a whole sweep has had no mistake.
 
 
 # %%
@@ -111,9 +111,9 @@ plt.show()
 # ### Novikoff's bound
 #
 # Write x̂ for (x, 1), and w for weights and bias together. Let R be the length of the longest x̂, and u a vector of
-# length 1 that separates the classes with **margin** γ: y u · x̂ ≥ γ for all samples. A mistake adds y x̂ to w. So u ·
-# w grows by γ or more, while |w|² grows by R² at most, as the mixed term, 2 y w · x̂, is not positive where there was a
-# mistake. After k mistakes
+# length 1 that separates the classes with **margin** γ: y u · x̂ ≥ γ for all samples. A mistake adds y x̂ to w. So
+# u · w grows by γ or more, while |w|² grows by R² at most, as the mixed term, 2 y w · x̂, is not positive where there
+# was a mistake. After k mistakes
 #
 # $$k \gamma \;\le\; u \cdot w \;\le\; |w| \;\le\; \sqrt{k}\, R, \qquad\text{so that}\qquad k \le (R / \gamma)^2.$$
 #
@@ -134,7 +134,7 @@ R = np.linalg.norm(samples, axis=1).max()
 k = np.arange(1, len(path) + 1)
 chain = {"k γ": k * margin, "u · w": path @ u, "|w|": np.linalg.norm(path, axis=1), "√k R": np.sqrt(k) * R}
 assert np.all(np.diff(list(chain.values()), axis=0) >= 0)
-assert len(path) <= (R / margin) ** 2
+assert len(path) <= (R / margin) ** 2 < 2098.5
 print(f"{len(path)} mistakes, at most {(R / margin) ** 2:,.0f} by the theorem")
 
 fig, axes = plt.subplots(figsize=(6.4, 2.8))
@@ -160,9 +160,9 @@ assert abs(largest_margin(labels[:, None] * inputs)[1] ** -2 - mistakes) < 1e-10
 #
 # Where no line separates the classes, the perceptron never comes to rest. The delta rule takes the score itself for the
 # output, and lowers the squared error (score - y)² of all samples, right or wrong. That is a paraboloid; its lowest
-# point is the **least-squares solution**. A step on all samples at once, at rate η, multiplies the distance to it by 1
-# - 2 η λ along each eigenvector of XᵀX / n, λ its eigenvalue. With η = 1 / (2 λmax) the steepest direction is done in
-#   one step, and the slowest one keeps 1 - λmin / λmax.
+# point is the **least-squares solution**. A step on all samples at once, at rate η, multiplies the distance to it by
+# 1 - 2 η λ along each eigenvector of XᵀX / n, λ its eigenvalue. With η = 1 / (2 λmax) the steepest direction is done in
+# one step, and the slowest one keeps 1 - λmin / λmax.
 #
 # One sample at a time, as the rule was built, each sample pulls the weights its own way, and at a constant rate they
 # never settle. A smaller rate brings them nearer, and one that falls as 1 / t brings them home (Robbins and Monro, *A
@@ -196,7 +196,6 @@ for name, distance in distances.items():
 axes.set(xlabel="epoch", ylabel="distance from least squares")
 axes.legend()
 plt.show()
-
 
 batch, large, small, falling = distances.values()
 np.testing.assert_allclose(runs["all samples at once"][-1], solution, atol=1e-11)
@@ -232,7 +231,7 @@ left.legend()
 plt.show()
 
 # %% [markdown]
-# The slope in the score is half of **output minus target** under all three rules, as the cell has asserted. The output
+# The slope in the score is half of **output minus target** under all three rules; the cell has asserted it. The output
 # is the sign of the score, the score, or 2 σ(score) - 1 = tanh(score / 2), and the gradient in the weights is the slope
 # times x. One rule, three activations.
 #
@@ -263,12 +262,15 @@ np.testing.assert_allclose(found.b.data, reference.intercept_[0], atol=1e-10)
 # Zhu and Hastie, *Margin maximizing loss functions*, 2003). The bias belongs to the penalty here, as it does to |u|.
 
 # %%
+angles = []
 for penalty in (1e-3, 1e-6, 1e-9, 1e-12):
     neuron = logistic_regression(ink, y, lambda neuron, penalty=penalty: nn.l2(neuron.parameters(), penalty))
     w = np.array([p.data for p in neuron.parameters()])
-    angle = np.degrees(np.arccos(w @ u / np.linalg.norm(w)))
-    print(f"λ = {penalty:.0e}  |w| = {np.linalg.norm(w):5.1f}  {angle:.3f} degrees from u")
-assert angle < 0.1
+    length = np.linalg.norm(w)
+    angles.append(np.degrees(np.arccos(w @ u / length)))
+    print(f"λ = {penalty:.0e}  |w, b| = {length:5.1f}  {angles[-1]:.3f} degrees from u")
+assert angles == sorted(angles, reverse=True)
+assert angles[-1] < 0.1
 
 # %% [markdown]
 # ## What a neuron looks for

@@ -36,9 +36,10 @@ TARGETS = [0.0, 1.0, 1.0, 0.0]
 # %% [markdown]
 # ## Not by one neuron
 #
-# A neuron would need b ≤ 0, w₁ + b > 0, w₂ + b > 0 and w₁ + w₂ + b ≤ 0. The two in the middle add up to w₁ + w₂ + 2b >
-# 0, the other two to ≤ 0. So there is none: the linear program has no feasible point. The best that logistic regression
-# can do, from anywhere, since its loss is convex, is to give up: all weights 0, the answer 1/2, and the loss log 2.
+# A neuron would need b ≤ 0, w₁ + b > 0, w₂ + b > 0 and w₁ + w₂ + b ≤ 0. The two in the middle add up to
+# w₁ + w₂ + 2b > 0, the other two to ≤ 0. So there is none: the linear program has no feasible point. The best that
+# logistic regression can do, from anywhere, since its loss is convex, is to give up: all weights 0, the answer 1/2, and
+# the loss log 2.
 
 # %%
 rows = [[(1 - 2 * target) * x for x in (*point, 1.0)] for point, target in zip(INPUTS, TARGETS, strict=True)]
@@ -58,12 +59,12 @@ assert abs(fit.fun - np.log(2)) < 1e-12
 # %% [markdown]
 # ## Two hidden neurons, from 400 starts
 #
-# The network has two hidden neurons and one output neuron, all sigmoid, and nine weights. Its error is E = ½ Σ (target
-# - output)² over the four points. Each sweep goes through all four, and changes the weights by η times the gradient and
-#   0.9 times the last change, the chapter's momentum.
+# The network has two hidden neurons and one output neuron, all sigmoid, and nine weights. Its error is E = ½ Σ
+# (target - output)² over the four points. Each sweep goes through all four, and changes the weights by -η times the
+# gradient plus 0.9 times the last change, the chapter's momentum.
 #
-# It is written for one network. Compiled with `rows`, it runs for many: each row is a network of its own, with its own
-# start, drawn evenly between -r and r.
+# It is written for one network. Compiled with `rows`, it runs for many at once: each row is a network of its own, with
+# its own start, drawn evenly between -r and r.
 
 
 # %%
@@ -99,8 +100,8 @@ def train(network, w, lr, sweeps):
     return w, np.array(history)
 
 
-def shapes(hidden):
-    return {"w1": (hidden, 2), "b1": (hidden,), "w2": (hidden,), "b2": ()}
+def shapes(size):
+    return {"w1": (size, 2), "b1": (size,), "w2": (size,), "b2": ()}
 
 
 w, history = train(two_layers, starts(shapes(2), r=0.5), lr=0.5, sweeps=4000)
@@ -118,27 +119,29 @@ plt.show()
 assert np.mean(found) > 0.9  # 92 to 96 % with five other seeds
 
 # %% [markdown]
-# Every curve rests on a plateau at first, E = 1/2, where all four outputs are 1/2. Then most fall to 0. The chapter
-# tells of two local minima only, in hundreds of runs; we meet **more**, 4 to 8 in a hundred from these starts, and the
-# smaller the starts the fewer, as the next picture but one shows. What a stuck network computes is what the chapter
-# found, too: two points right, and 1/2 for the other two.
+# Every curve rests on a plateau at first, E = 1/2, where all four outputs are 1/2. Then most fall to 0. What a stuck
+# network computes is what the chapter found, too: two points right, and 1/2 for the other two. But the chapter tells of
+# two such cases only, in hundreds of runs, one of which is left at rates of 0.5 and more; at this rate of 0.5 we meet
+# **more**, 4 to 8 in a hundred, the fewer the smaller the starts, as the picture after the next shows.
+#
+# The others, at E = 1/3, have one point right, and give the other three their mean, 2/3 or 1/3.
 #
 # It is no minimum in which they are stuck. Every point of weight space has a path to E = 0 on which the error only
 # falls (Sprinkhuizen-Kuyper and Boers, *The local minima of the error surface of the 2-2-1 XOR network*, 1999). The
-# network is in a trough, whose floor sinks to 1/4 where the weights are infinite: its error still falls, and its
-# weights still grow.
+# network is in a trough, whose floor sinks to 1/4 where the weights are infinite: its error still falls, at every step.
 
 # %%
 np.testing.assert_allclose(np.sort(history[-1][stuck], axis=1), [[0, 0.5, 0.5, 1]] * stuck.sum(), atol=0.02)
 assert np.all(np.diff(errors[2000:, stuck], axis=0) < 0)
 assert np.all(errors[-1, stuck] > 1 / 4)
+np.testing.assert_allclose(errors[-1, ~(found | stuck)], 1 / 3, atol=0.01)
 
 # %% [markdown]
 # ## What the hidden neurons represent
 #
 # One of the networks that found it. On the left is its output over the plane of the inputs, on the right are the same
 # four points as the hidden neurons show them to the output neuron. One of them has learned NAND, the other NOR. In
-# their plane (0, 1) and (1, 0) have come to lie in one place, and a straight line does.
+# their plane (0, 1) and (1, 0) have come to lie in one place, and a straight line separates that from the other two.
 
 # %% tags=["picture"]
 one = {name: array[found][0] for name, array in w.items()}
@@ -179,8 +182,8 @@ assert np.all(abs(history[-1][found][0] - TARGETS) < 0.05)
 
 # %%
 def direct(w, x):
-    hidden = ad.sigmoid(ad.dot(w["w1"], x) + w["b1"])
-    return ad.sigmoid(ad.dot(w["direct"], x) + w["w2"] * hidden + w["b2"])
+    h = ad.sigmoid(ad.dot(w["w1"], x) + w["b1"])
+    return ad.sigmoid(ad.dot(w["direct"], x) + w["w2"] * h + w["b2"])
 
 
 def share_found(network, shapes, r):
@@ -228,9 +231,9 @@ np.testing.assert_allclose(needed[1:], formula[1:], rtol=0.1)  # with three othe
 # bring?
 #
 # Hours and points are different units, and a sigmoid cannot say 92, so both are **scaled** by their maxima, points by
-# 100. The network has three hidden neurons; all neurons are sigmoid, and there are no biases. Its cost is J = ½ Σ (y -
-# output)². The gradient is **checked** first, against central differences, by the measure of the series, |g - n| / |g +
-# n|, which should be below 1e-8.
+# 100. The network has three hidden neurons; all neurons are sigmoid, and there are no biases. Its cost is J = ½ Σ
+# (y - output)². The gradient is **checked** first, against central differences, by the measure of the series,
+# |g - n| / |g + n|, which should be below 1e-8.
 
 # %%
 hours, scores = np.array([[2.0, 9.0], [1.0, 5.0], [3.0, 6.0]]), np.array([92.0, 86.0, 89.0])
@@ -265,10 +268,9 @@ n = np.array([central_difference(lambda: cost(model), p) for p in model.paramete
 assert np.linalg.norm(g - n) / np.linalg.norm(g + n) < 1e-8
 
 # %% [markdown]
-# BFGS, which builds up an estimate of the Hessian from the gradients that it meets, brings J to 0 within some 60 steps:
-# the network says 92, 86 and 89. It also says what (4, 8) will bring. But it has nine weights and has seen three
-# students. Forty starts give forty networks that all fit to a thousandth of a point, and **do not agree** on the fourth
-# student.
+# BFGS, which builds up an estimate of the Hessian from the gradients that it meets, brings J to 0: the network says 92,
+# 86 and 89. It also says what (4, 8) will bring. But it has nine weights and has seen three students. Forty starts give
+# forty networks that all fit to a thousandth of a point, and **do not agree** on the fourth student.
 #
 # The series adds ½ λ |w|² to the cost, with λ = 0.0001. Then the perfect fit is lost, by 2 points at most, and the
 # answers become two. With ten times that λ there is one: all starts end in the same minimum.
