@@ -1,4 +1,4 @@
-"""Nested lists of numbers, as rows, outputs and targets are: a list, a tuple or an array in each place of them.
+"""Nested lists of numbers, as rows, outputs and targets are: a list, tuple, range or array in each place of them.
 
 >>> each(abs, [1.0, (-2.0, -3.0)]), flat([1.0, (-2.0, [-3.0])])
 ([1.0, [2.0, 3.0]], [1.0, -2.0, -3.0])
@@ -9,8 +9,8 @@ from typing import Any
 
 
 def is_list(x: Any) -> bool:
-    """Whether x holds numbers, as a list, tuple or array, and is not a single one."""
-    return isinstance(x, (list, tuple)) or getattr(x, "ndim", 0) > 0
+    """Whether x holds numbers, as a list, tuple, range or array, and is not a single one."""
+    return isinstance(x, (list, tuple, range)) or getattr(x, "ndim", 0) > 0
 
 
 def each(function: Callable[..., Any], x: Any, *others: Any) -> Any:
