@@ -60,6 +60,11 @@ h1.label, h2.label, o1.label, o2.label, error.label = "h1", "h2", "o1", "o2", "E
 
 assert [f"{h.data:.9f}" for h in (h1, h2)] == ["0.593269992", "0.596884378"]
 assert [f"{o.data:.9f}" for o in (o1, o2)] == ["0.751365070", "0.772928465"]
+assert f"{o1.operands[0].data:.9f}" == "1.105905967"  # what enters the sigmoid of o1
+assert [f"{(t - o.data) ** 2 / 2:.9f}" for t, o in zip(targets, (o1, o2), strict=True)] == [
+    "0.274811083",
+    "0.023560026",
+]
 assert f"{error.data:.9f}" == "0.298371109"
 
 # %% [markdown]
@@ -90,7 +95,7 @@ assert f"{w5.grad:.9f}" == "0.082167041"
 # A weight of the first layer acts on E by two paths, through o1 and through o2. The chain rule multiplies along each
 # path and adds the two up; `explain` says how. The article does the same sum one factor further on, at h1: 0.055399425
 # by the one output, -0.019049119 by the other. (Its ninth digit is one too many, as happens where rounded factors are
-# multiplied; it is the only one in the article that is.)
+# multiplied.)
 
 # %%
 by_o1, by_o2 = (o.operands[0].grad * weight.data for o, weight in ((o1, w5), (o2, w7)))
@@ -102,8 +107,8 @@ assert ad.explain(error, w1).count == 2
 ad.explain(error, w1)
 
 # %% [markdown]
-# Then each weight moves against its gradient, by 0.5 times as much. The article has nine digits; implementations that
-# people checked against it have published sixteen, and these are met to the last ones.
+# Then each weight moves against its gradient, by 0.5 times as much. The article has nine digits; others who follow it
+# give all sixteen, and these are met, too.
 
 # %%
 sgd = nn.SGD(w, lr=0.5)
@@ -116,6 +121,7 @@ digits += [0.35891647971788465, 0.4086661860762334, 0.5113012702387375, 0.561370
 
 assert [f"{weight.data:.{len(text) - 2}f}" for weight, text in zip(w, printed, strict=True)] == printed
 np.testing.assert_allclose([weight.data for weight in w], digits, rtol=1e-14)
+np.testing.assert_allclose(mazur()[-1].data, 0.29102777369359933, rtol=1e-14)
 print("after one step E =", mazur()[-1].data)
 
 # %% [markdown]
@@ -234,11 +240,12 @@ plt.show()
 # way back, to less than a tenth here, because each layer multiplies them by the slope of a sigmoid, which is at most
 # 1/4.
 #
-# ## A number that a mistake has made
+# ## Numbers that a mistake has made
 #
-# Back to Mazur's example. After one step, the article says, the error is 0.291027924. It is 0.291027774. And after
-# 10,000 steps it has 0.0000351085, in copies of an earlier text 0.000035085, with the outputs 0.015912196 and
-# 0.984065734. Here is training, by the engine, and by the four equations, with the one line that makes the difference.
+# Back to Mazur's example. After one step, the article says, the error is 0.291027924. It is 0.291027774. After 10,000
+# steps the article has 0.0000351085, and an earlier version 0.000035085, with the outputs 0.015912196 and 0.984065734;
+# it should be 0.000035102, 0.015913620 and 0.984064274. Here is training by the engine, and by the four equations,
+# where one line makes the difference.
 
 
 # %%
@@ -271,27 +278,25 @@ for _ in range(10_000):
 _, outputs, error = mazur()
 errors.append(error.data)
 
-np.testing.assert_allclose(errors, right, rtol=1e-9)
-np.testing.assert_allclose([o.data for o in outputs], o_right, rtol=1e-9)
-np.testing.assert_allclose(errors[1], 0.29102777369359933, rtol=1e-14)
-np.testing.assert_allclose(errors[10_000], 3.510187782978859e-05, rtol=1e-9)
-assert [f"{o.data:.8f}" for o in outputs] == ["0.01591362", "0.98406427"]
+np.testing.assert_allclose(errors, right, rtol=1e-11)
+np.testing.assert_allclose([o.data for o in outputs], o_right, rtol=1e-12)
+np.testing.assert_allclose(errors[10_000], 3.510187782978859e-05, rtol=1e-11)
+assert [f"{o.data:.9f}" for o in outputs] == ["0.015913620", "0.984064274"]
 
 # what was printed: the hidden layer's gradient by output weights that had been updated already
 assert f"{wrong[1]:.9f}" == "0.291027924"
 assert f"{wrong[10_000]:.9f}" == "0.000035085"
 assert [f"{o:.9f}" for o in o_wrong] == ["0.015912196", "0.984065734"]
-# and by the right weights, the error that the last of the 10,000 steps starts from
+# the later number is right: it is the error that the last of the 10,000 steps starts from
 assert f"{right[9_999]:.10f}" == "0.0000351085"
 print(f"E after one step     {right[1]:.9f}, printed 0.291027924, too early {wrong[1]:.9f}")
 print(f"E after 10,000 steps {right[-1]:.9f}, printed 0.000035085, too early {wrong[-1]:.9f}")
 
 # %% [markdown]
-# So the article's text is right, which says that the hidden layer's gradients are to be computed with the output
-# weights as they were. The program behind its last numbers changed them before. Weights change little in a step, so
-# training succeeds all the same, and only the seventh digit of the first error tells. With `backward()` there is no
-# such order to such order to keep: all gradients are there before any weight moves. (At the fifth step the difference
-# changes its sign.)
+# All the digits fit if the gradients of the hidden layer are computed with output weights that have been updated
+# already. The article's text says that they must not be. Weights change little in a step, so training succeeds all the
+# same, and the error after the first step differs from its seventh digit on. With `backward()` there is no such order
+# to keep: all gradients are there before any weight moves.
 
 # %%
 gap = np.abs(np.divide(wrong, right) - 1)
