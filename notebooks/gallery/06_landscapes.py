@@ -13,15 +13,17 @@
 # %% [markdown]
 # # Landscapes, and the ways down
 #
-# Gradient descent, momentum, Nesterov, Rprop and Adam on ravines, plateaus, saddles and many minima, each held to its
-# proved rate; Levenberg-Marquardt to a NIST problem's certified digits.
+# Gradient descent, momentum, Nesterov, Rprop and Adam on ravines, plateaus, saddles and many minima, held to what is
+# proved of them; Levenberg-Marquardt to a NIST problem's certified digits.
 #
 # A loss is a landscape over its parameters, and a gradient knows the slope where you stand, nothing else. How fast the
 # ways down are is known exactly for a few model landscapes. Sources: Polyak, Some methods of speeding up the
 # convergence of iteration methods, 1964; Nesterov, Introductory lectures on convex optimization, 2004, section 2.2;
 # Riedmiller and Braun, The RPROP algorithm, 1993; Kingma and Ba, Adam, 2015; Lee and others, Gradient descent only
-# converges to minimizers, 2016; Robbins and Monro, A stochastic approximation method, 1951; Dixon and Szegő, The global
-# optimization problem: an introduction, 1978; NIST, Statistical reference datasets, nonlinear regression, 1998.
+# converges to minimizers, 2016; Lessard, Recht and Packard, Analysis and design of optimization algorithms via
+# integral quadratic constraints, 2016; Robbins and Monro, A stochastic approximation method, 1951; Dixon and Szegő,
+# The global optimization problem: an introduction, 1978; NIST, Statistical reference datasets, nonlinear regression,
+# 1998.
 
 # %%
 from functools import partial
@@ -104,6 +106,23 @@ bound = (1 - kappa**-0.5) ** k * (heights[0] + xs[0] @ xs[0] / 2)
 assert (heights <= bound).all()
 np.testing.assert_allclose(ys[1:], xs[1:] + rho * (xs[1:] - xs[:-1]), atol=1e-12)  # Nesterov's scheme as he wrote it
 
+# %% [markdown]
+# The heavy ball's rate is proved for quadratic bowls, and more than that is not true. Lessard, Recht and Packard's
+# counterexample (section 4.6) has curvature 25 but between 1 and 2, where it is 1. At its best settings for 1 and 25,
+# the heavy ball never arrives: it ends in a cycle of three points, 792/1225, -2208/1225 and 2592/1225.
+
+
+# %%
+def bent(p):
+    (x,) = p
+    return ad.where(x < 1, 12.5 * x**2, ad.where(x < 2, x**2 / 2 + 24 * x - 12, 12.5 * x**2 - 24 * x + 36))
+
+
+ends = {name: descend(bent, [3.3], how, 300)[-3:, 0] for name, how in methods(25.0).items()}
+np.testing.assert_allclose(sorted(1225 * ends["heavy ball"]), [-2208, 792, 2592], rtol=1e-12)
+assert abs(ends["Nesterov"]).max() < 1e-9
+assert abs(ends["gradient descent"]).max() < 1e-9
+
 # %%
 KAPPAS = np.array([10, 32, 100, 316, 1000])
 
@@ -135,7 +154,7 @@ plt.show()
 # %% [markdown]
 # ## Ravines that lie askew: Rprop and Adam
 #
-# The methods above know no coordinates: turn the ravine, and their paths turn along. **Rprop** looks at nothing but the
+# The methods so far know no coordinates: turn the ravine, their paths turn along. **Rprop** looks at nothing but the
 # sign of each coordinate's slope, so that scaling the loss changes nothing; **Adam** divides each slope by its running
 # size, so that its first step moves each coordinate by lr (section 2.1 of its paper). Along the axes, that mends a
 # ravine: each coordinate is scaled by itself. In one that lies askew every coordinate mixes steep and flat.
@@ -376,10 +395,6 @@ def levenberg_marquardt(start, jacobian):
     return np.array([*tried, found.x])
 
 
-def newton_step(b):
-    return b - np.linalg.solve(ad.hessian(sum_of_squares)(b), ad.grad(sum_of_squares)(b))
-
-
 def errors(points):
     return np.max(abs(points / np.array(certified, float) - 1), axis=-1)
 
@@ -388,7 +403,8 @@ fig, axes = plt.subplots(figsize=(6.4, 3))
 for i, start in enumerate([[2.0, 400_000.0, 25_000.0], [0.02, 4000.0, 250.0]]):
     differences = levenberg_marquardt(start, "2-point")
     exact = levenberg_marquardt(start, ad.jacobian(residuals))
-    b = newton_step(exact[-1])
+    b = exact[-1]
+    b = b - np.linalg.solve(ad.hessian(sum_of_squares)(b), ad.grad(sum_of_squares)(b))  # a Newton step
     assert errors(exact[-1]) < 3e-9 < 1e-8 < errors(differences[-1])
     assert [f"{x:.10E}" for x in b] == certified
     assert f"{sum_of_squares(b):.10E}" == certified_sum
