@@ -281,17 +281,15 @@ class Optimizer(ABC):
 
     def _plans(self) -> list[Plan]:
         """The next step of each group. Raises TypeError or ValueError for an invalid option."""
-        self._checked = [
-            known if all(map(is_, group.values(), known.values())) else _checked(group)
-            for group, known in zip(self.param_groups, self._checked, strict=True)
-        ]
-        plans = [
-            self._plan(options, state["step"] + 1) for state, options in zip(self._states, self._checked, strict=True)
-        ]
-        return [
-            plan._replace(sign=-1.0) if options.get("maximize") else plan
-            for plan, options in zip(plans, self._checked, strict=True)
-        ]
+        known, plans = [], []
+        for group, options, state in zip(self.param_groups, self._checked, self._states, strict=True):
+            if not all(map(is_, group.values(), options.values())):
+                options = _checked(group)
+            plan = self._plan(options, state["step"] + 1)
+            plans.append(plan._replace(sign=-1.0) if options.get("maximize") else plan)
+            known.append(options)
+        self._checked = known
+        return plans
 
     def _stepped(self, plans: list[Plan]) -> list[list[list[float]]]:
         """The numbers of each group's parameters after a step, then the columns of their state. Nothing changes yet."""
