@@ -33,6 +33,18 @@ _FUNCTIONS = {
     "sgn": "sign",
 }
 
+# Public names that stand in a room, and not in the package.
+_ROOMS = {
+    "backprop": ("descend", "get_data", "get_grads", "set_data", "set_grads"),
+    "compiler": ("Compiled", "Prepared", "Stats", "TracingError"),
+    "expression": ("parse",),
+    "testing": (
+        "Estimate", "LoopProgram", "Program", "Step", "Undecided", "ValueMachine", "assert_gradients_close",
+        "check_grads", "complex_step", "error_in_ulps", "finite_differences", "loop_programs", "mpmath_gradient",
+        "mpmath_value", "points", "programs", "richardson", "values",
+    ),
+}  # fmt: skip
+
 # A plain name is what to write instead; anything else is a sentence about it.
 ELSEWHERE: Mapping[str, str] = {
     **_FUNCTIONS,
@@ -92,9 +104,8 @@ ELSEWHERE: Mapping[str, str] = {
     "detach": "write x.detach()",
     "backward": "write y.backward()",
     "zero_grad": "write x.grad = 0.0 for each, or optimizer.zero_grad()",
-    "check_grads": "it is autodiff.testing.check_grads",
-    "gradcheck": "it is autodiff.testing.check_grads",
-    "check_grad": "it is autodiff.testing.check_grads",
+    **{name: f"it is autodiff.{room}.{name}" for room, names in _ROOMS.items() for name in names},
+    **dict.fromkeys(("gradcheck", "check_grad"), "it is autodiff.testing.check_grads"),
     **{name: f"it is Python's own: math.{name}" for name in ("pi", "e", "tau", "inf", "nan")},
     "nn": "it is a package of its own: import nn",
     "optim": "it is nn.optim: import nn",

@@ -10,6 +10,7 @@ import re
 import statistics
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -258,6 +259,14 @@ def test_what_the_dictionary_suggests_is_there(name: str) -> None:
     meant = hints.ELSEWHERE[name]
     assert name not in dir(ad)
     assert not meant.isidentifier() or meant in dir(ad)
+
+
+@pytest.mark.parametrize("room", ["backprop", "compiler", "expression", "testing"])
+def test_a_public_name_that_stands_in_a_room_is_pointed_to_from_the_package(room: str) -> None:
+    module = import_module(f"autodiff.{room}")
+    public = getattr(module, "__all__", ["parse"])
+    for name in set(public) - set(dir(ad)):
+        assert message(lambda name=name: getattr(ad, name)).endswith(f"; it is autodiff.{room}.{name}")
 
 
 @pytest.mark.parametrize("name", sorted(hints.ELSEWHERE_ON_VALUES))
