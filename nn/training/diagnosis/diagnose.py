@@ -114,11 +114,11 @@ def _activated(result: Value) -> dict[Value, Value]:
     made, seen, stack = dict[Value, Value](), {result}, [result]
     while stack:
         node = stack.pop()
-        operands = [x for x in node.operands if isinstance(x, Value)]
         if node.op and (node.op.name == "relu" or node.op.name in _STEEPNESS):
-            made[operands[0]] = node
-        stack += set(operands) - seen
-        seen.update(operands)
+            made.update((x, node) for x in node.operands if isinstance(x, Value))
+        below = {x for x in node.operands if isinstance(x, Value) and x.op} - seen  # leaves, the most, lead nowhere
+        stack += below
+        seen |= below
     return made
 
 

@@ -140,7 +140,8 @@ def _faults_of_gradients(layers: list[LayerReport]) -> Iterator[str]:
     if vanishing and not is_blocked:
         yield (
             f"{', '.join(vanishing)}: the gradient vanishes, down to {min(vanishing.values()):.1e} of that in "
-            f'{last.name}; use "relu" in place of "sigmoid" and "tanh", fewer layers, or nn.LayerNorm between them'
+            f'{last.name}; use "relu" with init="he" in place of "sigmoid" and "tanh", fewer layers, or nn.LayerNorm '
+            "between them"
         )
     if exploding:
         yield (
