@@ -18,6 +18,7 @@ from autodiff import Value
 from autodiff.compiler import TracingError
 from nn.optim.optimizer import Plan
 from nn.training.batches.data import Data
+from nn.training.loop import _is_finite
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(50, 3))
@@ -519,6 +520,15 @@ def test_a_model_that_draws_more_for_some_rows_is_trained_eagerly() -> None:
     (history, numbers), (_, others) = trained(Fickle()), trained(Fickle(), compile=False)
     assert not history.compiled
     assert numbers == others
+
+
+def test_many_numbers_are_found_finite_without_waking_the_threads_of_blas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(np, "vdot", lambda *_: pytest.fail("BLAS takes threads for vectors of over 10,000 numbers"))
+    numbers = np.full(10_001, 1e300)
+    assert _is_finite(numbers)
+    for bad in (np.inf, -np.inf, np.nan):
+        numbers[5000] = bad
+        assert not _is_finite(numbers)
 
 
 def test_slopes_whose_squares_are_not_finite_are_taken_as_they_are() -> None:
