@@ -213,7 +213,7 @@ assert curves["the most salient"][8] < 0.25
 # ## The image that a class likes best
 #
 # Which picture has the highest score of all? Training moves the weights, and now they stay, and the pixels move, up the
-# gradient. The score alone grows without end; so the square of the distance from the mean image is subtracted:
+# gradient. The score alone can grow without end; so the square of the distance from the mean image is subtracted:
 #
 # arg max S_c(I) - λ |I - mean|²
 #
@@ -247,9 +247,9 @@ assert all(best[c, c] > of_training[y == c, c].max() for c in range(10))  # 1.03
 
 # %% tags=["picture"]
 assert (mean + offsets).min() < -0.1
-fig, panels = plt.subplots(2, 5, figsize=(4.4, 2.1))
+fig, panels = plt.subplots(2, 5, figsize=(4.4, 2.3))
 for digit, axes in enumerate(panels.flat):
-    show(axes, mean + offsets[digit])
+    show(axes, mean + offsets[digit], str(digit))
 plt.show()
 
 # %% [markdown]
@@ -259,10 +259,10 @@ plt.show()
 # deconvolutional network of Zeiler and Fergus (2014) passes what is positive, R · [R > 0], and guided backpropagation
 # what is both, R · [f > 0] · [R > 0]: it follows only paths along which the score rises all the way.
 #
-# Neither is a derivative of anything. A primitive's rule is a local gradient, which multiplies the signal whatever it
-# is; here the rule asks for the signal's sign, so that no relu of one's own can have it. But the way back can be taken
-# step by step: `ad.vjp` gives the output of a step and its pullback, and at the relus stands the rule. That compiles,
-# as the gradient does.
+# The latter two are derivatives of nothing. A primitive's rule is a local gradient, which multiplies the signal
+# whatever it is; here the rule asks for the signal's sign, so that no relu of one's own can have it. But the way back
+# can be taken step by step: `ad.vjp` gives the output of a step and its pullback, and at the relus stands the rule.
+# That compiles, as the gradient does.
 
 # %%
 RULES = {
