@@ -69,14 +69,34 @@ def array(values: Any) -> Any:
     (8.32455532033676, -1.8973665961010275)
     """
     floats.check_kind_of_array(values)
-    return of_objects(np.array(values, dtype=object))
+    return of_objects(_of_lists(values))
 
 
 def filled(values: Sequence[Any], shape: tuple[int, ...]) -> Any:
     """An array of objects of that shape that holds these, whatever they are."""
-    made = np.empty(len(values), dtype=object)
-    made[:] = values
-    return of_objects(made.reshape(shape))
+    return of_objects(row_of_objects(values).reshape(shape))
+
+
+def row_of_objects(values: Sequence[Any]) -> Any:
+    """A numpy array with one axis that holds these, whatever they are.
+
+    Assigned to an array they would be asked, each Value, for an array of its own: 1.9 ms for 1,000, not 9 microseconds.
+    """
+    given = values.tolist() if isinstance(values, np.ndarray) else values
+    return np.fromiter(given, dtype=object, count=len(given))
+
+
+def _of_lists(values: Any) -> Any:
+    """What numpy makes an array of objects of; lists of numbers without asking each Value for its own array."""
+    if type(values) in (list, tuple) and len(values):
+        kinds = set(map(type, values))
+        if all(kind in _NUMBERS or hasattr(kind, "__apply__") for kind in kinds):
+            return row_of_objects(values)
+        if kinds <= {list, tuple}:
+            parts = [_of_lists(part) for part in values]
+            if len({part.shape for part in parts}) == 1:
+                return np.stack(parts)
+    return np.array(values, dtype=object)
 
 
 def of_objects(made: Any) -> Any:
@@ -92,6 +112,7 @@ def boxed(x: Any, dtype: Any = None) -> Any:
 
 
 _OBJECTS = np.dtype(object)
+_NUMBERS = frozenset({float, int, bool})
 
 
 def _box(x: Any) -> Any:
@@ -241,8 +262,7 @@ def reduced(primitive: Callable[..., Any], given: Any, kwargs: dict[str, Any]) -
     rows = array.transpose([*kept, *axes]).reshape(math.prod(shape), -1)
     if not rows.shape[1]:
         raise ValueError(f"{primitive} of no numbers has no value; give it at least one along each axis")
-    made = np.empty(len(rows), dtype=object)
-    made[:] = [primitive(*row) for row in rows.tolist()]
+    made = row_of_objects([primitive(*row) for row in rows.tolist()])
     if keepdims:
         shape = tuple([1 if i in axes else array.shape[i] for i in range(array.ndim)])
     result = made.reshape(shape)

@@ -181,10 +181,9 @@ def array(numbers: Sequence[Any], shape: tuple[int, ...]) -> Any:
 
     numpy = sys.modules["numpy"]
     kinds = set(map(type, numbers))
-    made = numpy.empty(len(numbers), dtype=float if kinds <= {float} else bool if kinds == {bool} else object)
-    made[:] = numbers
-    made = made.reshape(shape)
-    return arrays.of_objects(made) if made.dtype == object else made
+    if kinds <= {float} or kinds == {bool}:
+        return numpy.array(numbers, dtype=bool if bool in kinds else float).reshape(shape)
+    return arrays.filled(numbers, shape)
 
 
 def is_array(x: Any) -> bool:

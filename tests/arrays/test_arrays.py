@@ -409,3 +409,46 @@ def test_arrays_of_values_and_floats_round_to_any_number_of_decimals(decimals: i
     assert (
         ad.grad(lambda v: np.round(np.where(v > 1.0, v, 0.0), decimals).sum())(np.array(numbers)).tolist() == [0.0] * 4
     )
+
+
+LISTS: list[Callable[[Value, Value], Any]] = [
+    lambda x, y: [x, y],
+    lambda x, y: (x, 2, True, 0.5),
+    lambda x, y: [[x, 1.0], (y, x)],
+    lambda x, y: [[[x], [y]], [[x], [1]]],
+    lambda x, y: [[], []],
+    lambda x, y: [],
+    lambda x, y: [[x, y], [x]],
+    lambda x, y: [[x, y], x],
+    lambda x, y: [x, "text", None],
+    lambda x, y: [np.array([1.0, 2.0]), [x, y]],
+    lambda x, y: x,
+]
+
+
+@pytest.mark.parametrize("lists", LISTS)
+def test_array_is_what_numpy_makes_an_array_of_objects_of(lists: Callable[[Value, Value], Any]) -> None:
+    given = lists(Value(1.0), Value(2.0))
+    try:
+        expected = np.array(given, dtype=object)
+    except ValueError:
+        with pytest.raises(ValueError, match="inhomogeneous"):
+            ad.array(given)
+        return
+    made = ad.array(given)
+    assert (type(made), made.shape) == (ValueArray, expected.shape)
+    assert all(x is y or (type(x), x) == (type(y), y) for x, y in zip(made.flat, expected.flat, strict=True))
+
+
+def test_making_an_array_asks_no_value_for_one_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Numpy would, of each, which takes 200 times as long as to make the array."""
+
+    def refused(self: Value, dtype: Any = None, copy: Any = None) -> Any:
+        raise AssertionError("asked for an array")
+
+    monkeypatch.setattr(Value, "__array__", refused)
+    x = [Value(1.0), Value(2.0)]
+    assert ad.array([x, [*x]]).shape == (2, 2)
+    slopes = grad(lambda w: ad.dot(w["a"][0], w["a"][1]) + w["b"][0])({"a": np.ones((2, 3)), "b": np.ones(1)})
+    assert slopes["a"].tolist() == [[1.0] * 3] * 2
+    assert compile(lambda a: ad.dot(a[0], a[1]))(np.ones((2, 3))) == 3.0
