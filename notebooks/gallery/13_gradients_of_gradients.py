@@ -24,6 +24,8 @@
 # of over-parametrized neural networks, 2017; Gulrajani and others, Improved training of Wasserstein GANs, 2017.
 
 # %%
+from timeit import repeat
+
 import matplotlib.pyplot as plt
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -170,6 +172,12 @@ for h in 10.0 ** np.arange(-8, -2):
     error = np.linalg.norm(slope_of_slopes(h) - exact) / np.linalg.norm(exact)
     print(f"{h:.0e}   {error:.0e}")
     assert error > 1e-12  # at any h; the product has all digits
+
+of_product = min(repeat(lambda: times_hessian(w, X, Y, v), number=20))
+of_gradient = min(repeat(lambda: value_and_slopes(w, X, Y), number=20))
+print(f"a product takes {of_product / of_gradient:.0f} gradients' time")
+assert of_product < 20 * of_gradient
+
 # %% [markdown]
 # ## The edge of stability
 #
