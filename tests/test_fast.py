@@ -352,9 +352,11 @@ def test_leaves_that_are_made_fast_are_logged_as_others_are() -> None:
     from autodiff.modes import new_leaves
 
     with new_leaves as log:
-        made = [*value.leaves_of([1.0, 2.0]), value.result_leaf(3.0)]
+        made = [*value.leaves_of([1.0, 2.0]), value.result_leaf(3.0), Value(4.0)]
+        with ad.no_grad():
+            made.append(Value(5.0, "x"))
     assert log == made
-    assert math.isclose(sum(leaf.data for leaf in made), 6.0)
+    assert math.isclose(sum(leaf.data for leaf in made), 15.0)
 
 
 def test_signatures_are_those_of_the_plain_ones() -> None:

@@ -63,7 +63,10 @@ int node_init(PyObject *self, PyObject *args, PyObject *kwargs)
 static Node *ordinary_leaf(PyObject *const *args, Py_ssize_t count)
 {
     if (count < 1 || count > 2 || (!is_float(args[0]) && !PyLong_CheckExact(args[0])) ||
-        (count == 2 && !PyUnicode_CheckExact(args[1])) || ambient() != PLAIN)
+        (count == 2 && !PyUnicode_CheckExact(args[1])))
+        return NULL;
+    int mode = ambient();
+    if (mode != PLAIN && mode != UNRECORDED) /* inside no_grad a leaf is what it is elsewhere */
         return NULL;
     double data = PyFloat_AsDouble(args[0]);
     if (data == -1.0 && PyErr_Occurred()) {
