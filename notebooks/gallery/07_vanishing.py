@@ -18,7 +18,7 @@
 #
 # The sources: Nielsen, *Neural networks and deep learning*, 2015, chapter 5, on the chain; Glorot and Bengio,
 # *Understanding the difficulty of training deep feedforward neural networks*, 2010, equations 5, 6, 15 and 16; He,
-# Zhang, Ren and Sun, *Delving deep into rectifiers*, 2015, equations 9, 10 and 14 and figure 3; Pascanu, Mikolov and
+# Zhang, Ren and Sun, *Delving deep into rectifiers*, 2015, equations 9, 10 and 13 and figure 3; Pascanu, Mikolov and
 # Bengio, *On the difficulty of training recurrent neural networks*, 2013, algorithm 1, on clipping. Last comes the
 # question why weights start at random: Rumelhart, Hinton and Williams, *Learning internal representations by error
 # propagation*, 1986, on breaking symmetry.
@@ -63,11 +63,9 @@ cost.backward()
 slopes = [ad.sigmoid(z.data) * ad.sigmoid(-z.data) for z in zs]  # σ'(z) = σ(z) σ(-z)
 factors = [wi.data * slope for wi, slope in zip(w, slopes, strict=True)]
 for i, bi in enumerate(b):
+    print(f"∂C/∂b{i + 1:<2} = {bi.grad:9.2e}")
     assert math.isclose(bi.grad, slopes[i] * math.prod(factors[i + 1 :]) * (a.data - 1), rel_tol=1e-14)
     assert abs(bi.grad) <= 0.25 ** (10 - i) * abs(a.data - 1)
-print("layer  dC/db")
-for i, bi in enumerate(b, 1):
-    print(f"{i:5}  {bi.grad:10.2e}")
 
 # %% [markdown]
 # Could larger weights help? The factor is w σ'(w a + b), and a larger w also makes z larger, where σ' is flat. Nielsen
@@ -90,11 +88,7 @@ def width(w):
 best = brentq(ad.grad(width), 5, 20, xtol=1e-12)  # where the derivative is 0
 assert (round(best, 1), round(width(best), 2)) == (6.9, 0.45)
 
-for weight in (
-    4.5,
-    best,
-    20.0,
-):  # the window is where its formula says: from its middle, a = 1/2, to where the factor is 1
+for weight in (4.5, best, 20.0):  # from the window's middle, a = 1/2, to where the factor is 1
     edge = brentq(lambda a, w=weight: factor(w, a, -w / 2) - 1, 0.5, 2.5, xtol=1e-14)
     assert abs(2 * (edge - 0.5) - width(weight)) < 1e-12
 
@@ -103,11 +97,7 @@ inputs = np.linspace(0, 1, 201)
 for weight in (1.0, 4.0, best, 20.0):
     axes.plot(inputs, [factor(weight, x, -weight / 2) for x in inputs], label=f"w = {weight:.3g}")
 axes.axhline(1, color="k", linestyle=":", linewidth=1)
-axes.set(
-    xlabel="activation a of the layer before",
-    ylabel="factor w σ'(w a + b)",
-    title="Above 1 the gradient grows: only in a window (b = -w/2)",
-)
+axes.set(xlabel="activation a of the layer before", ylabel="factor w σ'(w a + b)", title="Above 1 the gradient grows")
 axes.legend()
 plt.show()
 
@@ -118,7 +108,7 @@ plt.show()
 # and how large the gradient ∂C/∂x that comes back? In the mean over the weights, squares are multiplied by n Var[W]:
 # forward and, where layers are equally wide, backward (Glorot and Bengio, equations 5 and 6, for f near linear). A ReLU
 # cuts one half of the outputs off, and with them one half of the gradient: the factor is ½ n Var[W] (He and others,
-# equations 9 and 14).
+# equations 9 and 13).
 #
 # So after ten layers the mean square of signal and gradient is that factor to the power of ten. We measure it on 600
 # networks with 32 neurons a layer. Compiled, the network is a function of its weights, and a **row** is another
@@ -165,9 +155,9 @@ for f, gain, variance in [(linear, 1, 1 / 3), (linear, 1, 1), (ad.relu, 0.5, 1),
     assert np.all(abs(means - 1) < 3 * np.minimum(errors, 0.15))
 
 # %% [markdown]
-# Within three standard errors, forward and backward, at a width of only 32. The equations are means over weights, and
-# exact for any width, when v is drawn anew for each network (we tried one v for all: its entries correlate with which
-# ReLUs are on, and the backward mean was a quarter too large).
+# Within three standard errors, forward and backward, at a width of only 32: the equations are means over weights, and
+# hold at any width. (v is drawn anew for each network. The entries of a single one would be correlated with which ReLUs
+# are on.)
 #
 # What follows from the table is where weights should start. The common choice of the time, W from U(-1/√n, 1/√n), has n
 # Var[W] = 1/3 (equation 15): the first row. **Glorot's** initialiser has Var[W] = 2/(nᵢₙ + nₒᵤₜ), the compromise
@@ -226,9 +216,7 @@ print(f"{'':22}a layer multiplies by  theory")
 for name, curve in curves.items():
     measured, theory = 10 ** ((curve[0] - curve[-1]) / DEPTH), CASES[name][3]
     print(f"{name:22}{measured:19.3f}  {theory:10.3f}")
-    if (
-        "tanh, G" in name or "sigmoid" in name
-    ):  # where a tanh bends, it is less steep than 1; a sigmoid's slope is 1/4 at most
+    if name.startswith(("tanh, Glorot", "sigmoid")):  # away from 0 they are less steep than 1 and 1/4
         assert 0.85 * theory < measured < theory
     else:
         assert abs(measured / theory - 1) < 0.08
@@ -252,7 +240,7 @@ plt.show()
 #
 # He and others trained a network of 30 layers of ReLUs: with their initialiser it learned, with Var[W] = 1/n it stalled
 # completely (figure 3). The same at our size: 30 hidden layers of 32, a thousand digits, stochastic gradient descent.
-# The dotted lines are `nn.diagnose` before training: how large the gradient in the outputs of each layer is.
+# `nn.diagnose` tells how large the gradient in the outputs of each layer is, before and after.
 
 # %%
 X, digits = load_digits(return_X_y=True)
@@ -279,7 +267,7 @@ for name, init in [("He, 2/n", "he"), ("1/n", "lecun")]:
     colour = left.plot(range(1, 6), history["loss"], label=name)[0].get_color()
     right.semilogy(before, ":", color=colour, label=f"{name}, before")
     right.semilogy(after, color=colour, label=f"{name}, after")
-    if init == "he":  # each of five seeds learned
+    if init == "he":  # five seeds: 36 % to 49 %
         assert history["accuracy"][-1] > 0.25
         assert before[0] > 0.02 * before[-1]
     else:  # none of three did
@@ -293,9 +281,6 @@ right.legend()
 plt.show()
 
 # %% [markdown]
-# He and others saw 1/n fail at 30 layers and still learn at 22; our layers are narrow and our training short, and it
-# stalls at 20 already (not shown).
-#
 # ## Clipping
 #
 # If the gradient explodes, one step throws the weights far away, and the next one further. **Clipping by norm**
@@ -326,14 +311,15 @@ except FloatingPointError as error:
     print("without clipping:", str(error).partition(":")[0])
 else:
     raise AssertionError("it was to explode")
-assert clipped_history["accuracy"][-1] > 0.2  # three seeds: 30 % to 45 %; without, all three explode at step 5
+assert clipped_history["accuracy"][-1] > 0.15  # five seeds: 21 % to 42 %; unclipped, three of three exploded
 
 # %% [markdown]
 # ## Why weights start at random
 #
-# All variances above could be had by weights that are equal up to sign. But neurons with the same weights compute the
-# same, get the same gradient, and stay the same: a layer of them is one neuron. `nn` warns of it. Learning cannot break
-# a symmetry that the start does not break (Rumelhart, Hinton and Williams). The equality is exact, to the last bit.
+# The right size of weights could be had without chance, if all were the same number. But neurons with the same weights
+# compute the same, get the same gradient, and stay the same: a layer of them is one neuron. `nn` warns of it. Learning
+# cannot break a symmetry that the start does not break (Rumelhart, Hinton and Williams). The equality is exact, to the
+# last bit.
 
 # %%
 starts = {"all alike": nn.init.constant(0.1), "zeros": "zeros", "random": "glorot"}
@@ -348,9 +334,9 @@ for name, init in starts.items():
     print(f"{name:10} right {right:.0%}, different neurons {different} of 8")
     assert len(caught) == (name != "random")
     if name == "random":
-        assert (right > 0.9, different) == (True, 8)
+        assert (right > 0.8, different) == (True, 8)  # five seeds: 89 % to 95 %
     else:
-        assert (right < 0.6, different) == (True, 1)
+        assert (right < 0.4, different) == (True, 1)  # five seeds: 21 % to 23 %
         warning = caught[0].message
 print("the warning:", warning)
 assert np.all(trained["zeros"] == 0)  # weights of 0 pass no gradient on: only the last biases learn
@@ -367,9 +353,11 @@ fig.supxlabel("what each of 8 hidden neurons has learned: weights of the 64 pixe
 plt.show()
 
 # %% [markdown]
-# Any order of the hidden neurons gives the same network, and the gradient comes in that order, too. With tanh, so does
-# a change of all signs of a neuron, as tanh(-z) = -tanh(z). Each minimum has 2ⁿ n! copies, and a random start picks
-# one. (Weights are sixteenths here, so that sums have no rounding, and equality is exact.)
+# A random start picks one of many equal solutions. Hidden neurons in another order are the same network, and its
+# gradient comes in that order, too. With tanh, a neuron with all its signs changed does the same, as tanh(-z) =
+# -tanh(z). So each minimum has 2ⁿ n! copies, and no others (Sussmann, *Uniqueness of the weights for minimal
+# feedforward nets with a given input-output map*, 1992). Here are all orders and all signs of four neurons. Their
+# weights are sixteenths, so that sums have no rounding, and the equality is exact.
 
 
 # %%
@@ -378,18 +366,13 @@ def loss(units, x, f):
     return (ad.sum([out * f(ad.dot(w, x) + b) for w, b, out in units]) - 1) ** 2
 
 
-rng = random.Random(0)
-units = [
-    ([rng.randint(-16, 16) / 16 for _ in range(3)], rng.randint(-16, 16) / 16, rng.randint(-16, 16) / 16)
-    for _ in range(4)
-]
+numbers = np.random.default_rng(0).integers(-16, 17, (4, 5)) / 16
+units = [(row[:3].tolist(), float(row[3]), float(row[4])) for row in numbers]
 x = [1.0, 0.5, -0.25]
 value, gradient = ad.value_and_grad(loss)(units, x, ad.relu)
 for order in permutations(range(4)):
     assert ad.value_and_grad(loss)([units[i] for i in order], x, ad.relu) == (value, [gradient[i] for i in order])
-values = {
-    loss([([s * wi for wi in w], s * b, s * out) for s, (w, b, out) in zip(signs, units, strict=True)], x, ad.tanh)
-    for signs in product([-1, 1], repeat=4)
-}
-print(math.factorial(4), "orders, one loss:", value, "  ", 2**4, "signs, one loss:", *values)
-assert len(values) == 1
+value = loss(units, x, ad.tanh)
+for signs in product([-1, 1], repeat=4):
+    flipped = [([s * wi for wi in w], s * b, s * out) for s, (w, b, out) in zip(signs, units, strict=True)]
+    assert loss(flipped, x, ad.tanh) == value

@@ -45,18 +45,26 @@ from autodiff.backprop import get_data, get_grads, set_data
 # backpropagation, and the gradient in a weight is the sum of what it would be in each layer's own copy of it (Werbos).
 # Here are five steps both ways: one cell for all of them, and a cell for each.
 
+
 # %%
+def shares_of_steps(make, items, loss_of):
+    """The gradient of a loss of the last output in the weights of each step's own copy of a cell, a row for each."""
+    copies, state = [make() for _ in items], None
+    for cell, x in zip(copies, items, strict=True):
+        output, state = cell(x, state)
+    loss_of(output).backward()
+    return np.array([get_grads(cell.parameters()) for cell in copies])
+
+
+def new_cell():
+    return nn.RNNCell(1, 3, seed=0)  # the same seed, so the same weights
+
+
 items = [[0.5], [-1.0], [0.3], [0.8], [-0.2]]
-shared = nn.RNNCell(1, 3, seed=0)
+shared = new_cell()
 outputs, _ = nn.unroll(shared, items)
 ad.sum(outputs[-1]).backward()
-
-copies = [nn.RNNCell(1, 3, seed=0) for _ in items]  # the same seed, so the same weights
-state = None
-for cell, x in zip(copies, items, strict=True):
-    _, state = cell(x, state)
-ad.sum(state).backward()
-by_step = np.array([get_grads(cell.parameters()) for cell in copies])
+by_step = shares_of_steps(new_cell, items, ad.sum)
 np.testing.assert_allclose(get_grads(shared.parameters()), by_step.sum(axis=0), rtol=1e-14, atol=1e-16)
 print("share of each step in the gradient, its size:", np.linalg.norm(by_step, axis=1).round(3))
 
@@ -225,8 +233,8 @@ for name, bias in [("no forget gate", None), ("bias 1", 1.0), ("bias log 199", m
 # Does it help? Bengio and others have a **latch** problem: a sequence of noise begins with 1 or -1, and at its end the
 # network must say which. Hochreiter and Schmidhuber object that so easy a task can be solved by guessing weights, and
 # we found it no test either: from a lucky start the plain RNN solves it over 80 steps. Their **adding** problem
-# (experiment 4, targets as there) is one: of the numbers in a sequence two are marked, and the answer is 1/2 + their
-# sum / 4. It is right if it is off by less than 0.04. Whoever always says 1/2 has a mean squared error of 1/24.
+# (experiment 4) is one: of the numbers in a sequence two are marked, here one in each half, and the answer is 1/2 +
+# their sum / 4. It is right if it is off by less than 0.04. Whoever always says 1/2 has a mean squared error of 1/24.
 
 
 # %%
@@ -301,37 +309,32 @@ plt.show()
 items = 0.5 * np.random.default_rng(0).normal(size=(200, 1))
 
 
-def final_loss(outputs):
-    return nn.mse(outputs[-1], [0.5] * 8)
+def final_loss(output):
+    return nn.mse(output, [0.5] * 8)
 
 
-copies = [lstm(1, 200, seed=0).cell for _ in items]
-state, outputs = None, []
-for cell, x in zip(copies, items, strict=True):
-    output, state = cell(x, state)
-    outputs.append(output)
-whole = final_loss(outputs)
-whole.backward()
-shares = np.array([get_grads(cell.parameters()) for cell in copies])
-full = shares.sum(axis=0)
-
+shares = shares_of_steps(lambda: lstm(1, 200, seed=0).cell, items, final_loss)
+full, losses = shares.sum(axis=0), set()
 cosines = {}
 for k in (1, 2, 5, 10, 20, 50, 100, 200):
     cell = lstm(1, 200, seed=0).cell
-    loss = final_loss(nn.unroll(cell, items, truncate=k)[0])
+    outputs, _ = nn.unroll(cell, items, truncate=k)
+    loss = final_loss(outputs[-1])
     loss.backward()
+    losses.add(loss.data)
     gradient = np.array(get_grads(cell.parameters()))
-    assert loss.data == whole.data  # the numbers go on, to the last bit
     np.testing.assert_allclose(gradient, shares[-k:].sum(axis=0), rtol=1e-10, atol=1e-14)
     cosines[k] = gradient @ full / np.linalg.norm(gradient) / np.linalg.norm(full)
 print("cosine with the whole gradient:", *(f"{k} steps {cosine:.2f}," for k, cosine in cosines.items()))
+assert len(losses) == 1  # the numbers go on, to the last bit
 assert cosines[1] < 0.5 < cosines[100] < 0.8 < cosines[200]
 
 # %% [markdown]
 # A checkpoint gives up nothing but time: of a piece only the state at its start is kept, and the backward pass computes
 # the piece again. With T/k pieces of k steps the memory is a T/k + b k, which is least where k is √T times a constant,
 # and is then 2 √(a b T) (Griewank; Chen and others). The numbers are the same, and so is the gradient, but for the
-# order of additions. `tracemalloc` measures the most that is held at any time.
+# order of additions. `tracemalloc` measures the most that is held at any time. (Of a large piece more is held than the
+# plain graph has: the piece, and the sweeps over it.)
 
 # %%
 T = 2000
