@@ -19,7 +19,7 @@
 # "You shall know a word by the company it keeps" (Firth, *A synopsis of linguistic theory*, 1957, p. 11). The network
 # is the continuous bag of words of Mikolov, Chen, Corrado and Dean, *Efficient estimation of word representations in
 # vector space* (2013), section 3.1: predict a word from the mean of the vectors of its neighbours, in any order. Its
-# gradients are written out by Rong, *word2vec parameter learning explained* (2014), section 1.2.
+# gradients are written out by Rong, *word2vec parameter learning explained* (2014), section 1.
 
 # %%
 import re
@@ -136,9 +136,9 @@ plt.show()
 # %% [markdown]
 # ## The gradients, by hand
 #
-# With h the mean of the bag, p the softmax of the scores and e = p - y the error (y is 1 at the target), Rong's
-# equations 8 and 23 say: the slope of `out` is e hᵀ, and every word in the bag gets the same vector outᵀ e, in
-# proportion to its share x of the bag. So words that stand in the same bags are moved together.
+# With h the mean of the bag, p the softmax of the scores and e = p - y the error (y is 1 at the target), Rong (sections
+# 1.1 and 1.2) has: the slope of `out` is e hᵀ, and every word in the bag gets the same vector outᵀ e, in proportion to
+# its share x of the bag. So words that stand in the same bags are moved together.
 
 # %%
 out, into = [np.array([[p.data for p in neuron.w] for neuron in layer.neurons]) for layer in (model.out, model.into)]
