@@ -258,7 +258,7 @@ def trained(words, held_out, epochs, seed=0):
         *inputs_and_targets(words),
         loss=loss,
         optimizer=nn.optim.Adam(model.parameters(), betas=(0.85, 0.99)),
-        schedule=lambda time: 0.01 * (1 - time / epochs),
+        schedule=nn.schedules.linear(0.01, duration=epochs),
         epochs=epochs,
         batch_size=1,
         validation=inputs_and_targets(held_out),
