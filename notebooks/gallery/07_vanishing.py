@@ -200,11 +200,11 @@ def gradient_norms(activation, steepest, variance, seed, width=48):
 # activation, its steepest slope, n Var[W], and by which factor a layer should multiply the gradient
 CASES = {
     "ReLU, 4/n": ("relu", 1, 4, math.sqrt(2)),
-    "ReLU, He: 2/n": ("relu", 1, 2, 1.0),
-    "tanh, Glorot: 1/n": ("tanh", 1, 1, 1.0),
-    "ReLU, Glorot: 1/n": ("relu", 1, 1, math.sqrt(1 / 2)),
+    "ReLU, 2/n (He)": ("relu", 1, 2, 1.0),
+    "tanh, 1/n (Glorot)": ("tanh", 1, 1, 1.0),
+    "ReLU, 1/n": ("relu", 1, 1, math.sqrt(1 / 2)),
     "tanh, 1/3n": ("tanh", 1, 1 / 3, math.sqrt(1 / 3)),
-    "sigmoid, Glorot: 1/n": ("sigmoid", 1 / 4, 1, 1 / 4),
+    "sigmoid, 1/n": ("sigmoid", 1 / 4, 1, 1 / 4),
 }
 curves = {}
 for name, (activation, steepest, variance, _) in CASES.items():
@@ -216,23 +216,23 @@ print(f"{'':22}a layer multiplies by  theory")
 for name, curve in curves.items():
     measured, theory = 10 ** ((curve[0] - curve[-1]) / DEPTH), CASES[name][3]
     print(f"{name:22}{measured:19.3f}  {theory:10.3f}")
-    if name.startswith(("tanh, Glorot", "sigmoid")):  # away from 0 they are less steep than 1 and 1/4
+    if name.startswith(("tanh, 1/n", "sigmoid")):  # away from 0 they are less steep than 1 and 1/4
         assert 0.85 * theory < measured < theory
     else:
         assert abs(measured / theory - 1) < 0.08
 
 # %% tags=["picture"]
-fig, axes = plt.subplots(figsize=(6.4, 4))
+fig, axes = plt.subplots(figsize=(4.8, 3.6))
 for colour, (name, curve) in enumerate(curves.items()):
     axes.plot(curve, f"C{colour}", linewidth=2)
     axes.plot([0, DEPTH], [DEPTH * math.log10(CASES[name][3]), 0], f"C{colour}:")
-    place = {"ReLU, He: 2/n": "bottom", "tanh, Glorot: 1/n": "top"}.get(name, "center")
+    place = {"ReLU, 2/n (He)": "bottom", "tanh, 1/n (Glorot)": "top"}.get(name, "center")
     axes.text(-0.5, curve[0], name, color=f"C{colour}", ha="right", va=place, fontsize=11)
-axes.set_xlim(-17, DEPTH)
+axes.set_xlim(-21, DEPTH)
 axes.set_xticks([0, 10, 20, 30])
 axes.set_yticks([-15, -10, -5, 0, 5], ["10⁻¹⁵", "10⁻¹⁰", "10⁻⁵", "1", "10⁵"])
-axes.set(xlabel="layer, from the input, 0, to the output", ylabel="size of the gradient")
-axes.set_title("The gradient on its way back, right to left; dotted: theory", fontsize=12)
+axes.set(xlabel="layer, from the input, 0, to the output, 30", ylabel="size of the gradient")
+axes.set_title("A gradient on its way back; dotted: theory", fontsize=12)
 plt.show()
 
 # %% [markdown]

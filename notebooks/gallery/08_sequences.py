@@ -107,15 +107,15 @@ for (activation, scale), norms in gradients.items():
 # explode, if far less than it might.
 
 # %% tags=["picture"]
-fig, axes = plt.subplots(figsize=(6.4, 3.8))
+fig, axes = plt.subplots(figsize=(4.8, 3.4))
 for colour, ((activation, scale), norms) in enumerate(gradients.items()):
     axes.semilogy(norms, f"C{colour}", linewidth=2)
     if activation != "sigmoid":
         below = (activation, scale) in [("tanh", 1.5), ("linear", 0.95)]
         place = {"va": "top" if below else "bottom", "fontsize": 11, "color": f"C{colour}"}
         axes.text(203, norms[-1], f"{activation}, λ = {scale}", **place)
-axes.text(65, 1e-11, "sigmoid, λ = 3", color="C5", fontsize=11)
-axes.set(xlim=(0, 285), ylim=(1e-13, 1e7), xlabel="steps back in time", ylabel="size of the gradient")
+axes.text(70, 1e-11, "sigmoid, λ = 3", color="C5", fontsize=11)
+axes.set(xlim=(0, 320), ylim=(1e-13, 1e7), xlabel="steps back in time", ylabel="size of the gradient")
 axes.set_xticks([0, 50, 100, 150, 200])
 axes.set_title("What is left of a gradient", fontsize=12)
 plt.show()
