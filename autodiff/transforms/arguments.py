@@ -3,6 +3,7 @@
 Errors speak in the name of the transform.
 """
 
+import math
 import operator
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
@@ -63,11 +64,24 @@ def flattened(name: str, whole: Any, what: str) -> tuple[list[Any], Structure]:
 
 
 def numbers_like(name: str, whole: Any, structure: Structure, what: str, other: str) -> list[Any]:
-    """The numbers of `whole`, which must have that form."""
+    """The numbers of `whole`, which must have that form; an array may stand for lists of numbers of its shape."""
     numbers, form = flattened(name, ordered_as(whole, structure), what)
-    if form != structure:
+    if not _fits(form, structure):
         raise TypeError(f"{name}: expected {what} in the form of {other}, {structure}; got {form}")
     return numbers
+
+
+def _fits(form: Structure, structure: Structure) -> bool:
+    """Whether numbers of one form, in order, go into the other: f of an array often gives a list."""
+    if form == structure:
+        return True
+    parts: Sequence[Structure] = form.children
+    if form.kind == "array" and form.shape and structure.kind in (list, tuple):
+        row = form._replace(shape=form.shape[1:], size=math.prod(form.shape[1:])) if form.shape[1:] else NUMBER
+        parts = [row] * form.shape[0]
+    elif (form.kind, form.keys, form.factory) != (structure.kind, structure.keys, structure.factory):
+        return False
+    return len(parts) == len(structure.children) > 0 and all(map(_fits, parts, structure.children))
 
 
 def refuse_containers(name: str, f: Primitive, args: tuple[Any, ...]) -> None:

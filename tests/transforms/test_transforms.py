@@ -123,6 +123,25 @@ def test_third_derivatives_are_the_jacobian_of_the_hessian() -> None:
 # --- forward and reverse ---
 
 
+def test_an_array_stands_for_lists_of_numbers_of_its_shape_in_directions() -> None:
+    def f(x: Any) -> Any:
+        return {"table": [[2 * a, a * a] for a in x], "pair": (x[0], [x[1]])}
+
+    x = np.array([1.0, 3.0, -2.0])
+    _, pullback = ad.vjp(f, x)
+    table = np.arange(6.0).reshape(3, 2)
+    (expected,) = pullback({"table": table.tolist(), "pair": (5.0, [7.0])})
+    assert pullback({"table": table, "pair": (5.0, np.array([7.0]))})[0].tolist() == expected.tolist()
+    assert pullback({"table": list(table), "pair": (5.0, [7.0])})[0].tolist() == expected.tolist()
+    for wrong in (table.T, table.ravel(), table[:2], table[:, :1], table[..., None]):
+        with pytest.raises(TypeError, match="expected the cotangent in the form of f's result"):
+            pullback({"table": wrong, "pair": (5.0, [7.0])})
+    with pytest.raises(TypeError, match="in the form of f's result, a number; got an array of shape"):
+        ad.vjp(lambda x: x[0], x)[1](np.ones(1))
+    assert ad.hvp(lambda x: x[0] * x[1])([1.0, 2.0], np.array([3.0, 5.0])) == [5.0, 3.0]
+    assert ad.jvp(lambda x: x[0] * x[1], ([1.0, 2.0],), (np.array([3.0, 5.0]),)) == (2.0, 11.0)
+
+
 @given(v=VECTORS, tangent=VECTORS, cotangent=st.lists(COORDINATES, min_size=2, max_size=2))
 def test_forward_and_reverse_mode_are_transposes(v: list[float], tangent: list[float], cotangent: list[float]) -> None:
     def f(v: Any) -> Any:
