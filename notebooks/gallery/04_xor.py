@@ -14,15 +14,17 @@
 # # XOR and exam scores
 #
 # Two small sigmoid networks: one learns XOR, which no single neuron can, from hundreds of random starts; the other
-# predicts an exam's score, scaled, checked, and minimised by BFGS.
+# predicts exam scores, its gradient checked and its cost minimised by BFGS.
 #
 # - **XOR** is 1 where one of its two inputs is 1, and not both. A neuron cannot compute it (Minsky and Papert,
 #   *Perceptrons*, 1969); a network with hidden neurons learns it (Rumelhart, Hinton and Williams, *Learning internal
 #   representations by error propagation*, in *Parallel Distributed Processing*, 1986, pages 330 to 333).
-# - **Exam scores** is the example of *Neural Networks Demystified* (Welch Labs, 2014), with the three students of a
-#   later retelling.
+# - **Exam scores** is the example of the video series *Neural Networks Demystified* (Welch Labs, 2014), with the three
+#   students of Shamdasani, *Build a flexible neural network with backpropagation in Python*, 2017 (dev.to).
 
 # %%
+import random
+
 import matplotlib.pyplot as plt
 import numpy as np
 from scipy.optimize import linprog
@@ -37,9 +39,9 @@ TARGETS = [0.0, 1.0, 1.0, 0.0]
 # ## Not by one neuron
 #
 # A neuron would need b ≤ 0, w₁ + b > 0, w₂ + b > 0 and w₁ + w₂ + b ≤ 0. The two in the middle add up to
-# w₁ + w₂ + 2b > 0, the other two to ≤ 0. So there is none: the linear program has no feasible point. The best that
-# logistic regression can do, from anywhere, since its loss is convex, is to give up: all weights 0, the answer 1/2, and
-# the loss log 2.
+# w₁ + w₂ + 2b > 0, the other two to ≤ 0. That is a contradiction, so there is no such neuron: the linear program of
+# the four inequalities is infeasible. The loss of logistic regression is convex, so it has one minimum, wherever one
+# starts. Here that is to give up: all weights 0, the answer 1/2, the loss log 2.
 
 # %%
 rows = [[(1 - 2 * target) * x for x in (*point, 1.0)] for point, target in zip(INPUTS, TARGETS, strict=True)]
@@ -59,12 +61,12 @@ assert abs(fit.fun - np.log(2)) < 1e-12
 # %% [markdown]
 # ## Two hidden neurons, from 400 starts
 #
-# The network has two hidden neurons and one output neuron, all sigmoid, and nine weights. Its error is E = ½ Σ
-# (target - output)² over the four points. Each sweep goes through all four, and changes the weights by -η times the
-# gradient plus 0.9 times the last change, the chapter's momentum.
+# The network has two hidden neurons and one output neuron, all sigmoid, and nine weights, biases included. Its error
+# is E = ½ Σ (target - output)² over the four points. Each sweep goes through all four, and changes the weights by -η
+# times the gradient plus 0.9 times the last change, the chapter's momentum.
 #
-# It is written for one network. Compiled with `rows`, it runs for many at once: each row is a network of its own, with
-# its own start, drawn evenly between -r and r.
+# It is written for one network. Compiled with `rows`, it runs for many at once: each row is a network of its own. All
+# its weights start at random, uniformly between -r and r.
 
 
 # %%
@@ -100,11 +102,12 @@ def train(network, w, lr, sweeps):
     return w, np.array(history)
 
 
-def shapes(size):
+def shapes_with(size):
+    """The shapes of the weights where there are so many hidden neurons."""
     return {"w1": (size, 2), "b1": (size,), "w2": (size,), "b2": ()}
 
 
-w, history = train(two_layers, starts(shapes(2), r=0.5), lr=0.5, sweeps=4000)
+w, history = train(two_layers, starts(shapes_with(2), r=0.5), lr=0.5, sweeps=4000)
 errors = 0.5 * ((TARGETS - history) ** 2).sum(axis=2)  # a row for each sweep, a column for each start
 found, stuck = errors[-1] < 0.01, abs(errors[-1] - 1 / 4) < 0.01
 groups = (("found", found, "C0"), ("stuck at 1/4", stuck, "C1"), ("others", ~(found | stuck), "C3"))
@@ -116,32 +119,35 @@ for name, which, colour in groups:
 axes.set(xlabel="sweeps through the four points", ylabel="error E", ylim=(0, 0.65), xlim=(10, 4000))
 axes.legend()
 plt.show()
+np.testing.assert_allclose(errors[20:30], 1 / 2, rtol=0, atol=0.02)  # the plateau
 assert np.mean(found) > 0.9  # 92 to 96 % with five other seeds
 
 # %% [markdown]
-# Every curve rests on a plateau at first, E = 1/2, where all four outputs are 1/2. Then most fall to 0. What a stuck
-# network computes is what the chapter found, too: two points right, and 1/2 for the other two. But the chapter tells of
-# two such cases only, in hundreds of runs, one of which is left at rates of 0.5 and more; at this rate of 0.5 we meet
-# **more**, 4 to 8 in a hundred, the fewer the smaller the starts, as the picture after the next shows.
+# Every curve rests on a plateau at first, E = 1/2, where all four outputs are 1/2. Then most fall to 0. Some stay at
+# 1/4: they have two points right, and answer 1/2 at the other two, as the chapter found, too. But it met only two such
+# cases in hundreds of runs, one of which, it says, is escaped at rates of 0.5 and more. At this rate of 0.5 we meet
+# **more**, 4 to 8 in a hundred; there are fewer of them with smaller starts, as the picture after the next shows. The
+# others, at E = 1/3, have one point right, and give the other three their mean, 2/3 or 1/3.
 #
-# The others, at E = 1/3, have one point right, and give the other three their mean, 2/3 or 1/3.
-#
-# It is no minimum in which they are stuck. Every point of weight space has a path to E = 0 on which the error only
-# falls (Sprinkhuizen-Kuyper and Boers, *The local minima of the error surface of the 2-2-1 XOR network*, 1999). The
-# network is in a trough, whose floor sinks to 1/4 where the weights are infinite: its error still falls, at every step.
+# They are not in a minimum. From every point of weight space there is a path to E = 0 on which the error only falls
+# (Sprinkhuizen-Kuyper and Boers, *The local minima of the error surface of the 2-2-1 XOR network*, 1999). They are in
+# troughs, whose floors sink towards 1/4 as the weights go to infinity: their error still falls, at every step.
 
 # %%
-np.testing.assert_allclose(np.sort(history[-1][stuck], axis=1), [[0, 0.5, 0.5, 1]] * stuck.sum(), atol=0.02)
+np.testing.assert_allclose(np.sort(history[-1][stuck], axis=1), [[0, 0.5, 0.5, 1]] * stuck.sum(), rtol=0, atol=0.02)
 assert np.all(np.diff(errors[2000:, stuck], axis=0) < 0)
 assert np.all(errors[-1, stuck] > 1 / 4)
-np.testing.assert_allclose(errors[-1, ~(found | stuck)], 1 / 3, atol=0.01)
+np.testing.assert_allclose(errors[-1, ~(found | stuck)], 1 / 3, rtol=0, atol=0.01)
+one_right = np.sort(history[-1][~(found | stuck)], axis=1)
+np.testing.assert_allclose(one_right, [[0, 2 / 3, 2 / 3, 2 / 3]] * len(one_right), rtol=0, atol=0.02)
 
 # %% [markdown]
 # ## What the hidden neurons represent
 #
-# One of the networks that found it. On the left is its output over the plane of the inputs, on the right are the same
-# four points as the hidden neurons show them to the output neuron. One of them has learned NAND, the other NOR. In
-# their plane (0, 1) and (1, 0) have come to lie in one place, and a straight line separates that from the other two.
+# One of the networks that found it. On the left is its output over the plane of the inputs, from 0, blue, to 1,
+# yellow; circles are the points that should give 1. On the right are the same four points as the output neuron sees
+# them: their coordinates are the outputs of the two hidden neurons. One of these has learned NAND, the other NOR.
+# (0, 1) and (1, 0) have come to lie in one place, and a straight line separates that from the other two.
 
 # %% tags=["picture"]
 one = {name: array[found][0] for name, array in w.items()}
@@ -170,14 +176,15 @@ assert np.all(abs(history[-1][found][0] - TARGETS) < 0.05)
 #
 # The chapter's first solution has **one** hidden neuron, and the inputs go directly to the output, too. For this
 # network it is proved that all minima are global (Sprinkhuizen-Kuyper and Boers, *The error surface of the simplest XOR
-# network has only global minima*, Neural Computation 8, 1996), so from nearly every start it should learn XOR. It does,
-# where the starts are neither so small that the plateau outlasts the training, nor so large that the neurons are
-# saturated.
+# network has only global minima*, Neural Computation 8, 1996), so from nearly every start it should learn XOR, given
+# time. In 4,000 sweeps nearly all do. Those that do not are still on the plateau, where the starts are small, or
+# saturated, where they are large.
 #
 # With **more** hidden neurons XOR is learned sooner. The chapter reports that the number of presentations, each of all
 # four points, until each has an error of 0.01 is 280 - 33 log₂ H for H hidden neurons, on average, at η = 0.25
-# (Chauvin, page 333). With momentum, and starts between -1 and 1, which are our guess, so it is, to a tenth, for 4 to
-# 32 neurons. For 2 we measure a third more, and a fifth of the starts does not arrive.
+# (Chauvin, page 333). The chapter does not say with which starts; with momentum, and starts between -1 and 1, we
+# measure that, to a tenth, for 4 to 32 neurons. For 2 we measure a third more, and a fifth of the starts does not
+# arrive.
 
 
 # %%
@@ -195,12 +202,12 @@ ranges = [0.3, 0.5, 1.0, 2.0]
 one_hidden = {"w1": (2,), "b1": (), "w2": (), "b2": (), "direct": (2,)}
 shares = {
     "1 hidden neuron, and direct": [share_found(direct, one_hidden, r) for r in ranges],
-    "2 hidden neurons": [share_found(two_layers, shapes(2), r) for r in ranges],
+    "2 hidden neurons": [share_found(two_layers, shapes_with(2), r) for r in ranges],
 }
 sizes = np.array([2, 4, 8, 16, 32])
 arriving, needed = [], []
 for size in sizes:
-    _, history = train(two_layers, starts(shapes(size), r=1.0, count=100), lr=0.25, sweeps=1500)
+    _, history = train(two_layers, starts(shapes_with(size), r=1.0, count=100), lr=0.25, sweeps=1500)
     learned = np.all(0.5 * (history - TARGETS) ** 2 < 0.01, axis=2)
     arrived = learned.any(axis=0)
     arriving.append(arrived.mean())
@@ -222,9 +229,10 @@ right.set(xlabel="hidden neurons H", ylabel="presentations", ylim=(0, 400), xtic
 right.legend()
 plt.show()
 assert min(shares["1 hidden neuron, and direct"]) > 0.9  # 94 % with five other seeds
-assert shares["2 hidden neurons"][0] > 0.9 > 0.8 > shares["2 hidden neurons"][-1]  # 95 % and 73 %
+assert shares["2 hidden neurons"] == sorted(shares["2 hidden neurons"], reverse=True)
+assert shares["2 hidden neurons"][0] > 0.9 > 0.8 > shares["2 hidden neurons"][-1]
 np.testing.assert_allclose(needed[1:], formula[1:], rtol=0.1)  # with three other seeds, too
-assert needed[0] > 1.2 * formula[0]
+assert 1.2 < needed[0] / formula[0] < 1.45
 assert 0.7 < arriving[0] < 0.9
 assert min(arriving[1:]) == 1
 
@@ -236,7 +244,7 @@ assert min(arriving[1:]) == 1
 #
 # Hours and points are different units, and a sigmoid cannot say 92, so both are **scaled** by their maxima, points by
 # 100. The network has three hidden neurons; all neurons are sigmoid, and there are no biases. Its cost is J = ½ Σ
-# (y - output)². The gradient is **checked** first, against central differences, by the measure of the series,
+# (y - output)². Its gradient g is **checked** first, against central differences n, by the measure of the series,
 # |g - n| / |g + n|, which should be below 1e-8.
 
 # %%
@@ -246,9 +254,8 @@ question = [4 / 3, 8 / 9]
 
 
 def new_model(seed):
-    normal = nn.init.normal(1.0)
-    layers = [nn.Layer(*size, "sigmoid", bias=False, init=normal, seed=seed) for size in ((2, 3), (3, 1))]
-    return nn.Sequential(*layers)
+    settings = {"bias": False, "init": nn.init.normal(1.0), "rng": random.Random(seed)}
+    return nn.Sequential(nn.Layer(2, 3, "sigmoid", **settings), nn.Layer(3, 1, "sigmoid", **settings))
 
 
 def cost(model, decay=0.0):
@@ -276,8 +283,9 @@ assert np.linalg.norm(g - n) / np.linalg.norm(g + n) < 1e-8
 # 86 and 89. It also says what (4, 8) will bring. But it has nine weights and has seen three students. Forty starts give
 # forty networks that all fit to a thousandth of a point, and **do not agree** on the fourth student.
 #
-# The series adds ½ λ |w|² to the cost, with λ = 0.0001. Then the perfect fit is lost, by 2 points at most, and the
-# answers become two. With ten times that λ there is one: all starts end in the same minimum.
+# The series adds ½ λ |w|² to the cost, with λ = 0.0001 (and takes the mean in J, where we take the sum). Then the fit
+# is off by 2 points at most, and there are two minima left, with two answers. With ten times that λ there is one: all
+# starts agree.
 
 # %%
 decays, answers, misses = (0.0, 1e-4, 1e-3), [], []
@@ -310,8 +318,8 @@ right.set(
 )
 plt.show()
 
-assert misses[0] < 0.001
+assert misses[0] < 0.001  # one of 200 other starts ended 1.4 points off
 assert misses[1] < 2
-assert np.ptp(answers[0]) > 2  # 5 to 10 points between the extremes of 60 other starts, five times
+assert np.ptp(answers[0]) > 2  # 3 to 10 points with 40 other starts, five times
 np.testing.assert_array_equal(np.unique(answers[1].round(2)), [90.85, 91.13])
-np.testing.assert_allclose(answers[2], 90.3544, atol=1e-3)
+np.testing.assert_allclose(answers[2], 90.3544, rtol=0, atol=1e-3)
