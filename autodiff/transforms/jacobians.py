@@ -80,9 +80,9 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     """The pair (f(*primals), pullback): `pullback(cotangent)` is a tuple with a gradient for each primal.
 
     The cotangent has the form of f's result, where an array may stand for lists of its shape. The gradients are those
-    of the sum of f's numbers, each times its cotangent. The pullback can be called as often as needed: f is not evaluated
-    again. With has_aux f returns a pair (result, anything else), and the latter comes third. Cost: recording f, and for
-    each call one reverse sweep.
+    of the sum of f's numbers, each times its cotangent. The pullback can be called as often as needed: f is not
+    evaluated again. With has_aux f returns a pair (result, anything else), and the latter comes third. Cost: recording
+    f, and for each call one reverse sweep.
 
     Raises TypeError for a cotangent of another form, or something else than numbers in primals or f's result.
 
