@@ -84,7 +84,8 @@ def _listed(name: str, values: Iterable[Any], *more: Any, at_least: int = 0) -> 
         raise TypeError(f"{name} takes a list of numbers, got {1 + len(more)} arguments; write {name}([x, y]){or_else}")
     if isinstance(values, (str, bytes, dict)) or not isinstance(values, Iterable):
         two = {"max": "; of two numbers, use maximum", "min": "; of two numbers, use minimum"}.get(name, "")
-        raise TypeError(f"{name} takes a list of numbers, got {type(values).__name__}{two}")
+        kind = "Value" if isinstance(values, Value) else type(values).__name__  # in a compiled function, too
+        raise TypeError(f"{name} takes a list of numbers, got {kind}{two}")
     if isinstance(values, (set, frozenset)) and name in _BY_PLACE:
         raise TypeError(f"{name} takes a list of numbers, got a {type(values).__name__}, which has no order; list them")
     numbers = list(values)

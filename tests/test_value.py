@@ -559,6 +559,8 @@ def test_lists_are_checked() -> None:
             function([])
     with pytest.raises(TypeError, match="max takes a list of numbers, got Value; of two numbers, use maximum"):
         ad.max(Value(1.0))
+    with pytest.raises(TypeError, match="dot takes a list of numbers, got Value"):
+        ad.compile(lambda x: ad.dot(x, x))(3.0)
     for wrong in ("123", b"123", {1.0: 2.0}, 3.0, None):
         with pytest.raises(TypeError, match=f"sum takes a list of numbers, got {type(wrong).__name__}"):
             ad.sum(wrong)  # type: ignore[arg-type]

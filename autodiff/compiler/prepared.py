@@ -15,7 +15,7 @@ from autodiff.compiler.calls.entries import Calls, serve_calls
 from autodiff.compiler.calls.objects import is_looked_at
 from autodiff.compiler.versions.dispatch import Dispatcher
 from autodiff.compiler.versions.version import Version
-from autodiff.structures.structure import Structure, flatten_values, is_array
+from autodiff.structures.structure import Structure, flatten_values, is_array, ordered_as
 
 
 @serve_calls
@@ -105,12 +105,19 @@ def _replaced(
             except (LookupError, TypeError):
                 whole = f" of {path!r}" if isinstance(path, tuple) else ""
                 raise ValueError(f"updates: the result has no member {key!r}{whole}") from None
-        arrays, places = flatten_values(given)[0], flatten_values(member)[0]
+        arrays, form = flatten_values(given)
+        places, form_of_member = flatten_values(ordered_as(member, form))  # dicts by their keys, in whatever order
         if len(places) != len(arrays):
             raise ValueError(
                 f"updates: argument {argument!r} is made of {len(arrays)} array{'s' * (len(arrays) != 1)}, member "
                 f"{path!r} of the result of {len(places)}, arrays and numbers; autodiff.array(...) makes one of a list"
             )
+        for place, other in zip(form.places(), form_of_member.places(), strict=True):
+            if place != other:
+                raise ValueError(
+                    f"updates: argument {argument!r} and member {path!r} of the result need one form, with the same "
+                    f"keys; argument{place} would be replaced by member{other}"
+                )
         for i, array in zip(places, arrays, strict=True):
             _check_update(argument, array, path, items[i])
             if i in found or any(array is other for other in found.values()):
@@ -124,7 +131,9 @@ def _argument(args: tuple[Any, ...], kwargs: dict[str, Any], which: int | str) -
         return args[which]
     if isinstance(which, str) and which in kwargs:
         return kwargs[which]
-    raise ValueError(f"updates: expected the position or name of an argument that was given, got {which!r}")
+    raise ValueError(
+        f"updates: expected the position of an argument, or the name of one given by keyword, got {which!r}"
+    )
 
 
 def _check_update(argument: int | str, array: Any, path: Any, item: Any) -> None:

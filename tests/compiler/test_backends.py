@@ -294,10 +294,29 @@ def test_a_call_that_fails_updates_nothing(backend: str) -> None:
     assert (x.tolist(), y.tolist()) == ([2.25, 4.0], [3.0, 4.0])
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_dict_is_replaced_by_its_keys_in_whatever_order_the_result_has_them(backend: str) -> None:
+    def step(w: Any) -> Any:
+        return 0.0, {"b": w["b"] * 2.0, "a": [x + 1.0 for x in w["a"]]}
+
+    compiled = compile(step, backend=backend)
+    w = {"a": [np.array([1.0, 2.0]), np.array([3.0, 4.0])], "b": np.array([10.0, 20.0])}
+    compiled.prepare(w, updates={0: 1})()
+    assert [x.tolist() for x in [*w["a"], w["b"]]] == [[2.0, 3.0], [4.0, 5.0], [20.0, 40.0]]
+
+
+def test_a_dict_is_not_replaced_by_one_with_other_keys() -> None:
+    w = {"a": np.ones(2), "b": np.ones(2)}
+    renamed = compile(lambda w: {"a": w["a"] * 2.0, "c": w["b"] * 2.0}, backend="python")
+    with pytest.raises(ValueError, match=r"the same keys; argument\['b'\] would be replaced by member\['c'\]"):
+        renamed.prepare(w, updates={0: ()})
+    assert (w["a"].tolist(), w["b"].tolist()) == ([1.0, 1.0], [1.0, 1.0])
+
+
 BAD_UPDATES: list[tuple[Any, Any, str]] = [
     ({2: 0}, TypeError, "argument 2 is to be replaced in place: expected an array"),
-    ({3: 0}, ValueError, "expected the position or name of an argument that was given, got 3"),
-    ({"w": 0}, ValueError, "expected the position or name of an argument that was given, got 'w'"),
+    ({3: 0}, ValueError, "expected the position of an argument, or the name of one given by keyword, got 3"),
+    ({"w": 0}, ValueError, "the name of one given by keyword, got 'w'"),
     ({0: 5}, ValueError, "the result has no member 5"),
     ({0: 1}, ValueError, r"argument 0 has the shape \(2,\), member 1 of the result \(3,\)"),
     ({0: (0, "a")}, ValueError, r"the result has no member 'a' of \(0, 'a'\)"),
