@@ -101,7 +101,7 @@ def index() -> str:
     for script in gallery():
         title, sentence = row(script)
         suffix, _ = picture(stored(script))
-        shown = f'<img src="pictures/{script.stem}{suffix}" alt="" width="280">'
+        shown = f'<img src="pictures/{script.stem}{suffix}" alt="{title}" width="280">'
         lines.append(f"| {shown} | [**{title}**]({script.stem}.ipynb). {sentence} |")
     return "\n".join(lines) + "\n"
 
