@@ -262,6 +262,13 @@ def test_rows_in_the_place_of_a_function_are_told_where_they_go() -> None:
         nn.minimize(nn.Layer(1, 1), [[1.0]], [1.0])  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("solve", [nn.minimize, nn.least_squares])
+@pytest.mark.parametrize("data", [([[1.0]], 0.5), ([[1.0]], None), ([], [])])
+def test_data_without_rows_are_refused(solve: Callable[..., Any], data: Any) -> None:
+    with pytest.raises(TypeError, match=rf"{solve.__name__} takes its rows as data=\(X, y\), arrays or lists .*; got"):
+        solve(nn.Layer(1, 1, "linear"), lambda model, x, y: model(x) - y, data=data)
+
+
 @pytest.mark.parametrize("train", [nn.minimize, nn.least_squares])
 def test_a_function_that_loses_the_gradient_is_an_error(train: Any) -> None:
     model = nn.Layer(1, 1, "linear", seed=0)
