@@ -8,6 +8,7 @@ import math
 import sys
 from collections.abc import Callable, Sequence
 from functools import cache
+from itertools import chain
 from typing import Any, TypeVar
 
 import numpy as np
@@ -88,14 +89,16 @@ def row_of_objects(values: Sequence[Any]) -> Any:
 
 def _of_lists(values: Any) -> Any:
     """What numpy makes an array of objects of; lists of numbers without asking each Value for its own array."""
-    if type(values) in (list, tuple) and len(values):
-        kinds = set(map(type, values))
-        if all(kind in _NUMBERS or hasattr(kind, "__apply__") for kind in kinds):
-            return row_of_objects(values)
-        if kinds <= {list, tuple}:
-            parts = [_of_lists(part) for part in values]
-            if len({part.shape for part in parts}) == 1:
-                return np.stack(parts)
+    if type(values) not in _LISTS:
+        return np.array(values, dtype=object)
+    shape: tuple[int, ...] = (len(values),)
+    row, kinds = values, set(map(type, values))
+    while kinds and kinds <= _LISTS and len(set(map(len, row))) == 1 and len(shape) < _DEEPEST:
+        shape += (len(row[0]),)
+        row = list(chain.from_iterable(row))
+        kinds = set(map(type, row))
+    if all(kind in _NUMBERS or hasattr(kind, "__apply__") for kind in kinds):
+        return row_of_objects(row).reshape(shape)
     return np.array(values, dtype=object)
 
 
@@ -113,6 +116,8 @@ def boxed(x: Any, dtype: Any = None) -> Any:
 
 _OBJECTS = np.dtype(object)
 _NUMBERS = frozenset({float, int, bool})
+_LISTS = frozenset({list, tuple})
+_DEEPEST = 32  # numpy stops at 64 axes, and keeps the lists below as they are
 
 
 def _box(x: Any) -> Any:

@@ -411,6 +411,16 @@ def test_arrays_of_values_and_floats_round_to_any_number_of_decimals(decimals: i
     )
 
 
+def nested(x: Any, depth: int) -> Any:
+    return nested([x], depth - 1) if depth else x
+
+
+def around_itself(*others: Any) -> Any:
+    made = [*others]
+    made.append(made)
+    return made
+
+
 LISTS: list[Callable[[Value, Value], Any]] = [
     lambda x, y: [x, y],
     lambda x, y: (x, 2, True, 0.5),
@@ -420,6 +430,11 @@ LISTS: list[Callable[[Value, Value], Any]] = [
     lambda x, y: [],
     lambda x, y: [[x, y], [x]],
     lambda x, y: [[x, y], x],
+    lambda x, y: [[[], [x]], [np.array([[x], [y]]), [1.0]]],
+    lambda x, y: [[[[]], [[]]]],
+    lambda x, y: nested([x, y], 70),
+    lambda x, y: around_itself(x),
+    lambda x, y: around_itself(),
     lambda x, y: [x, "text", None],
     lambda x, y: [np.array([1.0, 2.0]), [x, y]],
     lambda x, y: x,
@@ -437,7 +452,10 @@ def test_array_is_what_numpy_makes_an_array_of_objects_of(lists: Callable[[Value
         return
     made = ad.array(given)
     assert (type(made), made.shape) == (ValueArray, expected.shape)
-    assert all(x is y or (type(x), x) == (type(y), y) for x, y in zip(made.flat, expected.flat, strict=True))
+    assert all(
+        x is y or (type(x), x) == (type(y), y)
+        for x, y in zip(made.ravel().tolist(), expected.ravel().tolist(), strict=True)
+    )
 
 
 def test_making_an_array_asks_no_value_for_one_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
