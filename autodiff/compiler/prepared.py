@@ -60,13 +60,21 @@ class Prepared(Calls):
         if structure != self._structure:
             raise TypeError("a prepared call gave a result of another form than at first; call the function itself")
         for place, item in zip(self._places, items, strict=True):
-            if not is_array(place) and place is not item and place != item:
+            if not _is_alike(place, item):
+                given, before = (f"an array of shape {x.shape}" if is_array(x) else repr(x) for x in (item, place))
                 raise TypeError(
-                    f"a prepared call gave {item!r} where it gave {place!r} at first; call the function itself"
+                    f"a prepared call gave {given} where it gave {before} at first; call the function itself"
                 )
         for place, item in zip(self._places, items, strict=True):  # now that nothing is left to go wrong
             if is_array(place):
                 place[...] = item
+
+
+def _is_alike(place: Any, item: Any) -> bool:
+    """Whether an item of a result can be put in the place of the first one."""
+    if is_array(place):
+        return bool(place.shape == getattr(item, "shape", ()))
+    return place is item or (not is_array(item) and bool(place == item))
 
 
 def _in_arrays(result: Any) -> Any:
@@ -246,7 +254,9 @@ def _while_held(run: _Run, holders: list[_Holder]) -> _Run:
     def run_while_held() -> object:
         for holder, keys, items in holders:
             now = holder if keys is None else holder.values()
-            if len(now) != len(items) or not all(map(is_, now, items)) or (keys is not None and list(holder) != keys):
+            if len(now) != len(items) or not all(map(is_, now, items)):
+                return False
+            if keys is not None and not all(map(is_, holder, keys)):  # 1 equals True
                 return False
         return run()
 

@@ -1,6 +1,7 @@
 """Prepared calls: repeated on the same arrays, with results in arrays that stay."""
 
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -90,6 +91,66 @@ def test_a_prepared_call_sees_whatever_else_changes_in_lists_and_dicts(backend: 
         change()
         call()
         assert float(call.results) == float(g(p)) == float(f(p))
+
+
+def test_a_prepared_call_tells_keys_apart_that_are_equal(backend: str) -> None:
+    p: Any = {1: np.array([2.0])}
+    g = compile(lambda p: sum(x[0] * (10.0 if type(key) is bool else 1.0) for key, x in p.items()), backend=backend)
+    call = g.prepare(p)
+    p[True] = p.pop(1)
+    call()
+    assert float(call.results) == float(g(p)) == 20.0
+
+
+FORMS: list[Callable[[np.ndarray], None]] = [
+    lambda x: x.resize((2, 3), refcheck=False),
+    lambda x: x.resize((6, 1), refcheck=False),
+    lambda x: setattr(x, "dtype", np.int64),
+    lambda x: setattr(x, "dtype", np.float64),
+    lambda x: setattr(x, "dtype", x.dtype.newbyteorder()),
+    lambda x: x.resize((8,), refcheck=False),
+    lambda x: x.resize((1000,), refcheck=False),
+]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # newer numpys would rather have views
+@pytest.mark.parametrize("change", FORMS)
+def test_a_prepared_call_sees_what_is_set_in_an_array_in_place(change: Callable[[Any], None], backend: str) -> None:
+    """Its shape, strides and dtype; resized, it has another memory."""
+
+    def f(x: Any) -> Any:
+        return len(x.shape) * 100.0 + 1.0 * x.shape[0] + np.reshape(x, -1)[0]
+
+    for holder in (lambda x: x, lambda x: [x]):
+        x = np.arange(1.0, 7.0)
+        g = compile(lambda given: f(given[0] if isinstance(given, list) else given), backend=backend)
+        call = g.prepare(holder(x))
+        change(x)
+        call()
+        assert float(call.results) == float(f(x))
+        x.reshape(-1)[0] = 5
+        call()
+        assert float(call.results) == float(f(x))
+
+
+def test_a_prepared_call_sees_rows_of_another_form(backend: str) -> None:
+    x = np.arange(1.0, 7.0).reshape(3, 2).copy()
+    call = compile(lambda x: x[0] + 10.0 * len(x), rows=(0,), reduce="sum", backend=backend).prepare(x)
+    for shape in ((2, 3), (6, 1), (3, 2)):
+        x.resize(shape, refcheck=False)
+        call()
+        assert float(call.results) == x[:, 0].sum() + 10.0 * x.size
+
+
+def test_results_of_another_shape_are_refused_before_anything_changes(backend: str) -> None:
+    p = {"x": np.array([1.0, 2.0, 3.0])}
+    call = compile(lambda p: (2.0 * p["x"][0], p["x"] + 1.0), backend=backend).prepare(p)
+    p["x"] = np.array([5.0])  # numpy would put its one number in all three places
+    with pytest.raises(
+        TypeError, match=r"gave an array of shape \(1,\) where it gave an array of shape \(3,\) at first"
+    ):
+        call()
+    assert [x.tolist() for x in call.results] == [2.0, [2.0, 3.0, 4.0]]
 
 
 def test_a_prepared_call_reads_the_factory_of_a_defaultdict_again(backend: str) -> None:

@@ -40,8 +40,9 @@ class Backend(Protocol):
 
         `parts` are the numbers that rows share, one part after the other: arrays, and lists of numbers that stay as
         they are; `columns` are arrays, side by side in a row. The call reads what the arrays hold by then, and tells
-        whether all guards hold. Only then the updates are made: arrays get outputs, which need not be in the array of
-        outputs then. It has memory of its own: one thread at a time.
+        whether they have the shape, strides and dtype that they had, and all guards hold. Only then the updates are
+        made: arrays get outputs, which need not be in the array of outputs then. It has memory of its own: one thread
+        at a time.
         """
 
     def listing(self, limit: int | None) -> str:

@@ -78,6 +78,8 @@ class PythonBackend:
         stacks = columns is not None and self.reduction is None
         out = numpy.empty((count, width) if stacks else width)
 
+        watched = [(x, _form(x)) for x in [*parts, *(columns or ())] if is_array(x)]
+
         def fill() -> bool:
             shared = [x for part in parts for x in (part.ravel().tolist() if is_array(part) else part)]
             if columns is None:
@@ -88,7 +90,7 @@ class PythonBackend:
             return all(holding)
 
         def call() -> bool:
-            holds = fill()
+            holds = all(_form(x) == form for x, form in watched) and fill()
             for place, first in updates if holds else ():
                 place[...] = out[..., first : first + place.size // (count if stacks else 1)].reshape(place.shape)
             return holds
@@ -99,6 +101,11 @@ class PythonBackend:
     def listing(self, limit: int | None) -> str:
         """What it runs has no nests."""
         return "no nests: it is run by Python"
+
+
+def _form(x: Any) -> tuple[Any, ...]:
+    """What may be set in an array in place, other than its numbers."""
+    return x.shape, x.strides, x.dtype
 
 
 def source(program: Program) -> str:

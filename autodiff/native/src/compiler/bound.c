@@ -1,5 +1,5 @@
 /* The type core.Bound: a run bound to the memory of arrays, where numbers are read and results are put; outputs may replace
-   the numbers that were read, once all is well. It tells whether all guards hold.
+   the numbers that were read, once all is well. It tells whether all guards hold, and the arrays are what they were.
 
    Bound(runner, parts, columns, rows, out, updates): `parts` are buffers, one after the other the numbers of the inputs
    that rows share; `columns` those of rows, side by side in a row, of which there are `rows`, 0 for none; `out` is for the
@@ -27,9 +27,10 @@ typedef struct {
     Column *columns;
     Update *updates;
     Py_buffer *buffers;
+    Watched *watched;
     int64_t rows;
     double *out;
-    int source_count, result_count, column_count, update_count, buffer_count;
+    int source_count, result_count, column_count, update_count, buffer_count, watched_count;
     int is_running;
     vectorcallfunc vectorcall;
 } Bound;
@@ -69,11 +70,15 @@ static int run_straight(const Bound *self)
     return guards_hold(plan, self->v, 0);
 }
 
-/* Whether all guards hold: else nothing was replaced. -1: an error, such as an interrupt; then nothing, either. */
+/* Whether the arrays are what they were and all guards hold: else nothing was replaced. -1: an error, such as an interrupt;
+   then nothing, either. */
 static int run_bound(Bound *self)
 {
     Runner *runner = self->runner;
     int holds;
+    for (int i = 0; i < self->watched_count; i++)
+        if (!is_as_bound(self->watched + i))
+            return 0;
     copy_all(runner->machine, self->sources, self->source_count);
     if (self->rows)
         holds = runner_run_rows(runner, self->v, self->columns, self->column_count, self->rows, self->out, NULL);
@@ -111,6 +116,15 @@ static double *hold(Bound *self, PyObject *from, int64_t count, int to_write)
     return buffer->buf;
 }
 
+/* The memory of numbers that are read at every run: that of an array is watched. */
+static double *hold_input(Bound *self, PyObject *from)
+{
+    double *numbers = hold(self, from, -1, 0);
+    if (numbers != NULL)
+        self->watched_count += watch_array(self->watched + self->watched_count, from, self->buffers + self->buffer_count - 1);
+    return numbers;
+}
+
 static int64_t held_count(const Bound *self)
 {
     return self->buffers[self->buffer_count - 1].len / (int64_t)sizeof(double);
@@ -120,7 +134,7 @@ static int bind_parts(Bound *self, PyObject *parts)
 {
     int64_t at = 0, inputs = self->runner->plan->inputs;
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(parts); i++) {
-        double *from = hold(self, PyTuple_GET_ITEM(parts, i), -1, 0);
+        double *from = hold_input(self, PyTuple_GET_ITEM(parts, i));
         if (from == NULL)
             return -1;
         if (held_count(self) > inputs - at)
@@ -138,7 +152,7 @@ static int bind_columns(Bound *self, PyObject *columns)
 {
     int64_t width = 0, varying = self->runner->plan->varying;
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(columns); i++) {
-        double *from = hold(self, PyTuple_GET_ITEM(columns, i), -1, 0);
+        double *from = hold_input(self, PyTuple_GET_ITEM(columns, i));
         if (from == NULL)
             return -1;
         int64_t each = self->rows ? held_count(self) / self->rows : 0;
@@ -215,8 +229,9 @@ static int make_room(Bound *self, size_t parts, size_t columns, size_t updates)
     self->columns = PyMem_Calloc(columns + 1, sizeof(Column));
     self->updates = PyMem_Calloc(updates + 1, sizeof(Update));
     self->buffers = PyMem_Calloc(parts + columns + updates + 1, sizeof(Py_buffer));
+    self->watched = PyMem_Calloc(parts + columns + 1, sizeof(Watched));
     self->v = runner_take(self->runner);
-    if (self->sources && self->columns && self->updates && self->buffers && self->v)
+    if (self->sources && self->columns && self->updates && self->buffers && self->watched && self->v)
         return 0;
     return PyErr_NoMemory(), -1;
 }
@@ -225,6 +240,8 @@ static void bound_dealloc(PyObject *object)
 {
     Bound *self = (Bound *)object;
     PyTypeObject *kind = Py_TYPE(object);
+    while (self->watched_count > 0)
+        Py_DECREF(self->watched[--self->watched_count].dtype);
     while (self->buffer_count > 0)
         PyBuffer_Release(self->buffers + --self->buffer_count);
     if (self->v != NULL)
@@ -234,6 +251,7 @@ static void bound_dealloc(PyObject *object)
     PyMem_Free(self->columns);
     PyMem_Free(self->updates);
     PyMem_Free(self->buffers);
+    PyMem_Free(self->watched);
     Py_XDECREF(self->runner);
     kind->tp_free(object);
     Py_DECREF(kind);

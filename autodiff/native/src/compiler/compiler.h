@@ -246,6 +246,15 @@ void runner_give(Runner *self, double *v);
 int runner_run(Runner *self, double *v, double *out);
 int runner_run_rows(Runner *self, double *v, const Column *columns, int count, int64_t rows, double *out, uint8_t *holds);
 
+/* arrays.c: arrays of numpy whose numbers are read at every run, though a shape, strides or a dtype may be set in place. */
+typedef struct {
+    PyObject *array, *dtype;
+    Py_buffer *bound; /* as it was */
+} Watched;
+
+int watch_array(Watched *watched, PyObject *x, Py_buffer *bound); /* whether it is such an array */
+int is_as_bound(const Watched *watched);
+
 /* sweep.c, writer.c */
 PyObject *reverse_traced(PyObject *module, PyObject *args);
 PyObject *instructions(PyObject *module, PyObject *args);

@@ -29,6 +29,8 @@ int arrays_look_up(void)
     return arrays.type != NULL;
 }
 
+int is_numpy_array(PyObject *x) { return arrays_look_up() && Py_TYPE(x) == arrays.type; }
+
 /* --- what a form is made of --- */
 
 #define NAMED(name) #name,

@@ -36,6 +36,7 @@ int form_read(Form *form, PyObject *described, int depth); /* -1 with an error; 
 void form_free(Form *form);
 void form_measure(const Form *form, Room *room);
 int arrays_look_up(void); /* whether numpy has been imported: then arrays have forms */
+int is_numpy_array(PyObject *x); /* and of no subclass */
 
 /* Whether x has the form, or the items have those of its parts: then their numbers are where they belong. There is
    never an error. No Python code runs, but such as an error that is cleared may bring about, after which it is over. */
