@@ -14,7 +14,7 @@
 # # Gradient checking
 #
 # Backpropagation is checked by finite differences, whose errors make a V, and by complex steps, on published functions
-# and a network; a planted wrong rule, which training never notices, is found.
+# and a network; a planted wrong rule, which training does not notice, is found.
 #
 # Four sources: W. Squire and G. Trapp, Using complex variables to estimate derivatives of real functions, SIAM Review
 # 40, 1998, 110-112. J. Martins, P. Sturdza, J. Alonso, The complex-step derivative approximation, ACM TOMS 29, 2003,
@@ -37,10 +37,11 @@ EPS = np.finfo(float).eps  # 2.2e-16, the distance from 1 to the next number
 #
 # Squire and Trapp try their method on x^(9/2), whose derivative at 1.5 is 18.600812734259759, and on
 # eˣ / (sin³x + cos³x): 3.62203. Martins and his colleagues take the root of that denominator: 4.05342789389862.
-# `backward()` must give these digits.
+# `backward()` must give these digits, but for a few roundings in the last one.
 #
-# So must the **complex step**, f'(x) = Im f(x + ih) / h. Its error is of order h², but it subtracts nothing; so h can
-# be 1e-200, and the error is gone. `complex_step` runs the recorded graph with complex numbers, and reads no rule.
+# So must the **complex step**, f'(x) = Im f(x + ih) / h. Its error is of order h², as the central difference's below,
+# but it subtracts nothing; so h can be 1e-200, and the error is gone. `complex_step` runs the recorded graph with
+# complex numbers, and uses no rule of a derivative.
 
 
 # %%
@@ -49,9 +50,9 @@ def root(x):
 
 
 published = [
-    (lambda x: x**4.5, 18.600812734259759, 1e-15),
+    (lambda x: x**4.5, 18.600812734259759, 5e-15),
     (lambda x: ad.exp(x) / (ad.sin(x) ** 3 + ad.cos(x) ** 3), 3.62203, 2e-6),
-    (root, 4.05342789389862, 1e-15),
+    (root, 4.05342789389862, 5e-15),
 ]
 for f, slope, precision in published:
     x = Value(1.5, "x")
@@ -59,7 +60,7 @@ for f, slope, precision in published:
     y.backward()
     np.testing.assert_allclose(x.grad, slope, rtol=precision)
     for step in (1e-8, 1e-20, 1e-200):
-        np.testing.assert_allclose(complex_step(y, [x], step=step)[0], x.grad, rtol=3 * EPS)
+        np.testing.assert_allclose(complex_step(y, [x], step=step)[0], x.grad, rtol=5e-15)
     print(f"{x.grad!r:20} {ad.formula(y)}")
 
 # %% [markdown]
@@ -70,8 +71,9 @@ for f, slope, precision in published:
 # ε |f|, which is divided by h: that shrinks with h. Numerical Recipes puts the best h at about ε^(1/2) for the forward
 # difference, with an error of about ε^(1/2), and at ε^(1/3) for the central one, with an error of ε^(2/3).
 #
-# One rounding error is an accident, so these are root mean squares over 200 points around 1.5. All points and steps are
-# multiples of 2⁻⁴⁸, so that x + h is exact. The constants are asserted, too, by derivatives of second and third order.
+# A single rounding error is a matter of chance, so these are root mean squares over 200 points around 1.5. All points
+# and steps are multiples of 2⁻⁴⁸, so that x + h is exact. f'' and f''' come from the engine, too, so that not only the
+# two orders can be asserted but also their constants.
 
 # %%
 points = 1.5 + np.arange(-100, 100) / 1024
@@ -105,7 +107,9 @@ np.testing.assert_allclose(forward[15], rms(bends / slopes) * steps[15] / 2, rto
 np.testing.assert_allclose(central[9], rms(twists / slopes) * steps[9] ** 2 / 6, rtol=1e-3)
 
 # %% tags=["picture"]
-# x and y are still those of the last function above, this one, at 1.5
+x = Value(1.5, "x")
+y = root(x)
+y.backward()
 imaginary = np.array([abs(complex_step(y, [x], step=h)[0] / x.grad - 1) for h in steps])
 assert abs(log_slope(steps, imaginary, 1e-6, 1e-2) - 2) < 0.01
 
@@ -121,6 +125,9 @@ plt.legend(fontsize=11)
 plt.show()
 
 # %% [markdown]
+# The complex step has the central difference's error h²/6 f''', and no other; where it is 0 or a rounding, it is drawn
+# at ε/4.
+#
 # At its best the central difference has ten digits. Extrapolation to h = 0, from steps that are not small, has 13, and
 # says how far to trust it (Numerical Recipes, the same section). It is what `check_grads`, below, compares with.
 
@@ -219,7 +226,7 @@ plt.show()
 
 # of eight starts, at h = 1e-5 none is above 6e-10, and at 1e-2, with 30 samples, none below 6e-3
 assert sum(array.size for array in w.values()) == 1210
-assert max(row[8] for row in errors) < 1e-9
+assert max(row[8] for row in errors) < 2e-9
 assert errors[0][14] < 1e-4 < 1e-3 < errors[2][14]
 
 # %% [markdown]
@@ -255,7 +262,8 @@ assert abs(right_read - wrong_read) < 0.01
 
 # %% [markdown]
 # The check finds it, with an error of 1 %, where the right rule has 1e-10. But it depends on where one looks. The rules
-# differ by x⁴/3. So with half the first weights the error is a sixteenth, and with small ones the wrong rule passes.
+# differ by x⁴/3 near 0: there half the first weights mean a sixteenth of the error, and with small ones the wrong rule
+# passes.
 # The notes advise to check not at the start but in a "characteristic mode of operation", after some training.
 
 # %%
@@ -268,7 +276,7 @@ for scale in scales:
     wrong_errors.append(relative_error(wrong(scaled, *data), numerical))
 
 assert max(right_errors) < 1e-9
-assert wrong_errors[1] < 1e-7 < 0.01 < wrong_errors[6]
+assert wrong_errors[1] < 1e-7 < 5e-3 < wrong_errors[6] < 2e-2  # a factor of 1/32, and of 1
 assert abs(log_slope(scales, np.array(wrong_errors), 0, 0.1) - 4) < 0.05
 
 fig, (losses, checks) = plt.subplots(1, 2)
