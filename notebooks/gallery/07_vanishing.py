@@ -64,7 +64,7 @@ slopes = [ad.sigmoid(z.data) * ad.sigmoid(-z.data) for z in zs]  # σ'(z) = σ(z
 factors = [wi.data * slope for wi, slope in zip(w, slopes, strict=True)]
 for i, bi in enumerate(b):
     print(f"∂C/∂b{i + 1:<2} = {bi.grad:9.2e}")
-    assert math.isclose(bi.grad, slopes[i] * math.prod(factors[i + 1 :]) * (a.data - 1), rel_tol=1e-14)
+    assert math.isclose(bi.grad, slopes[i] * math.prod(factors[i + 1 :]) * (a.data - 1), rel_tol=1e-13)
     assert abs(bi.grad) <= 0.25 ** (10 - i) * abs(a.data - 1)
 
 # %% [markdown]
@@ -156,8 +156,8 @@ for f, gain, variance in [(linear, 1, 1 / 3), (linear, 1, 1), (ad.relu, 0.5, 1),
 
 # %% [markdown]
 # Within three standard errors, forward and backward, at a width of only 32: the equations are means over weights, and
-# hold at any width. (v is drawn anew for each network. The entries of a single one would be correlated with which ReLUs
-# are on.)
+# hold at any width. (For ReLUs the backward one needs a v that is drawn anew for each network. The weights of the ReLUs
+# that are on all lean towards the layer's input, so that with a single v their shares would not cancel.)
 #
 # What follows from the table is where weights should start. The common choice of the time, W from U(-1/√n, 1/√n), has n
 # Var[W] = 1/3 (equation 15): the first row. **Glorot's** initialiser has Var[W] = 2/(nᵢₙ + nₒᵤₜ), the compromise
@@ -173,10 +173,13 @@ for name, variance in [("glorot", 2 / (300 + 200)), ("he", 2 / 300), ("lecun", 1
 # %% [markdown]
 # ## Thirty layers
 #
-# Now with tanh and sigmoid, too, and layer by layer. After `backward()` every interior node knows its gradient, so that
-# one pass shows what becomes of it on its way back through 30 layers. Each layer multiplies it by Wᵀ diag(f'), and so
-# at most by the largest singular value of W, times the steepest slope of f: this holds without exception, and is
-# asserted at each layer.
+# Now with tanh and sigmoid, too, and layer by layer, in single networks. After `backward()` every interior node knows
+# its gradient, so that one pass shows what becomes of it on its way back through 30 layers. Each layer multiplies it by
+# Wᵀ diag(f'), and so at most by the largest singular value of W, times the steepest slope of f. This holds without
+# exception, and is asserted at each layer.
+#
+# What theory says of the mean square, a single network nearly has. It falls short by a few per cent a layer: the mean
+# owes much to the few networks with large gradients; and away from 0 tanh and sigmoid are less steep than 1 and 1/4.
 
 # %%
 DEPTH = 30
@@ -216,10 +219,7 @@ print(f"{'':22}a layer multiplies by  theory")
 for name, curve in curves.items():
     measured, theory = 10 ** ((curve[0] - curve[-1]) / DEPTH), CASES[name][3]
     print(f"{name:22}{measured:19.3f}  {theory:10.3f}")
-    if name.startswith(("tanh, 1/n", "sigmoid")):  # away from 0 they are less steep than 1 and 1/4
-        assert 0.85 * theory < measured < theory
-    else:
-        assert abs(measured / theory - 1) < 0.08
+    assert 0.85 * theory < measured < 1.02 * theory  # six seeds: 0.88 to 1.00 times theory
 
 # %% tags=["picture"]
 fig, axes = plt.subplots(figsize=(4.8, 3.6))
@@ -284,8 +284,8 @@ plt.show()
 # ## Clipping
 #
 # If the gradient explodes, one step throws the weights far away, and the next one further. **Clipping by norm**
-# shortens the gradient to a length at most, and keeps its direction (Pascanu and others, algorithm 1). Here are 14
-# layers whose weights are drawn twice as wide as 1/√n, with and without.
+# shortens a gradient that is too long to a given length, and keeps its direction (Pascanu and others, algorithm 1).
+# Here are 14 layers whose weights are drawn twice as wide as 1/√n, with and without.
 
 
 # %%
@@ -310,7 +310,7 @@ try:
 except FloatingPointError as error:
     print("without clipping:", str(error).partition(":")[0])
 else:
-    raise AssertionError("it was to explode")
+    raise AssertionError("it should explode")
 assert clipped_history["accuracy"][-1] > 0.15  # five seeds: 21 % to 42 %; unclipped, three of three exploded
 
 # %% [markdown]
@@ -333,10 +333,9 @@ for name, init in starts.items():
     different = len(np.unique(trained[name], axis=0))
     print(f"{name:10} right {right:.0%}, different neurons {different} of 8")
     assert len(caught) == (name != "random")
-    if name == "random":
-        assert (right > 0.8, different) == (True, 8)  # five seeds: 89 % to 95 %
-    else:
-        assert (right < 0.4, different) == (True, 1)  # five seeds: 21 % to 23 %
+    assert different == (8 if name == "random" else 1)
+    assert right > 0.8 if name == "random" else right < 0.4  # five seeds: 89 % to 95 %, and 21 % to 23 %
+    if caught:
         warning = caught[0].message
 print("the warning:", warning)
 assert np.all(trained["zeros"] == 0)  # weights of 0 pass no gradient on: only the last biases learn
@@ -355,9 +354,9 @@ plt.show()
 # %% [markdown]
 # A random start picks one of many equal solutions. Hidden neurons in another order are the same network, and its
 # gradient comes in that order, too. With tanh, a neuron with all its signs changed does the same, as tanh(-z) =
-# -tanh(z). So each minimum has 2ⁿ n! copies, and no others (Sussmann, *Uniqueness of the weights for minimal
-# feedforward nets with a given input-output map*, 1992). Here are all orders and all signs of four neurons. Their
-# weights are sixteenths, so that sums have no rounding, and the equality is exact.
+# -tanh(z). So each minimum has 2ⁿ n! copies, and no others if no neuron is superfluous (Sussmann, *Uniqueness of the
+# weights for minimal feedforward nets with a given input-output map*, 1992). Here are all orders and all signs of four
+# neurons. Their weights are sixteenths, so that sums have no rounding, and the equality is exact.
 
 
 # %%
