@@ -40,10 +40,10 @@ from autodiff.backprop import get_data, get_grads, set_data
 # %% [markdown]
 # ## Unrolled, it is a deep network with shared weights
 #
-# A recurrent network reads one item after the other and keeps a state: h = tanh(W [x, h'] + b). Over T items that is a
-# network of T layers which happen to have the same weights. So backpropagation **through time** is plain
-# backpropagation, and the gradient in a weight is the sum of what it would be in each layer's own copy of it (Werbos).
-# Here are five steps both ways: one cell for all of them, and a cell for each.
+# A recurrent network reads one item after the other and keeps a state: hₜ = tanh(W [xₜ, hₜ₋₁] + b). Over T items that
+# is a network of T layers which share their weights. So backpropagation **through time** is plain backpropagation, and
+# the gradient in a weight is the sum of what it would be in each layer's own copy of it (Werbos). Here are five steps
+# both ways: one cell for all of them, and a cell for each.
 
 
 # %%
@@ -65,7 +65,7 @@ shared = new_cell()
 outputs, _ = nn.unroll(shared, items)
 ad.sum(outputs[-1]).backward()
 by_step = shares_of_steps(new_cell, items, ad.sum)
-np.testing.assert_allclose(get_grads(shared.parameters()), by_step.sum(axis=0), rtol=1e-14, atol=1e-16)
+np.testing.assert_allclose(get_grads(shared.parameters()), by_step.sum(axis=0), rtol=1e-12, atol=1e-14)
 print("share of each step in the gradient, its size:", np.linalg.norm(by_step, axis=1).round(3))
 
 # %% [markdown]
@@ -103,8 +103,11 @@ for (activation, scale), norms in gradients.items():
     print(f"{activation:8} λ = {scale:<4}  200 steps back {norms[200]:.2e}, bound {bound[200]:.2e}")
 
 # %% [markdown]
-# The linear networks meet the bound to 12 digits. With tanh, λ = 1 is not enough to keep a gradient; λ = 1.5 makes it
-# explode, if far less than it might.
+# The linear networks meet the bound to 12 digits. With tanh, λ = 1 is not enough to keep a gradient; at λ = 1.5 it
+# explodes, though far more slowly than the bound.
+
+# %%
+assert gradients["tanh", 1.0][200] < 1e-2 < 1e2 < gradients["tanh", 1.5][200] < 1e-20 * 1.5**200
 
 # %% tags=["picture"]
 fig, axes = plt.subplots(figsize=(4.8, 3.4))
@@ -128,9 +131,9 @@ plt.show()
 # ## The cliff
 #
 # Where gradients explode, the error has cliffs. Pascanu and others show one in the smallest of all recurrent networks,
-# x' = w σ(x) + b, started at 1/2 and to be at 0.7 after 50 steps (figure 6). On the line b = 1/2 - w σ(1/2) the state
-# stays at 1/2, and each step multiplies a small change by r = w σ'(1/2). So the slope in b is known there: ∂x₅₀/∂b = 1
-# + r + … + r⁴⁹.
+# xₜ = w σ(xₜ₋₁) + b (figure 6). Here it starts at 1/2, and is to be at 0.7 after 50 steps. On the line b = 1/2 - w σ(1/2)
+# the state stays at 1/2, and each step multiplies a small change by r = w σ'(1/2). So the slope in b is known there:
+# ∂x₅₀/∂b = 1 + r + … + r⁴⁹.
 
 
 # %%
@@ -174,7 +177,8 @@ def descend(clip, w=4.5, b=-2.0, lr=0.01, steps=200):
 error_and_slope = ad.compile(ad.value_and_grad(error, argnums=1))
 paths = {"plain": descend(math.inf), "clipped": descend(1.0)}
 longest = {name: np.max(abs(np.diff(path))) for name, path in paths.items()}
-assert longest["plain"] > 1 > 0.01 * (1 + 1e-12) > longest["clipped"]
+assert longest["plain"] > 1
+assert longest["clipped"] <= 0.01 * (1 + 1e-12)  # the learning rate
 assert np.all(abs(paths["clipped"][-100:] - on_the_cliff(4.5)) < 0.02)
 
 fig, (left, right) = plt.subplots(1, 2)
@@ -190,14 +194,14 @@ plt.show()
 # %% [markdown]
 # ## The constant error carousel
 #
-# Hochreiter and Schmidhuber's remedy is a state that is only added to: c = c' + i g. The gates i and o and the
-# candidate g are layers on the item and the previous output h', and in their training an error that reaches these
-# layers goes no further back. Then the error in c stays the same for any number of steps: ∂c/∂c' = 1, exactly. In the
+# Hochreiter and Schmidhuber's remedy is a state that is only added to: cₜ = cₜ₋₁ + i g. The gates i and o and the
+# candidate g are layers on the item and the previous output hₜ₋₁, and in their training an error that reaches these
+# layers goes no further back. Then the error in c stays the same for any number of steps: ∂cₜ/∂cₜ₋₁ = 1, exactly. In the
 # code below `detach` cuts the other ways off.
 #
-# Today's LSTM has a forget gate f, too, c = f c' + i g (Gers, Schmidhuber and Cummins, *Learning to forget*, 2000).
+# Today's LSTM has a forget gate f, too, cₜ = f cₜ₋₁ + i g (Gers, Schmidhuber and Cummins, *Learning to forget*, 2000).
 # Along the cell the gradient is now multiplied by f at each step, and how far it reaches depends on f's bias: at 1 the
-# gate starts at σ(1) = 0.73, and 0.73²⁰⁰ is nothing. To remember for T steps, f should be about 1 - 1/T, which is a
+# gate starts at σ(1) = 0.73, and 0.73²⁰⁰ is 10⁻²⁷. To remember for T steps, f should be about 1 - 1/T, which is a
 # bias of log(T - 1) (Tallec and Ollivier, *Can recurrent neural networks warp time?*, 2018).
 
 
@@ -231,10 +235,10 @@ for name, bias in [("no forget gate", None), ("bias 1", 1.0), ("bias log 199", m
 # ## Remembering, learned
 #
 # Does it help? Bengio and others have a **latch** problem: a sequence of noise begins with 1 or -1, and at its end the
-# network must say which. Hochreiter and Schmidhuber object that so easy a task can be solved by guessing weights, and
-# we found it no test either: from a lucky start the plain RNN solves it over 80 steps. Their **adding** problem
-# (experiment 4) is one: of the numbers in a sequence two are marked, here one in each half, and the answer is 1/2 +
-# their sum / 4. It is right if it is off by less than 0.04. Whoever always says 1/2 has a mean squared error of 1/24.
+# network must say which. Hochreiter and Schmidhuber object that guessing weights at random can solve so easy a task.
+# Their **adding** problem (experiment 4) is harder: of the numbers in a sequence two are marked, here one in each half,
+# and the answer is 1/2 + their sum / 4. It is right if it is off by less than 0.04. Whoever always says 1/2 has a mean
+# squared error of 1/24.
 
 
 # %%
@@ -366,10 +370,10 @@ sizes, most = [10, 20, 50, 100, 200, 400, 1000], []
 for k in sizes:
     same, close, memory = measured(ad.checkpoint(piece), k)
     assert same == value
-    np.testing.assert_allclose(close, gradient, rtol=1e-12)
+    np.testing.assert_allclose(close, gradient, rtol=1e-12, atol=1e-12)
     most.append(memory)
 print(f"whole graph {whole:.0f} kB; in pieces:", *(f"{k}: {memory:.0f}" for k, memory in zip(sizes, most, strict=True)))
-assert min(most) < whole / 3.5
+assert min(most) < whole / 3
 assert 20 <= sizes[np.argmin(most)] <= 200  # √T is 45
 
 fig, axes = plt.subplots()
