@@ -131,9 +131,9 @@ plt.show()
 # ## The cliff
 #
 # Where gradients explode, the error has cliffs. Pascanu and others show one in the smallest of all recurrent networks,
-# xₜ = w σ(xₜ₋₁) + b (figure 6). Here it starts at 1/2, and is to be at 0.7 after 50 steps. On the line b = 1/2 - w σ(1/2)
-# the state stays at 1/2, and each step multiplies a small change by r = w σ'(1/2). So the slope in b is known there:
-# ∂x₅₀/∂b = 1 + r + … + r⁴⁹.
+# xₜ = w σ(xₜ₋₁) + b (figure 6). Here it starts at 1/2, and is to be at 0.7 after 50 steps. On the line b = 1/2 - w
+# σ(1/2) the state stays at 1/2, and each step multiplies a small change by r = w σ'(1/2). So the slope in b is known
+# there: ∂x₅₀/∂b = 1 + r + … + r⁴⁹.
 
 
 # %%
@@ -196,8 +196,8 @@ plt.show()
 #
 # Hochreiter and Schmidhuber's remedy is a state that is only added to: cₜ = cₜ₋₁ + i g. The gates i and o and the
 # candidate g are layers on the item and the previous output hₜ₋₁, and in their training an error that reaches these
-# layers goes no further back. Then the error in c stays the same for any number of steps: ∂cₜ/∂cₜ₋₁ = 1, exactly. In the
-# code below `detach` cuts the other ways off.
+# layers goes no further back. Then the error in c stays the same for any number of steps: ∂cₜ/∂cₜ₋₁ = 1, exactly. In
+# the code below `detach` cuts the other ways off.
 #
 # Today's LSTM has a forget gate f, too, cₜ = f cₜ₋₁ + i g (Gers, Schmidhuber and Cummins, *Learning to forget*, 2000).
 # Along the cell the gradient is now multiplied by f at each step, and how far it reaches depends on f's bias: at 1 the
