@@ -14,7 +14,7 @@ True
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
 from typing import Any
 
 import autodiff
@@ -155,7 +155,7 @@ class _Problem:
             raise ValueError(f'compile is "auto", True or False, got {compile!r}')
         self.name, self.model, self.f, self.compile = name, model, f, compile
         self.data = [rows.to_numpy() if hasattr(rows, "to_numpy") else rows for rows in data]
-        odd = [rows for rows in self.data if not np.iterable(rows) or len(rows) == 0]
+        odd = [rows for rows in self.data if not isinstance(rows, Sized) or len(rows) == 0]
         if odd:
             raise TypeError(f"{name} takes its rows as data=(X, y), arrays or lists of one row or more; got {odd[0]!r}")
         self.rows: dict[str, Any] = {"rows": range(1, 1 + len(data)), "reduce": reduce} if data else {}
