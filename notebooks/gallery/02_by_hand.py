@@ -13,18 +13,18 @@
 # %% [markdown]
 # # Backpropagation by hand
 #
-# Two networks that were worked out on paper and published are worked out again, to every printed digit, and the four
-# equations of backpropagation are held against the engine, layer by layer.
+# Two networks that were published with all their numbers are worked out again, to every printed digit, and the four
+# equations of backpropagation are compared with the engine, layer by layer.
 #
 # - Matt Mazur, *A Step by Step Backpropagation Example*, 2015 (mattmazur.com): a 2-2-2 network, every factor of the
 #   chain rule to nine digits, one step of gradient descent, then 10,000.
-# - Tobias Hill, *Gradient descent and backpropagation*, 2018 (machinelearning.tobiashill.se): another one, whose biases
-#   learn, too.
+# - Tobias Hill, *Gradient descent and backpropagation*, 2018 (machinelearning.tobiashill.se): another 2-2-2 network, in
+#   which the biases learn, too.
 # - Michael Nielsen, *Neural Networks and Deep Learning*, 2015, chapter 2, equations BP1 to BP4: the error of each layer
 #   from the one above it; chapter 3 for the cross-entropy cost.
 #
-# Everything that was printed is found again, but for one last digit; and the numbers at the end of the first example
-# turn out to have been made by a mistake, which is found, too.
+# Every printed number is reproduced, except one last digit, and the errors that the first example reports after its
+# steps. Those come from a mistake, which is found below.
 
 # %%
 import matplotlib.pyplot as plt
@@ -37,8 +37,8 @@ from autodiff import Value, backprop
 # %% [markdown]
 # ## Mazur's example, forward
 #
-# Two inputs, two hidden neurons, two outputs. A neuron is the sigmoid of the weighted sum of what comes in, plus a
-# bias; here the biases are constants, so that eight numbers learn. The error is half the squared distance from the
+# Two inputs, two hidden neurons, two outputs. A neuron is the sigmoid of the weighted sum of its inputs plus a bias.
+# Here the biases are constants, so there are eight numbers to learn. The error is half the squared distance from the
 # targets. The names are those of the article.
 
 # %%
@@ -70,9 +70,9 @@ assert f"{error.data:.9f}" == "0.298371109"
 # %% [markdown]
 # ## Mazur's example, backward
 #
-# All that the article multiplies out over pages is one call here. In the picture each box has a number and, below it,
-# the derivative of E with respect to it; the edges have the local gradients. Read from E upwards, each gradient is the
-# one below it times what stands at the edge.
+# What the article multiplies out over pages is one call here. In the picture each box has a number and, below it, the
+# derivative of E with respect to it; the edges have the local gradients. Read it from E upwards: each gradient is the
+# one below it times the number at the edge, and where several edges leave a box, the sum of these products.
 
 # %%
 error.backward()
@@ -93,9 +93,8 @@ assert f"{w5.grad:.9f}" == "0.082167041"
 
 # %% [markdown]
 # A weight of the first layer acts on E by two paths, through o1 and through o2. The chain rule multiplies along each
-# path and adds the two up; `explain` says how. The article does the same sum one factor further on, at h1: 0.055399425
-# by the one output, -0.019049119 by the other. (Its ninth digit is one too many, as happens where rounded factors are
-# multiplied.)
+# path and adds the two up, as `explain` shows. The article adds them up at h1: 0.055399425 through the one output,
+# -0.019049119 through the other. (The last digit should be an 8: the article multiplies rounded factors.)
 
 # %%
 by_o1, by_o2 = (o.operands[0].grad * weight.data for o, weight in ((o1, w5), (o2, w7)))
@@ -107,8 +106,8 @@ assert ad.explain(error, w1).count == 2
 ad.explain(error, w1)
 
 # %% [markdown]
-# Then each weight moves against its gradient, by 0.5 times as much. The article has nine digits; others who follow it
-# give all sixteen, and these are met, too.
+# Then each weight moves against its gradient, by 0.5 times as much. The article prints up to nine digits; programs that
+# follow it print sixteen, and these agree, too.
 
 # %%
 sgd = nn.SGD(w, lr=0.5)
@@ -127,8 +126,8 @@ print("after one step E =", mazur()[-1].data)
 # %% [markdown]
 # ## Hill's example
 #
-# Another 2-2-2 network. The cost has no half in it, the learning rate is 0.1, and the biases learn. This time the
-# network is made of layers of `nn`, and the step is an optimiser's: what one would write for a network of any size.
+# The cost has no half in it, the learning rate is 0.1, and the biases learn. This time the network is made of layers of
+# `nn`, as one would write a network of any size.
 
 # %%
 inputs, wanted = [2.0, 3.0], [1.0, 0.2]
@@ -151,9 +150,9 @@ print("outputs", [a.data for a in outputs], "\nthen   ", [a.data for a in model(
 # %% [markdown]
 # ## The four equations
 #
-# The engine knows nothing of layers: it has a graph of scalars, and goes through it once. On paper one works with a
-# layer at a time. Let aˡ be the activations of layer l, zˡ = Wˡ aˡ⁻¹ + bˡ its weighted sums, and δˡ = ∂C/∂zˡ its
-# **error**. Then, with ⊙ for the product of entry and entry,
+# The engine knows nothing of layers: it has a graph of scalars, and goes through it once. On paper one works layer by
+# layer. Let aˡ be the activations of layer l, zˡ = Wˡ aˡ⁻¹ + bˡ its weighted sums, and δˡ = ∂C/∂zˡ its
+# **error**. Then, with ⊙ for the product entry by entry,
 #
 # | | | |
 # |---|---|---|
@@ -163,7 +162,7 @@ print("outputs", [a.data for a in outputs], "\nthen   ", [a.data for a in model(
 # | BP4 | ∂C/∂Wˡ = δˡ (aˡ⁻¹)ᵀ | a weight's gradient: what comes in, times the error of where it goes |
 #
 # With the cross-entropy cost C = -Σ (y ln a + (1 - y) ln(1 - a)) the slope of the sigmoid cancels, and BP1 becomes δᴸ =
-# aᴸ - y. Here are the equations in numpy, which knows of no graph.
+# aᴸ - y. Here are the equations in numpy, without any graph:
 
 
 # %%
@@ -189,9 +188,9 @@ np.testing.assert_allclose(by_engine[:, :, 2], errors, rtol=1e-14)
 np.testing.assert_allclose(by_engine[:, :, :2], slopes, rtol=1e-14)
 
 # %% [markdown]
-# Two layers are soon done. Take six, of four neurons each, with random weights, and both costs. On the engine's side a
-# network is written as its definition, and after `backward()` the errors stand in the weighted sums' own `grad`. In the
-# picture each ring is a gradient by the engine, each dot the same one by the equations.
+# That was a network of two layers. Now take six, of four neurons each, with random weights, and both costs. For the
+# engine the network is written out as it is defined, and after `backward()` the errors δ are the `grad` of the weighted
+# sums. In the picture each ring is a gradient by the engine, each dot the same one by the equations.
 
 
 # %%
@@ -207,8 +206,8 @@ rng = np.random.default_rng(0)
 weights, biases = rng.normal(size=(6, 4, 4)), rng.normal(size=(6, 4))
 start, goal = rng.normal(size=4), rng.uniform(size=4)
 COSTS = {  # by the engine, and BP1
-    "quadratic cost": (quadratic, lambda a: (a - goal) * a * (1 - a)),
-    "cross-entropy cost": (cross_entropy, lambda a: a - goal),
+    "Quadratic cost": (quadratic, lambda a: (a - goal) * a * (1 - a)),
+    "Cross-entropy cost": (cross_entropy, lambda a: a - goal),
 }
 
 fig, panels = plt.subplots(1, 2, figsize=(8, 3.6), sharey=True)
@@ -236,16 +235,16 @@ panels[0].set_ylabel("|∂C/∂w|")
 plt.show()
 
 # %% [markdown]
-# All 192 derivatives agree to twelve digits, and so do the errors and those of the biases. The errors shrink on their
-# way back, to less than a tenth here, because each layer multiplies them by the slope of a sigmoid, which is at most
-# 1/4.
+# All 192 derivatives agree to twelve digits, and so do the errors and the derivatives in the biases. The errors shrink
+# on their way back, to less than a tenth here, because each layer multiplies them by the slope of a sigmoid, which is
+# at most 1/4.
 #
-# ## Numbers that a mistake has made
+# ## Numbers made by a mistake
 #
 # Back to Mazur's example. After one step, the article says, the error is 0.291027924. It is 0.291027774. After 10,000
-# steps the article has 0.0000351085, and an earlier version 0.000035085, with the outputs 0.015912196 and 0.984065734;
-# it should be 0.000035102, 0.015913620 and 0.984064274. Here is training by the engine, and by the four equations,
-# where one line makes the difference.
+# steps the article has 0.0000351085, and in an earlier version 0.000035085, with the outputs 0.015912196 and
+# 0.984065734. It should be 0.000035102, 0.015913620 and 0.984064274. Here it is trained by the engine, and by the four
+# equations twice, once with a mistake in the line `inner = ...`.
 
 
 # %%
@@ -293,18 +292,23 @@ print(f"E after one step     {right[1]:.9f}, printed 0.291027924, too early {wro
 print(f"E after 10,000 steps {right[-1]:.9f}, printed 0.000035085, too early {wrong[-1]:.9f}")
 
 # %% [markdown]
-# All the digits fit if the gradients of the hidden layer are computed with output weights that have been updated
-# already. The article's text says that they must not be. Weights change little in a step, so training succeeds all the
-# same, and the error after the first step differs from its seventh digit on. With `backward()` there is no such order
-# to keep: all gradients are there before any weight moves.
+# All digits fit if the gradients of the hidden layer are computed with output weights that have been updated already,
+# which the article's own text warns against. Only 0.0000351085, of the later version, is right: it is the error from
+# which the last step starts. Weights change little in a step, so training succeeds with the mistake, too, and the error
+# after the first step differs only from its seventh digit on: such a mistake is hard to see. With `backward()` it
+# cannot be made, as all gradients are there before any weight moves.
+#
+# The picture shows how much the error differs at each step. At step 5 the difference changes its sign.
 
 # %%
-gap = np.abs(np.divide(wrong, right) - 1)
-assert gap.max() < 1e-3
+difference = np.divide(wrong, right) - 1
+assert np.abs(difference).max() < 1e-3
+assert np.all(difference[1:5] > 0)
+assert np.all(difference[5:] < 0)
 
 fig, axes = plt.subplots()
-axes.loglog(np.arange(1, 10_001), gap[1:])
-axes.set(xlabel="steps", ylabel="relative difference", title="How far the error is off by updating too early")
+axes.loglog(np.arange(1, 10_001), np.abs(difference[1:]))
+axes.set(xlabel="steps", ylabel="relative difference", title="How far updating too early puts the error off")
 plt.show()
 
 # %% tags=["picture"]
