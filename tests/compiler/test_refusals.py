@@ -9,6 +9,7 @@ import sys
 import weakref
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -169,6 +170,79 @@ def test_numbers_of_the_program_that_stay_outside_are_refused_with_their_place(n
     if comment:
         line = int(str(error.value).partition(f"{Path(__file__).name}:")[2].partition(";")[0])
         assert comment in Path(__file__).read_text().splitlines()[line - 1]
+
+
+def _never(*args: Any) -> Any:
+    raise AssertionError("asked")
+
+
+class _Raises:
+    """All that may be asked of an object raises, but for its hash."""
+
+    __getattribute__ = __eq__ = __len__ = __iter__ = __bool__ = __repr__ = _never
+    __hash__ = object.__hash__
+
+
+class _KnowsNoClass:
+    __class__ = property(_never)  # type: ignore[assignment]
+
+
+class _Dict(dict[Any, Any]):
+    __iter__ = items = values = keys = __len__ = _never
+
+
+class _Module(ModuleType):
+    __getattribute__ = _never
+
+
+def _dead() -> Any:
+    return weakref.proxy(_Box(None))  # which nobody keeps
+
+
+def _set(holder: Any) -> Callable[[Any], None]:
+    return lambda y: object.__setattr__(holder, "kept", y)
+
+
+ODD: dict[str, tuple[Callable[[], Any], Callable[[Any], Callable[[Any], None]], str]] = {
+    "raises": (_Raises, _set, "the attribute 'kept' of a _Raises"),
+    "knows no class": (_KnowsNoClass, _set, "the attribute 'kept' of a _KnowsNoClass"),
+    "a module": (lambda: _Module("odd"), _set, "the global 'kept' of odd"),
+    "a dict": (_Dict, lambda d: lambda y: dict.__setitem__(d, "k", y), "the variable 'holder' around the function"),
+    "odd keys": (dict, lambda d: lambda y: d.update({_Raises(): y}), "the variable 'holder' around the function"),
+    "a dead proxy": (lambda: [_dead()], lambda held: held.append, "the variable 'holder' around the function"),
+    "no function": (lambda: functools.cache(_Cached()), lambda cached: cached, "functools.cache"),
+}
+
+
+class _Cached:
+    def __call__(self, x: Any) -> Any:
+        return x
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_the_search_for_a_place_asks_nothing_of_what_it_meets(name: str) -> None:
+    make, keeps, place = ODD[name]
+    holder = make()
+    keep = keeps(holder)
+
+    def f(x: Any) -> Any:
+        keep(x * 2.0)
+        return x if holder is not None else None
+
+    with pytest.raises(TracingError, match=f"keeps a number of its program in {place}"):
+        compile(f, backend="python")(1.0)
+
+
+def test_rows_of_data_do_not_hide_a_place() -> None:
+    data = [[float(i)] for i in range(kept._MOST)]
+    box = _Box(None)
+
+    def f(x: Any) -> Any:
+        box.x = x * 2.0
+        return x * len(data)
+
+    with pytest.raises(TracingError, match="the attribute 'x' of a _Box, assigned"):
+        compile(f, backend="python")(1.0)
 
 
 def test_the_search_for_a_place_ends_however_much_there_is(monkeypatch: pytest.MonkeyPatch) -> None:

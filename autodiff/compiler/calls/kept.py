@@ -9,22 +9,36 @@
     Traceback (most recent call last):
     autodiff...TracingError: the function keeps a number of its program in the attribute 'state' of a Cell, assigned ...
 
-A search from the function through all that it refers to, for an error message alone.
+A search from the function through all that it refers to, for an error message alone. It meets anything, such as a proxy
+of what is gone or an object whose attributes raise, so nothing that is met is asked: isinstance would ask a class that
+says what it is, and a look at an attribute runs whatever is written there.
 """
 
 import dis
 import gc
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import _lru_cache_wrapper
-from types import CellType, CodeType, FrameType, FunctionType, GeneratorType, MethodType, ModuleType
+from heapq import heappop, heappush
+from types import (
+    CellType,
+    CodeType,
+    FrameType,
+    FunctionType,
+    GeneratorType,
+    GetSetDescriptorType,
+    MemberDescriptorType,
+    MethodType,
+    ModuleType,
+)
 from typing import Any
 
 from autodiff.compiler.calls.results import Results
 from autodiff.compiler.trace.tracers import Owner, Tracer
-from autodiff.structures.containers import attributes_of
 
 _FURTHEST = 6  # containers around a number of a result
 _MOST = 200_000  # things that are looked at on the way from the function to a number
+_SIZED = frozenset({list, tuple, dict, set, frozenset})
 
 
 def where_kept(owner: Owner, results: Results, f: Callable[..., Any]) -> str:
@@ -50,7 +64,7 @@ def holds(container: Any, x: Any) -> bool:
     """Whether x can be reached from a container within a few steps."""
     reached, seen = [container], {id(container)}
     for _ in range(_FURTHEST):
-        reached = [y for y in gc.get_referents(*reached) if id(y) not in seen and not isinstance(y, (type, ModuleType))]
+        reached = [y for y in gc.get_referents(*reached) if id(y) not in seen and not _is(y, type, ModuleType)]
         seen.update(map(id, reached))
         if any(y is x for y in reached):
             return True
@@ -60,31 +74,31 @@ def holds(container: Any, x: Any) -> bool:
 
 
 def _holder(kept: list[Any], f: Callable[..., Any]) -> str | None:
-    """The name of what holds the number that is nearest to f; None where none is near."""
+    """The name of what holds the number that is nearest to f; None where none is near.
+
+    The more things a list or dict holds, the farther they are: rows of data come last.
+    """
     wanted = set(map(id, kept))
     holders: dict[int, Any] = {id(f): None}  # of all that was reached, what refers to it
-    level: list[Any] = [f]
-    while level:
-        reached: list[Any] = []
-        for holder in level:
-            if len(holders) > _MOST:
-                return None
-            for x in gc.get_referents(holder):
-                if id(x) in holders or isinstance(x, FrameType):
-                    continue
-                holders[id(x)] = holder
-                if id(x) not in wanted:
-                    reached.append(x)
-                elif (name := _name_on_the_way(x, holders, f)) is not None:
-                    return name
-        level = reached
+    nearest = [(0, 0, f)]
+    while nearest and len(holders) <= _MOST:
+        distance, _, holder = heappop(nearest)
+        for x in gc.get_referents(holder):
+            if id(x) in holders or _is(x, FrameType):
+                continue
+            holders[id(x)] = holder
+            if id(x) not in wanted:
+                size = len(x) if type(x) in _SIZED else 1
+                heappush(nearest, (distance + size, len(holders), x))
+            elif (name := _name_on_the_way(x, holders, f)) is not None:
+                return name
     return None
 
 
 def _name_on_the_way(x: Any, holders: dict[int, Any], f: Callable[..., Any]) -> str | None:
     """The user's name for the place of x in its holder, or for that of what holds the holder, and so on to f."""
     while (holder := holders[id(x)]) is not None:
-        name = _named_in_dict(holder, x, holders[id(holder)], f) if isinstance(holder, dict) else _named(holder, x, f)
+        name = _named_in_dict(holder, x, holders[id(holder)], f) if _is(holder, dict) else _named(holder, x, f)
         if name is not None:
             return name
         x = holder
@@ -93,43 +107,94 @@ def _name_on_the_way(x: Any, holders: dict[int, Any], f: Callable[..., Any]) -> 
 
 def _named(holder: Any, child: Any, f: Callable[..., Any]) -> str | None:
     """The user's name for the place of `child` in its holder; None if that is a mere container."""
-    if isinstance(holder, _lru_cache_wrapper):
-        code = holder.__wrapped__.__code__
-        return f"functools.cache of {holder.__qualname__}, at {code.co_filename}:{code.co_firstlineno}"
-    if isinstance(holder, GeneratorType):
-        return f"the generator {holder.__qualname__}, at {holder.gi_code.co_filename}:{holder.gi_code.co_firstlineno}"
-    if isinstance(holder, CellType):
+    if _is(holder, _lru_cache_wrapper):
+        cached = _function(_dict_of(holder).get("__wrapped__"))
+        return (
+            "functools.cache" if cached is None else f"functools.cache of {_at(cached.__qualname__, cached.__code__)}"
+        )
+    if _is(holder, GeneratorType):
+        return f"the generator {_at(holder.__qualname__, holder.gi_code)}"
+    if _is(holder, CellType):
         name = next((name for name, cell in _variables(f) if cell is holder), None)
         return None if name is None else f"the variable {name!r} around the function{_line(f, None, name)}"
-    if isinstance(holder, (list, tuple, set, frozenset, FunctionType, MethodType)):
+    if _is(holder, list, tuple, set, frozenset, FunctionType, MethodType):
         return None
-    name = next((name for name, x in attributes_of(holder).items() if x is child), None)
-    return None if name is None else f"the attribute {name!r} of a {type(holder).__name__}{_line(f, holder, name)}"
+    name = _name_of(child, _attributes(holder))
+    return None if name is None else f"the attribute {name!r} of a {_class_name(type(holder))}{_line(f, holder, name)}"
 
 
 def _named_in_dict(holder: dict[Any, Any], child: Any, owner: Any, f: Callable[..., Any]) -> str | None:
-    """The same for the dict of a module, a class or an object, which refers to it."""
-    name: Any = next((key for key, value in holder.items() if value is child), None)
-    if isinstance(owner, ModuleType):
-        return f"the global {name!r} of {owner.__name__}{_line(f, None, name)}"
-    if isinstance(owner, FunctionType):
-        return (
-            f"the global {name!r} of {owner.__module__}{_line(f, None, name)}" if owner.__globals__ is holder else None
-        )
-    if isinstance(owner, type):
-        return f"the attribute {name!r} of the class {owner.__name__}{_line(f, owner, name)}"
-    if getattr(owner, "__dict__", None) is holder:
-        return f"the attribute {name!r} of a {type(owner).__name__}{_line(f, owner, name)}"
-    return None
+    """The same for the dict of a module, a function, a class or an object, which refers to it."""
+    name = _name_of(child, holder)
+    if name is None:
+        return None
+    if _is(owner, FunctionType) and owner.__globals__ is holder:
+        return f"the global {name!r} of {_text(owner.__module__)}{_line(f, None, name)}"
+    if _is(owner, type):
+        return f"the attribute {name!r} of the class {_class_name(owner)}{_line(f, owner, name)}"
+    if _dict_of(owner) is not holder:
+        return None
+    if _is(owner, ModuleType):
+        return f"the global {name!r} of {_text(dict.get(holder, '__name__'))}{_line(f, None, name)}"
+    return f"the attribute {name!r} of a {_class_name(type(owner))}{_line(f, owner, name)}"
+
+
+# --- looks at things that are not asked ---
+
+_class_name: Callable[[Any], str] = type.__dict__["__name__"].__get__
+_bases: Callable[[Any], tuple[type, ...]] = type.__dict__["__mro__"].__get__
+_dict_of_class: Callable[[Any], Any] = type.__dict__["__dict__"].__get__
+
+
+def _is(x: Any, *kinds: type) -> bool:
+    """Whether x is an instance of one of these classes."""
+    return not set(kinds).isdisjoint(_bases(type(x)))
+
+
+def _dict_of(x: Any) -> Any:
+    """The dict of an object; an empty one where it has none, or keeps it to itself."""
+    for base in _bases(type(x)):
+        descriptor = _dict_of_class(base).get("__dict__")
+        if descriptor is not None:
+            return descriptor.__get__(x) if _is(descriptor, GetSetDescriptorType, MemberDescriptorType) else {}
+    return {}
+
+
+def _attributes(x: Any) -> dict[Any, Any]:
+    """What an object has in its slots and its dict, by name."""
+    slots = {}
+    for base in _bases(type(x)):
+        for name, descriptor in _dict_of_class(base).items():
+            if _is(descriptor, MemberDescriptorType) and "__slots__" in _dict_of_class(base):
+                with suppress(AttributeError):  # nothing is in it
+                    slots[name] = descriptor.__get__(x)
+    return slots | dict(dict.items(_dict_of(x)))
+
+
+def _name_of(x: Any, named: dict[Any, Any]) -> str | None:
+    return next((key for key, value in dict.items(named) if value is x and type(key) is str), None)
+
+
+def _text(x: Any) -> str:
+    return x if type(x) is str else "a module"
+
+
+def _at(name: str, code: CodeType) -> str:
+    return f"{name}, at {code.co_filename}:{code.co_firstlineno}"
+
+
+def _function(x: Any) -> FunctionType | None:
+    """The function that x is, or is a method of."""
+    inner = x.__func__ if _is(x, MethodType) else x
+    return inner if _is(inner, FunctionType) else None
 
 
 def _variables(f: Any) -> Iterator[tuple[str, CellType]]:
     """The variables that f, and the functions that it closes over, close over."""
     pending, seen = [f], set[int]()
     while pending:
-        inner = pending.pop()
-        inner = getattr(inner, "__func__", inner)
-        if not isinstance(inner, FunctionType) or id(inner) in seen:
+        inner = _function(pending.pop())
+        if inner is None or id(inner) in seen:
             continue
         seen.add(id(inner))
         for name, cell in zip(inner.__code__.co_freevars, inner.__closure__ or (), strict=True):
@@ -142,11 +207,11 @@ def _variables(f: Any) -> Iterator[tuple[str, CellType]]:
 
 def _line(f: Any, holder: Any, name: str) -> str:
     """The line where a name is assigned, or used, in f or in the methods of the holder; "" if that is not seen."""
-    functions = [getattr(f, "__func__", f), *[part for _, cell in _variables(f) for part in _contents(cell)]]
+    places = [f, *[part for _, cell in _variables(f) for part in _contents(cell)]]
     if holder is not None:
-        kind = holder if isinstance(holder, type) else type(holder)
-        functions += [part for base in kind.__mro__ for part in vars(base).values()]
-    codes = [part.__code__ for part in functions if isinstance(part, FunctionType)]
+        kind = holder if _is(holder, type) else type(holder)
+        places += [part for base in _bases(kind) for part in _dict_of_class(base).values()]
+    codes = [function.__code__ for function in map(_function, places) if function is not None]
     for verb, operations in (("assigned", ("STORE_",)), ("used", ("LOAD_",))):
         for code in codes:
             line = _first_line(code, name, operations)
@@ -157,7 +222,7 @@ def _line(f: Any, holder: Any, name: str) -> str:
 
 def _contents(cell: CellType) -> list[Any]:
     try:
-        return [getattr(cell.cell_contents, "__func__", cell.cell_contents)]
+        return [cell.cell_contents]
     except ValueError:
         return []
 
