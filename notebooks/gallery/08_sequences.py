@@ -336,9 +336,9 @@ assert cosines[1] < 0.5 < cosines[100] < 0.8 < cosines[200]
 # %% [markdown]
 # A checkpoint gives up nothing but time: of a piece only the state at its start is kept, and the backward pass computes
 # the piece again. With T/k pieces of k steps the memory is a T/k + b k, which is least where k is √T times a constant,
-# and is then 2 √(a b T) (Griewank; Chen and others). The numbers are the same, and so is the gradient, but for the
-# order of additions. `tracemalloc` measures the most that is held at any time. (Of a large piece more is held than the
-# plain graph has: the piece, and the sweeps over it.)
+# and is then 2 √(a b T) (Chen and others; with checkpoints inside of checkpoints it grows only as log T, Griewank). The
+# numbers are the same, and so is the gradient, but for the order of additions. `tracemalloc` measures the most that is
+# held at any time. (Of a large piece more is held than the plain graph has: the piece, and the sweeps over it.)
 
 # %%
 T = 2000
