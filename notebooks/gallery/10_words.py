@@ -13,8 +13,8 @@
 # %% [markdown]
 # # Words by the company they keep
 #
-# A continuous bag of words learns 500 word vectors from Python's own documentation; neighbours among them keep the same
-# company in text it has never seen.
+# A continuous bag of words learns 500 word vectors from Python's own documentation; neighbours among them keep similar
+# company in text that it has never seen.
 #
 # "You shall know a word by the company it keeps" (Firth, *A synopsis of linguistic theory*, 1957, p. 11). The network
 # is the continuous bag of words of Mikolov, Chen, Corrado and Dean, *Efficient estimation of word representations in
@@ -51,8 +51,8 @@ print(", ".join(words[:12]), "...", ", ".join(words[-12:]))
 # %% [markdown]
 # ## Bags
 #
-# The input for a word is its **bag**: how often each of the 500 words stands among the three before it and the three
-# after it. The order is lost; hence the name.
+# Words other than the 500 are left out. The input for a word is then its **bag**: how often each of the 500 stands
+# among the three before it and the three after it. The order is lost; hence the name.
 
 
 # %%
@@ -76,9 +76,9 @@ print(f"{len(training[0]):,} bags to train on, {len(held_out[0]):,} held out")
 # %% [markdown]
 # ## The network
 #
-# No hidden layer has a nonlinearity. Each word has two vectors of 32 numbers: a column of `into`, which it gives to the
-# mean when it is in a bag, and a row of `out`, which gives its score when it is to be predicted. As in word2vec, `out`
-# starts at zero: all scores are 0, and the loss is ln 500, a guess among 500.
+# Two linear layers, with nothing between them. Each word has two vectors of 32 numbers: a column of `into`, which
+# enters the mean when the word is in a bag, and a row of `out`, which gives its score when it is to be predicted. As in
+# word2vec, `out` starts at zero: all scores are 0, and the loss is ln 500, a guess among 500.
 
 
 # %%
@@ -171,8 +171,9 @@ for word in ("must", "the", "tuple", "is", "called", "try", "left", "__getattr__
 # %% [markdown]
 # Is that more than a nice selection? Two checks of all of it.
 #
-# **By kind.** The words below are of eight kinds. How often is the nearest of the others of the same kind? (With six
-# seeds for 78 to 90 % of them.)
+# **By kind.** How often is a word's nearest neighbour, among those below, of its own kind? The first eight kinds were
+# chosen after a look at lists of neighbours, and without the last two, which had done badly. So this is an illustration
+# rather than a test; all ten are counted.
 
 # %%
 KINDS = {
@@ -184,20 +185,34 @@ KINDS = {
     "participle": "called used defined raised executed created evaluated returned bound passed specified assigned",
     "numeral": "zero one two three first second",
     "special method": "__getitem__ __hash__ __getattr__ __new__ __getattribute__ __get__ __init__ __call__",
+    "form of be": "be is are was were being been",
+    "exception": "TypeError AttributeError ValueError KeyError IndexError ImportError NameError",
 }
 kinds = {index[word]: kind for kind, members in KINDS.items() for word in members.split() if word in index}
 chosen = np.array(list(kinds))
 nearest = chosen[cosines[np.ix_(chosen, chosen)].argmax(axis=1)]
-hits = np.mean([kinds[i] == kinds[j] for i, j in zip(chosen, nearest, strict=True)])
-chance = np.mean([np.mean([kinds[i] == kinds[j] for j in chosen if j != i]) for i in chosen])
-print(f"{hits:.0%} of {len(chosen)} words have a nearest neighbour of their own kind; by chance {chance:.0%}")
-assert hits > 0.6 > 4 * chance
+sizes = Counter(kinds.values())
+hits = Counter(kinds[i] for i, j in zip(chosen, nearest, strict=True) if kinds[i] == kinds[j])
+for kind, size in sizes.items():
+    print(f"{kind:18}{hits[kind]:3} of {size}")
+
+right = hits.total() / sizes.total()
+chance = sum(size * (size - 1) for size in sizes.values()) / sizes.total() / (sizes.total() - 1)
+print(f"{right:.0%} of {sizes.total()} have a nearest neighbour of their own kind; by chance {chance:.0%}")
+assert right > 0.55 > 4 * chance
 
 # %% [markdown]
-# **By company.** In the held-out text, count which words stand around each word. A count says little where a word is
-# frequent anyway; so what is compared is by how much a pair is more frequent than by chance, log(P(i, j) / P(i)P(j)),
-# or 0 where it is less (the positive pointwise mutual information). If the vectors say what company a word keeps,
-# neighbours must be more alike in this than words at large, though the network has seen nothing of that text.
+# With six seeds 74 to 84 % of all are right here, and with three seeds each on the texts of Python 3.12 and 3.13 70 to
+# 84 %. Of the eight kinds alone, six seeds here have 78 to 90 % right. Of the forms of "be" they have 57 to 71 %, and
+# of the exceptions none: only two of the seven are frequent enough to be among the 500 words.
+#
+# **By company.** Here nothing is chosen. In the held-out text, count which words stand around each word. A count says
+# little where a word is frequent anyway; so what is compared is by how much a pair is more frequent than by chance,
+# log(P(i, j) / P(i)P(j)), or 0 where it is less: the positive pointwise mutual information (Bullinaria and Levy,
+# *Extracting semantic representations from word co-occurrence statistics*, 2007). If the vectors say what company a
+# word keeps, its neighbours must be more like it in this than other words are, though the network has seen nothing of
+# that text. Frequent words are all alike to some extent, so the others are the six next to it in frequency. (With the
+# same seeds and texts neighbours are 1.5 to 1.7 times as much like it, and for 76 to 82 % of the words more like it.)
 
 # %%
 company = np.zeros((500, 500))
@@ -208,25 +223,29 @@ information = np.log(np.maximum(shares / np.maximum(expected, 1e-300), 1.0))
 information /= np.maximum(np.linalg.norm(information, axis=1, keepdims=True), 1e-300)
 alike = information @ information.T
 
-at_large = (alike.sum(axis=1) - alike.diagonal()) / 499
+as_frequent = (np.arange(500)[:, None] + [-3, -2, -1, 1, 2, 3]) % 500  # the words are in the order of frequency
 of_neighbours = np.take_along_axis(alike, neighbours, axis=1).mean(axis=1)
-print(f"likeness of company: {of_neighbours.mean():.3f} for neighbours, {at_large.mean():.3f} for words at large")
-print(f"{np.mean(of_neighbours > at_large):.0%} of the words have neighbours that are more alike than words at large")
-assert of_neighbours.mean() > 1.5 * at_large.mean()
-assert np.mean(of_neighbours > at_large) > 0.7
+of_others = np.take_along_axis(alike, as_frequent, axis=1).mean(axis=1)
+print(f"likeness of company: {of_neighbours.mean():.3f} for neighbours, {of_others.mean():.3f} for words as frequent")
+print(
+    f"{np.mean(of_neighbours > of_others):.0%} of the words are more like their neighbours than like words as frequent"
+)
+assert of_neighbours.mean() > 1.3 * of_others.mean()
+assert np.mean(of_neighbours > of_others) > 0.65
 
 # %% [markdown]
 # ## A map
 #
 # t-SNE (van der Maaten and Hinton, *Visualizing data using t-SNE*, 2008) lays the words out in the plane so that
-# neighbours stay neighbours. It is not told the kinds, which are the colours.
+# neighbours stay neighbours. It is not told the kinds, which are the colours: here the first eight of them.
 
 # %% tags=["picture"]
-places = TSNE(perplexity=10, method="exact", init="pca", random_state=0).fit_transform(vectors[chosen])
+shown = chosen[[kinds[i] in list(KINDS)[:8] for i in chosen]]
+places = TSNE(perplexity=10, method="exact", init="pca", random_state=0).fit_transform(vectors[shown])
 
 fig, axes = plt.subplots(figsize=(7, 6))
-for n, kind in enumerate(KINDS):
-    for (x, y), i in zip(places, chosen, strict=True):
+for n, kind in enumerate(list(KINDS)[:8]):
+    for (x, y), i in zip(places, shown, strict=True):
         if kinds[i] == kind:
             axes.text(x, y, words[i], color=f"C{n}", ha="center", va="center", fontsize=10)
     axes.plot([], [], f"C{n}s", label=kind)
