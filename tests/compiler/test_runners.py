@@ -1,7 +1,9 @@
 """Runners: nests that the core runs; a table that is wrong is refused, and none makes it read or write elsewhere."""
 
+import math
 from array import array
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 
 from autodiff import Value, compile, native, value_and_grad
 from autodiff.compiler.backends.native import NativeBackend
+from autodiff.compiler.nests.reroll import reroll
 from autodiff.compiler.nests.schema import Header, Nests
 from autodiff.compiler.programs.program import Program
 from autodiff.testing import LoopProgram, loop_programs
@@ -18,15 +21,19 @@ from tests.needs import need_core
 need_core()
 
 
-def nests_of(program: LoopProgram, rows: bool, reduction: str | None) -> Nests:
-    """The nests of the value and the gradient of a sum of what a program of loops returns."""
+def backend_of(program: LoopProgram, rows: bool, reduction: str | None) -> NativeBackend:
+    """The value and the gradient of a sum of what a program of loops returns."""
     leaves = [[Value(x) for x in numbers] for numbers in program.parameters]
     f = program.closing_over(*leaves)
     compiled = compile(lambda *xs: value_and_grad(lambda *ys: sum(f(*ys)))(*xs), rows=(0,) * rows, backend="python")
     first, *others = map(list, program.inputs)
     compiled(*([[first, first]] if rows else [first]), *others)
     ((version,),) = compiled._dispatcher.versions.values()
-    return NativeBackend(version.program, reduction).nests
+    return NativeBackend(version.program, reduction)
+
+
+def runner_of(nests: Nests, reduction: str | None = None, few: Any = None) -> Any:
+    return native.core.Runner(nests.table, nests.numbers, nests.header, reduction, few=few)
 
 
 class WrongTableError(Exception):
@@ -57,7 +64,7 @@ def test_a_table_with_wrong_words_is_refused_or_runs_in_its_memory(
     program: LoopProgram, rows: bool, reduction: str | None, data: st.DataObject
 ) -> None:
     reduction = reduction if rows else None
-    nests = nests_of(program, rows, reduction)
+    nests = backend_of(program, rows, reduction).nests
     machine = data.draw(st.sampled_from(native.core.machines()))
     runs(nests.table, nests.numbers, nests.header, reduction, machine)
     words = st.one_of(st.integers(-40, 40), st.integers(-(2**31), 2**31 - 1), st.sampled_from([1000, 1001, 2**30]))
@@ -111,3 +118,47 @@ def test_words_that_change_later_change_nothing() -> None:
     runner = native.core.Runner(table, nests.numbers, nests.header, None, 1)
     table[:] = array("i", [-1] * len(table))
     assert (runner.run(array("d", [2.0, 3.0]), out), out.tolist()) == (True, [9.0])
+
+
+@given(
+    loop_programs(max_length=9),
+    st.sampled_from([None, "sum", "mean"]),
+    st.integers(1, 9),
+    st.randoms(use_true_random=False),
+)
+def test_few_rows_have_the_bits_that_they_have_in_wide_blocks(
+    program: LoopProgram, reduction: str | None, count: int, rng: Any
+) -> None:
+    backend = backend_of(program, True, reduction)
+    inputs, varying, width = (backend.nests.header[at] for at in (Header.INPUTS, Header.VARYING, Header.OUTPUT_WIDTH))
+    shared = array("d", [rng.gauss(0.0, 1.0) for _ in range(inputs)])
+    rows = array("d", [rng.gauss(0.0, 1.0) for _ in range(count * varying)])
+    for at in rng.sample(range(len(rows)), rng.randint(0, min(2, len(rows)))):
+        rows[at] = rng.choice([-0.0, 0.0, math.inf, math.nan])
+    found = []
+    for runner in (backend.runner, runner_of(backend.nests, reduction)):
+        out, holds = array("d", bytes(8 * width * (count if reduction is None else 1))), bytearray(count)
+        found.append((runner.run_rows(shared, rows, out, holds), out.tobytes(), holds))
+    assert found[0] == found[1]
+
+
+def test_up_to_eight_rows_run_by_a_runner_that_is_made_once() -> None:
+    program, made = PROGRAM._replace(varying=b"\0\1"), []
+
+    def few(lanes: int = 8, program: Program = program, reduction: str | None = None) -> Any:
+        made.append(runner_of(reroll(program, False, lanes), reduction))
+        return made[-1]
+
+    wide = reroll(program)
+    runner = runner_of(wide, few=few)
+    for count in (9, 1, 8, 40, 8):
+        out, rows = array("d", bytes(8 * count)), array("d", range(count))
+        assert runner.run_rows(array("d", [2.0]), rows, out, bytearray(count))
+        assert out.tolist() == [3.0 + 2.0 * x for x in rows]
+        assert len(made) == (count != 9)
+    out, rows, holds = array("d", [0.0]), array("d", [1.0]), bytearray(1)
+    for wrong in (partial(few, program=PROGRAM), partial(few, reduction="sum"), dict):
+        with pytest.raises(TypeError, match="expected a runner of the same program for few rows"):
+            runner_of(wide, few=wrong).run_rows(array("d", [2.0]), rows, out, holds)
+    with pytest.raises(ZeroDivisionError):
+        runner_of(wide, few=lambda: 1 // 0).run_rows(array("d", [2.0]), rows, out, holds)

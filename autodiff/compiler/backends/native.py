@@ -37,7 +37,9 @@ class NativeBackend:
         self.reduction = reduction
         self.program, self.effects = optimised(program, for_loops=True)
         self.nests = reroll(self.program, reduction is not None)
-        self.runner = native.core.Runner(self.nests.table, self.nests.numbers, self.nests.header, reduction, threads)
+        table, numbers, header = self.nests.table, self.nests.numbers, self.nests.header
+        few = partial(_for_few_rows, self.program, reduction)
+        self.runner = native.core.Runner(table, numbers, header, reduction, threads, few=few)
         self._outputs, self._inputs, self._varying = len(program.outputs), program.inputs, sum(program.varying)
 
     def listing(self, limit: int | None = None) -> str:
@@ -78,6 +80,12 @@ class NativeBackend:
         bound = partial(native.core.Bound, self.runner, buffers, tuple(columns or ()), count, out)
         bound(())()
         return bound(tuple(updates)), out
+
+
+def _for_few_rows(program: Program, reduction: str | None) -> Any:
+    """What runs up to eight rows, in as many lanes."""
+    nests = reroll(program, reduction is not None, 8)
+    return native.core.Runner(nests.table, nests.numbers, nests.header, reduction)
 
 
 def _doubles(numbers: Any) -> Any:

@@ -231,6 +231,7 @@ typedef struct {
     int block_count;
     double *blocks[64]; /* that no run has now */
     PyObject *kept;     /* the table and the numbers */
+    PyObject *few;      /* the runner for up to FEW_ROWS rows, or until then a function that makes it; NULL */
 } Runner;
 
 extern PyTypeObject *runner_type;
