@@ -73,7 +73,8 @@ for i, bi in enumerate(b):
 #
 # 2/|w| · ln(|w| (1 + √(1 - 4/|w|)) / 2 - 1),
 #
-# which is greatest at |w| ≈ 6.9, with a value of about 0.45. So the window is narrow whatever the weight.
+# which is greatest at |w| ≈ 6.9, with a value of about 0.45. So the window is narrow whatever the weight. Here b is
+# -w/2, which puts its middle at a = 1/2.
 
 
 # %%
@@ -87,8 +88,9 @@ def width(w):
 
 best = brentq(ad.grad(width), 5, 20, xtol=1e-12)  # where the derivative is 0
 assert (round(best, 1), round(width(best), 2)) == (6.9, 0.45)
+assert factor(4.0, 0.5, -2.0) == 1  # the highest point, w/4
 
-for weight in (4.5, best, 20.0):  # from the window's middle, a = 1/2, to where the factor is 1
+for weight in (4.5, best, 20.0):  # from the middle to where the factor is 1
     edge = brentq(lambda a, w=weight: factor(w, a, -w / 2) - 1, 0.5, 2.5, xtol=1e-14)
     assert abs(2 * (edge - 0.5) - width(weight)) < 1e-12
 
@@ -104,7 +106,7 @@ plt.show()
 # %% [markdown]
 # ## Wide layers: variances
 #
-# A layer of n inputs has x' = f(W x) with independent weights of mean 0 and variance Var[W]. How large are its outputs,
+# A layer of n inputs has y = f(W x) with independent weights of mean 0 and variance Var[W]. How large are its outputs,
 # and how large the gradient ∂C/∂x that comes back? In the mean over the weights, squares are multiplied by n Var[W]:
 # forward and, where layers are equally wide, backward (Glorot and Bengio, equations 5 and 6, for f near linear). A ReLU
 # cuts one half of the outputs off, and with them one half of the gradient: the factor is ½ n Var[W] (He and others,
