@@ -42,7 +42,7 @@ class _Norm(Configured):
 
     def _normalised(self, x: list[Any]) -> list[Any]:
         """x / sqrt(mean of x² + eps), times the weights."""
-        scale = 1.0 / autodiff.sqrt(autodiff.dot(x, x) / len(x) + self.eps)
+        scale = autodiff.div(1.0, autodiff.sqrt(autodiff.dot(x, x) / len(x) + self.eps))  # of floats, too, perhaps 0
         scaled = [v * scale for v in x]
         return [w * v for w, v in zip(self.weight, scaled, strict=True)] if self.elementwise_affine else scaled
 

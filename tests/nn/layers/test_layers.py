@@ -253,6 +253,15 @@ def test_vectors_whose_numbers_are_the_same_have_finite_gradients() -> None:
     assert np.isfinite(x[0].grad)
 
 
+@pytest.mark.parametrize("kind", [nn.LayerNorm, nn.RMSNorm])
+@pytest.mark.parametrize("affine", [True, False])
+@pytest.mark.parametrize("x", [[0.0, 0.0], [2.0, 2.0], [1e-200, -1e-200], [1e200, 1.0], [1, 3]], ids=str)
+def test_norms_of_floats_are_those_of_values(kind: Any, affine: bool, x: list[float]) -> None:
+    """Where all is 0, a divisor without eps is 0, too: nan, and no error."""
+    norm = kind(2, eps=0.0, elementwise_affine=affine)
+    np.testing.assert_array_equal(data_of(norm(x)), data_of(norm([*map(Value, x)])))
+
+
 # --- Embedding ---
 
 
