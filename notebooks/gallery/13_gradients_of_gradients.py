@@ -17,11 +17,12 @@
 # Lanczos, the edge of stability, and a critic trained through its own gradient.
 #
 # A gradient is arithmetic, too, so it has a gradient. What that buys is the subject of some classics. Sources: Newton,
-# De methodis fluxionum, 1671, by Ypma, Historical development of the Newton-Raphson method, 1995; Halley, 1694;
-# Cayley, The Newton-Fourier imaginary problem, 1879; Dauphin and others, Identifying and attacking the saddle point
-# problem, 2014; Pearlmutter, Fast exact multiplication by the Hessian, 1994; Cohen and others, Gradient descent on
-# neural networks typically occurs at the edge of stability, 2021; Sagun and others, Empirical analysis of the Hessian
-# of over-parametrized neural networks, 2017; Gulrajani and others, Improved training of Wasserstein GANs, 2017.
+# *De methodis fluxionum*, 1671 (see Ypma, *Historical development of the Newton-Raphson method*, 1995); Halley, *A new,
+# exact and easy method of finding the roots of equations*, 1694; Cayley, *The Newton-Fourier imaginary problem*, 1879;
+# Dauphin et al., *Identifying and attacking the saddle point problem in high-dimensional non-convex optimization*,
+# 2014; Pearlmutter, *Fast exact multiplication by the Hessian*, 1994; Cohen et al., *Gradient descent on neural
+# networks typically occurs at the edge of stability*, 2021; Sagun et al., *Empirical analysis of the Hessian of
+# over-parametrized neural networks*, 2017; Gulrajani et al., *Improved training of Wasserstein GANs*, 2017.
 
 # %%
 from timeit import repeat
@@ -39,10 +40,10 @@ import nn
 # %% [markdown]
 # ## Newton and Halley: two and three times the digits
 #
-# Newton's own example is x³ - 2x - 5 = 0, from 2. His first correction is 0.1, his second -0.0054. With e the error of
-# one step, the next is near C e², where C = f''/(2f') at the root: the number of right digits doubles. Halley's method
-# uses f'' as well, and its error goes as D e³, D = (f''/(2f'))² - f'''/(6f'): digits triple. The constants, too, are
-# derivatives of derivatives: here of the third order.
+# Newton's own example is x³ - 2x - 5 = 0, from 2. His first correction is 0.1, his second -0.0054. If e is the error
+# before a step, that after it is close to C e², where C = f''/(2f') at the root: the number of right digits doubles.
+# Halley's method uses f'' as well and leaves D e³, where D = (f''/(2f'))² - f'''/(6f'): it triples. These constants,
+# too, are made of derivatives of derivatives, up to the third order.
 
 
 # %%
@@ -85,8 +86,8 @@ for method, steps, order, constant in ((newton, 3, 2, c), (halley, 2, 3, d)):
 # To find where a gradient g is 0, Newton's method steps by -H⁻¹g, with H the Hessian. Take the real part of z⁴/4 - z as
 # a function of x and y. Its gradient is 0 at the three cube roots of 1, and the step **is** the one for z³ = 1 in
 # complex numbers, so the basins are the fractal that Cayley asked about. All three points are saddles, with eigenvalues
-# 3 and -3, and Newton's method goes to them all the same: it looks for level ground, not for low ground. That is what
-# Dauphin and others warn of where networks are trained.
+# 3 and -3, and Newton's method goes to them all the same: it looks for level ground, not for low ground. Dauphin et al.
+# warn of this for the training of networks. In the picture a darker shade means fewer steps.
 
 
 # %%
@@ -104,7 +105,7 @@ axis = np.linspace(-1.5, 1.5, 300)  # without 0, where the Hessian is
 points = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
 z = points @ [1, 1j]
 steps = np.zeros(len(points))
-for k in range(60):
+for k in range(100):  # of which the slowest start needs 45
     g, h = gradient_and_hessian(points)
     points = points - np.linalg.solve(h, g[:, :, None])[:, :, 0]
     if k == 0:
@@ -117,14 +118,14 @@ fig, axes = plt.subplots(figsize=(4.2, 4))
 colours = plt.get_cmap("tab20c")(4 * distances.argmin(axis=1) + np.digitize(steps, [6, 9, 13]))
 axes.imshow(colours.reshape(300, 300, 4), extent=(-1.5, 1.5, -1.5, 1.5), origin="lower")
 axes.plot(*ROOTS.T, "k*", markersize=10)
-axes.set(xlabel="x", ylabel="y", title="The saddle to which Newton's method goes, from each start")
+axes.set(xlabel="x", ylabel="y", title="The saddle that Newton's method finds")
 plt.show()
 
 # %% [markdown]
 # ## Products with the Hessian, exactly
 #
-# A network with n parameters has n² second derivatives. Their product with a vector v is the derivative of the gradient
-# along v, and Pearlmutter shows how to have it exactly, for the price of a few gradients, whatever n is. The network
+# A network with n parameters has n² second derivatives. The product of the Hessian and a vector v is the derivative of
+# the gradient along v. Pearlmutter computes it exactly, for the price of a few gradients, whatever n is. The network
 # below reads digits of 4 × 4 pixels. It has 280 parameters, all in one vector, few enough to compare with the whole H.
 
 # %%
@@ -181,11 +182,11 @@ assert of_product < 20 * of_gradient
 # %% [markdown]
 # ## The edge of stability
 #
-# On a quadratic with the largest curvature λ, descent at a rate lr above 2/λ diverges. Cohen and others watched λ, the
-# **sharpness**, while networks are trained by descent on all data, and found that it rises by itself until it is 2/lr,
-# and then hovers right at that or just above; the loss goes up and down from step to step, and yet falls in the long
-# run. So it is the rate that chooses the sharpness. λ comes from Lanczos' method, scipy's `eigsh`, which asks for
-# nothing but products.
+# On a quadratic with the largest curvature λ, descent at a rate lr above 2/λ diverges. Cohen et al. watched λ, the
+# **sharpness**, while networks were trained by full-batch gradient descent. They found that it rises by itself until it
+# is 2/lr, and then hovers right at that or just above; the loss goes up and down from step to step, and yet falls in
+# the long run. So it is the rate that chooses the sharpness. λ comes from Lanczos' method, scipy's `eigsh`, which asks
+# for nothing but products.
 
 
 # %% tags=["picture"]
@@ -206,7 +207,7 @@ def descend(w, lr, steps, every):
     return w, np.array(losses), np.array(sharpness)
 
 
-fig, axes = plt.subplots(figsize=(6, 3.4))
+fig, axes = plt.subplots(figsize=(4.2, 2.9))
 for i, lr in enumerate([0.4, 0.6, 0.8]):
     _, losses, sharpness = descend(start(0), lr, steps=6000, every=50)
     ratio, rises = sharpness[60:].mean() / (2 / lr), np.mean(np.diff(losses) > 0)
@@ -215,21 +216,20 @@ for i, lr in enumerate([0.4, 0.6, 0.8]):
     assert 0.97 < ratio < 1.06  # of three seeds and three rates, from 1.00 to 1.03
     assert rises > 0.05
     assert losses[-1] < 0.3 * losses[0]
-    axes.plot(50 * np.arange(len(sharpness)), sharpness, f"C{i}", label=f"lr = {lr}")
+    axes.plot(50 * np.arange(len(sharpness)), sharpness, f"C{i}")
     axes.axhline(2 / lr, color=f"C{i}", linestyle=":")
-    axes.text(6100, 2 / lr, f"2 / {lr}", color=f"C{i}", va="bottom", fontsize=11)
-axes.set(xlabel="step", ylabel="sharpness λ", ylim=(0, 6), title="The sharpness rises to 2 / lr, and stays")
-axes.legend(loc="lower right", ncols=3, fontsize=11)
+    axes.text(6000, 2 / lr - 0.15, f"lr = {lr}", color=f"C{i}", ha="right", va="top", fontsize=12)
+axes.set(xlabel="step", ylabel="sharpness λ", ylim=(0, 6), title="The sharpness rises to 2 / lr (dotted)")
 plt.show()
 
 # %% [markdown]
 # ## The spectrum of a trained network
 #
-# Sagun and others: of a trained network's Hessian most eigenvalues are nearly 0, and a few stand out, about as many as
-# there are classes. For squared error one can see which: H is nearly the mean of JᵀJ, where J has a row for each of the
-# ten outputs, and the mean of J over all pictures has ten directions. They nearly are the ten of H. Here is all of
-# H, by `ad.hessian` compiled for one picture and its mean over 200; the twelve largest eigenvalues by products alone;
-# and the ten of the mean J.
+# Sagun et al. found that most eigenvalues of a trained network's Hessian are nearly 0, and that about as many as there
+# are classes stand out. For squared error one can see which: H is nearly the mean of JᵀJ over the pictures, where J,
+# the Jacobian of the outputs, has ten rows. The rows of the mean J span ten directions, and the ten leading
+# eigenvectors of H nearly span the same. Here is all of H, by `ad.hessian` compiled for one picture and averaged over
+# 200; the twelve largest eigenvalues by products alone; and the squared singular values of the mean J.
 
 # %%
 trained, losses, _ = descend(start(0), 0.2, steps=2000, every=2000)
@@ -247,7 +247,7 @@ gauss_newton = np.mean(jacobians.transpose(0, 2, 1) @ jacobians, axis=0)
 assert np.linalg.norm(matrix - gauss_newton) < 0.02 * np.linalg.norm(matrix)
 _, stretches, directions = np.linalg.svd(jacobians.mean(axis=0), full_matrices=False)
 cosines = np.linalg.svd(directions @ np.linalg.eigh(matrix)[1][:, -10:])[1]  # of the principal angles
-print(f"ten directions of the mean J, and of H: the least cosine is {cosines.min():.4f}")
+print(f"between the ten directions of the mean J and those of H the least cosine is {cosines.min():.4f}")
 assert cosines.min() > 0.99  # from six seeds at least 0.994
 
 fig, axes = plt.subplots(figsize=(6, 3))
@@ -262,11 +262,12 @@ plt.show()
 # %% [markdown]
 # ## Training through a gradient: the Wasserstein critic
 #
-# The Wasserstein distance W of two sets of points is the least mean way by which one is carried onto the other. It is
-# also the largest difference of means, E f(a) - E f(b), of all functions f that nowhere rise more steeply than 1.
-# Gulrajani and others train a network as f, with a penalty λ (|∇f| - 1)² at points between the two sets (equation 3),
-# so that each step is a gradient through a gradient. In a module `ad.grad(self.net)` is a layer like any other, and
-# `nn.fit` compiles both orders into one program. By their proposition 1, f rises straight from b to a along best pairs.
+# The Wasserstein distance W of two sets of points is the least mean distance over which one can be carried onto the
+# other. It is also the largest difference of means, E f(a) - E f(b), of any function f that nowhere rises more steeply
+# than 1. Gulrajani et al. train a network as f, the **critic**, with a penalty λ (|∇f| - 1)² at points between the two
+# sets (equation 3), so that each step is a gradient through a gradient. In a module `ad.grad(self.net)` is a layer like
+# any other, and `nn.fit` compiles both orders into one program. By their proposition 1, the best f rises straight from
+# b to a along the best pairs.
 #
 # The penalty leaves a bias, which can be derived. Let f be the best function times s: of sW - λ (s - 1)² the best s is
 # 1 + W/(2λ), so that is the steepness to expect, not 1. And whatever else a network can do, it can scale its last
@@ -337,6 +338,6 @@ axes.contour(xs, ys, f, 24, colors="0.75", linewidths=0.8)
 axes.plot([upper[i, 0], lower[j, 0]], [upper[i, 1], lower[j, 1]], "k", linewidth=0.3)
 axes.plot(*upper.T, "o", label="a")
 axes.plot(*lower.T, "o", label="b")
-axes.set(xlabel="x", ylabel="y", aspect="equal", title="Level lines of the critic, and the best pairs")
+axes.set(xlabel="x", ylabel="y", aspect="equal", title="Level lines of the critic are crossed by the best pairs")
 axes.legend()
 plt.show()
