@@ -329,15 +329,15 @@ for name, (history, weights) in runs.items():
 
 assert plain["accuracy"][-1] == decayed["accuracy"][-1] == glorot["accuracy"][-1] == 1  # each knows its own by heart
 misread, misread_decayed, misread_glorot = (1 - run["val_accuracy"][-1] for run in (plain, decayed, glorot))
-assert 1.6 < misread / misread_decayed < 2.3  # 1.9 with each of six seeds
-assert misread_glorot < misread_decayed  # by more than 1 % with each of six seeds
+assert 1.6 < misread / misread_decayed < 2.8  # 1.9 with five seeds of six, 2.4 with the other
+assert misread_glorot < misread_decayed + 0.02  # less by 1 % with four seeds of six, the same with two
 assert np.sum(small**2) < np.sum(large**2) / 10
 
 # %% [markdown]
-# All three read every image of their own. Of the others, the network without decay misreads nearly twice as many as the
+# All three read every image of their own. Of the others, the network without decay misreads about twice as many as the
 # one with it: that is the claim. But look at the last row. Glorot's start draws weights with a standard deviation of
 # √(2 / 96) = 0.14 in the first layer and √(2 / 42) = 0.22 in the second, instead of 1, and without any decay it reads
-# the others even better. Decay repaired what should not have been that large to begin with.
+# the others at least as well. Decay repaired what should not have been that large to begin with.
 #
 # One step shows that `weight_decay` is the formula above, and is the penalty λ/2 |w|²:
 
