@@ -16,7 +16,7 @@
 # The expressions on which backpropagation is taught, from (x + y) z to micrograd's, are drawn, explained and perturbed;
 # every value and gradient that was published for them is asserted.
 #
-# Each part says whom it follows. **The notes** are those of the Stanford course CS231n,
+# The sources: **the notes** are those of the Stanford course CS231n,
 # [Backpropagation, Intuitions](https://cs231n.github.io/optimization-2/), **the slides** those of its lecture 4 (2017).
 # **The guide** is A. Karpathy's [Hacker's guide to Neural Networks](https://karpathy.github.io/neuralnets/) (2014),
 # chapter 1. **micrograd** stands for the README of [karpathy/micrograd](https://github.com/karpathy/micrograd) (2020).
@@ -31,8 +31,8 @@ from autodiff import Value
 # %% [markdown]
 # ## Two gates
 #
-# Notes and guide begin with f = (x + y) z at x = -2, y = 5, z = -4, a circuit of two **gates**. A gate knows its output
-# and its **local gradients**, how fast that changes with each of its inputs, whatever the rest of the circuit is.
+# Notes and guide both have f = (x + y) z at x = -2, y = 5, z = -4, a circuit of two **gates**. A gate knows its output,
+# and its **local gradients**: how fast the output changes with each of its inputs, whatever the rest of the circuit is.
 # Claimed: f = -12, df/dx = -4, df/dy = -4, df/dz = 3.
 
 # %% tags=["picture"]
@@ -47,9 +47,9 @@ assert (x.grad, y.grad, z.grad) == (-4, -4, 3)
 ad.draw(f)
 
 # %% [markdown]
-# Circles are gates, and on the edges stand their local gradients: of a sum 1, of a product the other factor.
-# `backward()` went from right to left. Each gate multiplies the gradient that it is given by its local gradients, and
-# hands the products on; that is the chain rule. In steps:
+# Circles are gates, and the numbers at the edges are their local gradients: 1 for a sum, the other factor for a
+# product. `backward()` went from right to left. Each gate multiplies the gradient of its output by its local gradients,
+# and hands the products on to its inputs; that is the chain rule. In steps:
 
 # %%
 ad.backward_steps(f)
@@ -57,13 +57,13 @@ ad.backward_steps(f)
 # %% [markdown]
 # ### Perturb, and see
 #
-# df/dx = -4 says: move x by a small h, and f moves by about -4h. `what_if` computes again what depends on x. In each
-# input alone this f is a straight line, so that "about" is "exactly", and h need not even be small.
+# df/dx = -4 says: move x by a small h, and f moves by about -4h. `what_if` computes anew what depends on x. As a
+# function of one input alone, f is a straight line here, so "about" is "exactly", and h need not be small.
 
 
 # %%
 def change(output, moves):
-    """Return the change of the output when each of these inputs moves by so much."""
+    """The change of the output when each of these inputs moves by so much."""
     return ad.what_if(output, {v: v.data + move for v, move in moves.items()}).value - output.data
 
 
@@ -82,9 +82,10 @@ ad.what_if(f, {v: v.data + 0.01 * v.grad for v in (x, y, z)})
 
 # %% [markdown]
 # The guide's first strategy, before it has gradients, is to try random moves and keep the best. Here are 2,000 of them,
-# of one length. To first order a move d raises f by gradient · d, so that none is better than the gradient's own
-# direction. Taylor's theorem allows for |d|² λ / 2 more or less, where λ is the largest absolute eigenvalue of the
-# Hessian (constant here, and √2): nothing to speak of at length 0.01, but at length 1 some moves win.
+# all of the same length. To first order a move d raises f by gradient · d, which is largest where d has the direction
+# of the gradient. By Taylor's theorem the true rise differs from that by at most |d|² λ / 2, where λ is the largest
+# absolute eigenvalue of the Hessian (√2, the same everywhere). At length 0.01 that is next to nothing, and no random
+# move beats the gradient; at length 1 some do.
 
 # %%
 gradient = np.array([v.grad for v in (x, y, z)])
@@ -104,7 +105,7 @@ assert winners[0] == 0 < winners[1]
 
 h = np.linspace(0, 2, 101)
 along = [change(f, {v: size * v.grad for v in (x, y, z)}) for size in h]
-np.testing.assert_allclose(along, 41 * h - 24 * h**2, atol=1e-12)
+np.testing.assert_allclose(along, 41 * h - 24 * h**2, rtol=0, atol=1e-12)
 
 fig, (left, right) = plt.subplots(1, 2)
 left.plot(directions @ gradient / length, rises, ".", color="C4", markersize=2, label="a random move")
@@ -139,12 +140,12 @@ assert [round(v.data, 2) for v in wires] == [-1.0, 0.37, 1.37, 0.73]
 assert [round(v.grad, 2) for v in wires] == [-0.2, -0.53, -0.53, 1.0]
 slopes = [v.grad for v in (w0, w1, w2, x0, x1)]
 assert abs(out.data - 0.7310585786) < 1e-10
-np.testing.assert_allclose(slopes, [-0.1966119, -0.3932239, 0.1966119, 0.3932239, -0.5898358], atol=5e-8)
-ad.draw(out)
+np.testing.assert_allclose(slopes, [-0.1966119, -0.3932239, 0.1966119, 0.3932239, -0.5898358], rtol=0, atol=5e-8)
+ad.draw(out, direction="TB")
 
 # %% [markdown]
 # What counts as a gate is a matter of convenience, say the notes. The last four can be one, the sigmoid s, whose local
-# gradient is s (1 - s). The numbers are the same, but it is safer: far out, at -1000, exp overflows between the small
+# gradient is s (1 - s). The numbers are the same, but one gate is safer: at -1000, exp overflows between the small
 # gates, and their chain rule multiplies 0 by infinity.
 
 
@@ -160,8 +161,8 @@ assert np.isnan(ad.grad(lambda t: 1 / (1 + ad.exp(-t)))(-1000.0))
 
 # %% [markdown]
 # The guide's own neuron is s(ax + by + c) at (a, b, c, x, y) = (1, 2, -3, -1, 3). Claimed: it gives 0.8808, its
-# gradient is (-0.105, 0.315, 0.105, 0.105, 0.210), and after a step of 0.01 along that it gives 0.8825. (These are the
-# first four digits; rounded, it would be 0.8826. By hand it is s(2 + 16k + 5k²), with k = 0.01 s (1 - s).)
+# gradient is (-0.105, 0.315, 0.105, 0.105, 0.210), and after a step of 0.01 along the gradient it gives 0.8825. (These
+# are the first four digits; rounded, it would be 0.8826. By hand it is s(2 + 16k + 5k²), with k = 0.01 s (1 - s).)
 
 # %%
 a, b, c, x, y = neuron = list(map(Value, (1.0, 2.0, -3.0, -1.0, 3.0), "abcxy"))
@@ -178,9 +179,9 @@ assert abs(after - 1 / (1 + np.exp(-(2 + 16 * k + 5 * k**2)))) < 1e-15
 # %% [markdown]
 # ## What gates do to a gradient
 #
-# The notes show three habits in 2 (x y + max(z, w)) at (3, -4, 2, -1): a **sum** hands the same gradient to all its
-# inputs, a **maximum** routes it to the larger one and gives nothing to the other, and a **product** swaps: each factor
-# receives the other one, times the gradient. Claimed: -20, with gradients -8, 6, 2, 0.
+# The notes show what three gates do in 2 (x y + max(z, w)) at (3, -4, 2, -1). A **sum** hands its gradient unchanged to
+# all its inputs. A **maximum** routes it to the larger input and gives nothing to the other. A **product** swaps: each
+# factor receives the other one, times the gradient. Claimed: -20, with gradients -8, 6, 2, 0.
 
 # %%
 x, y, z, w = Value(3.0, "x"), Value(-4.0, "y"), Value(2.0, "z"), Value(-1.0, "w")
@@ -197,7 +198,7 @@ ad.draw(f)
 #
 # The slides' example is f = |Wx|², with W = [[0.1, 0.5], [-0.3, 0.8]] and x = (0.2, 0.4). Claimed: Wx = (0.22, 0.26),
 # f = 0.116, df/dW = [[0.088, 0.176], [0.104, 0.208]], df/dx = (-0.112, 0.636); in matrices df/dW = 2 (Wx) xᵀ and
-# df/dx = 2 Wᵀ(Wx). In scalars it is two dot products, squared and added; nobody had to derive a rule for matrices.
+# df/dx = 2 Wᵀ(Wx). In scalars it is two dot products, squared and added, and needs no rule for matrices.
 
 # %%
 W = [[Value(0.1, "w₁₁"), Value(0.5, "w₁₂")], [Value(-0.3, "w₂₁"), Value(0.8, "w₂₂")]]
@@ -227,10 +228,11 @@ ad.explain(norm2, x[0])
 # %% [markdown]
 # ## micrograd's expression
 #
-# micrograd's README has an expression that uses all that micrograd knows, and its inputs many times. Claimed:
+# micrograd's README has an expression that uses all of micrograd's operations, and its inputs many times. Claimed:
 # g = 24.7041, dg/da = 138.8338, dg/db = 645.5773. By hand: at a = -4, b = 2 one relu is off and the other on, so that
 # e = 3a + 4b + 3 - 12 (ab + b³) - (b - a) = -7. Its derivatives are 4 - 12b = -20 and 3 - 12a - 36b² = -93, and with
-# g = e²/2 + 10/e² those of g are (e - 20/e³) times as much. From g to a there are 24 paths.
+# g = e²/2 + 10/e² those of g are (e - 20/e³) times as much. From g to a there are 24 paths. The drawing shows the
+# expression as far as e.
 
 # %%
 a, b = Value(-4.0, "a"), Value(2.0, "b")
@@ -257,9 +259,9 @@ ad.draw(e, direction="TB", show="data")
 # %% [markdown]
 # ## How far can a gradient be trusted?
 #
-# If one input moves by h, the output moves by slope · h, and by Taylor's theorem that misses about h² / 2 times the
-# second derivative. This holds for all circuits alike, but how small h has to be does not. micrograd's expression has a
-# pole at a = -4.35, where e = 0, and its tangent fails soon. The second derivative is the `gradient` of a gradient.
+# If one input moves by h, the output moves by about slope · h. By Taylor's theorem that misses about h² / 2 times the
+# second derivative, which is the `gradient` of a gradient. This holds for every circuit, but how small h has to be
+# differs: micrograd's expression has a pole at a = -4.35, where e = 0, so that its tangent soon fails on that side.
 
 # %%
 circuits = [("micrograd's g, in a", g, a), ("sigmoid neuron, in w₁", out, w1), ("|Wx|², in w₂₁", norm2, W[1][0])]
