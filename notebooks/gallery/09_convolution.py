@@ -95,9 +95,9 @@ plt.show()
 # %% [markdown]
 # ## The network
 #
-# The plan is that of 1989, smaller: two layers of filters, the second of which moves its window by two pixels, a layer
-# of 32 neurons that see all of their outputs, and ten scores. It has 9,802 parameters (in 1989 there were 9,760).
-# Without sharing, the second layer of filters alone would have 18,688.
+# The plan is that of 1989, for smaller pictures: two layers of filters, the second of which moves its window by two
+# pixels, a layer of 32 neurons that see all of their outputs, and ten scores. It has 9,802 parameters (in 1989 there
+# were 9,760). Without sharing, the second layer of filters alone would have 18,688.
 
 
 # %%
