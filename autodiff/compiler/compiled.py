@@ -53,7 +53,9 @@ def compile(
     Args:
         f: the function. Leave it out to use `compile` as a decorator with options.
         rows: the positions, counted from 0, of the arguments that have many rows, where f is written for one.
-        reduce: "mean" or "sum" over the rows, taken in the same pass; None stacks the results.
+        reduce: "mean" or "sum" over the rows, taken in the same pass; None stacks the results. It is of all
+            that f returns: were that new weights, their mean is what a step along the mean gradient gives, but not a
+            step of Adam, which needs that gradient first.
         backend: "native", the core, which is fast; "python", which needs none; "auto", the core where there is one.
         threads: the number of threads that share the rows. Results are the same to the last bit for any number.
 
@@ -191,6 +193,7 @@ class Compiled(Bindable, Calls):
         Each call reads the arrays as they are then, and fills its results, which are arrays, anew.
 
         >>> import numpy as np
+        >>> from autodiff import grad
         >>> x = np.array([3.0, 4.0])
         >>> length = compile(lambda x: (x[0] * x[0] + x[1] * x[1]) ** 0.5).prepare(x)
         >>> x[:] = 5.0, 12.0
@@ -200,7 +203,7 @@ class Compiled(Bindable, Calls):
         With updates, members of the result replace arguments, in place, at the end of each call that succeeds. The
         dict gives, for the position or name of an argument, the index or key of the member, a tuple of them to reach
         further in, or () for the result itself. Such an argument is an array of float64, or a structure of them, which
-        stand in `results`, too. `prepare` itself changes no argument.
+        stand in `results`, too; what replaces a dict goes by its keys. `prepare` itself changes no argument.
 
         Results stay the same arrays, so they can be arguments of another prepared call. Time is spared where all that
         can change is the numbers in arrays of float64 in C order. Where a list or dict holds a number, f closes over
@@ -210,6 +213,22 @@ class Compiled(Bindable, Calls):
         >>> descent = compile(lambda w: w - rate * 2.0 * w).prepare(w, updates={0: ()})
         >>> descent(), descent(), w.tolist()
         (None, None, [0.25, -0.5])
+
+        So training is two calls, repeated: the mean gradient over a batch, and what the optimiser makes of it. The next
+        batch is written into x and y; `nn.optim` has such steps as `on_arrays`.
+
+        >>> x, y = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([5.0, 11.0])
+        >>> slopes = compile(grad(lambda w, x, y: (w @ x - y) ** 2), rows=(1, 2), reduce="mean").prepare(w, x, y)
+        >>> def heavy_ball(state, slopes):
+        ...     velocity = 0.9 * state["velocity"] - 0.02 * slopes
+        ...     return {"w": state["w"] + velocity, "velocity": velocity}
+        >>> state = {"w": w, "velocity": np.zeros(2)}
+        >>> step = compile(heavy_ball).prepare(state, slopes.results, updates={0: ()})
+        >>> for _ in range(500):
+        ...     slopes()
+        ...     step()
+        >>> w.round(6).tolist()
+        [1.0, 2.0]
         """
         try:
             Arguments.of(args, kwargs, self.options.rows)
