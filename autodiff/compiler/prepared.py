@@ -15,6 +15,7 @@ from autodiff.compiler.calls.entries import Calls, serve_calls
 from autodiff.compiler.calls.objects import is_looked_at
 from autodiff.compiler.versions.dispatch import Dispatcher
 from autodiff.compiler.versions.version import Version
+from autodiff.structures.containers import PLAIN_CONTAINERS, attributes_of, has_slots
 from autodiff.structures.structure import Structure, flatten_values, is_array, ordered_as
 
 
@@ -236,8 +237,14 @@ _Holder = tuple[Any, list[Any] | None, list[Any]]  # a list or dict, the keys of
 def _note_holders(container: Any, found: list[_Holder]) -> bool:
     """Append the lists and dicts in a container; False for a number in one of them, which may be another later.
 
-    False, too, for a defaultdict, whose factory may be another later.
+    False, too, for a defaultdict, whose factory may be another later, and where there are attributes. The dict of an
+    object that has none is watched for some.
     """
+    if type(container) not in PLAIN_CONTAINERS:
+        if has_slots(type(container)) or attributes_of(container):
+            return False
+        if hasattr(container, "__dict__"):
+            found.append((vars(container), [], []))
     items = list(container.values() if isinstance(container, dict) else container)
     if not isinstance(container, tuple):
         if isinstance(container, defaultdict) or not all(

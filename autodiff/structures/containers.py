@@ -14,6 +14,8 @@ from collections.abc import Callable, Hashable, Sequence
 from functools import lru_cache
 from typing import Any, Generic, NamedTuple, cast
 
+PLAIN_CONTAINERS = frozenset({list, tuple, dict})
+
 
 class Form(NamedTuple):
     """The kind of a container, without its contents.
@@ -91,6 +93,34 @@ def _holds(made: Any, items: Any) -> bool:
     if isinstance(items, dict):
         return list(made) == list(items) and all(x is y for x, y in zip(made.values(), items.values(), strict=True))
     return len(made) == len(items) and all(x is y for x, y in zip(made, items, strict=True))
+
+
+def check_attributes(x: Any, place: str) -> None:
+    """Raise TypeError for a list, tuple or dict with attributes that one made anew of what it holds would lack.
+
+    A function would be given that one, without the attributes, or with those of a new one. One of the three classes
+    themselves has none.
+    """
+    attributes = attributes_of(x)
+    if not attributes:
+        return
+    anew = attributes_of(holding(*cast(Opened, opened(x))))
+    lost = [name for name, own in attributes.items() if name not in anew or not _is_same(own, anew[name])]
+    if lost:
+        plain = next(base.__name__ for base in (dict, list, tuple) if isinstance(x, base))
+        raise TypeError(
+            f"a {type(x).__name__} made anew of what it holds has not this one's attributes: {', '.join(lost)} (at "
+            f"{place}); give {plain}(...) of it instead, and them as arguments of their own"
+        )
+
+
+def _is_same(x: Any, y: Any) -> bool:
+    if x is y:
+        return True
+    try:
+        return type(x) is type(y) and bool(x == y)
+    except Exception:  # an array has no one truth
+        return False
 
 
 def is_record(kind: Any) -> bool:

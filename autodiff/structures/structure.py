@@ -17,7 +17,15 @@ from itertools import product
 from typing import Any, NamedTuple, cast
 
 from autodiff import floats
-from autodiff.structures.containers import Form, Opened, holding, is_record, opened
+from autodiff.structures.containers import (
+    PLAIN_CONTAINERS,
+    Form,
+    Opened,
+    check_attributes,
+    holding,
+    is_record,
+    opened,
+)
 from autodiff.value import Value
 
 Leaf = Callable[["Structure", slice], Any]
@@ -210,6 +218,8 @@ def ordered_as(whole: Any, structure: Structure) -> Any:
 def _take_apart(whole: Any, name: str, numbers: list[Any], number: Callable[[Any, str], Any]) -> Structure:
     """Append `number(x, place)` of each number x to the list; return the structure."""
     kind: Any = type(whole)
+    if kind not in PLAIN_CONTAINERS and isinstance(whole, (list, tuple, dict)) and number is checked_number:
+        check_attributes(whole, name)
     if isinstance(whole, (list, tuple)):
         if set(map(type, whole)) <= _PLAIN:
             numbers += whole

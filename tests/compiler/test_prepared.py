@@ -153,6 +153,22 @@ def test_results_of_another_shape_are_refused_before_anything_changes(backend: s
     assert [x.tolist() for x in call.results] == [2.0, [2.0, 3.0, 4.0]]
 
 
+class Scaled(list[Any]):
+    """A list with an attribute, which one made anew of what it holds has as well, until it is another."""
+
+    scale = 1.0
+
+
+def test_a_prepared_call_sees_attributes_of_a_container(backend: str) -> None:
+    p = Scaled([np.array([2.0])])
+    call = compile(lambda p: p[0][0] * p.scale, backend=backend).prepare(p)
+    call()
+    assert float(call.results) == 2.0
+    p.scale = 3.0
+    with pytest.raises(TypeError, match="a Scaled made anew of what it holds has not this one's attributes: scale"):
+        call()
+
+
 def test_a_prepared_call_reads_the_factory_of_a_defaultdict_again(backend: str) -> None:
     p = defaultdict(lambda: 2.0, x=np.array([1.0]))
     call = compile(lambda p: p["x"][0] * p.default_factory(), backend=backend).prepare(p)

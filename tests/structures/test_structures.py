@@ -1,6 +1,7 @@
 """Structures of numbers: taken apart and put together again, whatever they are made of."""
 
 from collections import Counter, OrderedDict, defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -223,6 +224,41 @@ class Doubled(list[Any]):
 def test_a_container_that_would_hold_something_else_is_refused() -> None:
     with pytest.raises(TypeError, match=r"a Doubled cannot be made anew of what it holds; give list\(\.\.\.\)"):
         ad.grad(lambda v: v[0] * v[1])(Doubled([2.0]))
+
+
+class _ScaledList(list[Any]):
+    def __init__(self, items: Any, scale: float = 2.0) -> None:
+        super().__init__(items)
+        self.scale = scale
+
+
+class _ScaledTuple(tuple[Any, ...]):
+    scale = 2.0
+
+
+class _ScaledDict(dict[Any, Any]):
+    __slots__ = ("scale",)
+
+
+def _scaled(p: Any) -> Any:
+    return (p["x"] if isinstance(p, dict) else p[0]) * getattr(p, "scale", 2.0)
+
+
+@pytest.mark.parametrize("make", [lambda: _ScaledList([3.0]), lambda: _ScaledTuple([3.0]), lambda: _ScaledDict(x=3.0)])
+def test_attributes_that_f_would_not_be_given_are_refused(make: Callable[[], Any]) -> None:
+    """With those of a container made anew it would give the number for these, and no error."""
+    p, compiled = make(), ad.compile(_scaled)
+    functions = [compiled, ad.grad(_scaled), ad.compile(ad.grad(_scaled)), lambda p: ad.jacobian(_scaled)(p)]
+    for _ in range(3):  # which the core may serve
+        assert compiled(p) == _scaled(p) == 6.0
+    p.scale = 5.0
+    for f in functions:
+        with pytest.raises(
+            TypeError, match=r"made anew of what it holds has not this one's attributes: scale \(at args"
+        ):
+            f(p)
+    with pytest.raises(TypeError, match="attributes: scale"):
+        ad.compile(lambda x, p: x * _scaled(p))(1.0, {"p": [p]})
 
 
 def test_a_dataclass_that_is_derived_from_another_class_is_no_container() -> None:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, cast
 
 from autodiff import floats
 from autodiff.compiler.calls.objects import Same, by_value, has_twin, key_of_twin, known_state, state_of, twin
-from autodiff.structures.containers import Opened, holding, is_record, opened
+from autodiff.structures.containers import PLAIN_CONTAINERS, Opened, check_attributes, holding, is_record, opened
 from autodiff.structures.structure import check_array, checked_number, flatten_values, is_array
 from autodiff.value import Value
 
@@ -118,6 +118,8 @@ def _take(x: Any, parts: Parts, place: _Place) -> Hashable:
         _note_kind(kind)
         parts.append(_float_array(x, place))
         return cast(Hashable, x.shape)
+    if kind not in PLAIN_CONTAINERS and isinstance(x, (list, tuple, dict)):
+        check_attributes(x, _text(place))
     if isinstance(x, (list, tuple)):
         if set(map(type, x)) == _FLOATS:
             parts.append(list(x))
@@ -230,6 +232,8 @@ class _Rows:
             return "rows", array.shape[1:]
         if isinstance(x, list):
             return "rows", self._listed(x, place)
+        if type(x) not in PLAIN_CONTAINERS and isinstance(x, (list, tuple, dict)):
+            check_attributes(x, _text(place))
         if is_record(type(x)):
             form, children = cast(Opened, opened(x))
             fields = zip(form.keys, children, strict=True)

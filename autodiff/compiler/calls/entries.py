@@ -51,12 +51,17 @@ class Form(NamedTuple):
 NUMBER = Form("number")
 
 
+def _is_plain_tuple(kind: Any) -> bool:
+    """Whether tuples of a class are known by what they hold: they are iterated over as such, and have no attributes."""
+    return issubclass(kind, tuple) and kind.__iter__ is tuple.__iter__ and not kind.__dictoffset__
+
+
 def argument_form(x: Any) -> Form:
     """The form of an argument: whatever has it has the key of x. Raises NoFormError where keys say more."""
     kind: Any = type(x)
     if is_array(x):
         return Form("array", x.shape)
-    if kind is list or (isinstance(x, tuple) and kind.__iter__ is tuple.__iter__):
+    if kind is list or (_is_plain_tuple(kind)):
         return Form("sequence", kind, tuple([argument_form(part) for part in x]))
     if kind is dict:
         return Form("mapping", tuple(x), tuple([argument_form(part) for part in x.values()]))
@@ -85,7 +90,7 @@ def rows_form(x: Any) -> Form:
         return Form("rows", x.shape[1:])
     if kind is list:
         return Form("listed", None, (argument_form(x[0]),))
-    if isinstance(x, tuple) and kind.__iter__ is tuple.__iter__:
+    if _is_plain_tuple(kind):
         return Form("sequence", kind, tuple([rows_form(part) for part in x]))
     if kind is dict:
         return Form("mapping", tuple(x), tuple([rows_form(part) for part in x.values()]))
