@@ -169,7 +169,7 @@ for word in ("must", "the", "tuple", "is", "called", "try", "left", "__getattr__
     print(f"{word:12}", ", ".join(words[i] for i in neighbours[index[word]]))
 
 # %% [markdown]
-# Is that more than a nice selection? Two checks of all of it.
+# Is that more than a nice selection? Here are two checks of the whole.
 #
 # **By kind.** How often is a word's nearest neighbour, among those below, of its own kind? The first eight kinds were
 # chosen after a look at lists of neighbours, and without the last two, which had done badly. So this is an illustration
@@ -202,9 +202,9 @@ print(f"{right:.0%} of {sizes.total()} have a nearest neighbour of their own kin
 assert right > 0.55 > 4 * chance
 
 # %% [markdown]
-# With six seeds 74 to 84 % of all are right here, and with three seeds each on the texts of Python 3.12 and 3.13 70 to
-# 84 %. Of the eight kinds alone, six seeds here have 78 to 90 % right. Of the forms of "be" they have 57 to 71 %, and
-# of the exceptions none: only two of the seven are frequent enough to be among the 500 words.
+# With six seeds, 74 to 84 % of all are right here; with three seeds each on the texts of Python 3.12 and 3.13, 70 to
+# 84 %. Of the first eight kinds alone, six seeds here have 78 to 90 % right. Of the forms of "be" they have 57 to 71 %,
+# and of the exceptions none: only two of the seven are frequent enough to be among the 500 words.
 #
 # **By company.** Here nothing is chosen. In the held-out text, count which words stand around each word. A count says
 # little where a word is frequent anyway; so what is compared is by how much a pair is more frequent than by chance,
@@ -227,9 +227,7 @@ as_frequent = (np.arange(500)[:, None] + [-3, -2, -1, 1, 2, 3]) % 500  # the wor
 of_neighbours = np.take_along_axis(alike, neighbours, axis=1).mean(axis=1)
 of_others = np.take_along_axis(alike, as_frequent, axis=1).mean(axis=1)
 print(f"likeness of company: {of_neighbours.mean():.3f} for neighbours, {of_others.mean():.3f} for words as frequent")
-print(
-    f"{np.mean(of_neighbours > of_others):.0%} of the words are more like their neighbours than like words as frequent"
-)
+print(f"{np.mean(of_neighbours > of_others):.0%} of the words are more like their neighbours than like these others")
 assert of_neighbours.mean() > 1.3 * of_others.mean()
 assert np.mean(of_neighbours > of_others) > 0.65
 
@@ -243,13 +241,13 @@ assert np.mean(of_neighbours > of_others) > 0.65
 shown = chosen[[kinds[i] in list(KINDS)[:8] for i in chosen]]
 places = TSNE(perplexity=10, method="exact", init="pca", random_state=0).fit_transform(vectors[shown])
 
-fig, axes = plt.subplots(figsize=(7, 6))
+fig, axes = plt.subplots(figsize=(5.4, 5.2))
 for n, kind in enumerate(list(KINDS)[:8]):
     for (x, y), i in zip(places, shown, strict=True):
         if kinds[i] == kind:
-            axes.text(x, y, words[i], color=f"C{n}", ha="center", va="center", fontsize=10)
+            axes.text(x, y, words[i], color=f"C{n}", ha="center", va="center")
     axes.plot([], [], f"C{n}s", label=kind)
 axes.set(xlim=(places[:, 0].min() - 2, places[:, 0].max() + 2), ylim=(places[:, 1].min() - 2, places[:, 1].max() + 2))
 axes.set_axis_off()
-fig.legend(loc="outside lower center", ncols=4, fontsize=10)
+fig.legend(loc="outside lower center", ncols=3, fontsize=10)
 plt.show()
