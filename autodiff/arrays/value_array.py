@@ -201,8 +201,27 @@ def of_function(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> A
 
 
 def by_numpy(function: Any, *args: Any, **kwargs: Any) -> Any:
-    """Call numpy's own implementation, which calls the functions that are ours on the way."""
-    return ours(np.ndarray.__array_function__(_NOTHING, function, (), args, kwargs))
+    """Call numpy's own implementation, which calls the functions that are ours on the way.
+
+    Raises TypeError for one that takes floats alone, such as those of np.linalg that are written in C.
+    """
+    try:
+        return ours(np.ndarray.__array_function__(_NOTHING, function, (), args, kwargs))
+    except (TypeError, AttributeError) as error:
+        if not _is_about_objects(error):
+            raise
+        name = f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1)
+        raise TypeError(
+            f"{name} takes floats alone, got Values, to which it would give no derivative; write it out in functions "
+            "that have one, such as np.sum, np.where and @, or give it one as an autodiff.primitive"
+        ) from error
+
+
+def _is_about_objects(error: TypeError | AttributeError) -> bool:
+    """Whether numpy failed because the elements of an array are objects, or a result is one."""
+    if isinstance(error, AttributeError):
+        return error.name in ("dtype", "ndim", "shape")
+    return "dtype('O')" in str(error) or "not supported for the input types" in str(error)
 
 
 def _call(ufunc: Any, method: str, inputs: Sequence[Any], kwargs: dict[str, Any]) -> Any:

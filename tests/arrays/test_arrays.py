@@ -355,6 +355,28 @@ def test_arrays_of_values_are_pickled_copied_and_sliced_as_what_they_are() -> No
     assert type(v.sum()) is Value
 
 
+@pytest.mark.parametrize(
+    ("name", "f"),
+    {
+        "np.linalg.solve": lambda x: np.linalg.solve(np.outer(x, x), x),
+        "np.linalg.det": lambda x: np.linalg.det(np.outer(x, x)),
+        "np.interp": lambda x: np.interp(0.5, [0.0, 1.0], x),
+        "np.fft.fft": np.fft.fft,
+        "np.quantile": lambda x: np.quantile(x, 0.5),
+        "np.cov": lambda x: np.cov(x, x),
+    }.items(),
+)
+def test_functions_of_numpys_for_floats_alone_say_what_to_do(name: str, f: Callable[[Any], Any]) -> None:
+    for function in (ad.jacobian(f), ad.compile(f)):
+        with pytest.raises(TypeError, match=f"{name} takes floats alone, got Values, .* write it out"):
+            function(np.array([0.5, -0.3]))
+
+
+def test_errors_of_functions_that_numpy_calls_stay_what_they_are() -> None:
+    with pytest.raises(AttributeError, match="'Value' object has no attribute 'nothing'"):
+        np.apply_along_axis(lambda row: row[0].nothing, 0, ad.array([Value(1.0)]))
+
+
 def test_a_select_of_nothing_says_so() -> None:
     v = ad.array([Value(1.0)])
     with pytest.raises(ValueError, match="select takes a choice for each condition, got 1 for 2"):
