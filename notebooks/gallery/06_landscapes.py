@@ -113,8 +113,6 @@ for i, (name, path) in enumerate(paths.items()):
     needed = [steps_needed(kappa, name) for kappa in KAPPAS]
     slope = np.polyfit(np.log(KAPPAS), np.log(needed), 1)[0]
     assert abs(slope - (1.0 if name == "gradient descent" else 0.5)) < 0.06
-    if name == "gradient descent":
-        assert needed == np.ceil(np.log(2**0.5 / 1e-6) / -np.log((KAPPAS - 1) / (KAPPAS + 1))).tolist()
     left.semilogy(np.linalg.norm(path, axis=1), f"C{i}")
     right.loglog(KAPPAS, needed, f"C{i}o-", label=f"{name}: slope {slope:.2f}")
 left.semilogy(k, factor**k, "k:", linewidth=1)
@@ -178,7 +176,7 @@ np.testing.assert_allclose(abs(first[1] - first[0]), 0.05, rtol=1e-6)
 # %% [markdown]
 # ## Plateaus and saddles
 #
-# Where the slope is small, gradient descent is slow however far it has to go. Two classics, with their times:
+# Where the slope is small, gradient descent is slow. Two classics, with the times they take:
 #
 # - **A plateau.** The well 1 - exp(-x²/2) has the slope x exp(-x²/2): far out, next to none. For small steps descent
 #   follows dx/dt = -slope, so from r to 1 it takes the time ∫ exp(x²/2)/x dx = (Ei(r²/2) - Ei(1/2))/2, where Ei is the
@@ -338,14 +336,14 @@ heights = np.random.default_rng(1).normal(170.0, 8.0, size=100)
 z = ((heights - 165) / 10).tolist()
 
 
-def log_likelihood(p, sign=1):
+def log_likelihood(p):
     mean, log_sd = p
-    return sign * ad.mean([-(((x - mean) * ad.exp(-log_sd)) ** 2) / 2 - log_sd for x in z])
+    return ad.mean([-(((x - mean) * ad.exp(-log_sd)) ** 2) / 2 - log_sd for x in z])
 
 
 climb = descend(log_likelihood, [0.0, 0.0], partial(SGD, lr=0.3, maximize=True), 300)
-np.testing.assert_array_equal(climb, descend(partial(log_likelihood, sign=-1), [0.0, 0.0], partial(SGD, lr=0.3), 300))
-np.testing.assert_allclose([165 + 10 * climb[-1, 0], 10 * np.exp(climb[-1, 1])], [heights.mean(), heights.std()], 1e-12)
+fitted = [165 + 10 * climb[-1, 0], 10 * np.exp(climb[-1, 1])]
+np.testing.assert_allclose(fitted, [heights.mean(), heights.std()], rtol=1e-12)
 
 # %% [markdown]
 # ## Sums of squares: Levenberg-Marquardt, to certified digits
