@@ -199,10 +199,11 @@ axes.set(xlabel="epoch", ylabel="distance from least squares")
 axes.legend()
 plt.show()
 
-batch, large, small, falling = distances.values()
+batch, *one_by_one = distances.values()
+large, small, falling = (distance[50:].mean() for distance in one_by_one)
 np.testing.assert_allclose(runs["all samples at once"][-1], solution, rtol=0, atol=1e-11)
 assert abs((batch[400] / batch[300]) ** 0.01 - (1 - slowest / steepest)) < 1e-10
-assert falling[-1] < 0.006 < 0.5 * small[50:].mean() < 0.25 * large[50:].mean()  # so with five other seeds, too
+assert falling < small / 3 < large / 6  # so with nine other seeds, too
 assert np.sum(samples @ solution <= 0) == 1
 
 # %% [markdown]
