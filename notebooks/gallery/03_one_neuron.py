@@ -125,8 +125,11 @@ plt.show()
 def largest_margin(samples):
     """The u of length 1 whose smallest product with a sample is largest, and that product."""
     shares, _ = nnls(np.vstack([samples.T, np.ones(len(samples))]), [0.0] * samples.shape[1] + [1.0])
-    u = shares @ samples / np.linalg.norm(shares @ samples)
-    return u, np.min(samples @ u)
+    nearest = shares @ samples / shares.sum()
+    u = nearest / np.linalg.norm(nearest)
+    margin = np.min(samples @ u)
+    assert abs(margin - np.linalg.norm(nearest)) < 1e-12  # no margin is larger than the distance of the hull
+    return u, margin
 
 
 u, margin = largest_margin(samples)

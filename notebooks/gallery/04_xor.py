@@ -180,11 +180,11 @@ assert np.all(abs(history[-1][found][0] - TARGETS) < 0.05)
 # time. In 4,000 sweeps nearly all do. Those that do not are still on the plateau, where the starts are small, or
 # saturated, where they are large.
 #
-# With **more** hidden neurons XOR is learned sooner. The chapter reports that the number of presentations, each of all
-# four points, until each has an error of 0.01 is 280 - 33 log₂ H for H hidden neurons, on average, at η = 0.25
-# (Chauvin, page 333). The chapter does not say with which starts; with momentum, and starts between -1 and 1, we
-# measure that, to a tenth, for 4 to 32 neurons. For 2 we measure a third more, and a fifth of the starts does not
-# arrive.
+# With **more** hidden neurons XOR is learned sooner. The chapter reports that the number of presentations until each
+# point has an error of 0.01 is 280 - 33 log₂ H for H hidden neurons, on average, at η = 0.25 (Chauvin, page 333). It
+# does not say with which starts. With momentum, starts between -1 and 1, and a sweep through all four points for a
+# presentation, we measure that, to a tenth, for 4 to 32 neurons. For 2 we measure a third more, and a fifth of the
+# starts does not arrive.
 
 
 # %%
