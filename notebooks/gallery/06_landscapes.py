@@ -90,11 +90,11 @@ np.testing.assert_allclose(paths["gradient descent"], np.stack([factor**k, (-fac
 
 for i, (curvature, root) in enumerate([(1, rho), (kappa, -rho)]):
     c = (1 - 4 / (kappa**0.5 + 1) ** 2 * curvature) / root - 1
-    np.testing.assert_allclose(paths["heavy ball"][:, i], (1 + c * k) * root**k, atol=1e-12)
+    np.testing.assert_allclose(paths["heavy ball"][:, i], (1 + c * k) * root**k, rtol=0, atol=1e-12)
 
 ys, curvatures = paths["Nesterov"], np.array([1, kappa])
 xs = np.concatenate([ys[:1], ys[:-1] * (1 - curvatures / kappa)])
-np.testing.assert_allclose(ys[1:], xs[1:] + rho * (xs[1:] - xs[:-1]), atol=1e-12)  # as Nesterov wrote it
+np.testing.assert_allclose(ys[1:], xs[1:] + rho * (xs[1:] - xs[:-1]), rtol=0, atol=1e-12)  # as Nesterov wrote it
 heights = bowl(curvatures, xs.T)
 assert np.all(heights <= (1 - kappa**-0.5) ** k * (heights[0] + xs[0] @ xs[0] / 2))
 
@@ -163,7 +163,7 @@ for name, how in ways.items():
         assert steps_askew > 2 * steps_along  # 3 to 5 times as many, from each of three starts
         axes.plot(*path[:200].T, ".-", linewidth=1, markersize=3, label=name)
     else:
-        np.testing.assert_allclose(along, askew, atol=1e-10)
+        np.testing.assert_allclose(along, askew, rtol=0, atol=1e-10)
 axes.set(xlabel="x₁", ylabel="x₂", title="A ravine askew: the first 200 steps", aspect="equal")
 axes.legend(loc="lower right")
 plt.show()
@@ -305,7 +305,7 @@ order = np.argsort([camel(minimum) for minimum in minima])
 assert len(minima) == 6
 assert all(np.linalg.eigvalsh(ad.hessian(camel)(minimum))[0] > 0 for minimum in minima)
 best = minima[order[:2]]
-np.testing.assert_allclose(sorted(best.tolist()), [[-0.0898, 0.7126], [0.0898, -0.7126]], atol=1e-4)
+np.testing.assert_allclose(sorted(best.tolist()), [[-0.0898, 0.7126], [0.0898, -0.7126]], rtol=0, atol=1e-4)
 assert all(abs(camel(minimum) + 1.0316) < 5e-5 for minimum in best)
 
 share = np.isin(basin, order[:2]).mean()
