@@ -370,7 +370,7 @@ plt.show()
 # - **Synthetic gradients** are the furthest from the gradient: in the first epochs the updates of layer 1 even point
 #   away from it. They teach it all the same, if less well.
 #
-# So an update need not be the gradient to teach. The margins below hold with each of six seeds.
+# So an update need not be the gradient to teach. The margins below hold with each of five seeds.
 
 # %%
 assert right["backpropagation"] > 0.95
