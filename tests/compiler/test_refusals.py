@@ -246,10 +246,10 @@ def test_rows_of_data_do_not_hide_a_place() -> None:
 
 
 def test_the_search_for_a_place_ends_however_much_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    much = [[[i]] for i in range(500_000)]
+    much, few = [[[i]] for i in range(500_000)], [[[i]] for i in range(5)]
 
     def f(x: Any) -> Any:
-        return len(much)
+        return len(much), len(few)
 
     looked_at = 0
     of: Callable[..., list[Any]] = gc.get_referents
@@ -263,7 +263,7 @@ def test_the_search_for_a_place_ends_however_much_there_is(monkeypatch: pytest.M
     monkeypatch.setattr(gc, "get_referrers", None)  # of all that lives: a search of its own for each
     assert kept._holder([object()], f) is None
     assert looked_at <= kept._MOST
-    assert (kept._holder([much[3]], f) or "").startswith("the variable 'much' around the function, used at ")
+    assert (kept._holder([few[3]], f) or "").startswith("the variable 'few' around the function, used at ")
 
 
 def test_numbers_in_cycles_of_garbage_are_not_kept() -> None:
