@@ -79,9 +79,9 @@ def _fits(form: Structure, structure: Structure) -> bool:
     if form.kind == "array" and form.shape and structure.kind in (list, tuple):
         row = form._replace(shape=form.shape[1:], size=math.prod(form.shape[1:])) if form.shape[1:] else NUMBER
         parts = [row] * form.shape[0]
-    elif (form.kind, form.keys, form.factory) != (structure.kind, structure.keys, structure.factory):
+    elif not parts or (form.kind, form.keys, form.factory) != (structure.kind, structure.keys, structure.factory):
         return False
-    return len(parts) == len(structure.children) > 0 and all(map(_fits, parts, structure.children))
+    return len(parts) == len(structure.children) and all(map(_fits, parts, structure.children))
 
 
 def refuse_containers(name: str, f: Primitive, args: tuple[Any, ...]) -> None:

@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy
+
 import autodiff
 import nn
 from tests.benchmarks import engines, models
@@ -104,6 +106,22 @@ def hessian() -> Call:
     return lambda: autodiff.hessian(models.rosenbrock)(x)
 
 
+def array_of_values() -> Call:
+    values = [autodiff.Value(x / 1000) for x in range(1000)]
+    return lambda: autodiff.array(values).tolist()
+
+
+def grad_in_arrays() -> Call:
+    """The gradient of squared outputs of a layer of 32 tanh neurons with 64 inputs."""
+    rng = random.Random(0)
+    weights, x = [[rng.gauss(0, 1) for _ in range(64)] for _ in range(32)], models.digit()
+
+    def f(weights: Any) -> Any:
+        return (numpy.tanh(weights @ x) ** 2).sum()
+
+    return lambda: autodiff.grad(f)(numpy.array(weights)).tolist()
+
+
 TASKS: dict[str, Callable[[], Call]] = {
     "nn.SGD, a whole step of MLP(64, [32, 10]) on one sample": sgd_step,
     "softmax of 16": softmax,
@@ -113,6 +131,8 @@ TASKS: dict[str, Callable[[], Call]] = {
     "grad, an MLP on lists, 121 derivatives": grad,
     "jacobian, 16 neurons of 8 inputs": jacobian,
     "hessian, Rosenbrock of 10": hessian,
+    "autodiff.array of 1,000 Values": array_of_values,
+    "grad of an array of 32 by 64": grad_in_arrays,
 }
 
 

@@ -108,6 +108,7 @@ FORMS: list[Callable[[np.ndarray], None]] = [
     lambda x: setattr(x, "dtype", np.int64),
     lambda x: setattr(x, "dtype", np.float64),
     lambda x: setattr(x, "dtype", x.dtype.newbyteorder()),
+    lambda x: x.resize((5,), refcheck=False),
     lambda x: x.resize((8,), refcheck=False),
     lambda x: x.resize((1000,), refcheck=False),
 ]

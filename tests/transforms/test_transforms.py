@@ -138,6 +138,9 @@ def test_an_array_stands_for_lists_of_numbers_of_its_shape_in_directions() -> No
             pullback({"table": wrong, "pair": (5.0, [7.0])})
     with pytest.raises(TypeError, match="in the form of f's result, a number; got an array of shape"):
         ad.vjp(lambda x: x[0], x)[1](np.ones(1))
+    with pytest.raises(TypeError, match=r"an array of shape \(3,\); got an array of shape \(2,\)"):
+        ad.vjp(lambda x: x * 2, x)[1](np.ones(2))
+    assert ad.vjp(lambda x: ([], x[0]), x)[1]((np.zeros(0), 1.0))[0].tolist() == [1.0, 0.0, 0.0]
     assert ad.hvp(lambda x: x[0] * x[1])([1.0, 2.0], np.array([3.0, 5.0])) == [5.0, 3.0]
     assert ad.jvp(lambda x: x[0] * x[1], ([1.0, 2.0],), (np.array([3.0, 5.0]),)) == (2.0, 11.0)
 

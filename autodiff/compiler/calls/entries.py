@@ -61,7 +61,7 @@ def argument_form(x: Any) -> Form:
     kind: Any = type(x)
     if is_array(x):
         return Form("array", x.shape)
-    if kind is list or (_is_plain_tuple(kind)):
+    if kind is list or _is_plain_tuple(kind):
         return Form("sequence", kind, tuple([argument_form(part) for part in x]))
     if kind is dict:
         return Form("mapping", tuple(x), tuple([argument_form(part) for part in x.values()]))
