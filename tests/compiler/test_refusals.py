@@ -5,7 +5,9 @@ import gc
 import math
 import operator
 import pickle
+import subprocess
 import sys
+import textwrap
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -264,6 +266,29 @@ def test_the_search_for_a_place_ends_however_much_there_is(monkeypatch: pytest.M
     assert kept._holder([object()], f) is None
     assert looked_at <= kept._MOST
     assert (kept._holder([few[3]], f) or "").startswith("the variable 'few' around the function, used at ")
+
+
+def test_the_search_for_a_place_leaves_alone_what_modules_in_c_have_freed() -> None:
+    """In Python 3.12, asyncio's module shows a list of what it has freed to the collector, which has no end if one is
+    freed twice: collecting garbage would never end."""
+    code = """
+    import _asyncio, asyncio, gc
+    import autodiff as ad
+    waiting = [iter(asyncio.Future(loop=asyncio.new_event_loop())) for _ in range(3)]
+    del waiting
+    kept = []
+    def f(x):
+        kept.append(x * 2.0)
+        return x if _asyncio else None
+    try: ad.compile(f)(1.0)
+    except ad.compiler.TracingError as error: print("kept" in str(error))
+    gc.collect()
+    print("ended")
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.split() == ["True", "ended"]
 
 
 def test_numbers_in_cycles_of_garbage_are_not_kept() -> None:

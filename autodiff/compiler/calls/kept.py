@@ -54,7 +54,7 @@ def _tracers(owner: Owner) -> list[Any]:
     """The numbers of a program that something holds. The collector knows the holders alone, not the numbers."""
     found = {}
     for holder in gc.get_objects():
-        for x in gc.get_referents(holder):
+        for x in _referents(holder):
             if issubclass(type(x), Tracer) and x.owner is owner:  # of its type: no dead proxy
                 found[id(x)] = x
     return list(found.values())
@@ -64,7 +64,8 @@ def holds(container: Any, x: Any) -> bool:
     """Whether x can be reached from a container within a few steps."""
     reached, seen = [container], {id(container)}
     for _ in range(_FURTHEST):
-        reached = [y for y in gc.get_referents(*reached) if id(y) not in seen and not _is(y, type, ModuleType)]
+        referents = (y for x in reached for y in _referents(x))
+        reached = [y for y in referents if id(y) not in seen and not _is(y, type, ModuleType)]
         seen.update(map(id, reached))
         if any(y is x for y in reached):
             return True
@@ -83,7 +84,7 @@ def _holder(kept: list[Any], f: Callable[..., Any]) -> str | None:
     nearest = [(0, 0, f)]
     while nearest and len(holders) <= _MOST:
         distance, _, holder = heappop(nearest)
-        for x in gc.get_referents(holder):
+        for x in _referents(holder):
             if id(x) in holders or _is(x, FrameType):
                 continue
             holders[id(x)] = holder
@@ -140,6 +141,13 @@ def _named_in_dict(holder: dict[Any, Any], child: Any, owner: Any, f: Callable[.
 
 
 # --- looks at things that are not asked ---
+
+
+def _referents(x: Any) -> list[Any]:
+    """What an object refers to. Of a module that is its dict alone: what else one written in C shows to the collector
+    may be freed already, as in asyncio's of Python 3.12, and would be freed again by whoever has looked at it."""
+    return [_dict_of(x)] if _is(x, ModuleType) else gc.get_referents(x)
+
 
 _class_name: Callable[[Any], str] = type.__dict__["__name__"].__get__
 _bases: Callable[[Any], tuple[type, ...]] = type.__dict__["__mro__"].__get__
