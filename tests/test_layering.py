@@ -43,8 +43,6 @@ testing  expression
 show/words                                                # drawings: numbers, names and colours first,
 show/folding  show/formulas
 show/drawings  show/explanations
-show/animations                                           # moving pictures last
-show
 
 compiler/programs                                         # the compiler: the program first, then
 compiler/trace  compiler/passes  compiler/nests           # what makes it, and makes it shorter,
@@ -53,6 +51,10 @@ compiler/calls                                            # how arguments reach 
 compiler/versions                                         # and which of several a call runs
 compiler/rows  compiler/prepared
 compiler
+
+show/live                                                 # pictures that move: graphs as programs,
+show/animations                                           # and films
+show
 
 nn/hints  nn/lists  nn/optional  nn/tables                # neural networks: what knows of no module
 nn/init  nn/modules
