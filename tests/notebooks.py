@@ -30,7 +30,7 @@ _SECONDS = 120  # for a cell
 
 def pairs() -> list[Path]:
     """Return the scripts, in order."""
-    return sorted(DIRECTORY.glob("*.py")) + gallery()
+    return sorted(path for path in DIRECTORY.glob("*.py") if path.name != "conf.py") + gallery()
 
 
 def gallery() -> list[Path]:

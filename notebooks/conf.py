@@ -1,0 +1,92 @@
+"""How the pages are built: `python -m sphinx -W -q notebooks build/pages` makes them, without a network.
+
+The sources are the pages in Markdown and the notebooks here, which are shown with the outputs that are stored in them,
+and the docstrings. `python -m pip install -e ".[docs]"` installs what this needs. What is built loads nothing from
+elsewhere: formulas become MathML, and the theme brings its own style and script.
+"""
+
+import re
+from typing import Any
+
+from docutils import nodes
+from latex2mathml.converter import convert
+from sphinx.application import Sphinx
+
+project = html_title = "autodiff"
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
+exclude_patterns = ["build"]
+
+nb_execution_mode = "off"  # the outputs are stored: tests/notebooks.py runs the notebooks
+nb_ipywidgets_js: dict[str, Any] = {}
+nb_merge_streams = True
+myst_enable_extensions = ["amsmath", "colon_fence", "dollarmath", "html_image"]
+myst_heading_anchors = 3
+
+default_role = "code"  # in docstrings names stand in `single` backticks
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"  # the signature has them
+autodoc_default_options = {"members": True}
+add_module_names = False
+napoleon_use_ivar = True
+python_maximum_signature_line_length = 90
+
+html_theme = "pydata_sphinx_theme"
+html_math_renderer = "mathml"
+html_static_path = ["style.css"]
+html_css_files = ["style.css"]
+html_copy_source = html_show_sourcelink = False
+html_theme_options = {
+    "navbar_align": "left",
+    "navigation_with_keys": True,
+    "header_links_before_dropdown": 6,
+    "secondary_sidebar_items": ["page-toc"],
+    "footer_start": [],
+    "footer_end": [],
+    "pygments_light_style": "a11y-high-contrast-light",
+    "pygments_dark_style": "a11y-high-contrast-dark",
+}
+html_sidebars = {"index": [], "questions": [], "benchmarks": [], "contributing": []}
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+copybutton_only_copy_prompt_lines = True
+
+GALLERY = """
+```{toctree}
+:hidden:
+:glob:
+
+[0-9]*
+```
+"""
+
+
+def setup(app: Sphinx) -> None:
+    """Called by Sphinx."""
+    app.add_html_math_renderer("mathml", inline_renderers=(_inline, None), block_renderers=(_block, None))
+    app.connect("autodoc-process-docstring", _escape, priority=900)  # after napoleon
+    app.connect("source-read", _list_gallery)
+
+
+def _inline(translator: Any, node: nodes.math) -> None:
+    translator.body.append(convert(node.astext()))
+    raise nodes.SkipNode
+
+
+def _block(translator: Any, node: nodes.math_block) -> None:
+    translator.body.append(f'<div class="math">{convert(node.astext(), display="block")}</div>')
+    raise nodes.SkipNode
+
+
+def _escape(app: Sphinx, what: str, name: str, item: Any, options: Any, lines: list[str]) -> None:
+    """Docstrings are plain text with `names` and examples: let `|` and `*` stand for themselves, outside of these."""
+    for at, line in enumerate(lines):
+        if not line.lstrip().startswith((">>>", "...")):
+            parts = re.split(r"(`[^`]*`)", line)
+            parts[::2] = [re.sub(r"(?<![*\\])([|*])(?!\*)", r"\\\1", part) for part in parts[::2]]
+            lines[at] = "".join(parts)
+
+
+def _list_gallery(app: Sphinx, name: str, source: list[str]) -> None:
+    """Put the notebooks of the gallery below its index, which is written without words of Sphinx."""
+    if name == "gallery/README":
+        source[0] += GALLERY
