@@ -2,8 +2,10 @@
 
     python -m tests.show.browser --write
 
-renews the screenshots in `tests/screenshots`, which are to be looked at before they are committed. Nothing is fetched
-from a network: the browser resolves no name. It needs `pip install -e ".[browser]"`, chromium and chromedriver.
+renews the screenshots in `tests/show/screenshots`, in which a bar stands for each text, so that they are the same
+whatever fonts there are. Before they are committed the drawings are to be looked at: `--look DIRECTORY` stores them
+there as they are. Nothing is fetched from a network: the browser resolves no name. It needs
+`pip install -e ".[browser]"`, chromium and chromedriver.
 """
 
 import argparse
@@ -15,9 +17,10 @@ from contextlib import contextmanager
 from functools import cache
 from importlib.resources import files
 from importlib.util import find_spec
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import autodiff as ad
 import nn
@@ -120,6 +123,10 @@ class Browser:
         found = self.driver.execute_async_script(script)
         assert isinstance(found, list), found
         return [f"{rule['id']}: {rule['help']}: {node['html'][:200]}" for rule in found for node in rule["nodes"]]
+
+    def bars(self) -> None:
+        """Put a bar in the place of each text of each picture: as wide as its letters are in no particular font."""
+        self.run(_BARS)
 
     def screenshot(self) -> bytes:
         """The first picture of the page as PNG, all of it."""
@@ -230,6 +237,22 @@ return [...document.querySelectorAll("svg")].flatMap((svg, number) => {
 });
 """
 
+# A bar is as high as a letter and as wide as the number of letters says. It has the ink of the text and its weight, about.
+_BARS = """
+for (const text of document.querySelectorAll("svg text")) {
+    const bar = document.createElementNS("http://www.w3.org/2000/svg", "rect");
+    const size = Number(text.getAttribute("font-size")) || parseFloat(getComputedStyle(text).fontSize);
+    const number = name => parseFloat(text.getAttribute(name)) || 0;
+    const width = 0.5 * size * text.textContent.trim().length;
+    const start = {start: 0, middle: 0.5, end: 1}[getComputedStyle(text).textAnchor] * width;
+    const place = {x: number("x") - start, y: number("y") - 0.6 * size, width, height: 0.6 * size};
+    for (const [name, value] of Object.entries(place)) bar.setAttribute(name, value);
+    bar.style = `fill: ${getComputedStyle(text).fill}; stroke: none; opacity: 0.5`;
+    text.before(bar);
+    text.style.display = "none";
+}
+"""
+
 
 # --- screenshots ---
 
@@ -261,10 +284,9 @@ DRAWINGS: dict[str, Callable[[], Drawing]] = {
 }
 
 
-# Measured: what DejaVu Sans, DejaVu Serif, DejaVu Sans Mono, TeX Gyre or Liberation Sans in place of one another, and
-# letters a tenth larger or smaller, make of a drawing is at most 11; a box that is missing makes 27 or more, a box of
-# another colour of the palette 15 or more.
-TOLERATED = 13.0
+# Measured: the stored pictures, half as large and in few colours, differ by 4 at most from those they were made of; a box
+# that is missing, moved by 10 pixels or of another colour of the palette makes 11 or more.
+TOLERATED = 7.0
 SCALE = 16  # pixels of a drawing to one of those compared: a wide drawing has some 64 of them
 
 
@@ -284,27 +306,38 @@ def difference(shown: bytes, stored: bytes) -> float:
 
 
 def shown(browser: Browser, drawing: Drawing, scheme: Scheme, directory: Path) -> bytes:
-    """A drawing's page as a screenshot."""
+    """A drawing's page as a screenshot, with bars for texts."""
     browser.open(drawing.save(directory / "drawing.html"), 1100, scheme)
+    browser.bars()
     return browser.screenshot()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.show.browser", description=__doc__)
-    parser.add_argument("--write", action="store_true", required=True, help="store the screenshots as they are now")
-    parser.parse_args()
+    parser.add_argument("--write", action="store_true", help="store the screenshots as they are now")
+    parser.add_argument("--look", type=Path, metavar="DIRECTORY", help="store them there as they are, with their texts")
+    given = parser.parse_args()
     if reason := missing():
         raise SystemExit(reason)
+    with started() as browser, TemporaryDirectory() as directory:
+        for (name, make), scheme in product(DRAWINGS.items(), get_args(Scheme)):
+            if given.look:
+                given.look.mkdir(parents=True, exist_ok=True)
+                browser.open(make().save(Path(directory) / "drawing.html"), 1100, scheme)
+                (given.look / f"{name}-{scheme}.png").write_bytes(browser.screenshot())
+            if given.write:
+                _store(shown(browser, make(), scheme, Path(directory)), f"{name}-{scheme}.png")
+
+
+def _store(png: bytes, name: str) -> None:
+    """Half as large, in few colours: a file of some kilobytes."""
     from PIL import Image
 
     STORED.mkdir(exist_ok=True)
-    with started() as browser, TemporaryDirectory() as directory:
-        for name, make in DRAWINGS.items():
-            for scheme in ("light", "dark"):
-                picture = Image.open(io.BytesIO(shown(browser, make(), scheme, Path(directory)))).convert("RGB")
-                picture = picture.resize((picture.width // 2, picture.height // 2), Image.Resampling.BOX)
-                picture.quantize(128).save(STORED / f"{name}-{scheme}.png", optimize=True)
-                print(f"{name}-{scheme}.png: {picture.width} x {picture.height}")
+    picture = Image.open(io.BytesIO(png)).convert("RGB")
+    picture = picture.resize((picture.width // 2, picture.height // 2), Image.Resampling.BOX)
+    picture.quantize(64).save(STORED / name, optimize=True)
+    print(f"{name}: {picture.width} x {picture.height}")
 
 
 if __name__ == "__main__":

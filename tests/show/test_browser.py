@@ -266,12 +266,13 @@ def test_drawing_looks_as_it_did(browser: Browser, tmp_path: Path, name: str, sc
     )
 
 
-@pytest.mark.parametrize("font", ["DejaVu Serif", "DejaVu Sans Mono", "Liberation Sans", "serif"])
-@pytest.mark.parametrize("size", [0.9, 1.0, 1.1])
+@pytest.mark.parametrize("font", ["DejaVu Serif", "DejaVu Sans Mono", "Liberation Sans", "serif", "monospace"])
+@pytest.mark.parametrize("size", [0.9, 1.1])
 def test_another_font_is_no_change(browser: Browser, tmp_path: Path, font: str, size: float) -> None:
     pytest.importorskip("PIL", reason="needs pillow: pip install 'scalar-autodiff[browser]'")
     for name, make in DRAWINGS.items():
         before = shown(browser, make(), "light", tmp_path)
+        browser.open(tmp_path / "drawing.html")
         browser.run(
             """
             for (const text of document.querySelectorAll("text")) {
@@ -282,7 +283,8 @@ def test_another_font_is_no_change(browser: Browser, tmp_path: Path, font: str, 
             font,
             size,
         )
-        assert browsers.difference(browser.screenshot(), before) <= browsers.TOLERATED, name
+        browser.bars()
+        assert browsers.difference(browser.screenshot(), before) == 0, name
 
 
 @pytest.mark.parametrize("name", ["neuron-before", "neuron-after", "folded", "unusual"])
