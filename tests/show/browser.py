@@ -237,7 +237,7 @@ return [...document.querySelectorAll("svg")].flatMap((svg, number) => {
 });
 """
 
-# A bar is as high as a letter and as wide as the number of letters says. It has the ink of the text and its weight, about.
+# A bar is as high as a letter and as wide as the number of letters says. It has the ink of the text, at half strength.
 _BARS = """
 for (const text of document.querySelectorAll("svg text")) {
     const bar = document.createElementNS("http://www.w3.org/2000/svg", "rect");
@@ -284,8 +284,8 @@ DRAWINGS: dict[str, Callable[[], Drawing]] = {
 }
 
 
-# Measured: the stored pictures, half as large and in few colours, differ by 4 at most from those they were made of; a box
-# that is missing, moved by 10 pixels or of another colour of the palette makes 11 or more.
+# Measured: the stored pictures, half as large and in few colours, differ by 4 at most from those they were made of; a
+# box that is missing, moved by 10 pixels or of another colour of the palette makes 11 or more.
 TOLERATED = 7.0
 SCALE = 16  # pixels of a drawing to one of those compared: a wide drawing has some 64 of them
 
