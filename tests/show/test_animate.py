@@ -149,7 +149,7 @@ def test_depth_first_each_visit_goes_on_by_the_edges_that_are_left() -> None:
     edges = [sorted(map(str, edges_of(scene))) for scene in scenes]
     assert edges == [[], ["e2-0"], ["e1-0", "e1-1"], ["e2-1"], ["e1-0", "e1-1"], []]
     assert [scene.texts[parts.ids[a]] for scene in scenes] == ["not yet", "not yet", "2 + …", "2 + …", "6", "6"]
-    assert scenes[-1].caption == "End: da = 6, but in topological order 4"
+    assert scenes[-1].caption == "End: dc/da = 6, but in topological order 4"
 
 
 def test_what_gets_no_share_ends_with_zero() -> None:
@@ -164,7 +164,7 @@ def test_no_gradient_is_touched_and_one_that_is_there_is_not_shown() -> None:
     y = circuit()
     before = {value: value.grad for value in parts_of(y).ids}
     animation = animate(y, 3.0)
-    assert animation.captions[0] == "Start: df = 3; no other gradient is known yet."
+    assert animation.captions[0] == "Start: dL/df = 3; no other gradient is known yet."
     assert {value: value.grad for value in before} == before
 
 
@@ -197,7 +197,7 @@ def test_controls_are_real_labelled_and_hidden_until_the_script_runs() -> None:
     assert parts["caption"][1]["aria-live"] == "polite"
     words = " ".join(" ".join(read.words).split())
     assert all(
-        word in words for word in ("Play", "Previous", "Next", "Step", "All steps as a table", "End: dw = 1.26948")
+        word in words for word in ("Play", "Previous", "Next", "Step", "All steps as a table", "End: dy/dw = 1.26948")
     )
     assert all(shortened(step.upstream) in words for step in backward_steps(neuron()))
 
@@ -207,7 +207,7 @@ def test_without_a_script_the_end_of_the_pass_is_seen() -> None:
     picture = animate(neuron()).svg()
     seen = [text for text in ElementTree.fromstring(picture).iter(f"{SVG}text") if text.get("visibility") != "hidden"]
     words = {"".join(text.itertext()) for text in seen}
-    assert {"1.26948", "0.31737", "End: dw = 1.26948, dx = 0.31737, db = 0.63474"} <= words
+    assert {"1.26948", "0.31737", "End: dy/dw = 1.26948, dy/dx = 0.31737, dy/db = 0.63474"} <= words
     assert "not yet" not in words
 
 
@@ -303,7 +303,7 @@ def test_the_film_is_xml_without_script_whose_elements_all_have_their_motion(the
     titles = {element.text for element in root.iter(f"{SVG}title")}
     assert {"Backward pass of c", "value b: data 6"} <= titles
     text = [" ".join("".join(x.itertext()).split()) for x in root.iter(f"{SVG}text")]
-    assert any("Step 2 of 4: b = a + a = 6, db = 1" in line for line in text)
+    assert any("Step 2 of 4: b = a + a = 6, dc/db = 1" in line for line in text)
 
 
 def test_what_is_seen_to_the_end_stays_and_the_rest_is_hidden_again() -> None:

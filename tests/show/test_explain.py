@@ -10,6 +10,8 @@ from hypothesis import given
 
 import autodiff as ad
 from autodiff import Value, explain, record_source
+from autodiff.primitives import TABLE, Primitive
+from autodiff.show.explanations.symbols import slope_in_symbols
 from autodiff.testing import Program, programs
 from tests.examples import circuit, micrograds
 
@@ -73,13 +75,12 @@ def test_the_circuit_is_explained() -> None:
     assert str(explain(f, x)) == (
         "df/dx = -4, one path\n"
         "chain rule     in numbers  contribution\n"
-        "df/dq * dq/dx  (-4) * 1              -4\n"
-        "sum                                  -4\n"
+        "∂f/∂q * ∂q/∂x  (-4) * 1              -4\n"
         "\n"
         "Local gradients\n"
         "local gradient  of         is  here\n"
-        "df/dq           f = q * z  z     -4\n"
-        "dq/dx           q = x + y  1      1"
+        "∂f/∂q           f = q * z  z     -4\n"
+        "∂q/∂x           q = x + y  1      1"
     )
     assert explain(f, z).total == 3.0
 
@@ -127,6 +128,107 @@ def test_micrograds_example_has_the_gradients_it_is_known_for() -> None:
     every = explain(g, a, limit=1_000)
     assert math.fsum(path.contribution for path in every.paths) == pytest.approx(every.total, rel=1e-12)
     assert every.count == len(every.paths) == len(all_paths(g, a))
+
+
+# --- no cell is blank ---
+
+
+def operands_of(primitive: Primitive) -> list[list[Value]]:
+    """Operands from its domain: as many as it has, or of a list two, three and twelve."""
+    numbers = primitive.example()
+    counts = [primitive.arity] if primitive.arity is not None else [2, 4, 12]
+    return [[Value(numbers[i % len(numbers)] + 0.01 * i, f"x{i}") for i in range(count)] for count in counts]
+
+
+@pytest.mark.parametrize("primitive", TABLE.values(), ids=TABLE.keys())
+def test_every_primitive_has_its_rule_in_symbols_which_gives_its_local_gradient(primitive: Primitive) -> None:
+    """For lists of any length, too; a long rule may be cut short, but is never blank."""
+    functions = {name: getattr(ad, name, each) for name, each in TABLE.items()}
+    for operands in operands_of(primitive):
+        y = primitive(*operands)
+        names = {x: x.label for x in operands} | {y: "y"}
+        known = {**functions, **{name: value.data for value, name in names.items()}, "pi": math.pi, "log": ad.log}
+        for place, local in enumerate(y.local_gradients):
+            rule = slope_in_symbols(y, place, names)
+            assert rule
+            if "..." not in rule:
+                assert float(eval(rule, known)) == pytest.approx(local, rel=1e-9), rule
+        html = explain(y, operands[-1], words=True)._repr_html_()
+        assert not re.search(r"<t[dh][^>]*></t", html)
+
+
+def test_a_rule_of_floats_alone_and_a_line_that_was_not_recorded_leave_no_cell_blank() -> None:
+    x = Value(2.0, "x")
+    cube = ad.primitive("cube", evaluate=lambda x: x**3, partials=[lambda out, x: math.pow(x, 2) * 3])
+    with record_source():
+        y = cube(x)
+    html = explain(y * 2.0, x)._repr_html_()
+    assert "<td" in html
+    assert "the rule of cube" in html
+    assert "not recorded" in html
+    assert not re.search(r"<t[dh][^>]*></t", html)
+
+
+def test_the_sum_is_written_out_and_called_by_its_total_derivative() -> None:
+    x = Value(3.0, "x")
+    q = x * -2.0
+    q.label = "q"
+    lines = str(explain(q * x, x)).splitlines()
+    assert lines[2:5] == [
+        "∂y/∂q * ∂q/∂x  3 * (-2)              -6",
+        "∂y/∂x          -6                    -6",
+        "dy/dx          -6 - 6               -12",
+    ]
+
+
+def test_a_label_that_is_not_one_word_is_held_together() -> None:
+    x = Value(3.0, "hidden 1")
+    y = x * 2.0
+    y.label = "a/b"
+    assert str(explain(y, x)).startswith("d(a/b)/d(hidden 1) = 2, one path\n")
+    assert "∂(a/b)/∂(hidden 1)" in str(explain(y, x))
+
+
+# --- in plain words ---
+
+
+def test_each_step_is_a_sentence_on_request() -> None:
+    w, x, b = Value(0.5, "w"), Value(2.0, "x"), Value(-0.3, "b")
+    y = ad.tanh(w * x + b)
+    explanation = explain(y, w, words=True)
+    assert explanation.words == [
+        "w is multiplied by x = 2, so a nudge of w moves v1 twice as far.",
+        "A nudge of v1 moves v2 just as far.",
+        "tanh's slope at 0.7 is 1 - tanh(0.7)² = 0.635, so a nudge of v2 moves y 0.635 times as far.",
+        "In all, a nudge of w moves y 1.27 times as far.",
+    ]
+    assert str(explanation).endswith("\nIn words\n" + "\n".join(explanation.words))
+    assert explanation.words[-1] in explanation._repr_html_()
+    assert "In words" not in str(explain(y, w))
+    assert explain(y, Value(1.0)).words == []
+
+
+def test_what_is_not_taken_or_flat_or_multiplied_by_zero_is_said_to_be_so() -> None:
+    x, z = Value(-2.0, "x"), Value(0.0, "z")
+    assert explain(ad.relu(x), x).words[0] == "A nudge of x does not move y: relu is flat at -2."
+    chosen = explain(ad.where(True, z, x), x).words[0]
+    assert chosen == "A nudge of x does not move y: where(1, z, x) does not depend on it here."
+    assert explain(0.0 * x, x).words[0] == "A nudge of x does not move y: it is multiplied by 0."
+    assert explain(x * z, x).words[0] == "x is multiplied by z = 0, so a nudge of x does not move y."
+    assert explain(z.sqrt(), z).words[0].endswith("so a nudge of z moves y infinitely far.")
+    assert "nobody can say how far (nan)" in explain(ad.sqrt(z * z), z).words[-1]
+
+
+@given(programs(max_steps=8))
+def test_sentences_are_as_many_as_steps_and_say_the_total(program: Program) -> None:
+    leaf = Value(program.leaves[0], "leaf")
+    y = program(leaf, *program.leaves[1:])
+    if isinstance(y, Value) and y is not leaf:
+        explanation = explain(y, leaf, words=True)
+        rows = str(explanation).partition("Local gradients\n")[2].partition("\n\n")[0].splitlines()[1:]
+        rows = [row for row in rows if not row.startswith("A Value that is two operands")]
+        assert len(explanation.words) == (len(rows) + 1 if explanation.paths else 0)
+        assert all(text.endswith(".") and "\n" not in text for text in explanation.words)
 
 
 # --- conventions ---
@@ -199,7 +301,7 @@ def test_latex_shows_symbols_numbers_and_sum() -> None:
     x, _, _, f = circuit()
     assert explain(f, x).latex() == (
         "\\begin{aligned}\n"
-        "\\frac{\\partial f}{\\partial x} &= "
+        "\\frac{\\mathrm{d} f}{\\mathrm{d} x} &= "
         "\\frac{\\partial f}{\\partial q} \\cdot \\frac{\\partial q}{\\partial x} \\\\\n"
         "&= \\left(-4\\right) \\cdot 1 \\\\\n"
         "&= -4\n"
@@ -254,7 +356,8 @@ def test_wrong_input_is_refused_with_what_to_do() -> None:
 
 def test_a_value_that_is_two_operands_has_the_rule_of_each() -> None:
     x = Value(2.0, "x")
-    table = str(explain(x**x, x)).split("Local gradients\n")[1]
+    table, note = str(explain(x**x, x)).split("Local gradients\n")[1].rsplit("\n", 1)
+    assert note == "A Value that is two operands has a local gradient, and a path, by each: x in y = x**x"
     rows = [re.split(" {2,}", line) for line in table.splitlines()]
     assert rows[0] == ["local gradient", "of", "is", "here"]
     assert {row[2]: float(row[3]) for row in rows[1:]} == {"x * x**(x - 1)": 4.0, "x**x * log(x)": 2.77259}

@@ -62,8 +62,8 @@ def test_contributions_add_up_to_the_gradients_forwards_and_are_taken_away_backw
 def test_the_output_comes_first_and_each_step_is_a_line() -> None:
     steps = backward_steps(circuit())
     assert [step.node.label for step in steps] == ["f", "q"]
-    assert str(steps[0]) == "f = q * z = -12, df = 1: dq += 1 * (-4) = -4, dz += 1 * 3 = 3"
-    assert repr(steps[-1]) == "q = x + y = 3, dq = -4: dx += -4 * 1 = -4, dy += -4 * 1 = -4"
+    assert str(steps[0]) == "f = q * z = -12, df/df = 1: df/dq += 1 * (-4) = -4, df/dz += 1 * 3 = 3"
+    assert repr(steps[-1]) == "q = x + y = 3, df/dq = -4: df/dx += -4 * 1 = -4, df/dy += -4 * 1 = -4"
     assert {leaf.label: gradient for leaf, gradient in steps.gradients.items()} == {"x": -4.0, "y": -4.0, "z": 3.0}
     assert (steps[0].upstream, steps[0].local_gradients, steps[0].totals) == (1.0, (-4.0, 3.0), (-4.0, 3.0))
     assert len(steps) == 2
@@ -78,9 +78,9 @@ def test_the_whole_is_a_table() -> None:
     assert str(backward_steps(circuit())) == (
         "Backward\n"
         "step  node       upstream  adds\n"
-        "   1  f = q * z         1  dq += 1 * (-4) = -4, dz += 1 * 3 = 3\n"
-        "   2  q = x + y        -4  dx += -4 * 1 = -4, dy += -4 * 1 = -4\n"
-        "dx = -4, dy = -4, dz = 3"
+        "   1  f = q * z         1  df/dq += 1 * (-4) = -4, df/dz += 1 * 3 = 3\n"
+        "   2  q = x + y        -4  df/dx += -4 * 1 = -4, df/dy += -4 * 1 = -4\n"
+        "df/dx = -4, df/dy = -4, df/dz = 3"
     )
     html = backward_steps(circuit())._repr_html_()
     assert html.count("<tr") == 3
@@ -103,8 +103,51 @@ def test_a_leaf_takes_no_step() -> None:
     x = Value(3.0, "x")
     assert list(backward_steps(x, 5.0)) == list(forward_steps(x)) == []
     assert backward_steps(x, 5.0).gradients == {x: 5.0}
-    assert str(backward_steps(x)) == "Backward\nstep  node  upstream  adds\ndx = 1"
+    assert str(backward_steps(x)) == "Backward\nstep  node  upstream  adds\ndx/dx = 1"
     assert backward_steps(x, order="depth-first").gradients == {x: 1.0}
+
+
+def test_a_given_gradient_is_one_of_something_that_y_is_used_for() -> None:
+    f = circuit()
+    steps = backward_steps(f, 2.0)
+    assert str(steps[0]) == "f = q * z = -12, dL/df = 2: dL/dq += 2 * (-4) = -8, dL/dz += 2 * 3 = 6"
+    assert str(steps).endswith("\ndL/dx = -8, dL/dy = -8, dL/dz = 6\nL is what f is used for: dL/df = 2 is given")
+    taken = Value(1.0, "L") * Value(1.0, "J")
+    assert "dE/dL" in str(backward_steps(taken, 2.0))
+
+
+def test_each_step_is_a_sentence_on_request() -> None:
+    steps = backward_steps(circuit(), words=True)
+    assert [step.words for step in steps] == [
+        "q is multiplied by z = -4, so a nudge of q moves f 4 times as far, the other way; "
+        "z is multiplied by q = 3, so a nudge of z moves f 3 times as far.",
+        "A nudge of x or y moves q just as far, and with it f 4 times as far, the other way.",
+    ]
+    assert str(steps).endswith(f"\n1. {steps[0].words}\n2. {steps[1].words}")
+    assert "\n1." not in str(backward_steps(circuit()))
+    x = Value(-1.0, "x")
+    off = backward_steps(ad.relu(x) * 2.0)
+    assert off[1].words == "A nudge of x does not move v1: relu is flat at -1."
+    square = backward_steps(0.0 * (x * x))
+    assert square[1].words == "A nudge of v1 does not move y, so nothing is passed on."
+
+
+@given(programs())
+def test_of_every_step_there_is_a_sentence_on_one_line(program: Program) -> None:
+    y = program(*[Value(x) for x in program.leaves])
+    for order in ("topological", "depth-first"):
+        for step in backward_steps(y, 0.5, order=order)[:100]:  # type: ignore[arg-type]
+            assert step.words.endswith(".")
+            assert "\n" not in step.words
+
+
+def test_of_many_steps_and_many_operands_few_are_said_and_the_others_counted() -> None:
+    y = ad.sum([Value(1.0, f"x{i}") for i in range(1_000)])
+    (step,) = backward_steps(y)
+    assert step.words == "A nudge of x0 or x1 or x2 moves y just as far; and so on for 997 more."
+    for _ in range(50):
+        y = y.sin()
+    assert str(backward_steps(y, words=True)).endswith("\n... 21 more: steps[i].words says them")
 
 
 # --- depth first ---
@@ -117,7 +160,7 @@ def test_depth_first_is_wrong_and_says_so() -> None:
     assert backward_steps(c).gradients == {a: 4.0}
     assert [step.node.label for step in wrong] == ["c", "b", "c", "b"]
     assert str(wrong).startswith("Backward, depth first: wrong\n")
-    assert str(wrong).endswith("\nda = 6, but in topological order 4")
+    assert str(wrong).endswith("\ndc/da = 6, but in topological order 4")
     assert wrong.order == "depth-first"
     assert a.grad == c.grad == 0.0
 
@@ -160,8 +203,8 @@ def test_a_hundred_thousand_steps_take_seconds_and_few_lines() -> None:
 def test_a_sum_of_many_is_a_short_line() -> None:
     y = ad.sum([Value(1.0, f"x{i}") for i in range(1_000)])
     (step,) = backward_steps(y)
-    assert str(step).endswith("dx7 += 1 * 1 = 1, ... 992 more")
-    assert str(step).startswith("y = sum(x0, x1, x2, ..., x999) = 1000, dy = 1: ")
+    assert str(step).endswith("dy/dx7 += 1 * 1 = 1, ... 992 more")
+    assert str(step).startswith("y = sum(x0, x1, x2, ..., x999) = 1000, dy/dy = 1: ")
     assert len(step.contributions) == 1_000
 
 
@@ -187,7 +230,7 @@ def test_wrong_input_is_refused_with_what_to_do() -> None:
 def test_a_gradient_that_is_nan_in_both_orders_is_not_called_wrong() -> None:
     x = Value(0.0, "x")
     text = str(ad.backward_steps(ad.sqrt(x * x)))
-    assert text.endswith("dx = nan")
+    assert text.endswith("dy/dx = nan")
 
 
 def test_of_many_steps_a_hundred_are_shown_the_first_and_the_last() -> None:

@@ -7,7 +7,7 @@
     >>> animation
     Animation(backward pass of y: 1 step)
     >>> print(animation.captions[1])
-    y = x * w = 6, dy = 1: dx += 1 * 2 = 2, dw += 1 * 3 = 3
+    y = x * w = 6, dy/dy = 1: dy/dx += 1 * 2 = 2, dy/dw += 1 * 3 = 3
 
 The steps come from `backward_steps` and `forward_steps`. Each becomes a scene, and a stage lays the drawing out once
 for all of them; from there the player makes HTML with a slider, and the film is an SVG that moves.

@@ -10,16 +10,15 @@ about, all by the ids of the parts. The first scene is before the pass, the last
     >>> y = x * 2.0
     >>> for scene in backward_scenes(backward_steps(y), y, parts_of(y)):
     ...     print({str(part): text for part, text in scene.texts.items()}, scene.caption)
-    {'n0': 'not yet', 'n1': '1', 'e1-0': '2'} Start: dy = 1; no other gradient is known yet.
-    {'n0': '2', 'n1': '1', 'e1-0': '1 × 2 = 2'} y = x * 2 = 6, dy = 1: dx += 1 * 2 = 2
-    {'n0': '2', 'n1': '1', 'e1-0': '1 × 2 = 2'} End: dx = 2
+    {'n0': 'not yet', 'n1': '1', 'e1-0': '2'} Start: dy/dy = 1; no other gradient is known yet.
+    {'n0': '2', 'n1': '1', 'e1-0': '1 × 2 = 2'} y = x * 2 = 6, dy/dy = 1: dy/dx += 1 * 2 = 2
+    {'n0': '2', 'n1': '1', 'e1-0': '1 × 2 = 2'} End: dy/dx = 2
 """
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from autodiff.chain import NOTHING
 from autodiff.show.drawings.parts import Id, Parts
 from autodiff.show.explanations.backward import BackwardStep, BackwardSteps
 from autodiff.show.explanations.forward import ForwardSteps
@@ -66,13 +65,11 @@ class _Backward:
         self.totals = {y: steps[0].upstream}
         self.to_come = Counter([operand for step in steps for operand, _ in step.contributions])
         self.labels = {edge.id: edge.local_gradient for edge in parts.edges if edge.local_gradient}
-        self.passed: Counter[Value] = Counter()  # how many shares a visit, depth first, has given already
         numbers = [number for step in steps for number in (step.upstream, *step.totals)]
         self.largest = _largest(numbers)
 
     def scenes(self) -> list[Scene]:
-        name = names_of(self.y)[self.y]
-        start = f"Start: d{name} = {shortened(self.totals[self.y])}; no other gradient is known yet."
+        start = f"Start: {self.steps.start}; no other gradient is known yet."
         scenes = [self._scene(start, changed=frozenset([self.parts.ids[self.y]]))]
         scenes += [self._after(step) for step in self.steps]
         self.totals = dict.fromkeys(self.parts.ids, 0.0) | self.totals  # what got no share has a gradient of zero
@@ -81,7 +78,7 @@ class _Backward:
     def _after(self, step: BackwardStep) -> Scene:
         self.totals.setdefault(step.node, step.upstream)
         box, edges = self.parts.ids[step.node], list[Id]()
-        for i, (operand, amount), total in zip(self._positions(step), step.contributions, step.totals, strict=True):
+        for i, (operand, amount), total in zip(step.places, step.contributions, step.totals, strict=True):
             edges.append(box.sibling("operand", i))
             product = f"{shortened(step.upstream)} × {shortened(step.local_gradients[i])}"
             self.labels[edges[-1]] = f"{product} = {shortened(amount)}"
@@ -89,22 +86,6 @@ class _Backward:
             self.to_come[operand] -= 1
         changed = frozenset([self.parts.ids[operand] for operand, _ in step.contributions])
         return self._scene(str(step), frozenset([*_made(box), *edges]), changed)
-
-    def _positions(self, step: BackwardStep) -> list[int]:
-        """The positions of the operands that get a share; depth first, a visit gives them in several steps."""
-        node = step.node
-        assert node.op is not None
-        if not step.contributions:
-            return []
-        sharing = [
-            i
-            for i, operand in enumerate(node.operands)
-            if isinstance(operand, Value) and step.local_gradients[i] is not NOTHING
-        ]
-        first = self.passed[node]
-        last = first + len(step.contributions)
-        self.passed[node] = last % len(sharing)
-        return sharing[first:last]
 
     def _scene(self, caption: str, active: frozenset[Id] = frozenset(), changed: frozenset[Id] = frozenset()) -> Scene:
         texts = {box: self._text(value) for value, box in self.parts.ids.items()}

@@ -6,18 +6,20 @@
 >>> c.label = "c"
 >>> for step in backward_steps(c):
 ...     print(step)
-c = a * b = -6, dc = 1: da += 1 * (-3) = -3, db += 1 * 2 = 2
+c = a * b = -6, dc/dc = 1: dc/da += 1 * (-3) = -3, dc/db += 1 * 2 = 2
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 from autodiff import floats
-from autodiff.chain import NOTHING, passed_on, recorded
+from autodiff.chain import NOTHING, recorded
 from autodiff.graph import leaves, topological_order
+from autodiff.show.explanations.sentences import Share, nudges, sentence
 from autodiff.show.explanations.steps import Steps, check_is_value
+from autodiff.show.explanations.symbols import total
 from autodiff.show.formulas.formula import operation
 from autodiff.show.words.names import names_of
 from autodiff.show.words.numbers import shortened
@@ -28,6 +30,37 @@ Order = Literal["topological", "depth-first"]
 
 MOST_VISITS = 10_000
 _MOST_SHARES = 8  # in one line
+_MOST_REASONS = 3  # in one sentence
+_MOST_SENTENCES = 30
+
+
+class Speech(NamedTuple):
+    """How the steps of a pass speak of it.
+
+    Attributes:
+        names: of all Values.
+        output: the name of what the gradients are derivatives of: of y; or L, of which y's given gradient is one.
+        given: the first gradient, where it is one of L; else empty.
+    """
+
+    names: Mapping[Value, str]
+    output: str
+    given: str = ""
+
+    @classmethod
+    def of(cls, y: Value, seed: float) -> "Speech":
+        """The names in the graph of y, and one for what is differentiated."""
+        names = names_of(y)
+        if seed == 1.0:
+            return cls(names, names[y])
+        taken = set(names.values())
+        output = next(name for name in ("L", "J", "E", *[f"L{i}" for i in range(len(taken))]) if name not in taken)
+        given = f"{total(output, names[y])} = {shortened(seed)}"
+        return cls(names, output, f"{output} is what {names[y]} is used for: {given} is given")
+
+    def total(self, value: Value) -> str:
+        """The derivative of the output with respect to a Value: dy/dx."""
+        return total(self.output, self.names[value])
 
 
 @dataclass(frozen=True)
@@ -40,6 +73,7 @@ class BackwardStep:
         local_gradients: d(node)/d(operand) for each operand, constants as well.
         contributions: (operand, amount) for each operand that gets a share: upstream * local gradient.
         totals: the sum of the shares that each of these has received by then, this one included.
+        places: the place of each of these among the operands.
     """
 
     node: Value
@@ -47,24 +81,43 @@ class BackwardStep:
     local_gradients: tuple[float, ...]
     contributions: tuple[tuple[Value, float], ...]
     totals: tuple[float, ...]
-    _factors: tuple[float, ...]
-    _names: Mapping[Value, str]
+    places: tuple[int, ...]
+    _speech: Speech
 
     def __str__(self) -> str:
-        name = self._names[self.node]
-        made = f"{name} = {operation(self.node, self._names)} = {shortened(self.node.data)}"
-        return f"{made}, d{name} = {shortened(self.upstream)}: {self._shares()}"
+        made = f"{self._made()} = {shortened(self.node.data)}"
+        return f"{made}, {self._speech.total(self.node)} = {shortened(self.upstream)}: {self._shares()}"
 
     __repr__ = __str__
+
+    @property
+    def words(self) -> str:
+        """The step in plain words: why each local gradient is what it is, and how far a nudge of the operand goes."""
+        node, names, output = self.node, self._speech.names, self._speech.output
+        if self.upstream is NOTHING:
+            return f"A nudge of {names[node]} does not move {output}, so nothing is passed on."
+        further = names[node] != output  # y itself moves no further than it is moved
+        shares: list[Share] = [
+            (place, (output, amount) if further else None)
+            for place, (_, amount) in zip(self.places[:_MOST_REASONS], self.contributions, strict=False)
+        ]
+        if not shares:
+            taken = [i for i, operand in enumerate(node.operands) if isinstance(operand, Value)]
+            shares = [(place, None) for place in taken[:_MOST_REASONS]]
+        more = len(self.places) - len(shares)
+        return sentence(nudges(node, shares, names) + [f"and so on for {more:,} more"] * (more > 0))
+
+    def _made(self) -> str:
+        return f"{self._speech.names[self.node]} = {operation(self.node, self._speech.names)}"
 
     def _shares(self) -> str:
         """The sums that the step adds to, as text."""
         if not self.contributions:
             return "passes nothing on"
-        upstream = shortened(self.upstream)
+        upstream, total, slopes = shortened(self.upstream), self._speech.total, self.local_gradients
         shares = [
-            f"d{self._names[operand]} += {upstream} * {_factor(local)} = {shortened(amount)}"
-            for (operand, amount), local in zip(self.contributions[:_MOST_SHARES], self._factors, strict=False)
+            f"{total(operand)} += {upstream} * {_factor(slopes[place])} = {shortened(amount)}"
+            for place, (operand, amount) in zip(self.places[:_MOST_SHARES], self.contributions, strict=False)
         ]
         more = len(self.contributions) - len(shares)
         return ", ".join(shares) + (f", ... {more:,} more" if more else "")
@@ -82,30 +135,43 @@ class BackwardSteps(Steps[BackwardStep]):
         gradients: d(output)/d(leaf) for each leaf, which `backward()` adds to its grad.
         order: "topological", or "depth-first", which is wrong.
         notes: the gradients of leaves in words, or those that are wrong.
+        start: the gradient that the pass starts with, in words.
     """
 
-    def __init__(
-        self, steps: Sequence[BackwardStep], order: Order, gradients: dict[Value, float], notes: Sequence[str]
-    ) -> None:
-        super().__init__(steps)
+    def __init__(self, pass_: "_Pass", order: Order, notes: Sequence[str], words: bool) -> None:
+        super().__init__(pass_.steps)
+        self._words = words
         self.order: Order = order
-        self.gradients = gradients
+        self.gradients = pass_.gradients()
         self.notes = notes
+        self.start = f"{pass_.speech.total(pass_.y)} = {shortened(pass_.seed)}"
+        self._given = pass_.speech.given
 
     def _row(self, step: BackwardStep) -> Row:
-        name = step._names[step.node]
-        return f"{name} = {operation(step.node, step._names)}", shortened(step.upstream), step._shares()
+        return step._made(), shortened(step.upstream), step._shares()
+
+    def _sentences(self) -> list[str]:
+        """A sentence for each step, numbered, if that was asked for."""
+        if not self._words:
+            return []
+        said = [f"{i}. {step.words}" for i, step in enumerate(self[:_MOST_SENTENCES], 1)]
+        more = len(self) - len(said)
+        return said + [f"... {more:,} more: steps[i].words says them"] * (more > 0)
 
     def _table(self) -> Table:
         caption = "Backward" if self.order == "topological" else "Backward, depth first: wrong"
-        return Table(caption, ("step", "node", "upstream", "adds"), self._rows(), numbers={0, 2}, notes=self.notes)
+        notes = [*self.notes, *[self._given] * bool(self._given), *self._sentences()]
+        return Table(caption, ("step", "node", "upstream", "adds"), self._rows(), numbers={0, 2}, notes=notes)
 
 
-def backward_steps(y: Value, gradient: float = 1.0, *, order: Order = "topological") -> BackwardSteps:
+def backward_steps(
+    y: Value, gradient: float = 1.0, *, order: Order = "topological", words: bool = False
+) -> BackwardSteps:
     """The steps of `y.backward(gradient)`, one for each node, from y back.
 
-    A step has `.node`, `.upstream`, `.local_gradients`, `.contributions` and `.totals`. The steps are a sequence, on
-    which `len`, indices and `reversed` work, and print as a table. No `.grad` is touched.
+    A step has `.node`, `.upstream`, `.local_gradients`, `.contributions` and `.totals`, and `.words` to say it plainly.
+    The steps are a sequence, on which `len`, indices and `reversed` work, and print as a table. In it dy/dx is the
+    derivative by all paths, to which the shares add up. No `.grad` is touched.
 
     In topological order each node's turn comes when everything made from it has passed on its share. `steps.gradients`
     are then, to the last bit, the amounts that `backward()` adds to leaves with a grad of 0.0: an upstream of zero
@@ -113,7 +179,8 @@ def backward_steps(y: Value, gradient: float = 1.0, *, order: Order = "topologic
 
     Args:
         y: where the pass starts.
-        gradient: the gradient it starts with.
+        gradient: the gradient it starts with: dL/dy of an L that y is used for, unless it is 1.
+        words: whether the table is followed by a sentence for each step.
         order: "depth-first" shows the mistake that the order is there for. A node then passes on all that it has as
             soon as it is given a share, and again, with all of it, at the next one. The table says which results are
             wrong.
@@ -127,61 +194,75 @@ def backward_steps(y: Value, gradient: float = 1.0, *, order: Order = "topologic
     >>> backward_steps(c)
     Backward
     step  node       upstream  adds
-       1  c = b + b         1  db += 1 * 1 = 1, db += 1 * 1 = 1
-       2  b = a + a         2  da += 2 * 1 = 2, da += 2 * 1 = 2
-    da = 4
+       1  c = b + b         1  dc/db += 1 * 1 = 1, dc/db += 1 * 1 = 1
+       2  b = a + a         2  dc/da += 2 * 1 = 2, dc/da += 2 * 1 = 2
+    dc/da = 4
     >>> backward_steps(c, order="depth-first")
     Backward, depth first: wrong
     step  node       upstream  adds
-       1  c = b + b         1  db += 1 * 1 = 1
-       2  b = a + a         1  da += 1 * 1 = 1, da += 1 * 1 = 1
-       3  c = b + b         1  db += 1 * 1 = 1
-       4  b = a + a         2  da += 2 * 1 = 2, da += 2 * 1 = 2
-    da = 6, but in topological order 4
+       1  c = b + b         1  dc/db += 1 * 1 = 1
+       2  b = a + a         1  dc/da += 1 * 1 = 1, dc/da += 1 * 1 = 1
+       3  c = b + b         1  dc/db += 1 * 1 = 1
+       4  b = a + a         2  dc/da += 2 * 1 = 2, dc/da += 2 * 1 = 2
+    dc/da = 6, but in topological order 4
+    >>> print(backward_steps(b)[0].words)
+    A nudge of a in one of its 2 places moves b just as far.
     """
     check_is_value(y, "backward_steps")
     if order not in get_args(Order):
         raise ValueError(f"order is 'topological' or 'depth-first', got {order!r}")
-    seed, names = floats.as_float(gradient), names_of(y)
-    telling = _Telling(y, seed, names)
-    telling.in_topological_order()
-    right = telling.gradients()
+    seed = floats.as_float(gradient)
+    right = _Pass(y, seed)
+    right.in_topological_order()
     if order == "topological":
-        return BackwardSteps(telling.steps, order, right, _notes(right, right, names))
-    telling = _Telling(y, seed, names)
-    telling.depth_first()
-    wrong = telling.gradients()
-    return BackwardSteps(telling.steps, order, wrong, _notes(wrong, right, names))
+        return BackwardSteps(right, order, _notes(right, right), words)
+    wrong = _Pass(y, seed)
+    wrong.depth_first()
+    return BackwardSteps(wrong, order, _notes(wrong, right), words)
 
 
-class _Telling:
+class _Share(NamedTuple):
+    """An operand that a node passes on to, its place, and the local gradient."""
+
+    place: int
+    operand: Value
+    local: float
+
+
+def _shares(node: Value) -> list[_Share]:
+    """The shares that a node gives, as `chain.passed_on`, with their places."""
+    edges = enumerate(zip(node.operands, recorded(node), strict=True))
+    return [_Share(i, x, local) for i, (x, local) in edges if isinstance(x, Value) and local is not NOTHING]
+
+
+class _Pass:
     """A backward pass as it goes on: its steps so far, and the sum of the shares that each Value has received."""
 
-    def __init__(self, y: Value, seed: float, names: Mapping[Value, str]) -> None:
-        self.y, self.seed, self.names = y, seed, names
+    def __init__(self, y: Value, seed: float) -> None:
+        self.y, self.seed, self.speech = y, seed, Speech.of(y, seed)
         self.totals = {y: 0.0 + seed}
         self.steps: list[BackwardStep] = []
 
     def gradients(self) -> dict[Value, float]:
         return {leaf: self.totals.get(leaf, 0.0) for leaf in leaves(self.y)}
 
-    def _step(self, node: Value, upstream: float, shares: Sequence[tuple[Value, float]]) -> None:
-        """Give operands their shares: each an operand and its local gradient."""
+    def _step(self, node: Value, upstream: float, shares: Sequence[_Share]) -> None:
+        """Give operands their shares."""
         contributions, after = [], []
-        for operand, local in shares:
+        for _, operand, local in shares:
             amount = upstream * local
             self.totals[operand] = self.totals.get(operand, 0.0) + amount
             contributions.append((operand, amount))
             after.append(self.totals[operand])
-        factors = tuple([local for _, local in shares])
+        places = tuple([share.place for share in shares])
         slopes = tuple(recorded(node))
-        self.steps.append(BackwardStep(node, upstream, slopes, tuple(contributions), tuple(after), factors, self.names))
+        self.steps.append(BackwardStep(node, upstream, slopes, tuple(contributions), tuple(after), places, self.speech))
 
     def in_topological_order(self) -> None:
         """The pass as `backward()` makes it: each node once, with a gradient that is complete."""
         for node in reversed(topological_order(self.y)):
             upstream = self.totals.get(node, NOTHING)
-            self._step(node, upstream, [] if upstream is NOTHING else passed_on(node))
+            self._step(node, upstream, [] if upstream is NOTHING else _shares(node))
 
     def depth_first(self) -> None:
         """The wrong pass: it goes on to each operand at once, with whatever that has received so far.
@@ -193,16 +274,16 @@ class _Telling:
             raise ValueError(
                 f"depth first, this graph takes more than {MOST_VISITS:,} steps; show the order on a small one"
             )
-        stack = [(self.y, self.seed, passed_on(self.y))] if self.y.operands else []
+        stack = [(self.y, self.seed, _shares(self.y))] if self.y.operands else []
         while stack:
             node, upstream, shares = stack.pop()
-            now = next((i for i, (operand, _) in enumerate(shares, 1) if operand.operands), len(shares))
+            now = next((i for i, share in enumerate(shares, 1) if share.operand.operands), len(shares))
             self._step(node, upstream, shares[:now])
             if shares[now:]:
                 stack.append((node, upstream, shares[now:]))
-            if now and shares[now - 1][0].operands:
-                operand = shares[now - 1][0]
-                stack.append((operand, self.totals[operand], passed_on(operand)))
+            if now and shares[now - 1].operand.operands:
+                operand = shares[now - 1].operand
+                stack.append((operand, self.totals[operand], _shares(operand)))
 
 
 def visits_depth_first(y: Value) -> int:
@@ -220,11 +301,12 @@ def visits_depth_first(y: Value) -> int:
     return total
 
 
-def _notes(shown: Mapping[Value, float], right: Mapping[Value, float], names: Mapping[Value, str]) -> list[str]:
+def _notes(shown: _Pass, right: _Pass) -> list[str]:
     """The gradients of leaves, in one line, or a line for each that is wrong."""
-    wrong = [x for x in shown if shown[x] != right[x] and not (isnan(shown[x]) and isnan(right[x]))]
+    found, correct, total = shown.gradients(), right.gradients(), shown.speech.total
+    wrong = [x for x in found if found[x] != correct[x] and not (isnan(found[x]) and isnan(correct[x]))]
     if wrong:
-        return [f"d{names[x]} = {shortened(shown[x])}, but in topological order {shortened(right[x])}" for x in wrong]
-    said = [f"d{names[x]} = {shortened(number)}" for x, number in list(shown.items())[:_MOST_SHARES]]
-    more = len(shown) - len(said)
+        return [f"{total(x)} = {shortened(found[x])}, but in topological order {shortened(correct[x])}" for x in wrong]
+    said = [f"{total(x)} = {shortened(number)}" for x, number in list(found.items())[:_MOST_SHARES]]
+    more = len(found) - len(said)
     return [", ".join(said) + (f", ... {more:,} more" if more else "")]

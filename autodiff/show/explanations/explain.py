@@ -7,15 +7,18 @@
     >>> explain(y, x)
     dy/dx = 12, the sum over 2 paths
     chain rule     in numbers  contribution
-    dy/dq * dq/dx  3 * 2                  6
-    dy/dx          6                      6
-    sum                                  12
+    ∂y/∂q * ∂q/∂x  3 * 2                  6
+    ∂y/∂x          6                      6
+    dy/dx          6 + 6                 12
     <BLANKLINE>
     Local gradients
     local gradient  of         is  here
-    dy/dq           y = q * x  x      3
-    dq/dx           q = w * x  w      2
-    dy/dx           y = q * x  q      6
+    ∂y/∂q           y = q * x  x      3
+    ∂q/∂x           q = w * x  w      2
+    ∂y/∂x           y = q * x  q      6
+
+The partial derivative ∂y/∂x is that of one operation, its other operands held fixed; dy/dx goes by every path. Here the
+two differ: x is in q as well.
 
 There are as many paths as there are ways through the graph, soon more than could ever be listed: they are counted, and
 the largest found, by one pass over the nodes.
@@ -23,17 +26,19 @@ the largest found, by one pass over the nodes.
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import PurePath
 from reprlib import repr as short
-from typing import Any
+from typing import NamedTuple, TypeVar
 
 from autodiff.graph import topological_order
 from autodiff.show.explanations.gradients import gradients_of
 from autodiff.show.explanations.paths import Path, count_paths, largest_paths
-from autodiff.show.explanations.symbols import slope_in_symbols
+from autodiff.show.explanations.sentences import moves, nudges, sentence
+from autodiff.show.explanations.symbols import partial, partial_in_latex, slope_in_symbols, total, total_in_latex
 from autodiff.show.formulas.formula import operation
 from autodiff.show.formulas.writing import number_text
-from autodiff.show.words.names import in_latex, names_of
+from autodiff.show.words.names import names_of
 from autodiff.show.words.numbers import shortened
 from autodiff.show.words.tables import Row, Table
 from autodiff.value import Value
@@ -41,9 +46,12 @@ from autodiff.value import Value
 LIMIT = 10
 _MOST_FACTORS = 12
 _MOST_EDGES = 40
+_MOST_NAMED = 4
+
+T = TypeVar("T")
 
 
-def explain(y: Value, x: Value, *, limit: int = LIMIT) -> "Explanation":
+def explain(y: Value, x: Value, *, limit: int = LIMIT, words: bool = False) -> "Explanation":
     """The reason for dy/dx: the paths from y to x, the product of local gradients along each, and their sum.
 
     It prints as text, shows itself in a notebook as tables, and gives LaTeX by `.latex()`. Nodes made inside
@@ -58,6 +66,7 @@ def explain(y: Value, x: Value, *, limit: int = LIMIT) -> "Explanation":
         y: the output.
         x: the input: a leaf, or a node inside the graph.
         limit: how many paths are listed, those with the largest products; the others are counted and summed.
+        words: whether the tables are followed by sentences, one for each step from x to y, as in `.words`.
 
     Raises TypeError if y or x is not a Value or limit not an int, ValueError for a limit less than 1.
 
@@ -68,6 +77,10 @@ def explain(y: Value, x: Value, *, limit: int = LIMIT) -> "Explanation":
     >>> explanation = explain(b, a, limit=2)
     >>> explanation.count == 2**100, explanation.total == 2.0**100, explanation.paths[0].contribution
     (True, True, 1.0)
+    >>> print("\\n".join(explain(a.tanh() * 2.0, a).words))
+    tanh's slope at 3 is 1 - tanh(3)² = 0.00987, so a nudge of a moves v1 0.00987 times as far.
+    v1 is multiplied by 2, so a nudge of v1 moves y twice as far.
+    In all, a nudge of a moves y 0.0197 times as far.
     """
     for value, what in ((y, "y"), (x, "x")):
         if not isinstance(value, Value):
@@ -79,7 +92,7 @@ def explain(y: Value, x: Value, *, limit: int = LIMIT) -> "Explanation":
         raise TypeError(f"limit is a number of paths, got {limit!r}")
     if limit < 1:
         raise ValueError(f"limit is a number of paths, at least 1, got {limit}")
-    return Explanation(y, x, limit)
+    return Explanation(y, x, limit, words)
 
 
 class Explanation:
@@ -94,8 +107,9 @@ class Explanation:
         rest: the contribution of all paths that are not listed.
     """
 
-    def __init__(self, y: Value, x: Value, limit: int) -> None:
+    def __init__(self, y: Value, x: Value, limit: int, words: bool) -> None:
         self.y, self.x = y, x
+        self._in_words = words
         order = topological_order(y)
         gradients = gradients_of(y)
         self.total = gradients.get(x, 0.0)
@@ -120,7 +134,7 @@ class Explanation:
         return "\n".join([table.html() for table in self._tables()])
 
     def _tables(self) -> Iterator[Table]:
-        whole = self._quotient(self.y, self.x)
+        whole = self._total()
         if not self.paths:
             yield Table(f"{whole} = 0: {self._names[self.y]} was not made from {self._names[self.x]}", (), [])
             return
@@ -128,12 +142,13 @@ class Explanation:
         header = ("chain rule", "in numbers", "contribution")
         rows = [(self._symbols(p), _product(p), shortened(p.contribution)) for p in self.paths]
         if self._more:
-            rows.append((f"{_counted(self._more)} more paths", "", shortened(self.rest)))
-        rows.append(("sum", "", shortened(self.total)))
+            rows.append((f"{_counted(self._more)} more paths", "all together", shortened(self.rest)))
+        if len(rows) > 1:
+            rows.append((whole, _added([amount for _, _, amount in rows]), shortened(self.total)))
         yield Table(f"{whole} = {shortened(self.total)}, {many}", header, rows, numbers={2}, notes=self._rounding())
-        edges = self._edges()
-        if edges:
-            yield Table("Local gradients", *edges, numbers={3})
+        yield from self._local_gradients()
+        if self._in_words:
+            yield Table("In words", (), [], notes=self.words)
 
     def _rounding(self) -> list[str]:
         """A note where rounding makes the paths sum to another number."""
@@ -142,31 +157,49 @@ class Explanation:
             return []
         return [f"The paths sum to {added!r}; backward() adds up at each node, and rounds to {self.total!r}."]
 
-    def _quotient(self, node: Value, operand: Value) -> str:
-        return f"d{self._names[node]}/d{self._names[operand]}"
+    @property
+    def words(self) -> list[str]:
+        """The steps in plain words: a sentence for each local gradient listed, from x to y, and one for the sum."""
+        found = [nudges(edge.node, [(edge.place, None)], self._names) for edge in reversed(self._edges_listed)]
+        whole = f"{self._names[self.x]} {moves(self._names[self.y], self.total)}"
+        by = "In all" if self.count == 1 else f"The effects of {_counted(self.count)} paths add up: in all"
+        return [*[sentence(clauses) for clauses in found], f"{by}, a nudge of {whole}."] if self.paths else []
+
+    def _repeated(self) -> list[str]:
+        """A note where an operand stands in an operation twice."""
+        twice = [edge for edge in self._edges_listed if sum([x is edge.operand for x in edge.node.operands]) > 1]
+        found = list(dict.fromkeys([f"{self._names[edge.operand]} in {self._made(edge.node)}" for edge in twice]))
+        said = ", ".join(found[:_MOST_NAMED]) + ", ..." * (len(found) > _MOST_NAMED)
+        return [f"A Value that is two operands has a local gradient, and a path, by each: {said}"] if found else []
+
+    def _total(self) -> str:
+        return total(self._names[self.y], self._names[self.x])
+
+    def _made(self, node: Value) -> str:
+        return f"{self._names[node]} = {operation(node, self._names)}"
 
     def _symbols(self, path: Path) -> str:
-        factors = [self._quotient(*pair) for pair in _edges_shown(path)]
+        factors = [partial(self._names[edge.node], self._names[edge.operand]) for edge in _edges_shown(path)]
         return _joined(factors, len(path.local_gradients), " * ", "... ({:,} more)") or "1"
 
-    def _edges(self) -> tuple[Row, list[Row]] | None:
-        """Header and rows of a table of the local gradients on the paths that are listed, each once."""
-        edges = {
-            (id(node), id(operand), local): (node, operand, local)
-            for path in self.paths
-            for (node, operand), local in zip(_edges_shown(path), _ends(path.local_gradients), strict=True)
-        }
-        shown = list(edges.values())[:_MOST_EDGES]
-        if not shown:
-            return None
-        sourced = any(node.source for node, _, _ in shown)
+    @cached_property
+    def _edges_listed(self) -> list["_Edge"]:
+        """The first edges on the paths that are listed, each once."""
+        edges = [edge for path in self.paths for edge in _edges_shown(path)]
+        return list({(id(edge.node), id(edge.operand), edge.local): edge for edge in edges}.values())[:_MOST_EDGES]
+
+    def _local_gradients(self) -> Iterator[Table]:
+        edges = self._edges_listed
+        sourced = any(edge.node.source for edge in edges)
         rows: list[Row] = []
-        for node, operand, local in shown:
-            made = f"{self._names[node]} = {operation(node, self._names)}"
-            rule = slope_in_symbols(node, operand, local, self._names)
-            row = (self._quotient(node, operand), made, rule, shortened(local))
+        for edge in edges:
+            node, names = edge.node, self._names
+            rule = slope_in_symbols(node, edge.place, names) or f"the rule of {node.op.name}"  # type: ignore[union-attr]
+            row = (partial(names[node], names[edge.operand]), self._made(node), rule, shortened(edge.local))
             rows.append((*row, _source(node)) if sourced else row)
-        return ("local gradient", "of", "is", "here", *(["source"] if sourced else [])), rows
+        header = ("local gradient", "of", "is", "here", *(["source"] if sourced else []))
+        if rows:
+            yield Table("Local gradients", header, rows, numbers={3}, notes=self._repeated())
 
     # --- LaTeX ---
 
@@ -177,7 +210,7 @@ class Explanation:
         >>> y = x * 2.0; y.label = "y"
         >>> print(explain(y, x).latex())
         \begin{aligned}
-        \frac{\partial y}{\partial x} &= \frac{\partial y}{\partial x} \\
+        \frac{\mathrm{d} y}{\mathrm{d} x} &= \frac{\partial y}{\partial x} \\
         &= 2 \\
         &= 2
         \end{aligned}
@@ -190,15 +223,27 @@ class Explanation:
         total = _in_latex(self.total)
         lines = [" + ".join(terms) for terms in (symbols, numbers) if terms]
         rows = " \\\\\n&= ".join([*lines, total])
-        return f"\\begin{{aligned}}\n{self._fraction(self.y, self.x)} &= {rows}\n\\end{{aligned}}"
+        whole = total_in_latex(self._names[self.y], self._names[self.x])
+        return f"\\begin{{aligned}}\n{whole} &= {rows}\n\\end{{aligned}}"
 
     def _latex_product(self, path: Path) -> str:
-        factors = [self._fraction(*pair) for pair in _edges_shown(path)]
+        factors = [partial_in_latex(self._names[edge.node], self._names[edge.operand]) for edge in _edges_shown(path)]
         return _joined(factors, len(path.local_gradients), r" \cdot ", r"\cdots") or "1"
 
-    def _fraction(self, node: Value, operand: Value) -> str:
-        above, below = in_latex(self._names[node]), in_latex(self._names[operand])
-        return rf"\frac{{\partial {above}}}{{\partial {below}}}"
+
+class _Edge(NamedTuple):
+    """A node, the place of one of its operands, and its local gradient there."""
+
+    node: Value
+    place: int
+    local: float
+
+    @property
+    def operand(self) -> Value:
+        """The Value at that place."""
+        operand = self.node.operands[self.place]
+        assert isinstance(operand, Value)
+        return operand
 
 
 # --- numbers and text ---
@@ -216,13 +261,13 @@ def _difference(total: float, numbers: Sequence[float]) -> float:
     return _sum([total, *[-x for x in numbers]])
 
 
-def _ends(items: Sequence[Any]) -> Sequence[Any]:
+def _ends(items: list[T]) -> list[T]:
     """The items, or, if there are many, the first and the last."""
     return items if len(items) <= _MOST_FACTORS else [*items[: _MOST_FACTORS - 4], *items[-4:]]
 
 
-def _edges_shown(path: Path) -> list[tuple[Value, Value]]:
-    return [(path.nodes[i], path.nodes[i + 1]) for i in _ends(range(len(path.nodes) - 1))]
+def _edges_shown(path: Path) -> list[_Edge]:
+    return _ends([_Edge(*edge) for edge in zip(path.nodes[:-1], path.places, path.local_gradients, strict=True)])
 
 
 def _joined(factors: list[str], length: int, sign: str, gap: str) -> str:
@@ -233,7 +278,7 @@ def _joined(factors: list[str], length: int, sign: str, gap: str) -> str:
 
 
 def _product(path: Path, latex: bool = False) -> str:
-    numbers = [_in_latex(x) if latex else shortened(x) for x in _ends(path.local_gradients)]
+    numbers = [_in_latex(x) if latex else shortened(x) for x in _ends(list(path.local_gradients))]
     if len(path.local_gradients) > 1:
         around = r"\left({}\right)" if latex else "({})"
         numbers = [around.format(x) if x.startswith("-") else x for x in numbers]
@@ -245,6 +290,11 @@ def _in_latex(number: float) -> str:
     return number_text(float(shortened(number)), "latex")
 
 
+def _added(terms: Sequence[str]) -> str:
+    """Numbers as a sum: 6 + 6 - 2."""
+    return " + ".join(terms).replace("+ -", "- ")
+
+
 def _counted(number: float) -> str:
     if number == math.inf:
         return "more than 10^300"
@@ -252,4 +302,4 @@ def _counted(number: float) -> str:
 
 
 def _source(node: Value) -> str:
-    return f"{PurePath(node.source.filename).name}:{node.source.line}" if node.source else ""
+    return f"{PurePath(node.source.filename).name}:{node.source.line}" if node.source else "not recorded"

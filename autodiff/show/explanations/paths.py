@@ -27,13 +27,15 @@ class Path(NamedTuple):
 
     Attributes:
         nodes: y first, x last; each is an operand of the one before.
-        local_gradients: d(node)/d(next) along it.
+        local_gradients: ∂node/∂next along it.
         contribution: their product, one term of the gradient.
+        places: the place of each next node among the operands.
     """
 
     nodes: tuple[Value, ...]
     local_gradients: tuple[float, ...]
     contribution: float
+    places: tuple[int, ...]
 
 
 class _Way(NamedTuple):
@@ -103,17 +105,18 @@ def _rank(local: float) -> float:
 
 def _path(way: _Way, y: Value, gradients: Mapping[Value, float]) -> Path:
     """A way as a path, multiplied as `backward()` does, from y on."""
-    nodes, local_gradients = [y], []
+    nodes, local_gradients, places = [y], [], []
     product, silent = 1.0, False
     while way.rest is not None:
         node, local = way.node, recorded(way.node)[way.position]
         nodes.append(node.operands[way.position])
         local_gradients.append(local)
+        places.append(way.position)
         product = NOTHING if local is NOTHING else product * local
         silent = silent or node not in gradients
         way = way.rest
     silent = product is NOTHING or (silent and not math.isfinite(product))
-    return Path(tuple(nodes), tuple(local_gradients), 0.0 if silent else product)
+    return Path(tuple(nodes), tuple(local_gradients), 0.0 if silent else product, tuple(places))
 
 
 def _magnitude(number: float) -> float:

@@ -1,0 +1,135 @@
+"""The chain rule in plain words: how far a nudge of an operand moves the result, and why, in one sentence.
+
+>>> from autodiff import Value
+>>> x = Value(0.7, "x")
+>>> y = x.tanh()
+>>> print(sentence(nudges(y, [(0, None)], {x: "x", y: "y"})))
+tanh's slope at 0.7 is 1 - tanh(0.7)² = 0.635, so a nudge of x moves y 0.635 times as far.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from math import isinf, isnan
+from operator import itemgetter
+
+from autodiff.chain import NOTHING, recorded
+from autodiff.primitives import dot, mul
+from autodiff.show.explanations.symbols import slope_in_symbols
+from autodiff.show.formulas.formula import operation
+from autodiff.value import Value
+
+_SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+_LONGEST = 60  # characters of a rule in numbers
+_PLAIN = {1.0: "just as far", 2.0: "twice as far", 0.5: "half as far"}
+
+Share = tuple[int, tuple[str, float] | None]
+"""The place of an operand, and the name of the output with how far it is moved by way of the node, if that is told."""
+
+
+def nudges(node: Value, shares: Iterable[Share], names: Mapping[Value, str]) -> list[str]:
+    """What a nudge of each operand moves: clauses, one for operands of which the same is to be said.
+
+    >>> a, b = Value(3.0, "a"), Value(-2.0, "b")
+    >>> c, d, names = a * b, a + b, {a: "a", b: "b"}
+    >>> nudges(c, [(0, None)], {**names, c: "c"})
+    ['a is multiplied by b = -2, so a nudge of a moves c twice as far, the other way']
+    >>> nudges(d, [(0, ("y", 3.0)), (1, ("y", 3.0))], {**names, d: "d"})
+    ['a nudge of a or b moves d just as far, and with it y 3 times as far']
+    """
+    told = [_told(node, place, further, names) for place, further in shares]
+    clauses = []
+    for (why, moved), alike in groupby(told, itemgetter(0, 2)):
+        whom = " or ".join(dict.fromkeys([each for _, each, _ in alike]))
+        clauses.append(f"{why}a nudge of {whom} {moved}")
+    return clauses
+
+
+def _told(
+    node: Value, place: int, further: tuple[str, float] | None, names: Mapping[Value, str]
+) -> tuple[str, str, str]:
+    """Why, a nudge of what, moves what how far."""
+    operand, local = node.operands[place], recorded(node)[place]
+    assert node.op is not None
+    assert isinstance(operand, Value)
+    count = sum([x is operand for x in node.operands])
+    whom = names[operand] + (f" in one of its {count} places" if count > 1 else "")
+    is_alone = len(node.operands) == 1
+    if local is NOTHING:
+        by = f"{_made(node, names)} does not depend on it here"
+        if is_alone:
+            by = f"{node.op.name} is flat at {rounded(operand.data)}"
+        elif node.op in (mul, dot):
+            by = "it is multiplied by 0"
+        return "", whom, f"does not move {names[node]}: {by}"
+    return _why(node, place, names), whom, _moved(names[node], local, further)
+
+
+def _why(node: Value, place: int, names: Mapping[Value, str]) -> str:
+    """The slope of an operation, in symbols and numbers; empty where it is a sum's, which needs no reason."""
+    operand, local = node.operands[place], node.local_gradients[place]
+    assert node.op is not None
+    assert isinstance(operand, Value)
+    numbers = {x: rounded(x.data) for x in (node, *node.operands) if isinstance(x, Value)}
+    symbols, here = [_prose(slope_in_symbols(node, place, each)) for each in (names, numbers)]
+    equal = " = ".join([text for text in dict.fromkeys([symbols, here, rounded(local)]) if 0 < len(text) <= _LONGEST])
+    if node.op in (mul, dot):
+        return f"{names[operand]} is multiplied by {equal}, so "
+    if len(node.operands) == 1:
+        equal = " = ".join(dict.fromkeys([*[here] * (0 < len(here) <= _LONGEST), rounded(local)]))
+        return f"{node.op.name}'s slope at {rounded(operand.data)} is {equal}, so "
+    is_constant = symbols == here and abs(local) in (1.0, 0.0)
+    return "" if is_constant else f"the slope of {_made(node, names)} in {names[operand]} is {equal}, so "
+
+
+def _made(node: Value, names: Mapping[Value, str]) -> str:
+    return _prose(operation(node, names))
+
+
+def _moved(node: str, local: float, further: tuple[str, float] | None) -> str:
+    """How far a node is moved, and with it the output."""
+    if further is None:
+        return moves(node, local)
+    output, amount = further
+    if not amount:
+        return f"{moves(node, local)}, {'but not' if local else 'nor'} {output}"
+    if amount == local:
+        return f"moves {node}, and with it {output}, {so_far(local)}"
+    return f"{moves(node, local)}, and with it {output} {so_far(amount)}"
+
+
+def moves(name: str, slope: float) -> str:
+    """What a nudge does to the Value of that name."""
+    return f"moves {name} {so_far(slope)}" if slope else f"does not move {name}"
+
+
+def so_far(slope: float) -> str:
+    """How far something is moved, in multiples of the nudge.
+
+    >>> so_far(1.0), so_far(-0.3)
+    ('just as far', '0.3 times as far, the other way')
+    """
+    if isnan(slope):
+        return "nobody can say how far (nan)"
+    size = "infinitely far" if isinf(slope) else _PLAIN.get(abs(slope), f"{rounded(abs(slope))} times as far")
+    return size + ", the other way" * (slope < 0.0)
+
+
+def rounded(number: float) -> str:
+    """A number with three significant digits, or all digits before the point.
+
+    >>> rounded(0.63474), rounded(1234.5), rounded(-2.0), rounded(1.5e9)
+    ('0.635', '1234', '-2', '1.5e+09')
+    """
+    return f"{number:.0f}" if 1e3 <= abs(number) < 1e6 else f"{number:.3g}"
+
+
+def _prose(text: str) -> str:
+    """A formula with its whole exponents raised: 1 - tanh(x)²."""
+    return re.sub(r"\*\*(\d+)(?![\w.]|\*\*)", lambda found: found[1].translate(_SUPERSCRIPTS), text)
+
+
+def sentence(clauses: Sequence[str]) -> str:
+    """Clauses as one sentence."""
+    text = "; ".join(clauses)
+    return f"{text[0].upper()}{text[1:]}." if text.startswith(("a nudge of ", "the slope of ")) else f"{text}."
