@@ -18,19 +18,20 @@ from importlib import import_module
 from typing import Any
 
 from autodiff.sources import pass_over
-from nn import init, layers, losses, metrics, optim, training
+from nn import init, layers, losses, metrics, optim, show, training
 from nn.hints import missing
 from nn.layers import *
 from nn.losses import *
 from nn.modules.module import Module
 from nn.optim import SGD, l1, l2, schedules
+from nn.show import *
 from nn.training import *
 from nn.training.minimize import least_squares, minimize
 
 pass_over("nn")
 
 __all__ = ["SGD", "Module", "init", "l1", "l2", "least_squares", "metrics", "minimize", "optim", "schedules"]
-__all__ += [*layers.__all__, *losses.__all__, *training.__all__]
+__all__ += [*layers.__all__, *losses.__all__, *show.__all__, *training.__all__]
 
 
 def __getattr__(name: str) -> Any:

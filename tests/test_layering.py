@@ -56,7 +56,7 @@ show/live                                                 # pictures that move: 
 show/animations                                           # and films
 show
 
-nn/hints  nn/lists  nn/optional  nn/tables                # neural networks: what knows of no module
+nn/hints  nn/lists  nn/optional                           # neural networks: what knows of no module
 nn/init  nn/modules
 nn/losses
 nn/layers  nn/metrics
@@ -65,6 +65,7 @@ nn/training/history
 nn/training/batches                                       # sums over the rows of a batch
 nn/training/saving  nn/training/diagnosis
 nn/training
+nn/show                                                   # pictures that move: descent, the playground
 nn
 nn/sklearn                                                # its estimators, on all of nn
 

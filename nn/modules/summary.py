@@ -15,7 +15,7 @@ from itertools import accumulate
 from typing import Any, NamedTuple
 
 from autodiff import Value, record_source
-from nn import tables
+from nn.modules import tables
 from nn.modules.contents import children, dotted, is_module, walk
 from nn.modules.module import Module
 

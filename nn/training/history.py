@@ -14,7 +14,7 @@ from itertools import pairwise
 from math import isfinite
 from typing import Any
 
-from nn import tables
+from nn.modules import tables
 from nn.optional import optional
 
 _BARS = "▁▂▃▄▅▆▇█"

@@ -9,6 +9,7 @@
 Explanations give the steps, and drawings the picture.
 """
 
-from autodiff.show.animations.animate import animate
+from autodiff.show.animations.animate import Animation, animate
+from autodiff.show.animations.stage import FROM, TO, Play, Track
 
-__all__ = ["animate"]
+__all__ = ["FROM", "TO", "Animation", "Play", "Track", "animate"]

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from autodiff.show.animations.stage import FROM, TO, Play, Track
-from autodiff.show.drawings.svg import NAMESPACE
+from autodiff.show.drawings.svg import NAMESPACE, own_ids
 from autodiff.show.words.text import printable
 from autodiff.show.words.theme import FONTS, Theme, colour
 
@@ -49,13 +49,13 @@ def film(play: Play) -> str:
 def titles(tracks: Sequence[Track]) -> dict[str, str]:
     """The titles of all elements, by their ids in a film."""
     return {
-        f"{_prefix(i)}{part}": words for i, track in enumerate(tracks) for part, words in track.stage.titles().items()
+        f"{_prefix(i)}-{part}": words for i, track in enumerate(tracks) for part, words in track.stage.titles().items()
     }
 
 
 def _prefix(track: int) -> str:
     """The beginning of the ids in a track: the same part is in several."""
-    return f"t{track}-"
+    return f"t{track}"
 
 
 # --- places ---
@@ -63,8 +63,7 @@ def _prefix(track: int) -> str:
 
 def _named(picture: Element, prefix: str) -> Element:
     for element in picture.iter():
-        if "id" in element.attrib:
-            element.set("id", prefix + element.attrib["id"])
+        own_ids(element, prefix)
     return picture
 
 

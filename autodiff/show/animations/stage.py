@@ -7,10 +7,10 @@ has only to set `visibility`. A viewer that does not shows the end of the pass.
 Boxes are as wide as their longest text, so that nothing moves.
 """
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from copy import copy
 from functools import cached_property
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 from xml.etree.ElementTree import Element, fromstring
 
 from autodiff.show.animations.scenes import Scene
@@ -18,8 +18,6 @@ from autodiff.show.drawings import dot, render
 from autodiff.show.drawings.parts import Box, Edge, Id, Parts
 from autodiff.show.drawings.svg import NAMESPACE
 from autodiff.show.drawings.titles import box_title, titles
-from autodiff.show.explanations.backward import BackwardSteps
-from autodiff.show.explanations.forward import ForwardSteps
 from autodiff.show.words.numbers import NOT_YET
 from autodiff.show.words.theme import Theme, colour
 
@@ -142,12 +140,35 @@ class Stage:
                 element.set("visibility", "hidden")
 
 
+class Captioned(Protocol):
+    """A scene, as far as players know it."""
+
+    @property
+    def caption(self) -> str: ...
+
+
+class Staged(Protocol):
+    """What players show: a picture with all its scenes in it, marked as `Stage` marks them."""
+
+    @property
+    def scenes(self) -> Sequence[Captioned]: ...
+    def element(self) -> Element: ...
+    def titles(self) -> Mapping[Any, str]: ...
+
+
+class Told(Protocol):
+    """What players write below it: the steps between the first scene and the last, as a table."""
+
+    def __len__(self) -> int: ...
+    def _repr_html_(self) -> str: ...
+
+
 class Track(NamedTuple):
     """One drawing of an animation: its title, its scenes laid out, and the steps that they show."""
 
     title: str
-    stage: Stage
-    steps: ForwardSteps | BackwardSteps
+    stage: Staged
+    steps: Told
 
 
 class Play(NamedTuple):

@@ -51,7 +51,7 @@ def finished(drawn: str, prefix: str, alt: AltText, theme: Theme) -> str:
     for group in list(root.iter(_GROUP)):
         _name(group, alt.groups)
     for element in root.iter():
-        _own_ids(element, prefix)
+        own_ids(element, prefix)
     root.set("id", prefix)
     root.set("role", "img")
     root.set("aria-labelledby", f"{prefix}-title {prefix}-desc")
@@ -78,7 +78,8 @@ def _name(group: ElementTree.Element, titles: Mapping[str, str]) -> None:
         group.remove(title)
 
 
-def _own_ids(element: ElementTree.Element, prefix: str) -> None:
+def own_ids(element: ElementTree.Element, prefix: str) -> None:
+    """Begin the id of an element, and the ids that it refers to, with the prefix."""
     if (own := element.get("id")) is not None:
         element.set("id", f"{prefix}-{own}")
     for attribute, text in element.attrib.items():

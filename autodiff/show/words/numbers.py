@@ -6,6 +6,8 @@
 
 from typing import Any
 
+__all__ = ["counted", "shortened"]
+
 NOT_YET = "not yet"
 """Stands for a number that is not known so far, such as a gradient before `backward()`."""
 

@@ -19,6 +19,8 @@ from html import escape
 
 from autodiff.show.words.text import width
 
+__all__ = ["Table", "elided"]
+
 Row = tuple[str, ...]
 
 _WIDEST = 80  # of a column of text

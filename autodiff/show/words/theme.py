@@ -16,6 +16,8 @@ import math
 from bisect import bisect_right
 from typing import Any, Literal
 
+__all__ = ["FONTS", "PALETTE", "Theme", "colour"]  # public; the rest is of drawings alone
+
 Theme = Literal["auto", "light", "dark"]
 
 # Graphviz without a font library measures text by tables it has for a few fonts; Verdana and DejaVu Sans, which stands

@@ -10,7 +10,7 @@ from html import escape
 from math import ceil, floor, inf, isfinite, log10, nan
 from typing import Any, NamedTuple
 
-from nn import tables
+from nn.modules import tables
 from nn.optional import optional
 
 
