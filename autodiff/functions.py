@@ -12,6 +12,7 @@ are primitives as they stand: `autodiff.primitives.public` has them.
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from functools import wraps
 from typing import Any, Never
 
 from autodiff import floats, primitives
@@ -260,6 +261,7 @@ def primitive(
         raise TypeError(f"a symbol is a string, got {type(symbol).__name__} {symbol!r}")
     made = Primitive(name, name, evaluate, partials, symbol=symbol, domain=_domain(domain), scales=True)
 
+    @wraps(evaluate)
     def evaluated(*operands: Any) -> float:
         return on_floats(name, lambda *xs: (evaluate(*xs),), [floats.as_float(x) for x in operands], Value)[0]
 

@@ -68,8 +68,31 @@ var autodiffEngine = (() => {
     const e = Math.exp(-Math.abs(x));
     return 2 * e / (1 + e * e);
   };
+  const squared = (x) => {  // x² in two parts: the rounded one, and what is missing in it
+    const shifted = 134217729 * x;
+    const high = shifted - (shifted - x);
+    const low = x - high;
+    return [x * x, high * high - x * x + 2 * high * low + low * low];
+  };
+  const norm = (xs) => {  // the root of the sum of squares, rounded as good as once: Math.hypot may err by two ulps
+    const most = Math.max(...xs.map((x) => (x !== x ? 0 : Math.abs(x))));
+    if (most === Infinity) return Infinity;
+    const scale = most > 1e150 ? 2 ** -600 : most < 1e-140 ? 2 ** 600 : 1;
+    let [sum, rest] = [0, 0];
+    for (const x of xs) {
+      const [square, missing] = squared(scale * x);
+      const next = sum + square;
+      rest += (sum >= square ? sum - next + square : square - next + sum) + missing;
+      sum = next;
+    }
+    if (sum === 0) return 0;
+    const root = Math.sqrt(sum + rest);
+    const [square, missing] = squared(root);
+    return (root + (sum - square + rest - missing) / (2 * root)) / scale;
+  };
+  const hypot = (x, y) => norm([x, y]);
   const cosine = (x, y) => {
-    const length = Math.hypot(x, y);
+    const length = hypot(x, y);
     return length === 0 ? 0 : x / length;
   };
 
@@ -166,7 +189,7 @@ var autodiffEngine = (() => {
     arccos: Math.acos,
     arctan: Math.atan,
     arctan2: Math.atan2,
-    hypot: Math.hypot,
+    hypot,
     arcsin_slope: (x) => 1 / Math.sqrt((1 - x) * (1 + x)),
     cosine,
     sinh: Math.sinh,
@@ -204,7 +227,7 @@ var autodiffEngine = (() => {
     mean: (xs, compensated) => added(xs, -0, compensated) / xs.length,
     dot: (wx, compensated) => added(products(wx), -0, compensated),
     prod: (xs) => xs.reduce((product, x) => product * x, 1),
-    norm: (xs) => Math.hypot(...xs),
+    norm,
     logsumexp,
     max: largest,
     min: smallest,
@@ -244,7 +267,7 @@ var autodiffEngine = (() => {
       [digits, exponent] = [exact.slice(0, 7), exact.split("e")[1]];
     }
     const [sign, power] = [x < 0 ? "-" : "", Number(exponent)];
-    const bare = (text) => (text.includes(".") ? text.replace(/\.?0+$/, "") : text);
+    const bare = (text) => text.replace(/\.?0*$/, "");
     if (power < -4 || power > 5) {
       return `${sign}${bare(digits)}e${power < 0 ? "-" : "+"}${String(Math.abs(power)).padStart(2, "0")}`;
     }

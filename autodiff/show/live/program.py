@@ -33,7 +33,6 @@ from autodiff import chain
 from autodiff.chain import NOTHING
 from autodiff.compiler.passes.order import optimised
 from autodiff.compiler.programs.program import Program
-from autodiff.compiler.trace.refusals import TracingError
 from autodiff.compiler.trace.tracing import Trace
 from autodiff.graph import leaves_below, topological_order
 from autodiff.show.live.written_out import KernelOnlyError, written_out
@@ -128,7 +127,7 @@ def program_of(y: Value, inputs: Iterable[Value] = (), *, gradients: bool = True
             found = _recorded(trace, order, given, y if gradients else None)
             numbers = [x for parts in found for part in parts for x in part if x is not NOTHING]
             program = trace.program(numbers)
-    except TracingError as error:
+    except TypeError as error:  # TracingError is one, and so is what rules for floats alone make of placeholders
         raise KernelOnlyError(f"a rule of this graph cannot be read for a page: {error}") from error
     finally:
         trace.forget()

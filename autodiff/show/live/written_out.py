@@ -11,6 +11,8 @@ v3 = exp v2
 outputs v3
 """
 
+from inspect import unwrap
+
 from autodiff.compiler.programs.opcodes import OPCODES
 from autodiff.compiler.programs.program import Builder, Program
 from autodiff.compiler.trace.tracing import Trace
@@ -53,7 +55,7 @@ def _traced(primitive: Primitive, count: int) -> Program:
     trace = Trace()
     try:
         with trace:
-            result = primitive.evaluate(*[trace.input(0.5) for _ in range(count)])
+            result = unwrap(primitive.evaluate)(*[trace.input(0.5) for _ in range(count)])
             program = trace.program([result])
     except Exception as error:  # whatever code for floats alone makes of a placeholder
         raise _refused(
