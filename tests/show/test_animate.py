@@ -12,9 +12,9 @@ from hypothesis import given, settings
 
 import autodiff as ad
 from autodiff import Value, animate, backward_steps, draw, forward_steps
-from autodiff.show.animations.animate import Animation
+from autodiff.show.animations.animate import Animation, Passes
 from autodiff.show.animations.film import motion
-from autodiff.show.animations.scenes import MORE, Scene, backward_scenes, forward_scenes
+from autodiff.show.animations.scenes import MORE, Scene, backward_scenes, both_scenes, forward_scenes
 from autodiff.show.drawings.parts import Id
 from autodiff.show.drawings.reader import parts_of
 from autodiff.show.words.numbers import shortened
@@ -99,16 +99,17 @@ def test_scenes_show_the_numbers_of_backward_steps(program: Program) -> None:
     for scene, step in zip(scenes[1:-1], steps, strict=True):
         received.setdefault(step.node, step.upstream)
         received |= {operand: total for (operand, _), total in zip(step.contributions, step.totals, strict=True)}
-        known = {value: number(scene.texts[box]) for value, box in parts.ids.items()}
+        known = {value: number(scene.grads[box]) for value, box in parts.ids.items()}
         assert known == {v: shortened(received[v]) if v in received else "not yet" for v in parts.ids}
-        amounts = [scene.texts[edge].rpartition(" = ")[2] for edge in sorted(edges_of(scene))]
+        amounts = [scene.edges[edge].rpartition(" = ")[2] for edge in sorted(edges_of(scene))]
         assert amounts == [shortened(amount) for _, amount in step.contributions]
-        assert scene.caption == str(step)
+        assert (scene.caption, scene.words) == (str(step), step.words)
         assert parts.ids[step.node] in scene.active
         assert scene.changed == {parts.ids[operand] for operand, _ in step.contributions}
     for leaf, gradient in steps.gradients.items():
-        assert scenes[-1].texts[parts.ids[leaf]] == shortened(gradient)
-    assert not any(text.endswith(MORE) or text == "not yet" for text in scenes[-1].texts.values())
+        assert scenes[-1].grads[parts.ids[leaf]] == shortened(gradient)
+    assert not any(text.endswith(MORE) or text == "not yet" for text in scenes[-1].grads.values())
+    assert all(scene.data == {box: shortened(value.data) for value, box in parts.ids.items()} for scene in scenes)
 
 
 def edges_of(scene: Scene) -> list[Id]:
@@ -123,8 +124,8 @@ def test_a_gradient_is_marked_as_unfinished_until_its_last_share(program: Progra
     parts, steps = parts_of(y), backward_steps(y)
     for i, scene in enumerate(backward_scenes(steps, y, parts)):
         later = {parts.ids[operand] for step in steps[i:] for operand, _ in step.contributions}
-        marked = {box for box, text in scene.texts.items() if text.endswith(MORE)}
-        assert marked == {box for box in later if scene.texts[box] != "not yet"}
+        marked = {box for box, text in scene.grads.items() if text.endswith(MORE)}
+        assert marked == {box for box in later if scene.grads[box] != "not yet"}
 
 
 @given(programs())
@@ -135,11 +136,38 @@ def test_forward_scenes_know_a_number_once_it_is_computed(program: Program) -> N
     parts, steps = parts_of(y), forward_steps(y)
     scenes = forward_scenes(steps, y, parts)
     known = {parts.ids[value] for value in parts.ids if not value.operands}
-    assert {box for box, text in scenes[0].texts.items() if text != "not yet"} == known
+    edges = {edge.id: edge.local_gradient for edge in parts.edges if edge.local_gradient}
+    slopes = dict.fromkeys(edges, "")
+    assert {box for box, text in scenes[0].data.items() if text != "not yet"} == known
     for scene, step in zip(scenes[1:-1], steps, strict=True):
-        known.add(parts.ids[step.node])
-        assert scene.texts[parts.ids[step.node]] == shortened(step.data)
-        assert {box for box, text in scene.texts.items() if text != "not yet"} == known
+        box = parts.ids[step.node]
+        known.add(box)
+        slopes |= {edge: text for edge, text in edges.items() if edge in scene.active}
+        assert scene.data[box] == shortened(step.data)
+        assert {box for box, text in scene.data.items() if text != "not yet"} == known
+        assert scene.edges == slopes
+        assert not scene.grads
+    assert scenes[-1].edges == edges
+
+
+@given(programs())
+def test_both_passes_are_the_one_and_then_the_other(program: Program) -> None:
+    y = program(*[Value(x) for x in program.leaves])
+    if not y.operands:
+        return
+    parts = parts_of(y)
+    forward = forward_scenes(forward_steps(y), y, parts)
+    backward = backward_scenes(backward_steps(y), y, parts)
+    both = both_scenes(forward, backward)
+    turn = len(forward) - 1
+    assert len(both) == len(forward) + len(backward) - 1
+    for scene, there in zip(both[:turn], forward[:-1], strict=True):
+        assert set(scene.grads.values()) == {"not yet"}
+        assert scene._replace(grads={}) == there
+    assert both[turn].caption.startswith(f"y = {shortened(y.data)}, which ends the way forward. dy/dy = 1; no other")
+    assert (both[turn].grads, both[turn].changed) == (backward[0].grads, {parts.ids[y]})
+    assert both[turn + 1 :] == backward[1:]
+    assert both[turn].edges == forward[-1].edges
 
 
 def test_depth_first_each_visit_goes_on_by_the_edges_that_are_left() -> None:
@@ -148,7 +176,7 @@ def test_depth_first_each_visit_goes_on_by_the_edges_that_are_left() -> None:
     scenes = backward_scenes(backward_steps(c, order="depth-first"), c, parts)
     edges = [sorted(map(str, edges_of(scene))) for scene in scenes]
     assert edges == [[], ["e2-0"], ["e1-0", "e1-1"], ["e2-1"], ["e1-0", "e1-1"], []]
-    assert [scene.texts[parts.ids[a]] for scene in scenes] == ["not yet", "not yet", "2 + …", "2 + …", "6", "6"]
+    assert [scene.grads[parts.ids[a]] for scene in scenes] == ["not yet", "not yet", "2 + …", "2 + …", "6", "6"]
     assert scenes[-1].caption == "End: dc/da = 6, but in topological order 4"
 
 
@@ -157,13 +185,13 @@ def test_what_gets_no_share_ends_with_zero() -> None:
     y = ad.relu(x) * 2.0 + ad.where(x > 0.0, x, 3.0)
     parts = parts_of(y)
     last = backward_scenes(backward_steps(y), y, parts)[-1]
-    assert last.texts[parts.ids[x]] == "0"
+    assert last.grads[parts.ids[x]] == "0"
 
 
 def test_no_gradient_is_touched_and_one_that_is_there_is_not_shown() -> None:
     y = circuit()
     before = {value: value.grad for value in parts_of(y).ids}
-    animation = animate(y, 3.0)
+    animation = animate(y, 3.0, passes="backward")
     assert animation.captions[0] == "Start: dL/df = 3; no other gradient is known yet."
     assert {value: value.grad for value in before} == before
 
@@ -172,9 +200,25 @@ def test_no_gradient_is_touched_and_one_that_is_there_is_not_shown() -> None:
 
 
 @needs_svg
-@pytest.mark.parametrize("forward", [False, True])
-def test_the_page_parses_and_holds_nothing_from_elsewhere(forward: bool, tmp_path: Path) -> None:
-    page = animate(neuron(), forward=forward).save(tmp_path / "y.html").read_text(encoding="utf-8")
+def test_plain_words_are_there_for_whoever_asks_and_shown_at_once_on_request() -> None:
+    y = neuron()
+    for words in (False, True):
+        read = Reader(animate(y, words=words).html())
+        (track,) = read.having("data-track")
+        sentences = json.loads(str(track["data-words"]))
+        assert sentences == [""] * 5 + [step.words for step in backward_steps(y)] + [""]
+        (box,) = [x for x in read.having("data-part") if x["data-part"] == "speaking"]
+        assert ("checked" in box) == words
+        film = " ".join(ElementTree.fromstring(animate(y, words=words).svg()).itertext())
+        assert ("0.635 times as far" in film) == words
+    forward = Reader(animate(y, passes="forward").html())
+    assert not [x for x in forward.having("data-part") if x["data-part"] == "speaking"]
+
+
+@needs_svg
+@pytest.mark.parametrize("passes", ["forward", "backward", "both"])
+def test_the_page_parses_and_holds_nothing_from_elsewhere(passes: Passes, tmp_path: Path) -> None:
+    page = animate(neuron(), passes=passes).save(tmp_path / "y.html").read_text(encoding="utf-8")
     read = Reader(page)
     assert [tag for tag, _ in read.elements if tag in ("link", "img", "iframe", "base", "object")] == []
     assert not [name for _, attributes in read.elements for name in attributes if name in ("src", "href", "srcset")]
@@ -190,11 +234,11 @@ def test_controls_are_real_labelled_and_hidden_until_the_script_runs() -> None:
         attributes["data-part"]: (tag, attributes) for tag, attributes in read.elements if "data-part" in attributes
     }
     assert [parts[name][0] for name in ("play", "previous", "next")] == ["button"] * 3
-    assert parts["slider"][1] | {"type": "range", "min": "0", "max": "4", "step": "1"} == parts["slider"][1]
+    assert parts["slider"][1] | {"type": "range", "min": "0", "max": "8", "step": "1"} == parts["slider"][1]
     assert "hidden" in parts["controls"][1]
     assert "[hidden] { display: none !important; }" in "".join(read.words)
     assert "open" in parts["table"][1]
-    assert parts["caption"][1]["aria-live"] == "polite"
+    assert [attributes["aria-live"] for attributes in read.having("aria-live")] == ["polite"]
     words = " ".join(" ".join(read.words).split())
     assert all(
         word in words for word in ("Play", "Previous", "Next", "Step", "All steps as a table", "End: dy/dw = 1.26948")
@@ -215,7 +259,7 @@ def test_without_a_script_the_end_of_the_pass_is_seen() -> None:
 def test_each_scene_has_one_text_one_colour_for_each_box() -> None:
     y = neuron()
     y_id = draw(y).id_of(y.operands[0])  # type: ignore[arg-type]
-    root = ElementTree.fromstring(first_svg(animate(y).html("p")))
+    root = ElementTree.fromstring(first_svg(animate(y, passes="backward").html("p")))
     (group,) = [element for element in root.iter(f"{SVG}g") if element.get("id") == f"p-0-{y_id}"]
     for scene in range(5):
         shown = [x for x in group if int(x.get("data-from", 0)) <= scene <= int(x.get("data-to", 9))]
@@ -248,9 +292,9 @@ def test_two_animations_on_one_page_share_no_id_and_no_rule() -> None:
 
 
 @needs_svg
-@pytest.mark.parametrize("forward", [False, True])
-def test_hostile_labels_are_inert(forward: bool, tmp_path: Path) -> None:
-    animation = animate(hostile(), forward=forward)
+@pytest.mark.parametrize("passes", ["forward", "backward", "both"])
+def test_hostile_labels_are_inert(passes: Passes, tmp_path: Path) -> None:
+    animation = animate(hostile(), passes=passes, words=True)
     calm = Reader(animate(neuron()).save(tmp_path / "calm.html").read_text(encoding="utf-8"))
     read = Reader(animation.save(tmp_path / "hostile.html").read_text(encoding="utf-8"))
     roots = [next(str(x["id"]) for x in r.having("data-animation")) for r in (calm, read)]
@@ -325,7 +369,7 @@ def test_a_png_is_the_end_of_the_pass(tmp_path: Path) -> None:
 def test_a_notebook_gets_the_animation_and_the_table_in_text() -> None:
     bundle = animate(neuron())._repr_mimebundle_()
     assert set(bundle) == {"text/html", "text/plain"}
-    assert bundle["text/plain"] == str(backward_steps(neuron()))
+    assert bundle["text/plain"] == f"{forward_steps(neuron())}\n\n{backward_steps(neuron())}"
     assert "<script>" in bundle["text/html"]
 
 
@@ -343,8 +387,9 @@ def test_where_nothing_draws_the_steps_are_there_and_what_to_install() -> None:
 def test_it_says_in_one_line_what_it_is() -> None:
     _, c = doubled_twice()
     assert isinstance(animate(c), Animation)
-    assert repr(animate(c)) == "Animation(backward pass of c: 2 steps)"
-    assert repr(animate(c, forward=True)) == "Animation(forward pass of c: 2 steps)"
+    assert repr(animate(c)) == "Animation(forward and backward pass of c: 4 steps)"
+    assert repr(animate(c, passes="backward")) == "Animation(backward pass of c: 2 steps)"
+    assert repr(animate(c, passes="forward")) == "Animation(forward pass of c: 2 steps)"
     c.label = "c\nd"
     assert "\n" not in repr(animate(c))
 
@@ -364,8 +409,11 @@ def test_wrong_choices_are_refused_and_the_right_ones_named() -> None:
         animate(Value(1.0))
     with pytest.raises(ValueError, match="order is 'topological' or 'depth-first', got 'breadth-first'"):
         animate(y, order="breadth-first")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="order is of the backward pass"):
-        animate(y, order="depth-first", forward=True)
+    for passes in ("forward", "both"):
+        with pytest.raises(ValueError, match="order is of the backward pass alone; leave out passes="):
+            animate(y, order="depth-first", passes=passes)
+    with pytest.raises(ValueError, match="passes is 'forward' or 'backward' or 'both', got 'there'"):
+        animate(y, passes="there")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="direction is 'LR' or 'TB'"):
         animate(y, direction="BT")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="theme is"):
@@ -403,7 +451,7 @@ def test_every_program_becomes_xml_and_html(program: Program) -> None:
     y = program(*[Value(x) for x in program.leaves])
     if y.operands and len(parts_of(y).boxes) <= 50:
         ElementTree.fromstring(animate(y).svg())
-        Reader(animate(y, forward=True, direction="TB").html())
+        Reader(animate(y, passes="forward", direction="TB").html())
 
 
 @needs_svg

@@ -397,7 +397,7 @@ def test_every_step_of_an_animation_can_be_read_and_says_what_it_does(
         assert_readable(words)
         unknown.append(sum(word["text"] == "not yet" for word in words))
     assert browser.width_beyond() == 0
-    assert unknown[0] == 5  # of six Values all but y
+    assert unknown[0] == 3 + 6  # the data of what is computed, and all gradients
     assert unknown[-1] == 0
     assert unknown == sorted(unknown, reverse=True)
 

@@ -1,28 +1,33 @@
-"""`animate`: the backward pass of a graph, or the forward pass, step by step in its drawing.
+"""`animate`: the forward pass of a graph and then the backward pass, step by step in its drawing.
 
     >>> from autodiff import Value
     >>> x, w = Value(3.0, "x"), Value(2.0, "w")
     >>> y = x * w
     >>> animation = animate(y)
     >>> animation
-    Animation(backward pass of y: 1 step)
-    >>> print(animation.captions[1])
+    Animation(forward and backward pass of y: 2 steps)
+    >>> for caption in animation.captions:
+    ...     print(caption)
+    Start: the leaves have their numbers; nothing is computed yet.
+    y = x * w = 3 * 2 = 6
+    y = 6, which ends the way forward. dy/dy = 1; no other gradient is known yet.
     y = x * w = 6, dy/dy = 1: dy/dx += 1 * 2 = 2, dy/dw += 1 * 3 = 3
+    End: dy/dx = 2, dy/dw = 3
 
 The steps come from `backward_steps` and `forward_steps`. Each becomes a scene, and a stage lays the drawing out once
 for all of them; from there the player makes HTML with a slider, and the film is an SVG that moves.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from html import escape
 from reprlib import repr as short
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from autodiff import floats
 from autodiff.graph import topological_order
 from autodiff.show.animations import film
 from autodiff.show.animations.player import page, player
-from autodiff.show.animations.scenes import Scene, backward_scenes, forward_scenes
+from autodiff.show.animations.scenes import Scene, backward_scenes, both_scenes, forward_scenes
 from autodiff.show.animations.stage import Play, Stage, Track
 from autodiff.show.drawings import render
 from autodiff.show.drawings.dot import Direction, Looks
@@ -36,7 +41,7 @@ from autodiff.show.words.names import names_of
 from autodiff.show.words.theme import Theme
 from autodiff.value import Value
 
-Steps = ForwardSteps | BackwardSteps
+Passes = Literal["forward", "backward", "both"]
 
 MOST_BOXES = 200
 MOST_STEPS = 1_000  # depth first, a node has many
@@ -46,25 +51,28 @@ def animate(
     y: Value,
     gradient: float = 1.0,
     *,
-    forward: bool = False,
+    passes: Passes | None = None,
     order: Order = "topological",
+    words: bool = False,
     seconds: float = 2.0,
     direction: Direction = "LR",
     theme: Theme = "auto",
 ) -> "Animation":
-    """The backward pass from `y`, step by step in a drawing, with a slider and a play button.
+    """The way forward to `y` and the way back, step by step in a drawing, with a slider and a play button.
 
-    Gradients are "not yet" until they become known, and followed by "+ …" while there is more to come. The node whose
-    turn it is, and the edges that it passes its gradient on by, are highlighted: upstream × local gradient = the amount
-    added. The boxes that it is added to are dashed. No `.grad` is touched. Jupyter shows the animation;
-    `save("y.html")` writes a page that needs nothing else, whose address may name a step, `y.html#step=3`;
-    `save("y.svg")` writes an SVG that plays by itself.
+    Forward, numbers become known, and with them the local gradients on the edges. Backward, gradients are "not yet"
+    until they become known, and followed by "+ …" while there is more to come. The node whose turn it is, and the edges
+    that it passes its gradient on by, are highlighted: upstream × local gradient = the amount added. The boxes that it
+    is added to are dashed. No `.grad` is touched. Jupyter shows the animation; `save("y.html")` writes a page that
+    needs nothing else, whose address may name a step, `y.html#step=3`; `save("y.svg")` writes an SVG that plays by
+    itself.
 
     Args:
         y: the end of a graph of at most 200 boxes, constants included.
         gradient: the gradient that the pass starts with.
-        forward: whether to show the forward pass instead, in which numbers become known.
-        order: "depth-first" shows the wrong order beside the right one, as `backward_steps` does.
+        passes: "forward", "backward", or "both", which is shown unless there are two orders.
+        order: "depth-first" shows the wrong order of the way back beside the right one, as `backward_steps` does.
+        words: whether the steps of the way back are said in plain words as well; a box in the page switches this.
         seconds: how long a step is shown while it plays.
         direction: from operands to results, "LR" left to right or "TB" top to bottom.
         theme: "light", "dark", or "auto", which follows the reader's preference.
@@ -76,44 +84,55 @@ def animate(
     >>> c = b + b; c.label = "c"
     >>> animate(c, order="depth-first")
     Animation(backward pass of c, depth first beside topological: 4 and 2 steps)
-    >>> animate(c, forward=True).captions
+    >>> animate(c, passes="forward").captions
     ['Start: the leaves have their numbers; nothing is computed yet.', 'v1 = a + a = 3 + 3 = 6', \
 'c = v1 + v1 = 6 + 6 = 12', 'End: c = 12']
     """
-    _check(y, forward, order)
+    _check(y, passes, order)
     _check_choices(order=(order, Order), direction=(direction, Direction), theme=(theme, Theme))
     pause, name, parts = _positive(seconds), names_of(y)[y], _small(y)
-    told: Sequence[Steps]
-    if forward:
-        title, told = f"Forward pass of {name}", [forward_steps(y)]
-        looks = Looks(("data",), direction, theme)
+    passes = passes or ("both" if order == "topological" else "backward")
+    title = f"{'Forward and backward' if passes == 'both' else passes.capitalize()} pass of {name}"
+    looks = Looks(("data",) if passes == "forward" else ("data", "grad", "contribution"), direction, theme)
+
+    def stage(scenes: list[Scene]) -> Stage:
+        return Stage(parts, scenes, looks)
+
+    if passes == "forward":
+        there = forward_steps(y)
+        tracks = [Track(title, stage(forward_scenes(there, y, parts)), there)]
+    elif passes == "both":
+        there, back = forward_steps(y), _few(backward_steps(y, gradient))
+        scenes = both_scenes(forward_scenes(there, y, parts), backward_scenes(back, y, parts))
+        tracks = [Track(title, stage(scenes), _Both(there, back))]
     else:
         orders: list[Order] = [order] if order == "topological" else [order, "topological"]
-        title, told = f"Backward pass of {name}", [_few(backward_steps(y, gradient, order=each)) for each in orders]
-        looks = Looks(("data", "grad", "contribution"), direction, theme)
-    tracks = [
-        Track(title if len(told) == 1 else _title(steps), Stage(parts, _scenes(steps, y, parts), looks), steps)
-        for steps in told
-    ]
-    return Animation(Play(title, tracks, pause, theme))
+        told = [_few(backward_steps(y, gradient, order=each)) for each in orders]
+        tracks = [
+            Track(title if len(told) == 1 else _title(steps), stage(backward_scenes(steps, y, parts)), steps)
+            for steps in told
+        ]
+    return Animation(Play(title, tracks, pause, theme, words))
 
 
 class Animation(Drawing):
     """A pass, step by step in a drawing; `animate` makes it. Jupyter shows it with a slider and a play button.
 
-    It is at scene 0 before the pass, at scene k at step k, and at the last one after the pass. Keys are the arrows,
-    space, Home and End. In the HTML, `data-animation` marks the element, whose `data-step` is the scene that is shown
-    and whose `data-playing` is "true" or "false"; `data-ready` is there once the script has run. In it, `data-part` is
-    "play", "previous", "next", "slider", "position" (as in "step 2 of 5"), "keys" or "table". Each `data-track` is a
-    drawing with its `data-part="caption"`; ids in it are as in `draw(y).svg(prefix)`, the prefix being the id of its
-    <svg>. An element that not all scenes show has the first and the last that do in `data-from` and `data-to`, and
-    `data-highlight` if it is an outline: "active" or "changed".
+    It is at scene 0 before the pass, at scene k at step k, and at the last one after the pass; of two passes, the turn
+    from one to the other is a step of its own. Keys are the arrows, space, Home and End.
+
+    In the HTML, `data-animation` marks the element, whose `data-step` is the scene that is shown and whose
+    `data-playing` is "true" or "false"; `data-ready` is there once the script has run. In it, `data-part` is "play",
+    "previous", "next", "slider", "position" (as in "step 2 of 5"), "speaking" (the box that asks for plain words),
+    "keys" or "table". Each `data-track` is a drawing with its `data-part="caption"` and "words"; ids in it are as in
+    `draw(y).svg(prefix)`, the prefix being the id of its <svg>. An element that not all scenes show has the first and
+    the last that do in `data-from` and `data-to`, and `data-highlight` if it is an outline: "active" or "changed".
 
     Attributes:
         captions: the text of each scene, the start and the end included; if two orders are shown, of the wrong one.
 
     >>> page = animate(Value(2.0, "x") ** 2).html("mine")
-    >>> '<input type="range" data-part="slider" min="0" max="2"' in page
+    >>> '<input type="range" data-part="slider" min="0" max="4"' in page
     True
     """
 
@@ -172,26 +191,39 @@ class Animation(Drawing):
         return page(player(self._play, alone=True), self._play.title, self._theme)
 
 
-def _title(steps: Steps) -> str:
+class _Both:
+    """The steps of both passes, as two tables."""
+
+    def __init__(self, forward: ForwardSteps, backward: BackwardSteps) -> None:
+        self._tables = forward, backward
+
+    def __len__(self) -> int:
+        return sum([len(steps) for steps in self._tables])
+
+    def __str__(self) -> str:
+        return "\n\n".join(map(str, self._tables))
+
+    def _repr_html_(self) -> str:
+        return "\n".join([table._repr_html_() for table in self._tables])
+
+
+def _title(steps: BackwardSteps) -> str:
     """The title of one of two orders, side by side."""
-    right = isinstance(steps, ForwardSteps) or steps.order == "topological"
-    return "In topological order: right" if right else "Depth first: wrong"
-
-
-def _scenes(steps: Steps, y: Value, parts: Parts) -> list[Scene]:
-    return forward_scenes(steps, y, parts) if isinstance(steps, ForwardSteps) else backward_scenes(steps, y, parts)
+    return "In topological order: right" if steps.order == "topological" else "Depth first: wrong"
 
 
 # --- arguments ---
 
 
-def _check(y: Any, forward: bool, order: Order) -> None:
+def _check(y: Any, passes: Passes | None, order: Order) -> None:
     if not isinstance(y, Value):
         raise TypeError(f"animate takes a Value, got {type(y).__name__} {short(y)}; call f on Values: animate(f(x))")
     if not y.operands:
         raise ValueError(f"animate shows how a result was made, got the leaf {y!r}, which no operation made")
-    if forward and order == "depth-first":
-        raise ValueError("order is of the backward pass; leave out forward=True, or order")
+    if passes not in (None, *get_args(Passes)):
+        raise ValueError(f"passes is {' or '.join(map(repr, get_args(Passes)))}, got {passes!r}")
+    if passes in ("forward", "both") and order == "depth-first":
+        raise ValueError(f"order is of the backward pass alone; leave out passes={passes!r}, or order")
 
 
 def _check_choices(**given: tuple[object, Any]) -> None:

@@ -37,7 +37,7 @@ def film(play: Play) -> str:
             high += _LINE + _MARGIN / 2
         _place(root, picture, high)
         high += _size(picture)[1]
-        high += _captions(root, track, high, wide, theme)
+        high += _captions(root, track, high, wide, play)
     for name, number in {"width": wide, "height": high}.items():
         root.set(name, f"{number:.2f}pt")
         paper.set(name, f"{number:.2f}")
@@ -78,15 +78,16 @@ def _place(root: Element, picture: Element, y: float) -> None:
     root.append(picture)
 
 
-def _captions(root: Element, track: Track, y: float, wide: float, theme: Theme) -> float:
+def _captions(root: Element, track: Track, y: float, wide: float, play: Play) -> float:
     """Write the caption of each scene at the same place, and return the height that this takes."""
     scenes = track.stage.scenes
     most = int((wide - 2 * _MARGIN) / _CHARACTER)
     written = []
     for i, scene in enumerate(scenes):
         number = f"Step {i} of {len(scenes) - 2}: " if 0 < i < len(scenes) - 1 else ""
-        lines = textwrap.wrap(printable(number + scene.caption), most) or [""]
-        element = _write(root, lines, y, theme)
+        said = [number + scene.caption, *[scene.words] * bool(play.words and scene.words)]
+        lines = [line for text in said for line in textwrap.wrap(printable(text), most) or [""]]
+        element = _write(root, lines, y, play.theme)
         element.attrib |= {FROM: str(i), TO: str(i)} | ({"visibility": "hidden"} if i + 1 < len(scenes) else {})
         written.append(len(lines))
     return max(written) * _LINE + _MARGIN

@@ -3,9 +3,12 @@ for (const root of document.querySelectorAll('[data-animation="ROOT"]:not([data-
   const part = (name) => root.querySelector(`[data-part="${name}"]`);
   const [controls, slider, play, previous, next] = ["controls", "slider", "play", "previous", "next"].map(part);
   const position = part("position");
+  const speaking = part("speaking");  // null where there is nothing to say in plain words
   const tracks = [...root.querySelectorAll("[data-track]")].map((track) => ({
     captions: JSON.parse(track.dataset.captions),
     caption: track.querySelector('[data-part="caption"]'),
+    sentences: JSON.parse(track.dataset.words),
+    words: track.querySelector('[data-part="words"]'),
     figure: track.querySelector("figure"),
     changing: [...track.querySelectorAll("[data-from]")].map((element) => ({
       element, first: Number(element.dataset.from), last: Number(element.dataset.to),
@@ -31,12 +34,15 @@ for (const root of document.querySelectorAll('[data-animation="ROOT"]:not([data-
 
   const show = (k) => {
     step = Math.min(Math.max(k, 0), last);
-    for (const { captions, caption, figure, changing } of tracks) {
+    for (const { captions, caption, sentences, words: spoken, figure, changing } of tracks) {
       const scene = Math.min(step, captions.length - 1);
       for (const { element, first, last } of changing) {
         element.setAttribute("visibility", first <= scene && scene <= last ? "visible" : "hidden");
       }
       if (caption.textContent !== captions[scene]) caption.textContent = captions[scene];
+      const sentence = speaking?.checked ? sentences[scene] : "";
+      if (spoken.textContent !== sentence) spoken.textContent = sentence;
+      spoken.hidden = !speaking?.checked;
       reveal(figure);
     }
     slider.value = String(step);
@@ -82,7 +88,7 @@ for (const root of document.querySelectorAll('[data-animation="ROOT"]:not([data-
   const pressed = (event) => {
     const { key, target } = event;
     if (!Object.hasOwn(keys, key) || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
-    if (key === " " && target.closest("button, summary")) return;  // space presses those
+    if (key === " " && target.closest("button, summary, [type=checkbox]")) return;  // space presses those
     if (target !== slider && (key === "ArrowUp" || key === "ArrowDown")) return;
     if (key !== " " && scrolls(target)) return;
     event.preventDefault();
@@ -94,6 +100,7 @@ for (const root of document.querySelectorAll('[data-animation="ROOT"]:not([data-
   play.addEventListener("click", toggle);
   previous.addEventListener("click", () => move(step - 1));
   next.addEventListener("click", () => move(step + 1));
+  speaking?.addEventListener("change", () => show(step));
   root.addEventListener("keydown", pressed);
   const opened = () => {
     const found = /^#step=(\d+)$/.exec(location.hash);

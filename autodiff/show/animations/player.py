@@ -19,9 +19,15 @@ from autodiff.show.words.theme import PALETTE, Theme
 
 _SCHEMES: dict[Theme, str] = {"auto": "light dark", "light": "light", "dark": "dark"}
 _COLOURS = ("paper", "ink", "line", "operation", "focus")
+_SPEAKING = """\
+<label class="speaking"><input type="checkbox" data-part="speaking"$checked autocomplete="off"> In plain words</label>
+"""
 _TRACK = Template("""\
-<section class="track" data-track="$number" data-captions="$captions" aria-label="$title">
-$heading<p class="caption" data-part="caption" aria-live="polite">$caption</p>
+<section class="track" data-track="$number" data-captions="$captions" data-words="$words" aria-label="$title">
+$heading<div class="said" aria-live="polite">
+<p class="caption" data-part="caption">$caption</p>
+<p class="caption" data-part="words" hidden></p>
+</div>
 <figure role="group" aria-label="Drawing: $title" tabindex="0">
 $picture
 </figure>
@@ -48,6 +54,7 @@ def player(play: Play, *, prefix: str | None = None, alone: bool = False) -> str
         title=escape(play.title),
         style=_style(root, play.theme),
         last=play.last,
+        speaking=_SPEAKING.replace("$checked", " checked" * play.words) if play.speaks else "",
         tracks="\n".join([_track(play, i, f"{root}-{i}") for i in range(len(play.tracks))]),
         tables="\n".join([track.steps._repr_html_() for track in play.tracks]),
         script=_file("player.js").replace("ROOT", root).strip(),
@@ -69,17 +76,18 @@ def page(animation: str, title: str, theme: Theme) -> str:
 
 def _track(play: Play, number: int, prefix: str) -> str:
     track = play.tracks[number]
-    captions = [scene.caption for scene in track.stage.scenes]
+    captions, sentences = zip(*[(scene.caption, scene.words) for scene in track.stage.scenes], strict=True)
     drawn = ElementTree.tostring(track.stage.element(), encoding="unicode")
     titles = {str(part): title for part, title in track.stage.titles().items()}
-    words = "The drawing as it is at the step that is shown; the table below has all steps."
+    description = "The drawing as it is at the step that is shown; the table below has all steps."
     return _TRACK.substitute(
         number=number,
         title=escape(track.title),
         heading=f"<h2>{escape(track.title)}</h2>\n" if len(play.tracks) > 1 else "",
         captions=escape(json.dumps(captions)),
+        words=escape(json.dumps(sentences)),
         caption=escape(captions[-1]),
-        picture=svg.finished(drawn, prefix, svg.AltText(track.title, words, titles), play.theme),
+        picture=svg.finished(drawn, prefix, svg.AltText(track.title, description, titles), play.theme),
     )
 
 

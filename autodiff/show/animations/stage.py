@@ -32,14 +32,14 @@ State = TypeVar("State", bound=Hashable)
 
 
 class Stage:
-    """The drawing of a graph and its scenes, in which the grad becomes known if that is shown, the data otherwise."""
+    """The drawing of a graph and its scenes, in which the numbers shown in boxes and on edges become known."""
 
     def __init__(self, parts: Parts, scenes: Sequence[Scene], looks: dot.Looks) -> None:
         self.scenes = scenes
         self._parts = parts
         self._looks = looks
         self._theme = looks.theme
-        self._changes = "grad" if "grad" in looks.show else "data"
+        self._numbers = [name for name in ("data", "grad") if name in looks.show]
 
     @cached_property
     def _drawn(self) -> str:
@@ -50,9 +50,9 @@ class Stage:
 
     def titles(self) -> dict[Id, str]:
         """The titles of all elements, without the numbers that are not known from the start."""
-        found = titles(self._parts)
+        found, start = titles(self._parts), self.scenes[0]
         for box in self._parts.boxes:
-            known = ("data",) if self._changes == "grad" or box.kind == "leaf" else ()
+            known = ("data",) if start.data.get(box.id) != NOT_YET else ()
             found[box.id] = box_title(box._replace(flag=""), known)
         return found
 
@@ -67,8 +67,13 @@ class Stage:
             part = ids.get(group.get("id", ""))
             if part is None:
                 continue
-            if part in self.scenes[-1].texts:
-                self._vary_text(group, part)
+            texts = list(group.iter(_TEXT))
+            if part in self.scenes[-1].data:  # a box, whose last texts are its numbers
+                for name, text in zip(self._numbers, texts[-len(self._numbers) :], strict=True):
+                    self._vary_text(group, text, [_number(scene, name, part) for scene in self.scenes])
+            elif part in self.scenes[-1].edges and "contribution" in self._looks.show:
+                active = [part in scene.active for scene in self.scenes]
+                self._vary_text(group, texts[-1], [scene.edges[part] for scene in self.scenes], active)
             if part in self.scenes[-1].tones:
                 self._vary_colour(group, part)
             self._highlight(group, [part in scene.active for scene in self.scenes], _ACTIVE)
@@ -80,26 +85,20 @@ class Stage:
     def _widest_box(self, box: Box) -> Box:
         if box.kind == "constant":
             return box
-        box = box._replace(tone=self.scenes[-1].tones[box.id], flag="")
-        number = self._widest(box.id)
-        return box._replace(data=number) if self._changes == "data" else box._replace(grad=number)
+        for name in self._numbers:
+            box = box._replace(**{name: _widest([_number(scene, name, box.id) for scene in self.scenes])})  # type: ignore[arg-type]
+        return box._replace(tone=self.scenes[-1].tones[box.id], flag="")
 
     def _widest_edge(self, edge: Edge) -> Edge:
-        return edge._replace(contribution=self._widest(edge.id) if edge.local_gradient else "")
-
-    def _widest(self, part: Id) -> str:
-        texts = [scene.texts.get(part, "") for scene in self.scenes]
-        return max(texts, key=lambda text: (len(text), text != NOT_YET))  # digits are wider than letters
+        return edge._replace(contribution=_widest([scene.edges.get(edge.id, "") for scene in self.scenes]))
 
     # --- the looks of each scene ---
 
-    def _vary_text(self, group: Element, part: Id) -> None:
-        """Write a box's number, which is its last text, or an edge's label, as each scene has it."""
-        text = list(group.iter(_TEXT))[-1]
+    def _vary_text(self, group: Element, text: Element, texts: Sequence[str], active: Sequence[bool] = ()) -> None:
+        """Write one of the texts of a group as each scene has it, in another colour where it is active."""
         ink, focus = [colour(paint, self._theme) for paint in ("ink", "focus")]
-        is_edge = part.element == "operand"
-        states = [(scene.texts[part], focus if is_edge and part in scene.active else ink) for scene in self.scenes]
-        for (shown, fill), variant in self._variants(group, text, states):
+        fills = [focus if each else ink for each in active] or [ink] * len(texts)
+        for (shown, fill), variant in self._variants(group, text, [*zip(texts, fills, strict=True)]):
             variant.text = shown
             variant.set("fill", fill)
 
@@ -145,6 +144,8 @@ class Captioned(Protocol):
 
     @property
     def caption(self) -> str: ...
+    @property
+    def words(self) -> str: ...
 
 
 class Staged(Protocol):
@@ -172,12 +173,21 @@ class Track(NamedTuple):
 
 
 class Play(NamedTuple):
-    """An animation as data: its tracks move together, and show each step for so many seconds."""
+    """An animation as data: its tracks move together, and show each step for so many seconds.
+
+    What scenes have to say in plain words is shown if `words` is true, and in a page whenever its reader wants it.
+    """
 
     title: str
     tracks: Sequence[Track]
     seconds: float
     theme: Theme
+    words: bool = False
+
+    @property
+    def speaks(self) -> bool:
+        """Whether any scene has something to say in plain words."""
+        return any(scene.words for track in self.tracks for scene in track.stage.scenes)
 
     @property
     def last(self) -> int:
@@ -196,6 +206,15 @@ def runs(states: Sequence[State]) -> Iterator[tuple[int, int, State]]:
         if i + 1 == len(states) or states[i + 1] != state:
             yield first, i, state
             first = i + 1
+
+
+def _number(scene: Scene, name: str, box: Id) -> str:
+    """The number of a box in a scene, data or grad."""
+    return (scene.data if name == "data" else scene.grads)[box]
+
+
+def _widest(texts: Sequence[str]) -> str:
+    return max(texts, key=lambda text: (len(text), text != NOT_YET))  # digits are wider than letters
 
 
 def _shapes(group: Element) -> list[Element]:

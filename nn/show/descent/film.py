@@ -19,6 +19,7 @@ MOST_STEPS = 200
 
 class _Scene(NamedTuple):
     caption: str
+    words: str = ""
 
 
 class _Stage:
