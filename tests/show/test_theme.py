@@ -63,5 +63,6 @@ def test_auto_follows_the_reader_and_the_others_do_not() -> None:
     assert PALETTE["paper"][1] in pictures["dark"]
     assert theme.style_sheet("a", "light") == theme.style_sheet("a", "dark") == ""
     rules = theme.style_sheet("a", "auto")
-    assert rules.startswith("@media (prefers-color-scheme:dark){")
+    assert rules.startswith("#a{color-scheme:light dark}")
     assert rules.count("#a [") == 2 * len(PALETTE)  # each rule is of this drawing alone
+    assert f'#a [fill="{PALETTE["ink"][0]}"]{{fill:light-dark({PALETTE["ink"][0]},{PALETTE["ink"][1]})}}' in rules

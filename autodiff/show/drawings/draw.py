@@ -192,6 +192,9 @@ class Graph(Drawing):
     def _drawn(self) -> str:
         return render.svg(self.digraph.source)
 
+    def _png(self, dpi: int) -> bytes:
+        return render.png(self.digraph.source, dpi)
+
     def _alt(self) -> AltText:
         labels = {box.id: box.label for box in self._parts.boxes}
         named = [label for root in self._parts.roots[:3] if (label := at_most(100, labels[root]))]
@@ -210,7 +213,6 @@ class Graph(Drawing):
     def _formats(self) -> dict[str, Callable[[], bytes]]:
         source = self.digraph.source
         graphviz = {
-            ".png": lambda: render.png(source),
             ".pdf": lambda: render.pdf(source),
             ".dot": lambda: str(source).encode(),
         }

@@ -2,19 +2,24 @@
 
 import os
 from abc import ABC, abstractmethod
+from base64 import b64encode
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from autodiff.show.drawings import render, svg
 from autodiff.show.drawings.page import page
 from autodiff.show.drawings.svg import AltText
+from autodiff.show.drawings.viewer import viewer
 from autodiff.show.words.theme import Theme
 from autodiff.system.files import write_whole
 
+PNG_IN_FILES, PNG_IN_NOTEBOOKS = 192, 96  # dots per inch
+
 
 class Drawing(ABC):
-    """A picture with words. Jupyter shows it as SVG, or as text where nothing can draw."""
+    """A picture with words. Jupyter shows it, to be zoomed and moved, or as text where nothing can draw."""
 
     _theme: Theme
 
@@ -54,11 +59,19 @@ class Drawing(ABC):
         return path
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        """For Jupyter: the picture and the text, or the text and why there is no picture."""
+        """For Jupyter: the picture for each kind of viewer, and the text; or the text and why there is no picture.
+
+        HTML is for browsers, where the notebook is trusted and where it is not; PNG is for print, for instance.
+        """
         try:
-            return {"image/svg+xml": self.svg(), "text/plain": self.text()}
+            prefix, alt = svg.new_prefix(), self._alt()
+            picture = svg.finished(self._drawn(), prefix, alt, self._theme)
         except render.RenderError as error:
             return {"text/plain": f"{self.text()}\n\n{error}"}
+        bundle = {"text/html": viewer(picture, prefix, alt, self._theme), "image/svg+xml": picture}
+        with suppress(render.RenderError):  # a picture is there all the same
+            bundle["image/png"] = b64encode(render.smaller(self._png(PNG_IN_NOTEBOOKS))).decode()
+        return bundle | {"text/plain": self.text()}
 
     @abstractmethod
     def _drawn(self) -> str:
@@ -68,11 +81,21 @@ class Drawing(ABC):
     def _alt(self) -> AltText:
         """The picture in words."""
 
+    def _png(self, dpi: int) -> bytes:
+        """The picture as PNG, with so many pixels to the inch."""
+        return render.rasterised(self._drawn(), dpi)
+
+    def _html(self) -> str:
+        """The picture in a page of its own."""
+        prefix, alt = svg.new_prefix(), self._alt()
+        picture = svg.finished(self._drawn(), prefix, alt, self._theme)
+        return page(viewer(picture, prefix, alt, self._theme, whole=True), alt.title, self._theme)
+
     def _formats(self) -> dict[str, Callable[[], bytes]]:
         """The contents of a file, by the ending of its name."""
         return {
             ".svg": lambda: self.svg().encode(),
-            ".png": lambda: render.rasterised(self._drawn()),
+            ".png": lambda: self._png(PNG_IN_FILES),
             ".pdf": lambda: render.typeset(self._drawn()),
-            ".html": lambda: page(self.svg(), self._alt().title, self._theme).encode(),
+            ".html": lambda: self._html().encode(),
         }

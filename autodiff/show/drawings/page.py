@@ -1,4 +1,4 @@
-"""From a picture to a page of its own: one file of HTML, which needs nothing else and follows a light or dark theme.
+"""From an element to a page of its own: one file of HTML, which needs nothing else and follows a light or dark theme.
 
 >>> "<title>a &amp; b</title>" in page("<svg/>", "a & b")
 True
@@ -20,16 +20,12 @@ _PAGE = """\
 :root {{ color-scheme: {scheme}; }}
 body {{ margin: 1rem; font-family: system-ui, sans-serif; }}
 h1 {{ margin: 0 0 1rem; font-size: 1rem; font-weight: normal; overflow-wrap: anywhere; }}
-figure {{ margin: 0; overflow-x: auto; }}
-svg {{ border-radius: 0.5rem; }}
 </style>
 </head>
 <body>
 <main>
 <h1>{title}</h1>
-<figure aria-label="{title}" tabindex="0">
-{svg}
-</figure>
+{element}
 </main>
 </body>
 </html>
@@ -39,6 +35,6 @@ svg {{ border-radius: 0.5rem; }}
 _SCHEMES: dict[Theme, str] = {"auto": "light dark", "light": "light", "dark": "dark"}
 
 
-def page(svg: str, title: str, theme: Theme = "auto") -> str:
-    """A page of HTML that shows an <svg> element."""
-    return _PAGE.format(title=escape(printable(title)), svg=svg.strip(), scheme=_SCHEMES[theme])
+def page(element: str, title: str, theme: Theme = "auto") -> str:
+    """A page of HTML that shows an element under its title."""
+    return _PAGE.format(title=escape(printable(title)), element=element.strip(), scheme=_SCHEMES[theme])

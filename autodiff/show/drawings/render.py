@@ -4,6 +4,7 @@ A way that is not installed is passed over, and so is one that fails, as the Web
 for its stack. When nothing is left, RenderError says in one line what to do.
 """
 
+import io
 import math
 import re
 import subprocess
@@ -27,6 +28,7 @@ INSTALL = 'To see the drawing: pip install "scalar-autodiff[draw]", or install G
 INSTALL_PDF = 'To write a PDF: pip install "scalar-autodiff[pdf]", or install Graphviz (https://graphviz.org).'
 
 _SANS_SERIF = ("DejaVu Sans", "Verdana", "Liberation Sans", "Noto Sans", "Arial", "Helvetica")
+FEW_COLOURS = 64  # those of a drawing, and some between them and the paper at the edges of letters
 _LARGEST_SIDE, _LARGEST_AREA = 32_000, 1e8  # of a PNG, in pixels; the area is 400 MB while it is drawn
 _one_render_at_a_time = waited_for(threading.RLock())  # the WebAssembly build keeps one memory
 
@@ -47,14 +49,14 @@ def svg(source: str) -> str:
     return drawn
 
 
-def png(source: str) -> bytes:
-    """The picture of a graph in the dot language as PNG, at 192 dots per inch unless that is too large.
+def png(source: str, dpi: int) -> bytes:
+    """The picture of a graph in the dot language as PNG, at so many dots per inch unless that is too large.
 
     Raises RenderError.
     """
     drawn: bytes = _first_of(
-        lambda: _by_program(source, "png", "-Gdpi=192"),
-        lambda: rasterised(svg(source)),
+        lambda: _image(_by_program(source, "png", f"-Gdpi={dpi}")),
+        lambda: rasterised(svg(source), dpi),
     )
     return drawn
 
@@ -107,19 +109,41 @@ def _by_wasm(source: str) -> bytes:
     return drawn
 
 
+def _image(file: bytes) -> bytes:
+    """A file that Graphviz made, if it is a PNG."""
+    if not file.startswith(b"\x89PNG"):
+        raise ValueError("what it wrote is no PNG")
+    return file
+
+
 def _element(file: bytes) -> str:
     """The <svg> element of a file that Graphviz made, in whichever of our fonts the reader has."""
     drawn = file.decode()
     return drawn[drawn.index("<svg") :].replace(f'font-family="{FONT}"', f'font-family="{FONTS}"')
 
 
-def rasterised(svg: str) -> bytes:
+def rasterised(svg: str, dpi: int) -> bytes:
     """An <svg> element as PNG, by resvg. Raises RenderError where it, or every font, is missing."""
     resvg_py = _needed("resvg_py", INSTALL)
     width, height = [float(points) * 96 / 72 for points in re.findall(r'(?:width|height)="([0-9.]+)pt"', svg)[:2]]
-    zoom = min(2.0, _LARGEST_SIDE / max(width, height), math.sqrt(_LARGEST_AREA / (width * height)))
+    zoom = min(dpi / 96, _LARGEST_SIDE / max(width, height), math.sqrt(_LARGEST_AREA / (width * height)))
     drawn: bytes = resvg_py.svg_to_bytes(svg_string=svg, dpi=96, zoom=zoom, **_fonts())
     return drawn
+
+
+def smaller(png: bytes) -> bytes:
+    """A PNG with few colours instead of all, which a drawing does not have: less than half as large.
+
+    Without Pillow, which comes with matplotlib, the PNG as it is.
+    """
+    try:
+        image = import_module("PIL.Image")
+    except ImportError:
+        return png
+    written = io.BytesIO()
+    with image.open(io.BytesIO(png)) as picture:
+        picture.convert("RGB").quantize(FEW_COLOURS, dither=image.Dither.NONE).save(written, "PNG", optimize=True)
+    return written.getvalue()
 
 
 def typeset(svg: str) -> bytes:

@@ -3,11 +3,10 @@
 Every id in the element begins with a prefix, and so every rule of its style sheet does: two drawings on one page leave
 each other alone. There are no scripts, and a label is text, whatever is in it.
 
-The picture shrinks to the column that it stands in, until its text would be too small to read; then it scrolls, in
-whatever lets it.
+The picture shrinks to the column that it stands in.
 """
 
-import re
+from collections import Counter
 from collections.abc import Mapping
 from secrets import token_hex
 from typing import NamedTuple
@@ -17,9 +16,9 @@ from autodiff.show.words.text import printable
 from autodiff.show.words.theme import Theme, style_sheet
 
 NAMESPACE = "http://www.w3.org/2000/svg"
-SMALLEST = 0.6  # of its size: text of 11 points is then 9 pixels high
 
-_GROUP, _TITLE, _DESC, _STYLE = [f"{{{NAMESPACE}}}{tag}" for tag in ("g", "title", "desc", "style")]
+_GROUP, _TITLE, _DESC, _STYLE, _TEXT = [f"{{{NAMESPACE}}}{tag}" for tag in ("g", "title", "desc", "style", "text")]
+_SPACE = "{http://www.w3.org/XML/1998/namespace}space"
 _LINK = "{http://www.w3.org/1999/xlink}href"
 ElementTree.register_namespace("", NAMESPACE)
 ElementTree.register_namespace("xlink", "http://www.w3.org/1999/xlink")
@@ -55,7 +54,8 @@ def finished(drawn: str, prefix: str, alt: AltText, theme: Theme) -> str:
     root.set("id", prefix)
     root.set("role", "img")
     root.set("aria-labelledby", f"{prefix}-title {prefix}-desc")
-    _fit(root)
+    root.set("style", "max-width:100%;height:auto")
+    _say_once(root)
     words = [_element(_TITLE, alt.title, id=f"{prefix}-title"), _element(_DESC, alt.description, id=f"{prefix}-desc")]
     sheet = style_sheet(prefix, theme)
     root[:0] = [*words, *([_element(_STYLE, sheet)] if sheet else [])]
@@ -89,9 +89,17 @@ def own_ids(element: ElementTree.Element, prefix: str) -> None:
             element.set(attribute, f"#{prefix}-{text[1:]}")
 
 
-def _fit(root: ElementTree.Element) -> None:
-    """Let the picture shrink with its column, but not so far that it cannot be read."""
-    size = re.fullmatch(r"([0-9.]+)(pt|px)?", root.get("width", ""))
-    if size is not None:
-        pixels = float(size[1]) * (4 / 3 if size[2] == "pt" else 1.0)
-        root.set("style", f"max-width:100%;min-width:{pixels * SMALLEST:.0f}px;height:auto")
+def _say_once(root: ElementTree.Element) -> None:
+    """Say for all texts what most of them would say for themselves, which makes the picture a quarter shorter."""
+    texts = list(root.iter(_TEXT))
+    for attribute in ("font-family", "font-size", "text-anchor"):
+        said = Counter([text.attrib[attribute] for text in texts if attribute in text.attrib])
+        if len(texts) > 1 and said.total() == len(texts):
+            root.set(attribute, usual := said.most_common(1)[0][0])
+            for text in texts:
+                if text.attrib[attribute] == usual:
+                    del text.attrib[attribute]
+    for text in texts:
+        written = "".join(text.itertext())
+        if _SPACE in text.attrib and " ".join(written.split()) == written.strip(" "):
+            del text.attrib[_SPACE]  # no runs of spaces: the attribute changes nothing

@@ -3,8 +3,8 @@
 Every text can be read. Blue is positive and orange negative, which no common kind of colour blindness confuses; the
 number says it, too. The deeper, the larger, in steps of the logarithm down from the largest number of the drawing. A
 colour of the light palette stands for one of the dark palette: a drawing in both themes has the light ones in its
-attributes, and a style sheet that exchanges them where dark is preferred, so that a viewer that ignores style sheets
-shows the light drawing.
+attributes, and a style sheet that exchanges them where the page is dark or dark is preferred, so that a viewer that
+ignores style sheets shows the light drawing.
 
     >>> tone(-0.02, largest=3.0), tone(0.0, 3.0), tone(float("nan"), 3.0)
     ('-1', 'zero', 'bad')
@@ -14,6 +14,7 @@ shows the light drawing.
 
 import math
 from bisect import bisect_right
+from collections.abc import Iterable
 from typing import Any, Literal
 
 __all__ = ["FONTS", "PALETTE", "Theme", "colour"]  # public; the rest is of drawings alone
@@ -86,11 +87,39 @@ def style_sheet(root: str, theme: Theme) -> str:
     if theme != "auto":
         return ""
     rules = [
-        f'#{root} [{paint}="{light}"]{{{paint}:{dark}}}'
+        f'#{root} [{paint}="{light}"]{{{paint}:light-dark({light},{dark})}}'
         for light, dark in PALETTE.values()
         for paint in ("fill", "stroke")
     ]
-    return f"@media (prefers-color-scheme:dark){{{''.join(rules)}}}"
+    return scheme(f"#{root}", theme) + "".join(rules)
+
+
+def scheme(selector: str, theme: Theme) -> str:
+    """The CSS by which elements are light or dark: as the theme says, or as the page around them, or as its reader.
+
+    What is said of a page is `data-theme`, as most generators of documentation have it, or JupyterLab's own attribute.
+
+    >>> scheme("#p", "dark")
+    '#p{color-scheme:dark}'
+    """
+    if theme != "auto":
+        return f"{selector}{{color-scheme:{theme}}}"
+    pages = {"light": ('[data-theme="light"]', '[data-jp-theme-light="true"]')}
+    pages["dark"] = ('[data-theme="dark"]', '[data-jp-theme-light="false"]')
+    of_page = [f":is({','.join(page)}) {selector}{{color-scheme:{kind}}}" for kind, page in pages.items()]
+    return "".join([f"{selector}{{color-scheme:light dark}}", *of_page])
+
+
+def variables(names: Iterable[str], theme: Theme) -> str:
+    """Declarations of CSS for colours of the palette, which follow `scheme` where the theme is "auto".
+
+    >>> variables(["paper"], "light"), variables(["ink"], "auto")
+    ('--paper: #ffffff;', '--ink: light-dark(#27272a, #f4f4f5);')
+    """
+    pairs = {name: PALETTE[name] for name in names}
+    auto = {name: f"light-dark({light}, {dark})" for name, (light, dark) in pairs.items()}
+    paints = auto if theme == "auto" else {name: pair[theme == "dark"] for name, pair in pairs.items()}
+    return " ".join([f"--{name.replace(' ', '-')}: {paint};" for name, paint in paints.items()])
 
 
 def luminance(colour: str) -> float:

@@ -1,0 +1,8 @@
+// Puts a picture in the place of its still image: then its parts can be pointed at, and it follows the page's colours.
+const inlined = (still) => {
+  const bytes = Uint8Array.from(atob(still.src.split(",")[1]), (character) => character.charCodeAt(0));
+  const text = new TextDecoder().decode(bytes);
+  const picture = document.importNode(new DOMParser().parseFromString(text, "image/svg+xml").documentElement, true);
+  still.replaceWith(picture);
+  return picture;
+};

@@ -1,0 +1,71 @@
+"""From a picture to HTML that lets a reader look into it: whole at first, to be zoomed and moved by pointer or keys.
+
+A notebook's HTML is cleaned wherever it is not trusted: of scripts, of style sheets, of the tags of a picture,
+whose words would stay behind. So what stands in a notebook is a still image, which everyone shows; a script puts the
+picture itself in its place, with the titles of its parts.
+
+Every rule of the style sheet begins with the id of the element, which is that of the picture and "-view".
+"""
+
+from base64 import b64encode
+from html import escape
+from importlib.resources import files
+from string import Template
+
+from autodiff.show.drawings.svg import AltText
+from autodiff.show.words.text import printable
+from autodiff.show.words.theme import Theme, scheme, variables
+
+_COLOURS = ("paper", "ink", "line", "operation", "focus")
+_VIEWER = Template("""\
+<div id="$root" data-drawing="$root" data-lm-suppress-shortcuts="true">
+<style>
+$style
+</style>
+<figure role="group" aria-label="$title" tabindex="0" style="margin: 0">
+$picture
+</figure>
+<script>{
+$script
+}</script>
+</div>""")
+
+
+def viewer(picture: str, prefix: str, alt: AltText, theme: Theme, *, whole: bool = False) -> str:
+    """The element that shows an <svg> element.
+
+    Args:
+        picture: the <svg> element.
+        prefix: its id.
+        alt: the picture in words.
+        theme: the theme of the picture.
+        whole: whether the picture itself stands in the element, in a page that nobody cleans, or its still image.
+    """
+    root = f"{prefix}-view"
+    look = {"SCHEME": scheme("#ROOT", theme), "VARIABLES": variables(_COLOURS, theme), "ROOT": root}
+    style, script = files_of("viewer.css", "zoom.css"), files_of("inline.js", "zoom.js", "viewer.js")
+    for word, meant in look.items():
+        style = style.replace(word, meant)
+    return _VIEWER.substitute(
+        root=root,
+        title=escape(printable(alt.title)),
+        style=style.strip(),
+        picture=picture if whole else still(picture, alt),
+        script=script.replace("ROOT", root).strip(),
+    )
+
+
+def still(picture: str, alt: AltText) -> str:
+    """An <svg> element as an <img> element that needs nothing else, and has its words.
+
+    >>> still("<svg/>", AltText("A & B", "Two letters.", {}))
+    '<img src="data:image/svg+xml;base64,PHN2Zy8+" alt="A &amp; B. Two letters." style="max-width: 100%; height: auto">'
+    """
+    source = f"data:image/svg+xml;base64,{b64encode(picture.encode()).decode()}"
+    words = escape(printable(f"{alt.title}. {alt.description}"))
+    return f'<img src="{source}" alt="{words}" style="max-width: 100%; height: auto">'
+
+
+def files_of(*names: str) -> str:
+    """The text of the files of these names that stand beside this one."""
+    return "".join([(files("autodiff.show.drawings") / name).read_text(encoding="utf-8") for name in names])
