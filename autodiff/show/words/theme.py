@@ -17,7 +17,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from typing import Any, Literal
 
-__all__ = ["FONTS", "PALETTE", "Theme", "colour"]  # public; the rest is of drawings alone
+__all__ = ["FONTS", "PALETTE", "Theme", "colour", "scheme", "variables"]  # public; the rest is of drawings alone
 
 Theme = Literal["auto", "light", "dark"]
 
