@@ -78,12 +78,27 @@ def _block(translator: Any, node: nodes.math_block) -> None:
 
 
 def _escape(app: Sphinx, what: str, name: str, item: Any, options: Any, lines: list[str]) -> None:
-    """Docstrings are plain text with `names` and examples: let `|` and `*` stand for themselves, outside of these."""
-    for at, line in enumerate(lines):
-        if not line.lstrip().startswith((">>>", "...")):
-            parts = re.split(r"(`[^`]*`)", line)
-            parts[::2] = [re.sub(r"(?<![*\\])([|*])(?!\*)", r"\\\1", part) for part in parts[::2]]
-            lines[at] = "".join(parts)
+    """Docstrings are plain text, `names`, examples and indented tables: only the blank line and `- ` mean something."""
+    blocks = [block.split("\n") for block in "\n".join(lines).split("\n\n")]
+    lines.clear()
+    for block in blocks:
+        first = next(iter(block))
+        if what == "module" and first.startswith("    ") and not first.lstrip().startswith((">>>", "- ")):
+            lines += ["::", "", *block, ""]
+        elif first.lstrip().startswith(">>>"):
+            lines += [*block, ""]
+        else:
+            lines += [*map(_escaped, block), ""]
+
+
+def _escaped(line: str) -> str:
+    """The line with `|`, `*` and a last `_` as themselves, outside of names."""
+    if line.lstrip().startswith((":", "..")):  # napoleon's
+        head, colon, rest = line.rpartition(": ")
+        return head + colon + _escaped(rest) if colon else line
+    parts = re.split(r"(`[^`]*`)", line)
+    parts[::2] = [re.sub(r"(?<![*\\])([|*]|(?<=\w)_(?!\w))(?!\*)", r"\\\1", part) for part in parts[::2]]
+    return "".join(parts)
 
 
 def _list_gallery(app: Sphinx, name: str, source: list[str]) -> None:

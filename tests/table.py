@@ -1,6 +1,7 @@
 """What is written from the table of primitives: `python -m tests.table --write` writes it.
 
-That is the table in the README, the names that type checkers read, `public.pyi`, and `autodiff.__all__`.
+That is the table in `notebooks/reference/primitives.md`, the names that type checkers read, `public.pyi`, and
+`autodiff.__all__`.
 """
 
 import argparse
@@ -9,11 +10,15 @@ import re
 from pathlib import Path
 
 import autodiff
-from autodiff.primitives import TABLE
+from autodiff import Value
+from autodiff.primitives import TABLE, Primitive
 from autodiff.primitives.public import FUNCTIONS, METHODS
 
 ROOT = Path(__file__).parent.parent
-README, NAMES, STUB = (ROOT / name for name in ("README.md", "autodiff/__init__.py", "autodiff/primitives/public.pyi"))
+PAGE, NAMES, STUB = (
+    ROOT / name
+    for name in ("notebooks/reference/primitives.md", "autodiff/__init__.py", "autodiff/primitives/public.pyi")
+)
 SECTION = re.compile(r"(<!-- primitives: .*? -->\n).*?(<!-- end of primitives -->)", re.DOTALL)
 LISTED = re.compile(r"^__all__ = \[\n(.*?)^\]\n", re.DOTALL | re.MULTILINE)
 
@@ -47,11 +52,46 @@ def method(primitive: Primitive) -> Callable[[Any], Value]: ...
 """
 
 
-def readme() -> str:
-    """The README with the table as it is now."""
-    rows = [f"| `{p.name}` | {p.formula.replace('|', '&#124;')} | {p.domain} | {p.ulps} |" for p in TABLE.values()]
-    table = "\n".join(["| name | value | smooth domain | ulps |", "|---|---|---|---|", *rows]) + "\n"
-    return SECTION.sub(lambda match: match[1] + table + match[2], README.read_text(encoding="utf-8"))
+# Where a primitive is not smooth, in the words of its row: the operands of such a point. None: no float is one.
+KINKS: dict[str, tuple[float, ...] | None] = {
+    "x = 0": (0.0,),
+    "x = y": (1.0, 1.0),
+    "x = y = 0": (0.0, 0.0),
+    "y = 0": (1.0, 0.0),
+    "y = 0 and x ≤ 0": (0.0, -1.0),
+    "cos x = 0": None,
+    "x whole": (1.0,),
+    "x - ½ whole": (0.5,),
+    "x / y whole": (4.0, 2.0),
+    "condition = 0": (0.0, 3.0, 4.0),
+    "two of them equal": (1.0, 1.0),
+    "all of them 0": (0.0, 0.0),
+}
+
+
+def at_kink(primitive: Primitive) -> tuple[float, ...] | None:
+    """The operands of a point where it is not smooth: those of its words, then what its function takes unless given."""
+    point = KINKS[primitive.domain.words] if primitive.domain.words else None
+    if point is None or primitive.arity is None:
+        return point
+    last = primitive.facts.defaults or (2.0,) * (primitive.arity - len(point))
+    return (point + last)[: primitive.arity]
+
+
+def _row(primitive: Primitive) -> str:
+    point, there = at_kink(primitive), ""
+    if point is not None:
+        slopes = primitive(*map(Value, point)).local_gradients
+        there = ", ".join(f"{slope + 0.0:g}" for slope in slopes)  # NOTHING, a negative zero, is 0
+    cells = [f"`{primitive.name}`", primitive.formula.replace("|", "&#124;"), str(primitive.domain)]
+    return f"| {' | '.join([*cells, primitive.domain.words, there, str(primitive.ulps)])} |"
+
+
+def page() -> str:
+    """The page of the primitives, with the table as it is now."""
+    head = ["| name | value | smooth domain | but where | local gradients there | ulps |", "|---|---|---|---|---|---|"]
+    table = "\n".join([*head, *map(_row, TABLE.values())]) + "\n"
+    return SECTION.sub(lambda match: match[1] + table + match[2], PAGE.read_text(encoding="utf-8"))
 
 
 def stub() -> str:
@@ -75,7 +115,7 @@ def _in_order(name: str) -> list[str | int]:
     return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
 
 
-WRITTEN = {README: readme, STUB: stub, NAMES: names}
+WRITTEN = {PAGE: page, STUB: stub, NAMES: names}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m tests.table", description=__doc__)

@@ -228,7 +228,10 @@ def test_files_that_the_settings_name_are_there() -> None:
 PACKAGES = {folder.name: place(folder.parent).replace("/", ".").strip(".") for folder in FOLDERS}
 
 
-@pytest.mark.parametrize("path", [*MODULES, ROOT / "README.md"], ids=place)
+PAGES = [ROOT / "README.md", *sorted((ROOT / "notebooks").rglob("*.md"))]
+
+
+@pytest.mark.parametrize("path", [*MODULES, *PAGES], ids=place)
 def test_files_and_modules_that_are_mentioned_are_there(path: Path) -> None:
     """Files such as `chain.py` and `primitives/`; modules and what is in them, such as `passes.order` and `nn.fit`."""
     for name in re.findall(r"`([\w./]+)`", path.read_text(encoding="utf-8")):
@@ -241,12 +244,12 @@ def test_files_and_modules_that_are_mentioned_are_there(path: Path) -> None:
             assert hasattr(here, last) or find_spec(f"{module}.{last}"), f"there is no {name}"
 
 
-def test_the_readme_lists_the_rooms_from_the_ground_up() -> None:
-    section = (ROOT / "README.md").read_text().partition("## The source")[2].partition("\n## ")[0]
-    cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+def test_the_page_of_the_source_lists_the_rooms_from_the_ground_up() -> None:
+    page = (ROOT / "notebooks/reference/source.md").read_text(encoding="utf-8")
+    cells = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
     listed = [name for cell in cells for name in re.findall(r"`(\S+?)(?:\.py|/)?`", cell)]
     rooms = {path.relative_to(ROOT).with_suffix("").as_posix() for path in MODULES if path.parent == ROOT / "autodiff"}
     rooms |= {place(folder) for folder in FOLDERS if folder.parent == ROOT / "autodiff"} | {"nn"}
     assert sorted(listed) == sorted(rooms - {"autodiff/__init__"})
     order = [LAYER[name.removeprefix("autodiff/")] for name in listed]
-    assert order == sorted(order), "the rows of README's table stand in the order of the layers"
+    assert order == sorted(order), "the rows of the table stand in the order of the layers"

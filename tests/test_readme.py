@@ -1,14 +1,16 @@
-"""The README: it opens with the two commands, its examples print what they say, its table is the code's."""
+"""The README: it opens with the two commands, it is short, its examples print what they say."""
 
 import doctest
+import io
 import re
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
 
-from tests.table import README, readme
-
-ROOT = README.parent
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+MOST = 12_000  # characters
 
 
 def test_it_opens_with_the_two_commands() -> None:
@@ -20,15 +22,31 @@ def test_it_opens_with_the_two_commands() -> None:
     ]
 
 
-def test_examples_print_what_they_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_short() -> None:
+    assert len(README.read_text(encoding="utf-8")) <= MOST, "what is longer has its place in the pages of notebooks/"
+
+
+def test_examples_can_be_pasted_and_print_what_they_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)  # they save files
-    result = doctest.testfile(str(README), module_relative=False, encoding="utf-8", optionflags=doctest.ELLIPSIS)
-    assert result.attempted > 10
-    assert result.failed == 0
+    text, names = README.read_text(encoding="utf-8"), {"__name__": "__main__"}
+    examples = re.findall(r"```python\n(.*?)```\n(?:\n```text\n(.*?)```)?", text, re.DOTALL)
+    assert len(examples) >= 5
+    for code, expected in examples:
+        assert ">>>" not in code, "plain code can be pasted"
+        out = io.StringIO()
+        with redirect_stdout(out):
+            exec(compile(code, "README.md", "exec"), names)
+        printed = "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
+        same = doctest.OutputChecker().check_output(expected, printed, doctest.ELLIPSIS)
+        assert same, f"{code}\nprints\n{printed}\nnot\n{expected}"
 
 
-def test_table_of_primitives_is_the_codes() -> None:
-    assert README.read_text(encoding="utf-8") == readme()
+def test_the_first_example_is_short_and_needs_nothing_but_the_engine() -> None:
+    first = re.search(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    assert first
+    lines = [line for line in first[1].splitlines() if line]
+    assert len(lines) <= 10
+    assert {line.split()[1] for line in lines if line.startswith(("import ", "from "))} == {"autodiff"}
 
 
 def test_links_lead_somewhere() -> None:

@@ -13,7 +13,7 @@ from autodiff import Value, functions
 from autodiff.primitives import KNOWN, TABLE
 from autodiff.primitives.public import FUNCTIONS, METHODS
 from autodiff.testing.mathematics import MATHEMATICS
-from tests.table import ROOT, WRITTEN
+from tests.table import KINKS, ROOT, WRITTEN, at_kink
 
 
 @pytest.mark.parametrize("name", sorted({*KNOWN, *MATHEMATICS}))
@@ -59,3 +59,16 @@ def test_what_a_function_has_of_defaults_is_what_its_row_says() -> None:
     for name, entry in TABLE.items():
         if entry.facts.defaults and name != "round":
             assert getattr(functions, name).__defaults__ == entry.facts.defaults, name
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_the_words_for_where_it_is_not_smooth_are_true_there(name: str) -> None:
+    domain = KNOWN[name].domain
+    assert bool(domain.words) == (domain.kinks is not None), f"{name}: kinks and words come together"
+    assert not domain.words or domain.words in KINKS, f"add {domain.words!r} to KINKS in tests/table.py, with a point"
+    point = at_kink(KNOWN[name])
+    if point is not None:
+        assert domain.kinks is not None
+        assert domain.kinks(*point) == 0.0
+        elsewhere = [x + 0.3 + 0.4 * i for i, x in enumerate(point)]
+        assert domain.kinks(*elsewhere) != 0.0

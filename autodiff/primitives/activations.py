@@ -71,7 +71,7 @@ relu = Primitive(
     "max(x, 0)",
     lambda x: floats.maximum(x, 0.0),
     [lambda out, x: _relu_slope(x)],
-    domain=on(REAL, kinks=lambda x: x),
+    domain=on(REAL, kinks=lambda x: x, words="x = 0"),
     ulps=4,
     facts=Facts(vectorises=True),
 )
@@ -84,7 +84,7 @@ leaky_relu = Primitive(
         lambda out, x, slope: choose(x > 0.0, 1.0, NOTHING if is_constant_zero(slope, x) else slope),
         lambda out, x, slope: choose(x > 0.0, NOTHING, x),
     ],
-    domain=on(REAL, (0.0, 1.0), kinks=lambda x, slope: x),
+    domain=on(REAL, (0.0, 1.0), kinks=lambda x, slope: x, words="x = 0"),
     ulps=4,
     scales=True,
     facts=Facts(vectorises=True, defaults=(0.01,)),
@@ -98,7 +98,7 @@ elu = Primitive(
         lambda out, x, alpha: choose(x > 0.0, 1.0, scaled(alpha, alpha * exponentials.exp(x))),
         lambda out, x, alpha: choose(x > 0.0, NOTHING, exponentials.expm1(x)),
     ],
-    domain=on((-700.0, 700.0), (0.1, 10.0), kinks=lambda x, alpha: x),
+    domain=on((-700.0, 700.0), (0.1, 10.0), kinks=lambda x, alpha: x, words="x = 0"),
     scales=True,
     facts=Facts(defaults=(1.0,)),
 )

@@ -20,7 +20,7 @@ tan = Primitive(
     "tan x",
     floats.tan,
     [lambda out, x: 1.0 + out * out],
-    domain=on(REAL, kinks=math.cos),
+    domain=on(REAL, kinks=math.cos, words="cos x = 0"),
     notation=Notation(latex=command(r"\tan")),
 )
 arcsin = Primitive(
@@ -51,7 +51,7 @@ arctan2 = Primitive(
     "the angle of the point (x, y), given as y, x",
     floats.arctan2,
     [lambda out, y, x: over(cosine(x, y), hypot(x, y)), lambda out, y, x: over(-cosine(y, x), hypot(x, y))],
-    domain=on(REAL, REAL, kinks=lambda y, x: y if x <= 0.0 else math.hypot(x, y)),
+    domain=on(REAL, REAL, kinks=lambda y, x: y if x <= 0.0 else math.hypot(x, y), words="y = 0 and x ≤ 0"),
     notation=Notation(latex=command(r"\operatorname{atan2}")),
 )
 # The zero vector has no direction: its derivative is 0, of every order, in hypot, norm and arctan2 alike. So is then
@@ -65,7 +65,7 @@ hypot: Primitive = Primitive(
         lambda out, x, y: choose(out == 0.0, NOTHING, cosine(x, y)),
         lambda out, x, y: choose(out == 0.0, NOTHING, cosine(y, x)),
     ],
-    domain=on(REAL, REAL, kinks=math.hypot),
+    domain=on(REAL, REAL, kinks=math.hypot, words="x = y = 0"),
     notation=Notation(latex=Form(r"\sqrt{{}^{2} + {}^{2}}", ATOM, (ATOM, ATOM))),
 )
 
@@ -94,7 +94,7 @@ cosine: Primitive = Primitive(
         lambda out, x, y: over(squared(cosine(y, x)), hypot(x, y)),
         lambda out, x, y: over(-out * cosine(y, x), hypot(x, y)),
     ],
-    domain=on(REAL, REAL, kinks=math.hypot),
+    domain=on(REAL, REAL, kinks=math.hypot, words="x = y = 0"),
     facts=Facts(for_rules=True),
     notation=Notation(expansion=lambda make, x, y: make(arithmetic.div, x, make(hypot, x, y))),
 )

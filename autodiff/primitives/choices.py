@@ -21,7 +21,7 @@ maximum: Primitive = Primitive(
     "the larger of x and y",
     floats.maximum,
     [lambda out, x, y: _taken(x > y, x == y, x), lambda out, x, y: _taken(y > x, x == y, y)],
-    domain=on(REAL, REAL, kinks=lambda x, y: x - y),
+    domain=on(REAL, REAL, kinks=lambda x, y: x - y, words="x = y"),
     ulps=4,
     facts=Facts(vectorises=True),
     notation=Notation(latex=command(r"\max")),
@@ -31,7 +31,7 @@ minimum = Primitive(
     "the smaller of x and y",
     floats.minimum,
     [lambda out, x, y: _taken(x < y, x == y, x), lambda out, x, y: _taken(y < x, x == y, y)],
-    domain=on(REAL, REAL, kinks=lambda x, y: x - y),
+    domain=on(REAL, REAL, kinks=lambda x, y: x - y, words="x = y"),
     ulps=4,
     facts=Facts(vectorises=True),
     notation=Notation(latex=command(r"\min")),
@@ -45,7 +45,7 @@ clip = Primitive(
         lambda out, x, low, high: choose((x < low) & (low <= high), 1.0, nan_or_nothing(low)),
         lambda out, x, low, high: choose((x > high) | (low > high), 1.0, nan_or_nothing(high)),
     ],
-    domain=on(REAL, (-1e6, 0.0), (0.0, 1e6), kinks=gap),
+    domain=on(REAL, (-1e6, 0.0), (0.0, 1e6), kinks=gap, words="two of them equal"),
     ulps=4,
 )
 where: Primitive = Primitive(
@@ -57,7 +57,7 @@ where: Primitive = Primitive(
         lambda out, condition, x, y: choose(condition != 0.0, 1.0, NOTHING),
         lambda out, condition, x, y: choose(condition != 0.0, NOTHING, 1.0),
     ],
-    domain=on((0.0, 1.0), REAL, REAL, kinks=lambda condition, x, y: condition),
+    domain=on((0.0, 1.0), REAL, REAL, kinks=lambda condition, x, y: condition, words="condition = 0"),
     ulps=4,
     facts=Facts(choosing=(0,), vectorises=True, python="{1} if {0} else {2}"),
 )

@@ -75,6 +75,6 @@ cbrt = Primitive(
     floats.cbrt,
     [lambda out, x: squared(1.0 / out) / 3.0],
     symbol="∛",
-    domain=on(REAL, kinks=lambda x: x),
+    domain=on(REAL, kinks=lambda x: x, words="x = 0"),
     notation=Notation(latex=Form(r"\sqrt[3]{{}}")),
 )

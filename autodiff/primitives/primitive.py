@@ -21,7 +21,7 @@ class Domain(NamedTuple):
     """Where a primitive is smooth: an interval for each operand, and where the kinks inside are.
 
     The last interval stands for all further operands. `kinks(*operands)` is zero exactly at a kink or pole. Within the
-    intervals, away from the kinks, the error bound of the entry holds.
+    intervals, away from the kinks, the error bound of the entry holds. `words` says where the kinks are, for people.
 
     >>> from autodiff.primitives import hypot
     >>> print(hypot.domain), hypot.domain.kinks(0.0, 0.0)
@@ -31,6 +31,7 @@ class Domain(NamedTuple):
 
     intervals: tuple[tuple[float, float], ...] = ((-1e6, 1e6),)
     kinks: Callable[..., float] | None = None
+    words: str = ""
 
     def __str__(self) -> str:
         return " x ".join(f"[{low:g}, {high:g}]" for low, high in self.intervals)
@@ -41,9 +42,9 @@ POSITIVE = (1e-6, 1e6)
 NEVER = (0.0, 0.0)  # for an operand that chooses and has no gradient
 
 
-def on(*intervals: tuple[float, float], kinks: Callable[..., float] | None = None) -> Domain:
-    """The domain of these intervals: `on(REAL, kinks=...)`."""
-    return Domain(intervals, kinks)
+def on(*intervals: tuple[float, float], kinks: Callable[..., float] | None = None, words: str = "") -> Domain:
+    """The domain of these intervals: `on(REAL, kinks=..., words=...)`."""
+    return Domain(intervals, kinks, words)
 
 
 class Facts(NamedTuple):

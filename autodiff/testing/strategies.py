@@ -298,7 +298,7 @@ def _wishes(primitives: Sequence[Primitive], constants: Sequence[float]) -> st.S
 
 def _is_smooth(step: Step, operands: Sequence[float], margin: float) -> bool:
     """Whether the operands lie in the primitive's domain, away from its kinks, and move at all."""
-    intervals, kinks = step.primitive.domain
+    intervals, kinks, _ = step.primitive.domain
     inside = all(
         low <= x <= high for x, (low, high) in zip(operands, intervals + intervals[-1:] * len(operands), strict=False)
     )

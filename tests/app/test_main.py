@@ -261,9 +261,9 @@ def test_an_expression_is_evaluated_differentiated_checked_and_drawn(tmp_path: P
     assert "tanh" in (tmp_path / "out.svg").read_text()
 
 
-def test_the_readmes_example_prints_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    examples = re.findall(r"```console\n\$ python -m autodiff (.*)\n((?:.*\n)*?)```", readme)
+def test_the_example_in_its_page_prints_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
+    page = (ROOT / "notebooks/reference/command.md").read_text(encoding="utf-8")
+    examples = re.findall(r"```console\n\$ python -m autodiff (.*)\n((?:.*\n)*?)```", page)
     assert examples
     for words, output in examples:
         assert program.main(shlex.split(words)) == 0

@@ -124,7 +124,7 @@ def test_a_function_annotated_with_value_can_be_called(data: st.DataObject) -> N
 @given(data=st.data())
 def test_points_are_in_the_domain_and_off_the_kinks(primitive: Primitive, data: st.DataObject) -> None:
     operands = data.draw(points(primitive, margin=1e-3, max_operands=6))
-    intervals, kinks = primitive.domain
+    intervals, kinks, _ = primitive.domain
     assert len(operands) == primitive.arity or (primitive.arity is None and 1 <= len(operands) <= 6)
     assert len(operands) % 2 == 0 or primitive.name != "dot"
     for i, x in enumerate(operands):

@@ -1,0 +1,60 @@
+"""The pages: their examples print what they say, their links lead somewhere, and every public name has its place."""
+
+import doctest
+import re
+from pathlib import Path
+
+import pytest
+
+import autodiff
+import nn
+from autodiff import compiler, testing
+from autodiff.primitives import TABLE
+from tests.pages.reading import DIRECTORY, PAGES, links, place
+
+
+@pytest.mark.parametrize("page", PAGES, ids=place)
+def test_examples_print_what_they_say(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # they save files
+    result = doctest.testfile(str(page), module_relative=False, encoding="utf-8", optionflags=doctest.ELLIPSIS)
+    assert result.failed == 0
+    assert (result.attempted > 0) == (">>> " in page.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("page", sorted((DIRECTORY / "how_to").glob("[!i]*.md")), ids=place)
+def test_a_how_to_has_code_that_runs(page: Path) -> None:
+    assert page.read_text(encoding="utf-8").count(">>> ") >= 3
+
+
+@pytest.mark.parametrize("page", PAGES, ids=place)
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in links(page):
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path) if path else page
+        assert target.exists(), f"{place(page)} links to {link}, which is not there"
+        if anchor and target.suffix == ".md":
+            headings = re.findall(r"^#+ (.+)$", target.read_text(encoding="utf-8"), re.MULTILINE)
+            assert anchor in [re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings], link
+
+
+PUBLIC = {
+    "autodiff": set(dir(autodiff)) - TABLE.keys(),
+    "autodiff.compiler": set(compiler.__all__),
+    "autodiff.testing": set(testing.__all__),
+    "nn": set(nn.__all__) - {"init", "metrics", "optim", "schedules"},
+    "nn.optim": set(nn.optim.__all__) - {"l1", "l2", "schedules"},
+}
+
+
+@pytest.mark.parametrize("package", PUBLIC)
+def test_every_public_name_stands_in_the_reference(package: str) -> None:
+    text = "".join(path.read_text(encoding="utf-8") for path in (DIRECTORY / "reference").glob("*.md"))
+    listed = set(re.findall(r"^\.\. auto(?:function|class|exception|data):: (?:[\w.]+\.)?(\w+)$", text, re.MULTILINE))
+    for names in re.findall(r"^ +:members: (.+)$", text, re.MULTILINE):
+        listed |= set(names.split(", "))
+    assert not PUBLIC[package] - listed, f"add these of {package} to a page of notebooks/reference"
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_every_primitive_stands_in_the_table(name: str) -> None:
+    assert f"\n| `{name}` |" in (DIRECTORY / "reference/primitives.md").read_text(encoding="utf-8")
