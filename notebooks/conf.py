@@ -93,9 +93,9 @@ def _escape(app: Sphinx, what: str, name: str, item: Any, options: Any, lines: l
 
 def _escaped(line: str) -> str:
     """The line with `|`, `*` and a last `_` as themselves, outside of names."""
-    if line.lstrip().startswith((":", "..")):  # napoleon's
-        head, colon, rest = line.rpartition(": ")
-        return head + colon + _escaped(rest) if colon else line
+    field = re.match(r" *(:[^:]+:|\.\. )", line)  # napoleon's
+    if field:
+        return field[0] + _escaped(line[field.end() :])
     parts = re.split(r"(`[^`]*`)", line)
     parts[::2] = [re.sub(r"(?<![*\\])([|*]|(?<=\w)_(?!\w))(?!\*)", r"\\\1", part) for part in parts[::2]]
     return "".join(parts)
