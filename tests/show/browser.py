@@ -35,7 +35,7 @@ FLAGS = """
     --headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
     --disable-component-update --disable-sync --disable-dev-shm-usage --force-color-profile=srgb
 """.split()
-NO_NETWORK = "--host-resolver-rules=MAP * ~NOTFOUND"
+NO_NETWORK = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 WAIT = 30  # seconds until what does not happen is a failure
 
 
@@ -82,10 +82,14 @@ class Browser:
     def __init__(self, driver: Any) -> None:
         self.driver = driver
 
+    def window(self, width: int, height: int) -> None:
+        """Give the window so many pixels."""
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+
     def open(self, path: Path, width: int = 1100, scheme: Scheme = "light", still: bool = False) -> None:
         """Show a file in a window of so many pixels, for a reader who prefers light or dark, or that nothing moves."""
-        metrics = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
-        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        self.window(width, 800)
         preferences = {"color-scheme": scheme, "reduced-motion": "reduce" if still else "no-preference"}
         features = [{"name": f"prefers-{name}", "value": value} for name, value in preferences.items()]
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
