@@ -12,8 +12,7 @@ A graph is read once into plain data, which the others lower:
     dot        from parts to the language of Graphviz
     render     from there to SVG, PNG and PDF, with what is installed
     svg        to an element that fits where it is shown
-    viewer     to an element of HTML, where it can be zoomed and moved
-    page       to a page of its own
+    pages      to HTML, in a notebook or in a page of its own
     tree       from parts to text, without Graphviz
 """
 

@@ -28,6 +28,7 @@ SHAPES: dict[Kind, dict[str, str]] = {
     "leaf": {"style": "rounded,filled", "penwidth": "1.5"},
     "interior": {"style": "filled"},
     "constant": {"style": "filled,dashed", "shape": "box", "height": "0.3", "width": "0.3"},
+    "port": {"style": "filled,rounded,dashed", "shape": "box", "height": "0.3", "width": "0.3"},
     "fold": {"style": "filled", "shape": "box", "peripheries": "2", "margin": "0.12,0.06"},
 }
 OPERATION = {"shape": "ellipse", "style": "filled", "fontsize": "13", "margin": "0.02,0"}
@@ -106,8 +107,8 @@ def _edge(edge: Edge, looks: Looks) -> dict[str, str]:
 
 def _label(box: Box, looks: Looks) -> str:
     """The text of a box: the cells of a Value one above the other, a constant's number, the lines of a folded box."""
-    if box.kind == "constant":
-        return _escaped(clipped(box.data))
+    if box.kind in ("constant", "port"):
+        return _escaped(clipped(box.data or box.label))
     if box.kind == "fold":
         lines = [*map(clipped, box.label.split("\n")), f"|grad| {box.grad}", *[box.flag] * bool(box.flag)]
         return _escaped("\n".join(lines))

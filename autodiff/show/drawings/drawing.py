@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from autodiff.show.drawings import render, svg
-from autodiff.show.drawings.page import page
+from autodiff.show.drawings.pages.page import page
+from autodiff.show.drawings.pages.viewer import viewer
 from autodiff.show.drawings.svg import AltText
-from autodiff.show.drawings.viewer import viewer
 from autodiff.show.words.theme import Theme
 from autodiff.system.files import write_whole
 

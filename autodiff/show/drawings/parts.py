@@ -17,7 +17,7 @@ from typing import Literal, NamedTuple, Union
 
 from autodiff.value import Value
 
-Kind = Literal["leaf", "interior", "constant", "fold"]
+Kind = Literal["leaf", "interior", "constant", "fold", "port"]
 
 _LETTERS = {
     "value": "n",  # the box of a Value; which: its number
@@ -54,6 +54,7 @@ class Id(NamedTuple):
 class Box(NamedTuple):
     """A number, or many folded into one. A constant has no label and no grad: both are empty.
 
+    A port stands for what comes into the inside of a folded box from without, as its label says; it has no numbers.
     The label of a folded box has the lines that say what is in it; its grad is the norm of theirs. `flag` points out
     nan, inf and zero.
     """

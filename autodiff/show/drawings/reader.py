@@ -20,6 +20,7 @@ from autodiff.primitives import relu
 from autodiff.show.drawings.parts import Box, Edge, Frame, Id, Kind, Mark, Parts
 from autodiff.show.folding.fold import Folding, Request, folded
 from autodiff.show.folding.groups import Group
+from autodiff.show.folding.insides import Inside
 from autodiff.show.folding.wiring import CONSTANT, Modules
 from autodiff.show.words import theme
 from autodiff.show.words.numbers import NOT_YET, counted, shortened
@@ -39,13 +40,24 @@ def parts_of(roots: Value | Sequence[Value], request: Request | None = None) -> 
     return _Reader(roots, folded(roots, request), request).parts()
 
 
+def inside_of(inside: Inside, ran: bool) -> Parts:
+    """The parts of the inside of a folded box, of a drawing that shows gradients if there `ran` a `backward()`."""
+    nodes = inside.folding.wiring.nodes
+    reader = _Reader([nodes[i] for i in sorted(inside.folding.wiring.roots)], inside.folding, Request(), ran)
+    parts = reader.parts()
+    ports = {reader.ids[i]: label for i, label in inside.ports.items()}
+    boxes = [Box(box.id, "port", ports[box.id], "", "", "constant") if box.id in ports else box for box in parts.boxes]
+    marks = [mark for mark in parts.marks if mark.result not in ports]
+    return parts._replace(boxes=tuple(boxes), marks=tuple(marks), note="")
+
+
 class _Reader:
     """Reads a folded graph into parts, box by box in topological order."""
 
-    def __init__(self, roots: Sequence[Value], folding: Folding, request: Request) -> None:
+    def __init__(self, roots: Sequence[Value], folding: Folding, request: Request, ran: bool | None = None) -> None:
         self.roots, self.folding, self.request = roots, folding, request
         self.nodes, self.group = folding.wiring.nodes, folding.group
-        self.ran = any(root.grad != 0.0 for root in roots)
+        self.ran = any(root.grad != 0.0 for root in roots) if ran is None else ran
         self.boxes: list[Box] = []
         self.marks: list[Mark] = []
         self.edges: list[Edge] = []

@@ -36,6 +36,8 @@ def box_title(box: Box, numbers: tuple[str, ...] = ("data", "grad")) -> str:
     if box.kind == "constant":
         return f"constant {box.data}"
     label = at_most(1_000, box.label)
+    if box.kind == "port":
+        return f"from without: {label}"
     if box.kind == "fold":
         return f"folded: {', '.join(label.splitlines())}, |grad| {box.grad}{_noticed(box)}"
     kind = "leaf" if box.kind == "leaf" else "value"

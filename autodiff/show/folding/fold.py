@@ -78,6 +78,11 @@ def folded(roots: Sequence[Value], request: Request) -> Folding:
     return _Folder(wiring, request, near).folding()
 
 
+def refolded(wiring: Wiring, request: Request, kept: frozenset[int]) -> Folding:
+    """A part of a graph, folded as requested; the nodes that are `kept` stay as they are."""
+    return _Folder(wiring, request, kept).folding()
+
+
 def _neighbourhood(wiring: Wiring, focus: Value | None, most: int) -> frozenset[int]:
     """A node and those nearest to it, over operands and uses, at most so many beside it."""
     if focus is None:

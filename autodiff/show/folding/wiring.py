@@ -97,7 +97,7 @@ def _modules(nodes: list[Value], operands: list[tuple[int, ...]]) -> list[Module
         for operand in numbers:
             if operand != CONSTANT and strayed[operand]:
                 inner = modules[result]
-                modules[operand] = _common(modules[operand], inner) if operand in seen else inner
+                modules[operand] = common(modules[operand], inner) if operand in seen else inner
                 seen.add(operand)
     return modules
 
@@ -110,7 +110,8 @@ def _inputs(nodes: list[Value], operands: list[tuple[int, ...]]) -> frozenset[in
     return frozenset([j for j in used if nodes[j] not in parameters])
 
 
-def _common(one: Modules, other: Modules) -> Modules:
+def common(one: Modules, other: Modules) -> Modules:
+    """The modules around both of two places."""
     if one == other:
         return one
     return tuple([a for a, _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))])

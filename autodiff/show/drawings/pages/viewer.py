@@ -68,4 +68,4 @@ def still(picture: str, alt: AltText) -> str:
 
 def files_of(*names: str) -> str:
     """The text of the files of these names that stand beside this one."""
-    return "".join([(files("autodiff.show.drawings") / name).read_text(encoding="utf-8") for name in names])
+    return "".join([(files("autodiff.show.drawings.pages") / name).read_text(encoding="utf-8") for name in names])

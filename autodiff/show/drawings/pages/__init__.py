@@ -1,0 +1,5 @@
+"""Pages: a picture as HTML, which fits where it is shown, and can be looked into where scripts run.
+
+viewer     to an element for a notebook or a page
+page       from an element to a page of its own
+"""
