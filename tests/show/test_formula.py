@@ -42,7 +42,7 @@ def test_the_circuit_reads_as_it_was_written() -> None:
 def test_parentheses_are_those_that_are_needed() -> None:
     x, y, z = xyz()
     expected = {
-        "x - (y - z)": x - (y - z),
+        "x - (y + z) * y": x - (y + z) * y,
         "x - y - z": (x - y) - z,
         "x / (y * z)": x / (y * z),
         "-(x + y)": -(x + y),
@@ -53,7 +53,7 @@ def test_parentheses_are_those_that_are_needed() -> None:
         "x**(y**z)": x ** (y**z),
         "(-x)**y": (-x) ** y,
         "-x**2": -(x**2),
-        "(x % y) * z": (x % y) * z,
+        "z * (x % y)": (x % y) * z,
         "(x * y) // z": (x * y) // z,
         "x + y * z": x + y * z,
         "x + y + z": x + (y + z),
@@ -67,7 +67,7 @@ def test_parentheses_are_those_that_are_needed() -> None:
     ("derivative", "of"),
     [
         ("1 - tanh(x)**2", ad.tanh),
-        ("sigmoid(x) * sigmoid(-x)", ad.sigmoid),
+        ("sigmoid(x) * (1 - sigmoid(x))", ad.sigmoid),
         ("cos(x)", ad.sin),
         ("-sin(x)", ad.cos),
         ("1 / x", ad.log),
@@ -94,13 +94,24 @@ def test_simplification_is_what_one_does_on_paper() -> None:
         "y": -ad.neg(y),
         "x - y": x + -y,
         "x + y": x - -y,
-        "2 + x": 2 + x,
+        "x + 2": 2 + x,
         "2 * z": z + z,
+        "x - y + z": x - (y - z),
+        "x**2 - 3 * x + 1": 1 - 3 * x + x * x,
+        "1 - x": 1 - x,
+        "1 + exp(-x)": 1 + ad.exp(-x),
+        "z": x + z - x,
+        "0.3 * x": 3 * (0.1 * x),
+        "x / 2": x / 2,
+        "2 * x / 3": x * (2 / 3),
+        "-1": (x - 1) / (1 - x),
+        "2 * (x + y)": (x + y) * (x + y) / ((x + y) / 2),
+        "x**1.5": x * x**0.5,
+        "(x**0.5)**2": x**0.5 * x**0.5,
     }
     assert [str(formula(value)) for value in expected.values()] == list(expected)
     assert str(formula(x + y * -2)) == "x - 2 * y"
     assert str(formula(x**0)) == "1"
-    assert str(formula(x - x)) == "x - x"  # nan stays nan
 
 
 def test_lists_are_written_out() -> None:
@@ -115,11 +126,12 @@ def test_lists_are_written_out() -> None:
 def test_a_long_part_that_is_used_again_is_named_by_its_label_if_it_has_one() -> None:
     x, y, z = xyz()
     q = (x + y) * z - 1
-    assert str(formula(q / (q * q + q))) == "v1 = (x + y) * z - 1\nv1 / (v1**2 + v1)"
+    assert str(formula(q / (ad.exp(q) + q))) == "v1 = (x + y) * z - 1\nv1 / (exp(v1) + v1)"
     q.label = "q"
-    f = formula(q / (q * q + q))
+    f = formula(q / (ad.exp(q) + q))
     assert f.definitions == [("q", "(x + y) * z - 1")]
-    assert f.expression == "q / (q**2 + q)"
+    assert f.expression == "q / (exp(q) + q)"
+    assert str(formula(q / (q * q + q))) == "1 / ((x + y) * z)"  # of what is left once, nothing is named
 
 
 def test_names_are_identifiers_and_stand_for_one_leaf_each() -> None:
@@ -166,7 +178,7 @@ def test_a_neuron_and_the_derivative_of_its_weight_read_as_in_a_textbook() -> No
     w, x, b = Value(2.0, "w"), Value(-1.0, "x"), Value(-3.0, "b")
     out = ad.sigmoid(w * x + b)
     assert str(formula(out)) == "sigmoid(w * x + b)"
-    assert str(formula(gradient(out, [w])[0])) == "sigmoid(w * x + b) * sigmoid(-(w * x + b)) * x"
+    assert str(formula(gradient(out, [w])[0])) == "x * sigmoid(w * x + b) * (1 - sigmoid(w * x + b))"
     slope = gradient(ad.tanh(w * x + b), [b])[0]
     assert str(formula(slope)) == "1 - tanh(w * x + b)**2"
 
@@ -261,7 +273,7 @@ def test_what_is_shared_again_and_again_is_no_longer_than_the_graph() -> None:
     for _ in range(60):
         y = y + y * y.sin()  # written out, 3^60 names
     text = str(formula(y, limit=None))
-    assert text.count("sin") == 60
+    assert text.count("sin") <= 66  # small parts are written again
     assert len(text) < 5_000
 
 

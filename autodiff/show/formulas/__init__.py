@@ -2,7 +2,7 @@
 
     formula   `formula(y)`, and one operation on a line of its own
     terms     the graph once more, made of terms
-    rules     how they are simplified, lightly
+    rules     how they are simplified: sums, products with coefficients, and functions
     plan      which terms get a name, and which are left out
     writing   from terms to text and LaTeX, with parentheses where they are needed
 

@@ -5,9 +5,11 @@
     >>> formula(gradient(tanh(x), [x])[0])
     1 - tanh(x)**2
     >>> print(formula(gradient(x**3 * tanh(x), [x])[0]).latex())
-    x^{3} \\cdot \\left(1 - \\tanh\\left(x\\right)^{2}\\right) + 3 \\cdot \\tanh\\left(x\\right) \\cdot x^{2}
+    x^{3} \\cdot \\left(1 - \\tanh^{2}\\left(x\\right)\\right) + 3 \\, x^{2} \\, \\tanh\\left(x\\right)
+    >>> formula(gradient(x * x + 3 * x + 1, x))
+    2 * x + 3
 
-It is made in three steps: the graph is read as terms, lightly simplified; a plan says which of them get a name, and
+It is made in three steps: the graph is read as terms, simplified; a plan says which of them get a name, and
 which are left out; and they are written in the form of each primitive, which stands in its row of the table.
 """
 
@@ -26,6 +28,7 @@ from autodiff.show.words.numbers import shortened
 from autodiff.value import Value
 
 LIMIT = 200
+_SHOWN = 20  # operations of what fractions were reduced by
 _RESERVED = frozenset({*TABLE, "inf", "nan", "pi"})
 
 
@@ -37,9 +40,10 @@ def formula(y: Value, *, leaves: Literal["names", "numbers"] = "names", limit: i
     x1, x2, ... A part that is used again is named, on a line of its own before the expression, where that makes
     the whole shorter: by its label if it has one, else v1, v2, ...
 
-    It is simplified as one would on paper, lightly: `autodiff.show.formulas.rules` has the rules. The value remains,
-    but for rounding; for `1 - tanh(x)**2`, which stands for tanh's derivative, that may be all the digits when x is
-    large.
+    It is simplified as one would on paper: `autodiff.show.formulas.rules` has the rules. Where y and all numbers on the
+    way to it are finite, the value remains, but for rounding; for `1 - tanh(x)**2`, which stands for tanh's derivative,
+    that may be all the digits when x is large. Where y is nan, because a fraction is 0 / 0, the reduced one may have a
+    value: `f.reduced_by` says what was taken not to be 0.
 
     Args:
         y: the end of the graph; `gradient(y, [x])[0]` is a graph, too.
@@ -48,14 +52,17 @@ def formula(y: Value, *, leaves: Literal["names", "numbers"] = "names", limit: i
 
     Raises TypeError if y is not a Value, or limit not an int, ValueError for other leaves or a limit less than 1.
 
-    >>> from autodiff import Value
+    >>> from autodiff import Value, exp, gradient, log
     >>> x, y, z = Value(-2.0, "x"), Value(5.0, "y"), Value(-4.0, "z")
     >>> formula((x + y) * z)
     (x + y) * z
     >>> q = (x + y) * z - 1
-    >>> formula(q / (q * q + q))
+    >>> formula(q / (exp(q) + q))
     v1 = (x + y) * z - 1
-    v1 / (v1**2 + v1)
+    v1 / (exp(v1) + v1)
+    >>> f = formula(gradient(x * log(x), x))
+    >>> f, f.reduced_by
+    (log(x) + 1, ('x',))
     """
     if not isinstance(y, Value):
         raise TypeError(f"formula takes a Value, got {type(y).__name__} {short(y)}; call f on Values: formula(f(x))")
@@ -84,11 +91,14 @@ class Formula:
         definitions: the parts that have a name, each with its text, in an order in which they can be computed.
         names: the Value that each name of a leaf stands for.
         left_out: the number of operations that `...` stands for.
+        reduced_by: what fractions were reduced by: x, where x / x was made 1. Where one of these is 0, or infinite, y
+            may be nan, and the formula is what it is beside that point.
     """
 
     def __init__(self, root: Value, numbers: bool, limit: int | None) -> None:
         values = names_of(root, identifiers=True, reserved=_RESERVED)
-        term, made = term_of(root, Terms(RULES))
+        terms = Terms(RULES)
+        term, made = term_of(root, terms)
         labels = {made[value]: name for value, name in values.items() if value.label and made[value].op is not None}
         self._term = term
         self.names: dict[str, Value] = {}
@@ -105,9 +115,13 @@ class Formula:
             Definition(name, self._written(term)) for name, term in zip(own, self._plan.named, strict=True)
         ]
         self.expression = self._written(term)
+        self.reduced_by = tuple(dict.fromkeys([self._beginning(x) for x in terms.reduced]))
 
     def _written(self, term: Term, style: Style = "text") -> str:
         return written(term, self._names, style, self._plan.kept)
+
+    def _beginning(self, term: Term) -> str:
+        return written(term, self._names, kept=planned(term, _SHOWN).kept)
 
     def __str__(self) -> str:
         lines = [f"{name} = {text}" for name, text in self.definitions] + [self.expression]

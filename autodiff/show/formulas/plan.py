@@ -19,9 +19,8 @@ from itertools import count, islice
 from typing import NamedTuple
 
 from autodiff.graph import topological_order
-from autodiff.show.formulas.terms import Term
-
-_WORTH_A_NAME = 6  # operations that a name saves
+from autodiff.show.formulas.functions import SOFTMAX
+from autodiff.show.formulas.terms import WORTH_A_NAME, Term
 
 
 class Plan(NamedTuple):
@@ -44,15 +43,18 @@ def planned(root: Term, limit: int | None) -> Plan:
     else:
         kept = set(order)
     uses = Counter([x for term in order if term in kept for x in term.operands if x in kept])
+    for term in reversed(order):
+        if term.op is SOFTMAX:  # no number, and so without a name: its operands are written wherever it is
+            uses.update({x: uses[term] - 1 for x in term.operands if x in kept})
     sizes: dict[Term, int] = {}
     named: list[Term] = []
     for term in order:
         if term not in kept:
             continue
-        size = 1
+        size = max(1, len(term.operands) - 1)
         for x in term.operands:
             size += sizes.get(x, 0)
-        if size > 1 and size * (uses[term] - 1) >= _WORTH_A_NAME:
+        if size > 1 and term.op is not SOFTMAX and size * (uses[term] - 1) >= WORTH_A_NAME:
             named.append(term)
             size = 0
         sizes[term] = size

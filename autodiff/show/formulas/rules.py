@@ -1,16 +1,14 @@
-"""The rules by which expressions are simplified, lightly: those that anyone applies on paper without a word.
+"""The rules by which expressions are simplified: what a person does on paper before handing a derivative in.
 
-Each makes an expression no longer:
+    sums        like terms are gathered, x + x + 3 is 2 * x + 3; constants come last; x - (y - z) is x - y + z;
+                what all terms have in common stands in front, and denominators are made one, where that is shorter:
+                cos(x) / x - sin(x) / x^2 is (x * cos(x) - sin(x)) / x^2
+    products    x * x is x^2, x^2 / x is x; numbers come first, then names; x / y / z is x / (y * z); x^-2 is 1 / x^2
+    functions   those that `autodiff.show.formulas.functions` knows, and softmax
 
-    x + 0, 1 * x, x / 1, x^1 are x;  x^0 is 1;  --x is x;  x + -y is x - y;  x * -y is -(x * y)
-    x + x is 2 * x, 2 * x + x is 3 * x;  2 * (3 * x) is 6 * x;  x * 2 is 2 * x
-    x * x is x^2, x * x^2 is x^3;  x^-2 is 1 / x^2
-    x * (y / z) is x * y / z;  x / y / z is x / (y * z)
-    (x / sqrt(y))^2 is x^2 / y; (x / hypot(y, z))^2 is x^2 / (y^2 + z^2)
-    (1 / cosh(x))^2 is 1 - tanh(x)^2, (0.5 / cosh(x))^2 is sigmoid(2 * x) * sigmoid(-(2 * x)): how derivatives read,
-    not how they are computed, lest digits be lost
-
-They change nothing but the rounding of floats, where nothing overflows on the way.
+They change nothing but the rounding of floats, where nothing overflows on the way and no fraction is reduced by what is
+0. Where one is, x / x at 0, the Value is nan, and the formula what it is beside that point. What terms were reduced by
+is kept.
 
     >>> from autodiff import primitives
     >>> terms = Terms(RULES)
@@ -19,62 +17,60 @@ They change nothing but the rounding of floats, where nothing overflows on the w
     True
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import isfinite
-from sys import float_info
 
-from autodiff.primitives import Primitive, add, cosh, div, hypot, mul, neg, pow, sigmoid, sqrt, sub, tanh
+from autodiff.primitives import (
+    Primitive,
+    abs,
+    add,
+    cosine,
+    div,
+    hypot,
+    logsumexp,
+    mul,
+    neg,
+    pow,
+    sech,
+    softmax,
+    sqrt,
+    sub,
+)
+from autodiff.show.formulas.functions import COSH, SPECIAL, softmax_item, sum_of_squares
+from autodiff.show.formulas.products import LARGEST_POWER, Factors, is_sum, product_of, whole_exponent
+from autodiff.show.formulas.sums import opposite_of, opposites, sum_of
 from autodiff.show.formulas.terms import Rule, Term, Terms
 
-_LARGEST_POWER = 64.0
+_SPECIAL = (*SPECIAL, opposites)
 
-# Each rule returns None where it has nothing to say.
-
-
-def _add(terms: Terms, a: Term, b: Term) -> Term | None:
-    if a.number is not None and b.number is not None:
-        return terms.number(a.number + b.number)
-    if a.number == 0.0 or b.number == 0.0:
-        return b if a.number == 0.0 else a
-    for x, y in ((a, b), (b, a)):
-        opposite = _without_sign(terms, y)
-        if opposite is not None:
-            return terms.make(sub, x, opposite)
-    return _like_terms(terms, a, b, 1.0)
+# Each rule returns None where it has nothing to say, or raises CoefficientError.
 
 
-def _sub(terms: Terms, a: Term, b: Term) -> Term | None:
-    if a.number is not None and b.number is not None:
-        return terms.number(a.number - b.number)
-    if b.number == 0.0:
-        return a
-    if a.number == 0.0:
-        return terms.make(neg, b)
-    opposite = _without_sign(terms, b)
-    if opposite is not None:
-        return terms.make(add, a, opposite)
-    return _like_terms(terms, a, b, -1.0)
+def _product(terms: Terms, parts: Iterable[tuple[Term, int]]) -> Term:
+    factors = Factors(terms)
+    for x, n in parts:
+        factors.multiply(x, n)
+    return product_of(terms, factors, _SPECIAL)
 
 
-def _without_sign(terms: Terms, x: Term) -> Term | None:
-    """The term -x if x is written with a minus in front, else None."""
-    if x.op is neg:
-        return x.operands[0]
-    return terms.number(-x.number) if x.number is not None and x.number < 0.0 else None
+def _numbers(*xs: Term) -> list[float] | None:
+    """The operands as numbers, None if one is none."""
+    numbers = [x.number for x in xs if x.number is not None]
+    return numbers if len(numbers) == len(xs) else None
 
 
-def _factored(x: Term) -> tuple[float, Term]:
-    """A number and a term whose product is x. In a term, a minus stands before the product."""
-    sign, product = (-1.0, x.operands[0]) if x.op is neg else (1.0, x)
-    if product.op is mul and product.operands[0].number is not None:
-        return sign * product.operands[0].number, product.operands[1]
-    return sign, product
+def _add(terms: Terms, *xs: Term) -> Term:
+    numbers = _numbers(*xs)
+    return terms.number(sum(numbers)) if numbers else sum_of(terms, [(1.0, x) for x in xs])
 
 
-def _like_terms(terms: Terms, a: Term, b: Term, sign: float) -> Term | None:
-    (m, x), (n, y) = _factored(a), _factored(b)
-    total = m + sign * n
-    return terms.make(mul, total, x) if x is y and total and isfinite(total) else None
+def _sub(terms: Terms, x: Term, y: Term) -> Term:
+    numbers = _numbers(x, y)
+    return terms.number(numbers[0] - numbers[1]) if numbers else sum_of(terms, [(1.0, x), (-1.0, y)])
+
+
+def _mul(terms: Terms, *xs: Term) -> Term:
+    return _product(terms, [(x, 1) for x in xs])
 
 
 def _neg(terms: Terms, x: Term) -> Term | None:
@@ -82,127 +78,71 @@ def _neg(terms: Terms, x: Term) -> Term | None:
         return terms.number(-x.number)
     if x.op is neg:
         return x.operands[0]
-    return terms.make(sub, x.operands[1], x.operands[0]) if x.op is sub else None
+    if is_sum(x):
+        opposite = opposite_of(terms, x)
+        return None if _begins_with_minus(opposite) else opposite
+    return _product(terms, [(terms.number(-1.0), 1), (x, 1)])
 
 
-def _mul(terms: Terms, a: Term, b: Term) -> Term | None:
-    if b.number is not None:
-        if a.number is not None:
-            return terms.number(a.number * b.number)
-        return terms.make(mul, b, a)
-    if a.number is not None:
-        return _times_number(terms, a.number, b)
-    if a is b and a.op is div:
-        squared = _square_of_quotient(terms, *a.operands)
-        if squared is not None:
-            return squared
-    return _factors_in_front(terms, a, b) or _fractions(terms, a, b) or _powers(terms, a, b)
+def _begins_with_minus(x: Term) -> bool:
+    while x.op in (add, sub, mul, div):
+        x = x.operands[0]
+    return x.op is neg or (x.number is not None and x.number < 0.0)
 
 
-def _times_number(terms: Terms, number: float, x: Term) -> Term | None:
-    if number == 1.0:
-        return x
-    if number < 0.0:
-        return terms.make(neg, terms.make(mul, -number, x))
-    factor, rest = _factored(x)
-    if factor != 1.0 and _is_normal(number * factor):
-        return terms.make(mul, number * factor, rest)
-    return _fractions(terms, terms.number(number), x)
-
-
-def _is_normal(number: float) -> bool:
-    """Whether nothing was lost in a product: it neither overflows nor underflows."""
-    return isfinite(number) and abs(number) >= float_info.min
-
-
-def _square_of_quotient(terms: Terms, x: Term, y: Term) -> Term | None:
-    """The term (x / y)^2 where it has a name of its own, or the root in y falls away."""
-
-    def square(x: Term) -> Term:
-        return terms.make(pow, x, 2.0)
-
-    if y.op is sqrt:
-        return terms.make(div, square(x), y.operands[0])
-    if y.op is hypot:
-        return terms.make(div, square(x), terms.make(add, *map(square, y.operands)))
-    if y.op is cosh and x.number == 1.0:
-        return terms.make(sub, 1.0, square(terms.make(tanh, y.operands[0])))
-    if y.op is cosh and x.number == 0.5:
-        twice = terms.make(mul, 2.0, y.operands[0])
-        return terms.make(mul, terms.make(sigmoid, twice), terms.make(sigmoid, terms.make(neg, twice)))
-    return None
-
-
-def _factors_in_front(terms: Terms, a: Term, b: Term) -> Term | None:
-    (m, x), (n, y) = _factored(a), _factored(b)
-    if (m, n) == (1.0, 1.0) or not _is_normal(m * n):
-        return None
-    return terms.make(mul, m * n, terms.make(mul, x, y))
-
-
-def _fractions(terms: Terms, a: Term, b: Term) -> Term | None:
-    if b.op is div:
-        return terms.make(div, terms.make(mul, a, b.operands[0]), b.operands[1])
-    if a.op is div:
-        return terms.make(div, terms.make(mul, a.operands[0], b), a.operands[1])
-    return None
-
-
-def _powers(terms: Terms, a: Term, b: Term) -> Term | None:
-    """The product a * b where they are powers of the same: b and the last factor of a, or a and the first of b."""
-    merged = _power(terms, a, b)
-    if merged is None and a.op is mul:
-        merged = _power(terms, a.operands[1], b)
-        return None if merged is None else terms.make(mul, a.operands[0], merged)
-    if merged is None and b.op is mul:
-        merged = _power(terms, a, b.operands[0])
-        return None if merged is None else terms.make(mul, merged, b.operands[1])
-    return merged
-
-
-def _power(terms: Terms, a: Term, b: Term) -> Term | None:
-    (x, m), (y, n) = _as_power(a), _as_power(b)
-    return terms.make(pow, x, m + n) if x is y and m + n <= _LARGEST_POWER else None
-
-
-def _as_power(x: Term) -> tuple[Term, float]:
-    """A term and a whole number: the base and the exponent of x."""
-    if x.op is pow:
-        exponent = x.operands[1].number
-        if exponent is not None and 0.0 < exponent <= _LARGEST_POWER and exponent.is_integer():
-            return x.operands[0], exponent
-    return x, 1.0
-
-
-def _div(terms: Terms, a: Term, b: Term) -> Term | None:
-    if b.number == 1.0:
-        return a
-    if b.number is not None and b.number < 0.0:
-        return terms.make(neg, terms.make(div, a, -b.number))
-    if a.number is not None and a.number < 0.0:
-        return terms.make(neg, terms.make(div, -a.number, b))
-    if a.op is neg or b.op is neg:
-        signs = (a.op is neg) + (b.op is neg)
-        positive = terms.make(div, *[x.operands[0] if x.op is neg else x for x in (a, b)])
-        return positive if signs == 2 else terms.make(neg, positive)
-    if a.op is div:
-        return terms.make(div, a.operands[0], terms.make(mul, a.operands[1], b))
-    return None
+def _div(terms: Terms, x: Term, y: Term) -> Term | None:
+    return _product(terms, [(x, 1), (y, -1)])
 
 
 def _pow(terms: Terms, x: Term, y: Term) -> Term | None:
     n = y.number
-    if n is None or x.number is not None or not n.is_integer():
+    if n is None:
         return None
+    if x.number is not None:
+        power = _number_power(x.number, n)
+        return None if power is None else terms.number(power)
     if n in (0.0, 1.0):
         return x if n else terms.number(1.0)
-    if n < 0.0:
-        return terms.make(div, 1.0, terms.make(pow, x, -n))
-    if x.op is neg:
-        positive = terms.make(pow, x.operands[0], n)
-        return terms.make(neg, positive) if n % 2.0 else positive
-    base, m = _as_power(x)
-    return terms.make(pow, base, m * n) if m != 1.0 and m * n <= _LARGEST_POWER else None
+    if n.is_integer() and -LARGEST_POWER <= n <= LARGEST_POWER and _is_seen_through(x):
+        return _product(terms, [(x, int(n))])
+    return None
+
+
+def _is_seen_through(x: Term) -> bool:
+    """Whether a whole power of x is written without x; that of a product is left as it is."""
+    return x.op not in (mul, div) or whole_exponent(x) != 0
+
+
+def _number_power(x: float, n: float) -> float | None:
+    try:
+        power = float(x**n) if x > 0.0 or n.is_integer() else None
+    except (OverflowError, ZeroDivisionError):
+        return None
+    return power if power is None or isfinite(power) else None
+
+
+def _sech(terms: Terms, x: Term) -> Term | None:
+    return terms.make(div, 1.0, terms.written(COSH, x))
+
+
+def _hypot(terms: Terms, x: Term, y: Term) -> Term | None:
+    """hypot(y, x) is hypot(x, y), if that stands somewhere else."""
+    return terms.known(hypot, y, x)
+
+
+def _cosine(terms: Terms, x: Term, y: Term) -> Term | None:
+    length = terms.make(hypot, x, y)
+    if x.number is not None:  # 1 / sqrt(x^2 + 1)
+        length = terms.make(sqrt, sum_of_squares(terms, x, y))
+    return terms.make(div, x, length)
+
+
+def _softmax(terms: Terms, x: Term, total: Term) -> Term | None:
+    return softmax_item(terms, total.operands, x) if total.op is logsumexp and x in total.operands else None
+
+
+def _abs(terms: Terms, x: Term) -> Term | None:
+    return terms.make(abs, x.operands[0]) if x.op is neg else None
 
 
 RULES: Mapping[Primitive, Rule] = {
@@ -212,5 +152,10 @@ RULES: Mapping[Primitive, Rule] = {
     div: _div,
     neg: _neg,
     pow: _pow,
+    abs: _abs,
+    sech: _sech,
+    hypot: _hypot,
+    cosine: _cosine,
+    softmax: _softmax,
 }
 """The rules, by the primitive that they simplify."""

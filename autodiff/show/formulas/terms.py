@@ -11,18 +11,28 @@ twice, by a derivative of its own for instance, is seen to be the same.
     True
 """
 
-from collections.abc import Callable, Hashable, Mapping
+from collections import Counter
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import reduce
 from typing import Any
 
 from autodiff.graph import topological_order
-from autodiff.primitives import Primitive
+from autodiff.primitives import Primitive, add, div, mul, sub
+from autodiff.show.formulas.coefficients import CoefficientError
 from autodiff.value import Value
+
+HUGE = 1_000_000
+WORTH_A_NAME = 6  # operations that a name saves
+_TAKEN_APART = (add, sub, mul, div)
 
 
 class Term:
-    """A number, a variable (which has a key), or an operation on terms."""
+    """A number, a variable (which has a key), or an operation on terms.
 
-    __slots__ = ("key", "number", "op", "operands")
+    Its size is the number of operations that are written, HUGE at most.
+    """
+
+    __slots__ = ("key", "number", "op", "operands", "size")
 
     def __init__(
         self,
@@ -35,18 +45,28 @@ class Term:
         self.operands = operands
         self.number = number
         self.key = key
+        self.size: int = 0 if op is None else min(sum([x.size for x in operands], max(1, len(operands) - 1)), HUGE)
 
 
 Rule = Callable[..., Term | None]
-"""Given Terms and the operands of a primitive: a simpler term for its result, None if there is none."""
+"""Given Terms and the operands of a primitive: a simpler term for its result. None or CoefficientError: there is none.
+
+Those of add and mul are given any number of operands."""
 
 
 class Terms:
-    """A maker of terms, which makes one object for equal terms, and simplifies by the rules it is given."""
+    """A maker of terms, which makes one object for equal terms, and simplifies by the rules it is given.
+
+    Attributes:
+        whole: those that no sum or product takes apart, for they are to have a name.
+        reduced: the terms by which fractions were reduced, which are taken not to be 0.
+    """
 
     def __init__(self, rules: Mapping[Primitive, Rule] | None = None) -> None:
         self._known: dict[Hashable, Term] = {}
         self._rules = rules or {}
+        self.whole: set[Term] = set()
+        self.reduced: dict[Term, None] = {}
 
     def variable(self, key: Hashable) -> Term:
         """The variable with that key."""
@@ -65,24 +85,50 @@ class Terms:
         return found
 
     def make(self, op: Primitive, *operands: Term | float) -> Term:
-        """The term of op(*operands), expanded and simplified; a float is an operand, too."""
-        terms = tuple([x if isinstance(x, Term) else self.number(x) for x in operands])
+        """The term of op(*operands), expanded and simplified; a float is an operand, too.
+
+        Of add and mul with more than two operands it is their sum and product, from left to right.
+        """
+        terms = [x if isinstance(x, Term) else self.number(x) for x in operands]
+        simplified = self._simplified(op, terms)
+        if simplified is not None:
+            return simplified
         if op.notation.expansion is not None:
             expanded: Term = op.notation.expansion(self.make, *terms)
             return expanded
-        if op in self._rules:
-            simplified = self._rules[op](self, *terms)
-            if simplified is not None:
-                return simplified
+        return self.written(op, *terms)
+
+    def _simplified(self, op: Primitive, terms: list[Term]) -> Term | None:
+        try:
+            return self._rules[op](self, *terms) if op in self._rules else None
+        except CoefficientError:
+            return None
+
+    def written(self, op: Primitive, *terms: Term) -> Term:
+        """The term of op(*operands) as it stands, expanded and simplified by nobody."""
+        if len(terms) != 2 and op in (add, mul):
+            return reduce(lambda x, y: self.written(op, x, y), terms)
         found = self._known.get((op, terms))
         if found is None:
             found = self._known[op, terms] = Term(op, terms)
         return found
 
+    def known(self, op: Primitive, *terms: Term) -> Term | None:
+        """The term of op(*operands) if it was made before."""
+        return self._known.get((op, terms))
+
 
 def term_of(root: Value, terms: Terms) -> tuple[Term, dict[Value, Term]]:
-    """The term of a Value, and the terms of all Values below it; leaves are variables."""
+    """The term of a Value, and the terms of Values below it; leaves are variables.
+
+    A chain of sums, or of products, is made at once: its links, which nothing else uses, have no term. A sum or product
+    that is used again and is long enough for a name stays whole, as long as it is used more than once.
+    """
     made: dict[Value, Term] = {}
+    chains: dict[Value, list[Term]] = {}
+    order: Sequence[Value] = topological_order(root)
+    uses = Counter([x for node in order for x in node.operands if type(x) is not float])
+    links = _links(order, uses)
 
     def found(x: Any) -> Term:
         if type(x) is float:
@@ -91,6 +137,50 @@ def term_of(root: Value, terms: Terms) -> tuple[Term, dict[Value, Term]]:
             made[x] = terms.variable(x)
         return made[x]
 
-    for node in topological_order(root):
-        made[node] = terms.make(node.op, *[found(x) for x in node.operands])
-    return found(root), made
+    for node in order:
+        operands: list[Term] = []
+        for x in node.operands:
+            chain = chains.pop(x, None) if isinstance(x, Value) and x in links else None
+            if chain is None:
+                operands.append(found(x))
+            else:
+                operands = chain if not operands else [*operands, *chain]
+        if node in links:
+            chains[node] = operands
+            continue
+        assert node.op is not None
+        made[node] = term = terms.make(node.op, *operands)
+        if term.op in _TAKEN_APART and term.size * (uses[node] - 1) >= WORTH_A_NAME:
+            terms.whole.add(term)
+    return _with_few_whole(found(root), made, terms)
+
+
+def _links(order: Sequence[Value], uses: Mapping[Any, int]) -> set[Any]:
+    """The sums that only one sum uses, once, and the products that only one product uses; squares stand alone."""
+    return {
+        x
+        for node in order
+        if node.op in (add, mul)
+        for x in node.operands
+        if isinstance(x, Value) and x.op is node.op and uses[x] == 1 and not x.label
+        if x.operands[0] is not x.operands[1]
+    }
+
+
+def _with_few_whole(root: Term, made: dict[Value, Term], terms: Terms) -> tuple[Term, dict[Value, Term]]:
+    """The terms made anew, where some that stayed whole turned out to be used once."""
+    if not terms.whole:
+        return root, made
+    order: list[Term] = topological_order(root)
+    uses = Counter([x for term in order for x in term.operands])
+    needed = {x for x in terms.whole if x.size * (uses[x] - 1) >= WORTH_A_NAME}
+    if needed == terms.whole:
+        return root, made
+    terms.whole = needed
+    anew: dict[Term, Term] = {}
+    for term in order:
+        assert term.op is not None
+        anew[term] = again = terms.make(term.op, *[anew.get(x, x) for x in term.operands])
+        if term in needed:
+            terms.whole.add(again)
+    return anew.get(root, root), {value: anew.get(term, term) for value, term in made.items()}
