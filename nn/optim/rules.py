@@ -9,7 +9,6 @@ the same for all parameters. The first of them, `down`, is -lr: `x + down * slop
 """
 
 from collections.abc import Mapping
-from math import sqrt
 from typing import Any
 
 import autodiff
@@ -87,7 +86,7 @@ class SGD(Optimizer):
             )
         if not momentum:
             return Plan(descent, (down,), decay=decay)
-        share = 1.0 - options["dampening"] if step > 1 else 1.0
+        share = autodiff.where(step > 1, 1.0 - options["dampening"], 1.0)
         rule = nesterov if options["nesterov"] else heavy_ball
         return Plan(rule, (down, momentum, share), {"momentum_buffer": 0.0}, decay)
 
@@ -247,7 +246,7 @@ class Adam(Optimizer):
     def _plan(options: Mapping[str, Any], step: int) -> Plan:
         """The rule and the numbers of a step, the corrections of the means in `down` and eps."""
         beta1, beta2 = options["betas"]
-        scale = sqrt(1.0 - beta2**step)
+        scale = autodiff.sqrt(1.0 - beta2**step)
         down = -options["lr"] * scale / (1.0 - beta1**step)
         columns = {"exp_avg": 0.0, "exp_avg_sq": 0.0}
         if options["amsgrad"]:

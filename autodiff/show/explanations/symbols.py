@@ -20,6 +20,8 @@ from autodiff.show.words.names import in_latex
 from autodiff.transforms.sweeps import rules_read
 from autodiff.value import Value
 
+__all__ = ["partial", "slope_in_symbols", "total"]
+
 _LONG, _OPERATIONS = 32, 6  # characters that the rule of a list may take, and operations that are left of a longer one
 _LARGEST_DENOMINATOR = 1_000_000
 

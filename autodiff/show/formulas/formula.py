@@ -27,6 +27,8 @@ from autodiff.show.words.names import in_latex, names_of
 from autodiff.show.words.numbers import shortened
 from autodiff.value import Value
 
+__all__ = ["Formula", "formula", "operation"]
+
 LIMIT = 200
 _SHOWN = 20  # operations of what fractions were reduced by
 _RESERVED = frozenset({*TABLE, "inf", "nan", "pi"})
