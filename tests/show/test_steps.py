@@ -125,8 +125,15 @@ def test_each_step_is_a_sentence_on_request() -> None:
     ]
     assert str(steps).endswith(f"\n1. {steps[0].words}\n2. {steps[1].words}")
     assert "\n1." not in str(backward_steps(circuit()))
+    there = forward_steps(circuit(), words=True)
+    assert [step.words for step in there] == [
+        "q becomes 3. Kept for the way back: it moves just as far as x or y.",
+        "f becomes -12. Kept for the way back: it moves 4 times as far as q, the other way, 3 times as far as z.",
+    ]
+    assert str(there).endswith(f"\n1. {there[0].words}\n2. {there[1].words}")
     x = Value(-1.0, "x")
     off = backward_steps(ad.relu(x) * 2.0)
+    assert forward_steps(ad.relu(x))[0].words == "y becomes 0. Kept for the way back: it does not move with x."
     assert off[1].words == "A nudge of x does not move v1: relu is flat at -1."
     square = backward_steps(0.0 * (x * x))
     assert square[1].words == "A nudge of v1 does not move y, so nothing is passed on."

@@ -121,9 +121,11 @@ def forward_scenes(steps: ForwardSteps, y: Value, parts: Parts) -> list[Scene]:
     edges = dict.fromkeys(slopes, "")
     largest = _largest([value.data for value in parts.ids])
 
-    def scene(caption: str, active: frozenset[Id] = frozenset(), changed: frozenset[Id] = frozenset()) -> Scene:
+    def scene(
+        caption: str, active: frozenset[Id] = frozenset(), changed: frozenset[Id] = frozenset(), words: str = ""
+    ) -> Scene:
         data = {box: shortened(known[value]) if value in known else NOT_YET for value, box in parts.ids.items()}
-        return Scene(caption, data, {}, dict(edges), _tones(parts.ids, known, largest), active, changed)
+        return Scene(caption, data, {}, dict(edges), _tones(parts.ids, known, largest), active, changed, words)
 
     scenes = [scene("Start: the leaves have their numbers; nothing is computed yet.")]
     for step in steps:
@@ -131,7 +133,7 @@ def forward_scenes(steps: ForwardSteps, y: Value, parts: Parts) -> list[Scene]:
         box = parts.ids[step.node]
         into = [box.sibling("operand", i) for i in range(len(step.operands))]
         edges |= {edge: slopes[edge] for edge in into if edge in slopes}
-        scenes.append(scene(str(step), frozenset([*_made(box), *into]), frozenset([box])))
+        scenes.append(scene(str(step), frozenset([*_made(box), *into]), frozenset([box]), step.words))
     return [*scenes, scene(f"End: {names_of(y)[y]} = {shortened(y.data)}")]
 
 

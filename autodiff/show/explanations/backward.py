@@ -31,7 +31,6 @@ Order = Literal["topological", "depth-first"]
 MOST_VISITS = 10_000
 _MOST_SHARES = 8  # in one line
 _MOST_REASONS = 3  # in one sentence
-_MOST_SENTENCES = 30
 
 
 class Speech(NamedTuple):
@@ -139,8 +138,7 @@ class BackwardSteps(Steps[BackwardStep]):
     """
 
     def __init__(self, pass_: "_Pass", order: Order, notes: Sequence[str], words: bool) -> None:
-        super().__init__(pass_.steps)
-        self._words = words
+        super().__init__(pass_.steps, words)
         self.order: Order = order
         self.gradients = pass_.gradients()
         self.notes = notes
@@ -149,14 +147,6 @@ class BackwardSteps(Steps[BackwardStep]):
 
     def _row(self, step: BackwardStep) -> Row:
         return step._made(), shortened(step.upstream), step._shares()
-
-    def _sentences(self) -> list[str]:
-        """A sentence for each step, numbered, if that was asked for."""
-        if not self._words:
-            return []
-        said = [f"{i}. {step.words}" for i, step in enumerate(self[:_MOST_SENTENCES], 1)]
-        more = len(self) - len(said)
-        return said + [f"... {more:,} more: steps[i].words says them"] * (more > 0)
 
     def _table(self) -> Table:
         caption = "Backward" if self.order == "topological" else "Backward, depth first: wrong"

@@ -13,12 +13,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from autodiff.graph import topological_order
+from autodiff.show.explanations.sentences import follows, rounded
 from autodiff.show.explanations.steps import Steps, check_is_value
 from autodiff.show.formulas.formula import operation, operation_on_numbers
 from autodiff.show.words.names import names_of
 from autodiff.show.words.numbers import shortened
 from autodiff.show.words.tables import Row, Table
 from autodiff.value import Value
+
+_MOST_FOLLOWED = 8  # in one sentence
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,16 @@ class ForwardStep:
         name, made, numbers = self._cells()
         return f"{name} = {made} = {numbers} = {shortened(self.data)}"
 
+    @property
+    def words(self) -> str:
+        """The step in plain words: its result, and what is kept of it for the way back."""
+        node, names = self.node, self._names
+        places = [i for i, operand in enumerate(self.operands) if isinstance(operand, Value)]
+        kept = follows(node, places[:_MOST_FOLLOWED], names)
+        more = len(places) - _MOST_FOLLOWED
+        said = kept + f"; and so on for {more:,} more" * (more > 0)
+        return f"{names[node]} becomes {rounded(self.data)}. Kept for the way back: it {said}."
+
     def _cells(self) -> tuple[str, str, str]:
         numbers = [x.data if isinstance(x, Value) else x for x in self.operands]
         made = operation(self.node, self._names), operation_on_numbers(self.node, numbers)
@@ -55,15 +68,16 @@ class ForwardSteps(Steps[ForwardStep]):
         return (*step._cells(), shortened(step.data))
 
     def _table(self) -> Table:
-        return Table("Forward", ("step", "node", "operation", "in numbers", "data"), self._rows(), numbers={0, 4})
+        header = ("step", "node", "operation", "in numbers", "data")
+        return Table("Forward", header, self._rows(), numbers={0, 4}, notes=self._sentences())
 
 
-def forward_steps(y: Value) -> ForwardSteps:
+def forward_steps(y: Value, *, words: bool = False) -> ForwardSteps:
     """The operations that `y` was made by, each after those that made its operands.
 
-    A step has `.node`, `.operands` and `.data`. The steps are a sequence, on which `len`, indices and `reversed` work,
-    and print as a table. Numbers are as of this moment; nothing is computed again. Raises TypeError if y is not a
-    Value.
+    A step has `.node`, `.operands`, `.data`, and `.words` to say it plainly. The steps are a sequence, on which `len`,
+    indices and `reversed` work, and print as a table, with `words` followed by a sentence for each step. Numbers are as
+    of this moment; nothing is computed again. Raises TypeError if y is not a Value.
 
     >>> x = Value(3.0, "x")
     >>> forward_steps(x * x + 1)
@@ -71,7 +85,9 @@ def forward_steps(y: Value) -> ForwardSteps:
     step  node  operation  in numbers  data
        1  v1    x * x      3 * 3          9
        2  y     v1 + 1     9 + 1         10
+    >>> print(forward_steps(x * 2.0)[0].words)
+    y becomes 6. Kept for the way back: it moves twice as far as x.
     """
     check_is_value(y, "forward_steps")
     names = names_of(y)
-    return ForwardSteps([ForwardStep(node, node.operands, node.data, names) for node in topological_order(y)])
+    return ForwardSteps([ForwardStep(node, node.operands, node.data, names) for node in topological_order(y)], words)

@@ -98,6 +98,29 @@ def _moved(node: str, local: float, further: tuple[str, float] | None) -> str:
     return f"{moves(node, local)}, and with it {output} {so_far(amount)}"
 
 
+def follows(node: Value, places: Iterable[int], names: Mapping[Value, str]) -> str:
+    """How far a node moves when its operands do: one clause, operands that it follows alike named together.
+
+    >>> a, b = Value(3.0, "a"), Value(-2.0, "b")
+    >>> names = {a: "a", b: "b"}
+    >>> follows(a * b, [0, 1], names), follows(a.floor(), [0], names)
+    ('moves twice as far as a, the other way, 3 times as far as b', 'does not move with a')
+    """
+    edges = [(recorded(node)[place], node.operands[place]) for place in places]
+    said = []
+    for slope, alike in groupby([edge for edge in edges if edge[0]], itemgetter(0)):
+        far, comma, way = so_far(slope).partition(",")
+        said.append(f"{far} as {_any_of([x for _, x in alike], names)}{comma}{way}")
+    still = _any_of([x for slope, x in edges if not slope], names)
+    if not said:
+        return f"does not move with {still}"
+    return f"moves {', '.join([*said, *[f'not with {still}'] * bool(still)])}"
+
+
+def _any_of(values: Iterable[Value | float], names: Mapping[Value, str]) -> str:
+    return " or ".join(dict.fromkeys([names[x] for x in values if isinstance(x, Value)]))
+
+
 def moves(name: str, slope: float) -> str:
     """What a nudge does to the Value of that name."""
     return f"moves {name} {so_far(slope)}" if slope else f"does not move {name}"

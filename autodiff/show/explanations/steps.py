@@ -3,21 +3,28 @@
 from abc import abstractmethod
 from collections.abc import Sequence
 from reprlib import repr as short
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, Generic, Protocol, TypeVar, overload
 
 from autodiff.show.words.tables import Row, Table, elided
 from autodiff.value import Value
 
-_MOST_ROWS = 100
+_MOST_ROWS, _MOST_SENTENCES = 100, 30
 
-Step = TypeVar("Step")
+
+class _Told(Protocol):
+    @property
+    def words(self) -> str: ...
+
+
+Step = TypeVar("Step", bound=_Told)
 
 
 class Steps(Sequence[Step], Generic[Step]):
-    """A sequence of steps, which shows itself as a table."""
+    """A sequence of steps, which shows itself as a table, with a sentence for each below it if words are asked for."""
 
-    def __init__(self, steps: Sequence[Step]) -> None:
+    def __init__(self, steps: Sequence[Step], words: bool) -> None:
         self._steps = tuple(steps)
+        self._words = words
 
     def __len__(self) -> int:
         return len(self._steps)
@@ -45,6 +52,14 @@ class Steps(Sequence[Step], Generic[Step]):
             shown = i < _MOST_ROWS or i >= last
             rows.append((str(i + 1), *self._row(step)) if shown else ())
         return elided(rows, _MOST_ROWS, "steps", column=1)
+
+    def _sentences(self) -> list[str]:
+        """A sentence for each step, numbered, if that was asked for."""
+        if not self._words:
+            return []
+        said = [f"{i}. {step.words}" for i, step in enumerate(self._steps[:_MOST_SENTENCES], 1)]
+        more = len(self) - len(said)
+        return said + [f"... {more:,} more: steps[i].words says them"] * (more > 0)
 
     def __str__(self) -> str:
         return self._table().text()

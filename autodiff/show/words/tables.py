@@ -48,7 +48,8 @@ class Table:
     def html(self) -> str:
         """The table as an element of HTML, in which a label is text, whatever it says."""
         if not self.header:
-            return "".join([f"<p>{escape(line)}</p>" for line in (self.caption, *self.notes)])
+            notes = "".join([f'<p style="margin: 0.25rem 0">{escape(note)}</p>' for note in self.notes])
+            return f"<p{_BOLD * bool(notes)}>{escape(self.caption)}</p>{notes}"
         head = "".join([f'<th scope="col"{self._style(i)}>{escape(cell)}</th>' for i, cell in enumerate(self.header)])
         body = "\n".join([f"<tr>{''.join(self._cells(row))}</tr>" for row in self.rows])
         notes = "".join([f'<p style="margin: 0.25rem 0">{escape(note)}</p>' for note in self.notes])
@@ -68,6 +69,7 @@ class Table:
         return f' style="text-align: {"right" if column in self.numbers else "left"}; {_PADDING}"'
 
 
+_BOLD = ' style="margin: 0.75rem 0 0.25rem; font-weight: bold"'
 _CAPTION = 'style="text-align: left; caption-side: top; font-weight: bold; color: inherit; padding: 0.25rem 0"'
 _PADDING = "padding: 0.15rem 1rem 0.15rem 0"
 _RULE = 'style="border-bottom: 1px solid currentColor"'
