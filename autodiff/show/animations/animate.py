@@ -18,7 +18,9 @@ The steps come from `backward_steps` and `forward_steps`. Each becomes a scene, 
 for all of them; from there the player makes HTML with a slider, and the film is an SVG that moves.
 """
 
+from base64 import b64encode
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from html import escape
 from reprlib import repr as short
 from typing import Any, Literal, get_args
@@ -26,12 +28,13 @@ from typing import Any, Literal, get_args
 from autodiff import floats
 from autodiff.graph import topological_order
 from autodiff.show.animations import film
-from autodiff.show.animations.player import page, player
+from autodiff.show.animations.player import player
 from autodiff.show.animations.scenes import Scene, backward_scenes, both_scenes, forward_scenes
 from autodiff.show.animations.stage import Play, Stage, Track
 from autodiff.show.drawings import render
 from autodiff.show.drawings.dot import Direction, Looks
-from autodiff.show.drawings.drawing import Drawing
+from autodiff.show.drawings.drawing import PNG_IN_NOTEBOOKS, Drawing
+from autodiff.show.drawings.page import page
 from autodiff.show.drawings.parts import Parts
 from autodiff.show.drawings.reader import parts_of
 from autodiff.show.drawings.svg import AltText
@@ -168,13 +171,16 @@ class Animation(Drawing):
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         """For Jupyter: the animation, or the steps as a table and why there is no picture."""
         try:
-            return {"text/html": self.html(), "text/plain": self.text()}
+            bundle = {"text/html": self.html()}
         except render.RenderError as error:
             tables = [track.steps._repr_html_() for track in self._play.tracks]
             return {
                 "text/html": "\n".join([*tables, f"<p>{escape(str(error))}</p>"]),
                 "text/plain": f"{self.text()}\n\n{error}",
             }
+        with suppress(render.RenderError):  # an image of the end is for print
+            bundle["image/png"] = b64encode(render.smaller(self._png(PNG_IN_NOTEBOOKS))).decode()
+        return bundle | {"text/plain": self.text()}
 
     def _drawn(self) -> str:
         return film.film(self._play)

@@ -1,24 +1,35 @@
 // Shows one scene at a time: of all that has data-from and data-to, what belongs to it. Says its caption.
 for (const root of document.querySelectorAll('[data-animation="ROOT"]:not([data-ready])')) {
+  const made = document.createElement("div");
+  made.innerHTML = CONTROLS;
+  root.querySelector(".tracks").before(made.firstElementChild);
+  root.querySelector(".tracks").after(made.lastElementChild);
   const part = (name) => root.querySelector(`[data-part="${name}"]`);
   const [controls, slider, play, previous, next] = ["controls", "slider", "play", "previous", "next"].map(part);
-  const position = part("position");
-  const speaking = part("speaking");  // null where there is nothing to say in plain words
-  const tracks = [...root.querySelectorAll("[data-track]")].map((track) => ({
-    captions: JSON.parse(track.dataset.captions),
-    caption: track.querySelector('[data-part="caption"]'),
-    sentences: JSON.parse(track.dataset.words),
-    words: track.querySelector('[data-part="words"]'),
-    figure: track.querySelector("figure"),
-    changing: [...track.querySelectorAll("[data-from]")].map((element) => ({
-      element, first: Number(element.dataset.from), last: Number(element.dataset.to),
-    })),
-  }));
-  const last = Number(slider.max);
+  const [position, speaking] = ["position", "speaking"].map(part);
+  const tracks = [...root.querySelectorAll("[data-track]")].map((track) => {
+    const figure = track.querySelector("figure");
+    const still = figure.querySelector("img");
+    const picture = still === null ? figure.querySelector("svg") : inlined(still);
+    const zoom = zoomable(track, figure, picture);
+    track.append(zoom.tools ?? zoom);
+    return {
+      captions: JSON.parse(track.dataset.captions),
+      caption: track.querySelector('[data-part="caption"]'),
+      sentences: JSON.parse(track.dataset.words),
+      words: track.querySelector('[data-part="words"]'),
+      said: track.querySelector(".said"),
+      figure,
+      changing: [...picture.querySelectorAll("[data-from]")].map((element) => ({
+        element, first: Number(element.dataset.from), last: Number(element.dataset.to),
+      })),
+    };
+  });
+  const last = Math.max(...tracks.map(({ captions }) => captions.length)) - 1;
   let step = last;
   let timer = null;
 
-  const words = (k) => (k === 0 ? "start" : k === last ? "end" : `step ${k} of ${last - 1}`);
+  const named = (k) => (k === 0 ? "start" : k === last ? "end" : `step ${k} of ${last - 1}`);
 
   const reveal = (figure) => {  // scrolls a drawing that is too wide to what its step is about
     const shown = [...figure.querySelectorAll('[data-highlight][visibility="visible"]')];
@@ -32,22 +43,38 @@ for (const root of document.querySelectorAll('[data-animation="ROOT"]:not([data-
     }
   };
 
+  const longest = (texts) => texts.reduce((found, text) => (text.length > found.length ? text : found), "");
+  const makeRoom = () => {  // for the longest caption, so that the drawing stays where it is
+    for (const { captions, sentences, said } of tracks) {
+      const measured = said.cloneNode(true);
+      measured.removeAttribute("aria-live");
+      measured.style.cssText = `position: absolute; visibility: hidden; width: ${said.clientWidth}px`;
+      const [caption, words] = measured.children;
+      caption.textContent = longest(captions);
+      words.textContent = longest(sentences);
+      words.hidden = !speaking.checked;
+      said.after(measured);
+      said.style.minHeight = `${Math.min(measured.offsetHeight, 200)}px`;
+      measured.remove();
+    }
+  };
+
   const show = (k) => {
     step = Math.min(Math.max(k, 0), last);
-    for (const { captions, caption, sentences, words: spoken, figure, changing } of tracks) {
+    for (const { captions, caption, sentences, words, figure, changing } of tracks) {
       const scene = Math.min(step, captions.length - 1);
       for (const { element, first, last } of changing) {
         element.setAttribute("visibility", first <= scene && scene <= last ? "visible" : "hidden");
       }
+      const sentence = speaking.checked ? sentences[scene] : "";
       if (caption.textContent !== captions[scene]) caption.textContent = captions[scene];
-      const sentence = speaking?.checked ? sentences[scene] : "";
-      if (spoken.textContent !== sentence) spoken.textContent = sentence;
-      spoken.hidden = !speaking?.checked;
+      if (words.textContent !== sentence) words.textContent = sentence;
+      words.hidden = !speaking.checked;
       reveal(figure);
     }
     slider.value = String(step);
-    slider.setAttribute("aria-valuetext", words(step));
-    position.textContent = words(step);
+    slider.setAttribute("aria-valuetext", named(step));
+    position.textContent = named(step);
     previous.setAttribute("aria-disabled", String(step === 0));
     next.setAttribute("aria-disabled", String(step === last));
     root.dataset.step = String(step);
@@ -96,16 +123,23 @@ for (const root of document.querySelectorAll('[data-animation="ROOT"]:not([data-
     keys[key]();
   };
 
+  for (const { figure } of tracks) {
+    figure.nextElementSibling.addEventListener("click", () => reveal(figure));  // after a zoom
+  }
   slider.addEventListener("input", () => move(Number(slider.value)));
   play.addEventListener("click", toggle);
   previous.addEventListener("click", () => move(step - 1));
   next.addEventListener("click", () => move(step + 1));
-  speaking?.addEventListener("change", () => show(step));
+  speaking.addEventListener("change", () => { makeRoom(); show(step); });
   root.addEventListener("keydown", pressed);
   const opened = () => {
     const found = /^#step=(\d+)$/.exec(location.hash);
     if (found !== null) move(Number(found[1]));
   };
+  slider.max = String(last);
+  speaking.checked = root.dataset.speaks === "now";
+  part("asking").hidden = root.dataset.speaks === "never";
+  new ResizeObserver(makeRoom).observe(root);
   pause();
   show(0);
   if (root.dataset.alone === "true") {  // a page of its own: its address and its keys are the animation's
@@ -113,8 +147,6 @@ for (const root of document.querySelectorAll('[data-animation="ROOT"]:not([data-
     addEventListener("hashchange", opened);
     opened();
   }
-  controls.hidden = false;
-  part("keys").hidden = false;
   part("table").open = false;
   root.dataset.ready = "true";
 }

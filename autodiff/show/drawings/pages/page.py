@@ -7,7 +7,7 @@ True
 from html import escape
 
 from autodiff.show.words.text import printable
-from autodiff.show.words.theme import Theme
+from autodiff.show.words.theme import Theme, scheme, variables
 
 _PAGE = """\
 <!DOCTYPE html>
@@ -17,9 +17,9 @@ _PAGE = """\
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
 <style>
-:root {{ color-scheme: {scheme}; }}
-body {{ margin: 1rem; font-family: system-ui, sans-serif; }}
-h1 {{ margin: 0 0 1rem; font-size: 1rem; font-weight: normal; overflow-wrap: anywhere; }}
+{scheme}
+body {{ {variables} margin: 1rem; background: var(--paper); color: var(--ink); font-family: system-ui, sans-serif; }}
+h1 {{ margin: 0 0 0.75rem; font-size: 1.25rem; overflow-wrap: anywhere; }}
 </style>
 </head>
 <body>
@@ -32,9 +32,7 @@ h1 {{ margin: 0 0 1rem; font-size: 1rem; font-weight: normal; overflow-wrap: any
 """
 
 
-_SCHEMES: dict[Theme, str] = {"auto": "light dark", "light": "light", "dark": "dark"}
-
-
 def page(element: str, title: str, theme: Theme = "auto") -> str:
     """A page of HTML that shows an element under its title."""
-    return _PAGE.format(title=escape(printable(title)), element=element.strip(), scheme=_SCHEMES[theme])
+    look = {"scheme": scheme(":root", theme), "variables": variables(("paper", "ink"), theme)}
+    return _PAGE.format(title=escape(printable(title)), element=element.strip(), **look)

@@ -1,13 +1,17 @@
 // Lets a picture in a figure be zoomed and moved: by buttons, keys, a wheel with Ctrl, a drag, a double click. It is whole
 // at first. Returns the buttons, which want a place in the root.
 const zoomable = (root, figure, picture) => {
-  const points = Number.parseFloat(picture.getAttribute("width"));
-  const natural = points * (picture.getAttribute("width").endsWith("pt") ? 4 / 3 : 1);  // pixels
+  const [natural, high] = ["width", "height"].map((name) => {  // in pixels
+    const size = picture.getAttribute(name);
+    return Number.parseFloat(size) * (size.endsWith("pt") ? 4 / 3 : 1);
+  });
   const LARGEST = 4;
   const STEP = 1.25;
-  let zoom = null;  // null is whole: as large as the column lets it be
+  let zoom = null;  // null is whole: as large as the column lets it be, and the height, where the figure says so
 
-  const whole = () => Math.min(1, figure.clientWidth / natural);
+  const isLow = figure.dataset.whole === "height";
+  const tallest = () => (isLow ? Number.parseFloat(getComputedStyle(figure).maxHeight) : high);
+  const whole = () => Math.min(1, figure.clientWidth / natural, tallest() / high);
   const size = () => zoom ?? whole();
 
   const tools = document.createElement("div");
@@ -47,9 +51,11 @@ const zoomable = (root, figure, picture) => {
     "+": () => scale(size() * STEP, ...middle()),
     "-": () => scale(size() / STEP, ...middle()),
     0: () => scale(null, ...middle()),
+    1: () => scale(1, ...middle()),
   };
   button("Zoom out", "−", actions["-"]);
   button("Whole picture", "◻", actions["0"]);
+  button("Actual size", "1:1", actions["1"]);
   button("Zoom in", "+", actions["+"]);
 
   figure.addEventListener("keydown", (event) => {
