@@ -1,6 +1,8 @@
 """Shared by tests of drawings: marks for what is installed, an example, hostile labels, readers of pictures."""
 
+import re
 import shutil
+from base64 import b64decode
 from collections.abc import Callable
 from xml.etree import ElementTree
 
@@ -99,3 +101,10 @@ HOSTILE = [
     "\u2028\u202e\ufeff",
     "x" * 10_000,
 ]
+
+
+def inlined(html: str) -> str:
+    """HTML as its script makes it: each picture in the place of its still image."""
+    return re.sub(
+        r'<img src="data:image/svg\+xml;base64,([^"]*)"[^>]*>', lambda found: b64decode(found[1]).decode(), html
+    )

@@ -48,7 +48,7 @@ def test_html_is_one_page_that_needs_nothing_else(tmp_path: Path) -> None:
     assert page.count("<script") == page.count("</script>") == 1  # the viewer's own
     assert '<html lang="en">' in page
     assert '<meta name="viewport"' in page
-    assert "color-scheme: light dark" in page
+    assert "color-scheme:light dark" in page
     assert not re.search(r'(?:src|href)="|url\(|@import', page)
     assert set(re.findall(r"https?:[^\"' ]*", page)) <= {"http://www.w3.org/2000/svg"}
     assert page.count("<svg") == page.count("</svg>") == 1

@@ -152,10 +152,11 @@ def test_buttons_keys_and_the_wheel_zoom_and_what_is_whole_again_is_as_it_was(br
 
     browser.open(page_of(tmp_path, html_of(draw(neuron()))), 700)
     start = browser.run(SIZE)
-    out, whole, into = browser.driver.find_elements("css selector", ".zoom button")
-    assert [button.get_attribute("aria-label") for button in (out, whole, into)] == [
+    out, whole, actual, into = browser.driver.find_elements("css selector", ".zoom button")
+    assert [button.get_attribute("aria-label") for button in (out, whole, actual, into)] == [
         "Zoom out",
         "Whole picture",
+        "Actual size",
         "Zoom in",
     ]
     ActionChains(browser.driver).move_to_element(into).click().perform()

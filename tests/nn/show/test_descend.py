@@ -19,6 +19,7 @@ from autodiff import Value
 from autodiff.show.animations import FROM, TO
 from autodiff.show.words.theme import PALETTE
 from nn.show.descent.film import captions
+from tests.show.pictures import inlined
 
 OPTIMIZERS = {
     "SGD": {},
@@ -123,7 +124,7 @@ def test_a_film_has_a_scene_for_each_step(case: str, tmp_path: Path) -> None:
     path = nn.descend(f, start, lr=lr, steps=4)
     film = path.animate()
     assert len(film.captions) == len(path) + 2
-    html = film.html("mine")
+    html = inlined(film.html("mine"))
     [picture] = re.findall(r"<svg.*?</svg>", html, re.DOTALL)
     counts = [shown(picture, scene) for scene in range(len(path) + 2)]
     assert all(a < b for a, b in pairwise(counts[:-1])), "each step adds its point"
@@ -139,7 +140,7 @@ def test_a_film_has_a_scene_for_each_step(case: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("theme", ["auto", "light", "dark"])
 def test_a_film_has_the_colours_of_drawings(theme: Any) -> None:
     pytest.importorskip("matplotlib")
-    html = nn.descend(bowl, [2.0, 2.0], steps=2).animate(theme=theme).html()
+    html = inlined(nn.descend(bowl, [2.0, 2.0], steps=2).animate(theme=theme).html())
     colours = {colour for _, colour in re.findall(r'(fill|stroke)="(#[0-9a-f]{6})"', html)}
     known = {pair[theme == "dark"] for pair in PALETTE.values()}
     assert colours
