@@ -34,7 +34,7 @@ from autodiff.show.animations.stage import Play, Stage, Track
 from autodiff.show.drawings import render
 from autodiff.show.drawings.dot import Direction, Looks
 from autodiff.show.drawings.drawing import PNG_IN_NOTEBOOKS, Drawing
-from autodiff.show.drawings.page import page
+from autodiff.show.drawings.pages.page import page
 from autodiff.show.drawings.parts import Parts
 from autodiff.show.drawings.reader import parts_of
 from autodiff.show.drawings.svg import AltText

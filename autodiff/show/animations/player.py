@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 
 from autodiff.show.animations.stage import Play
 from autodiff.show.drawings import svg
-from autodiff.show.drawings.viewer import files_of, still
+from autodiff.show.drawings.pages.viewer import files_of, still
 from autodiff.show.words.theme import Theme, scheme, variables
 
 _COLOURS = ("paper", "ink", "line", "operation", "focus")
