@@ -28,7 +28,6 @@ autodoc_typehints = "none"  # the signature has them
 autodoc_default_options = {"members": True}
 add_module_names = False
 napoleon_use_ivar = True
-python_maximum_signature_line_length = 90
 
 html_theme = "pydata_sphinx_theme"
 html_math_renderer = "mathml"

@@ -6,7 +6,6 @@ the same numbers. A block "python both" runs in either, and both end with the sa
 """
 
 import ast
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -60,7 +59,7 @@ def plain(x: Any) -> Any:
         return plain(np.asarray(x.full()).squeeze())
     if hasattr(x, "detach"):
         return x.detach().tolist()
-    if getattr(x, "dtype", None) == object:
+    if getattr(x, "dtype", "") == "object":
         return plain(x.tolist())
     return np.asarray(x).tolist()
 
