@@ -22,6 +22,7 @@ import matplotlib.pyplot as plt
 import autodiff as ad
 import nn
 from autodiff import Value
+from autodiff.show import exercise
 
 # %% [markdown]
 # ## A product
@@ -48,6 +49,19 @@ z = ad.tanh(x * y - 5.5)
 z.label = "z"
 z.backward()
 ad.draw(z)
+
+# %% [markdown]
+# `explain` writes that out for one leaf: its path to `z`, the factor on each edge, and where each factor comes from.
+
+# %%
+ad.explain(z, x)
+
+# %% [markdown]
+# And here is the whole of it as a film: the numbers come forward, and the gradients go back. Step through it with the
+# slider or the arrow keys. "In plain words" says each step as a sentence.
+
+# %%
+ad.animate(z)
 
 # %% [markdown]
 # A number used twice hears from both uses, and the two shares add up:
@@ -138,7 +152,104 @@ with ad.no_grad():
 print(f"{right} of {len(points)} points on the right side")
 
 # %% [markdown]
+# ## Exercises
+#
+# Write your answer in place of the dots, and run the cell: it says whether the answer is right. Three digits are
+# enough.
+
+# %% [markdown]
+# **1.** p = x y + x, at x = 3 and y = 2. Without running anything: what is dp/dx? Count the uses of x.
+
+# %% tags=["exercise"]
+answer = ...
+
+exercise(
+    answer,
+    ad.grad(lambda x: x * 2.0 + x)(3.0),
+    hint="Each use of x has a path to p. Add up what comes back along both.",
+    mistakes={2.0: "That is the share of the product. x is used once more.", 9.0: "That is p itself."},
+)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# answer = 2 + 1  # over the product comes y, over the sum 1
+# ```
+#
+# </details>
+
+# %% [markdown]
+# **2.** The local gradient of one operation is all that it knows of calculus. Of a product it is the other factor.
+# Write that of a division z = x / y: ∂z/∂x and ∂z/∂y.
+
+
+# %% tags=["exercise"]
+def local_gradients(x, y):
+    return ...
+
+
+exercise(
+    local_gradients,
+    ad.grad(lambda x, y: x / y, argnums=(0, 1)),
+    hint="x / y is x times 1 / y, and the slope of 1 / y is -1 / y².",
+    points=[(3.0, 2.0), (-1.0, 4.0), (0.5, -0.25)],
+)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# def local_gradients(x, y):
+#     return 1 / y, -x / y**2
+# ```
+#
+# </details>
+
+# %% [markdown]
+# **3.** A neuron relu(w x + b) with w = 2, x = -3, b = 1. What is its gradient in w?
+
+# %% tags=["exercise"]
+answer = ...
+
+exercise(
+    answer,
+    ad.grad(lambda w: ad.relu(w * -3.0 + 1.0))(2.0),
+    hint="Work out w x + b first. On which side of zero is it?",
+    mistakes={-3.0: "It would be, if the relu were on: at w x + b = -5 it is 0, and flat."},
+)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# answer = 0  # the relu is off: nothing gets back through it
+# ```
+#
+# </details>
+
+# %% [markdown]
+# **4.** One step of training: w = 0.5 has the gradient 1.2, and the learning rate is 0.1. Which w comes next?
+
+# %% tags=["exercise"]
+answer = ...
+
+exercise(
+    answer, 0.5 - 0.1 * 1.2, hint="Against the gradient, and only a tenth of it.", mistakes={0.62: "That is uphill."}
+)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# answer = 0.5 - 0.1 * 1.2
+# ```
+#
+# </details>
+
+# %% [markdown]
 # ## Where to go on
 #
+# [Reading graphs](02_reading_graphs.ipynb) goes on from here: paths, sliders, what went wrong, and large graphs.
 # `help(ad.Value)` says all a `Value` can do. `with ad.detect_anomaly():` finds the line that made the first `nan`.
 # `ad.primitive(...)` adds an operation of your own.

@@ -22,6 +22,7 @@
 import autodiff as ad
 import nn
 from autodiff import Value
+from autodiff.show import exercise
 
 # %% [markdown]
 # ## The way forward
@@ -158,14 +159,17 @@ ad.what_if(out, {x: 0.5}, gradients=True)
 # %% [markdown]
 # The gradients changed, too: s went from 0.1 to 1, where the tanh is flatter.
 #
-# With ranges in place of numbers you get sliders. `sliders.widget()` shows them in a live notebook, and computes at
-# every move; here on paper they are a table of their ends.
+# With ranges in place of numbers you get sliders, and the drawing follows them: numbers, gradients, colours. Turn x up
+# until the tanh is flat, and see what becomes of the gradients.
+
+# %%
+ad.what_if(out, {w: (-2.0, 2.0), x: (-1.0, 3.0)})
+
+# %% [markdown]
+# The same without a hand on the slider:
 
 # %%
 sliders = ad.what_if(out, {w: (-2.0, 2.0), x: (-1.0, 3.0)})
-print(sliders)
-
-# %%
 for number in (-1.0, 0.0, 1.0, 2.0, 3.0):
     print(f"x = {number:4}: out = {sliders.at({x: number}).value:8.5f}")
 
@@ -287,8 +291,84 @@ print("dy/dx =", ad.formula(slope))
 ad.formula(slope)
 
 # %% [markdown]
+# ## Exercises
+#
+# Write your answer in place of the dots, and run the cell: it says whether the answer is right. Three digits are
+# enough.
+
+# %% [markdown]
+# **1.** Let s = u u and y = s s + s. How many paths lead from y back to u?
+
+# %% tags=["exercise"]
+answer = ...
+
+u = Value(3.0, "u")
+s = u * u
+exercise(
+    answer,
+    ad.explain(s * s + s, u).count,
+    hint="Count the edges from y's side to s, and those from s to u. Each of the ones goes on by each of the others.",
+    mistakes={3.0: "So many lead to s. From there on there are two ways each.", 4.0: "The sum uses s once more."},
+)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# answer = 3 * 2  # three ways to s, and two from there to u
+# ```
+#
+# </details>
+
+# %% [markdown]
+# **2.** In the neuron above, out = tanh(w x + b), which w makes `out` 0.5? Find it with the sliders, or work it out: x
+# is 2, b is 1.3, and tanh(0.549306) is 0.5.
+
+# %% tags=["exercise"]
+answer = ...
+
+exercise(
+    answer,
+    (0.549306 - 1.3) / 2.0,
+    hint="w x + b shall be 0.549306.",
+    mistakes={0.549306: "So much w x + b shall be."},
+)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# answer = (0.549306 - 1.3) / 2
+# ```
+#
+# </details>
+
+# %% [markdown]
+# **3.** A drawing shows an edge with the local gradient 0.25, from `h` to `y`, dashed nowhere; `y` has grad 8, and `h`
+# is used by nothing else. Which grad does `h` show?
+
+# %% tags=["exercise"]
+answer = ...
+
+exercise(
+    answer,
+    8 * 0.25,
+    hint="Upstream times local gradient.",
+    mistakes={0.25: "That is the local gradient. What comes from upstream is 8.", 8.25: "They are multiplied."},
+)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# answer = 8 * 0.25
+# ```
+#
+# </details>
+
+# %% [markdown]
 # ## Where to go on
 #
 # `ad.draw(out).save("neuron.svg")` writes a drawing to a file; PNG, PDF, HTML and dot go the same way.
-# [03_train_an_mlp](03_train_an_mlp.ipynb) trains a network, and `ad.draw(model)` shows it whole;
-# [second_order](second_order.ipynb) goes on with gradients that have graphs.
+# [Train a network](03_train_an_mlp.ipynb) comes next, and `ad.draw(model)` shows it whole;
+# [Second derivatives](second_order.ipynb) goes on with gradients that have graphs.

@@ -30,6 +30,7 @@ from sklearn.model_selection import train_test_split
 import autodiff as ad
 import nn
 from autodiff import Value
+from autodiff.show import exercise
 
 BLUE, ORANGE = "#1d4ed8", "#b45309"
 SIGNED = LinearSegmentedColormap.from_list("signed", [ORANGE, "white", BLUE])  # negative, zero, positive
@@ -367,8 +368,89 @@ plt.show()
 ad.draw(model)
 
 # %% [markdown]
+# ## Exercises
+#
+# Write your answer in place of the dots, and run the cell: it says whether the answer is right. Three digits are
+# enough.
+
+# %% [markdown]
+# **1.** How many parameters has an MLP of 64 inputs, 32 hidden neurons and 10 outputs? Each neuron has a weight for
+# each of its inputs, and a bias.
+
+# %% tags=["exercise"]
+number = ...
+
+exercise(
+    number,
+    len(faster.parameters()),
+    hint="The first layer has 32 neurons of 64 weights and a bias, the second one 10 neurons of 32 weights and a bias.",
+    mistakes={2368.0: "Those are the weights. The biases are missing."},
+)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# number = 32 * (64 + 1) + 10 * (32 + 1)
+# ```
+#
+# </details>
+
+# %% [markdown]
+# **2.** A network gives the right class the probability 0.9. What is its cross-entropy?
+
+# %% tags=["exercise"]
+loss = ...
+
+exercise(
+    loss,
+    float(-np.log(0.9)),
+    hint="-log of the probability of the right answer.",
+    mistakes={
+        0.1: "Close, but the loss is no difference: it is a logarithm.",
+        -0.105: "The sign: a loss is not negative.",
+    },
+)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# loss = -np.log(0.9)
+# ```
+#
+# </details>
+
+# %% [markdown]
+# **3.** Write the loss of two classes yourself, from the score: softplus(score) - target · score, where softplus(z) is
+# log(1 + eᶻ), and the target is 0 or 1. Then look at its slope: it is the probability minus the target.
+
+
+# %% tags=["exercise"]
+def cross_entropy(score, target):
+    return ...
+
+
+exercise(
+    cross_entropy,
+    nn.binary_cross_entropy_with_logits,
+    hint="ad.softplus(score) is there; math.log(1 + math.exp(score)) does, too.",
+    points=[(0.0, 1.0), (2.0, 1.0), (2.0, 0.0), (-3.0, 1.0)],
+)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# def cross_entropy(score, target):
+#     return ad.softplus(score) - target * score
+# ```
+#
+# </details>
+
+# %% [markdown]
 # ## Where to go on
 #
 # Change something and run it again: `activation="tanh"` gives a smooth boundary; `[2, 1]` neurons are too
 # few to bend around the moons; with `noise=0.4` the moons overlap, and no network can be right everywhere. `python -m
-# autodiff` trains a larger reader of digits.
+# autodiff` trains a larger reader of digits. How `fit` becomes so fast is what [Compile](04_compile.ipynb) is about.

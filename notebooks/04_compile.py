@@ -32,6 +32,7 @@ from sklearn.datasets import make_moons
 import autodiff as ad
 import nn
 from autodiff import Value
+from autodiff.show import exercise
 
 # %% [markdown]
 # ## A graph
@@ -500,10 +501,98 @@ for start in range(0, len(invented), 6):
 # %% [markdown]
 # Those with a star exist: the model has read the same names again and again, and knows some of them by heart. The
 # others are its own.
+
+# %% [markdown]
+# ## Exercises
 #
+# Write your answer in place of the dots, and run the cell: it says whether the answer is right. Three digits are
+# enough.
+
+# %% [markdown]
+# **1.** What does `step(2.0)` give in the last line?
+#
+# ```python
+# rate, w = 0.5, Value(3.0, "w")
+# step = ad.compile(lambda x: w * x - rate)
+# step(1.0)
+# rate, w.data = 0.1, 4.0
+# step(2.0)
+# ```
+
+# %% tags=["exercise"]
+result = ...
+
+exercise(
+    result,
+    4.0 * 2.0 - 0.5,
+    hint="Which of the two is read at each run: a plain number that f closes over, or the data of a Value?",
+    mistakes={
+        7.9: "rate is a plain number: it is what it was when f was called.",
+        5.5: "w is a Value: its data is read anew.",
+    },
+)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# result = 4 * 2 - 0.5  # w.data is read at each run, rate was noted once
+# ```
+#
+# </details>
+
+# %% [markdown]
+# **2.** How many programs does this function have after the four calls?
+#
+# ```python
+# f = ad.compile(lambda x: x * x if x > 1 else -x)
+# f(2.0), f(0.5), f(3.0), f(-1.0)
+# ```
+
+# %% tags=["exercise"]
+paths = ...
+
+exercise(
+    paths,
+    2,
+    hint="There is one for each way through f, not for each call.",
+    mistakes={4.0: "A way that is known is not compiled again.", 1.0: "An if goes one way or the other."},
+)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# paths = 2
+# ```
+#
+# </details>
+
+# %% [markdown]
+# **3.** Write it with `ad.where`, so that one program does for all numbers.
+
+
+# %% tags=["exercise"]
+def f(x):
+    return ...
+
+
+exercise(f, lambda x: x * x if x > 1 else -x, hint="ad.where(condition, what if so, what if not)")
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# def f(x):
+#     return ad.where(x > 1, x * x, -x)
+# ```
+#
+# </details>
+
+# %% [markdown]
 # ## Where to go on
 #
 # `help(ad.compile)` has the other options: `threads=2` shares the rows, with the same bits as a result;
 # `backend="python"` needs nothing but Python. `step.prepare(...)` is a call that can be repeated without handing over
 # its arguments again; with `updates`, results replace arguments in place, as a step of training does. A compiled
-# function can be pickled: it takes its programs along.
+# function can be pickled: it takes its programs along. [Second derivatives](second_order.ipynb) comes next.

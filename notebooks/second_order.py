@@ -29,6 +29,7 @@ from scipy.optimize import minimize
 
 import autodiff as ad
 from autodiff import Value
+from autodiff.show import exercise
 
 # %% [markdown]
 # ## A gradient is a graph, too
@@ -372,7 +373,85 @@ print("largest curvature, power iteration", np.linalg.norm(v))
 print("largest eigenvalue of the Hessian ", np.linalg.eigvalsh(hessian(result.x))[-1])
 
 # %% [markdown]
+# ## Exercises
+#
+# Write your answer in place of the dots, and run the cell: it says whether the answer is right. Three digits are
+# enough.
+
+# %% [markdown]
+# **1.** What is the third derivative of f(x) = x sin x? Write it down, as a function of x.
+
+
+# %% tags=["exercise"]
+def third(x):
+    return ...
+
+
+exercise(
+    third,
+    ad.grad(ad.grad(slope)),
+    hint="f' is sin x + x cos x, f'' is 2 cos x - x sin x. Once more, with the product rule.",
+)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# def third(x):
+#     return -3 * sin(x) - x * cos(x)
+# ```
+#
+# </details>
+
+# %% [markdown]
+# **2.** The Hessian of f(x) = 2 x₁² + 8 x₂² + x₁ x₂, as a list of rows?
+
+# %% tags=["exercise"]
+rows = ...
+
+exercise(
+    rows,
+    ad.hessian(lambda x: 2 * x[0] ** 2 + 8 * x[1] ** 2 + x[0] * x[1])([1.0, 1.0]),
+    hint="On the diagonal stand the second derivatives in one number, beside it those in both.",
+)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# rows = [[4, 1], [1, 16]]
+# ```
+#
+# </details>
+
+# %% [markdown]
+# **3.** Above which learning rate does gradient descent on 2 x₁² + 8 x₂² diverge?
+
+# %% tags=["exercise"]
+rate = ...
+
+exercise(
+    rate,
+    2 / 16,
+    hint="The largest curvature sets the limit.",
+    mistakes={
+        0.5: "That is the limit of x₁; x₂ is steeper.",
+        0.25: "The curvature is the second derivative: of 8 x² it is 16.",
+    },
+)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# rate = 2 / 16
+# ```
+#
+# </details>
+
+# %% [markdown]
 # ## Where to go on
 #
 # `ad.jacobian`, `ad.jvp` and `ad.vjp` are the derivatives of functions that give more than one number. All of them
-# nest: `ad.grad(ad.grad(ad.grad(f)))` is a third derivative.
+# nest: `ad.grad(ad.grad(ad.grad(f)))` is a third derivative. This is the last of the five; the
+# [gallery](gallery/README.md) applies them all.

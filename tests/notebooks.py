@@ -1,7 +1,8 @@
 """Notebooks: `python -m tests.notebooks` runs each from top to bottom; with --write, stores what came out.
 
 A notebook is a pair: the percent script `NAME.py`, which people edit, and the executed `NAME.ipynb`, which people read.
-Their cells must be the same, and no cell may raise. `python -m tests.notebooks xor words` runs those whose names have
+Their cells must be the same, and no cell may raise. A cell tagged `exercise` asks for an answer in its first statement;
+the next cell has the solution, which must be right. `python -m tests.notebooks xor words` runs those whose names have
 one of these words in them.
 
 Those of the gallery begin with a title and a sentence. With the picture that the cell tagged `picture` draws, these are
@@ -9,11 +10,13 @@ their row of its index, `notebooks/gallery/README.md`, which --write writes.
 """
 
 import argparse
+import ast
 import base64
 import os
 import re
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -53,14 +56,32 @@ def executed(script: Path) -> Any:
     notebook = jupytext.read(script)
     for number, cell in enumerate(notebook.cells):
         cell["id"] = f"cell-{number}"  # the same at every run
+    exercises = solved(notebook)
+    notebook.cells += [nbformat.v4.new_code_cell(source) for source in exercises]
     place = {"metadata": {"path": script.parent}}
     client = NotebookClient(notebook, coalesce_streams=True, timeout=_SECONDS, kernel_name="python3", resources=place)
     client.execute()
+    for cell in notebook.cells[len(notebook.cells) - len(exercises) :]:
+        said = cell.outputs[-1]["data"]["text/plain"]
+        assert said.startswith("Right"), f"{script.name}: a solution is called wrong: {said}\n{cell.source}"
+    notebook.cells = notebook.cells[: len(notebook.cells) - len(exercises)]
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)  # the hour of the run
     notebook.metadata.pop("language_info", None)
     _name_drawings(notebook, script.stem)
     return notebook
+
+
+def solved(notebook: Any) -> list[str]:
+    """Return the source of each exercise with its solution in place of the first statement."""
+    sources = []
+    for cell, after in pairwise(notebook.cells):
+        if "exercise" in cell.metadata.get("tags", []):
+            (solution,) = re.findall(r"```python\n(.*?)\n```", after.source, re.DOTALL)
+            unanswered = ast.parse(cell.source).body[0]
+            lines = cell.source.splitlines()
+            sources.append("\n".join([solution, *lines[unanswered.end_lineno :]]))
+    return sources
 
 
 def _name_drawings(notebook: Any, stem: str) -> None:

@@ -9,6 +9,8 @@ import pytest
 
 from tests import notebooks
 
+TUTORIALS = [script for script in notebooks.pairs() if script.parent == notebooks.DIRECTORY]
+
 
 def test_there_is_a_notebook() -> None:
     assert notebooks.pairs()
@@ -31,6 +33,18 @@ def test_stored_notebook_has_the_cells_of_its_script_and_ran_in_order(script: Pa
 def test_stored_notebook_names_no_path_of_a_machine(script: Path) -> None:
     text = script.with_suffix(".ipynb").read_text()
     assert not re.findall(r"/(?:home|root|work|tmp|Users)/[^\s\"']*", text)
+
+
+@pytest.mark.parametrize("script", TUTORIALS, ids=lambda p: p.name)
+def test_a_tutorial_ends_with_exercises_not_yet_answered_and_a_link_onward(script: Path) -> None:
+    stored = notebooks.stored(script)
+    exercises = [cell for cell in stored.cells if "exercise" in cell.metadata.get("tags", [])]
+    assert len(exercises) >= 3
+    assert len(notebooks.solved(stored)) == len(exercises)  # `python -m tests.notebooks` runs them
+    for cell in exercises:
+        assert cell.outputs[-1]["data"]["text/plain"].startswith("Your turn")
+    following = [*TUTORIALS, notebooks.INDEX][TUTORIALS.index(script) + 1].relative_to(script.parent)
+    assert f"]({following.with_suffix('.md' if following.suffix == '.md' else '.ipynb')})" in stored.cells[-1].source
 
 
 def test_the_index_of_the_gallery_has_the_title_the_sentence_and_the_picture_of_each_notebook() -> None:

@@ -56,6 +56,7 @@ class Lab:
 
     def put(self, notebook: NotebookNode, name: str, trusted: bool) -> str:
         notebook.metadata["kernelspec"] = {"name": _KERNEL, "display_name": _KERNEL}
+        notebook.metadata["name"] = name  # it is the content that is signed: another copy shall not be trusted, too
         write(notebook, self.directory / name)
         if trusted:
             sign.NotebookNotary(data_dir=str(self.signatures)).sign(read(self.directory / name, as_version=4))
