@@ -74,7 +74,9 @@ def slope_in_symbols(node: Value, place: int, names: Mapping[Value, str]) -> str
         return text
     if out in made:
         known[made[out]] = names[node]
-    return written(term, known, kept=planned(term, _OPERATIONS).kept)
+    listed = [names[x] if isinstance(x, Value) else number_text(x) for x in node.operands]
+    short = [*listed[:2], "...", listed[-1]]
+    return written(term, known, kept=planned(term, _OPERATIONS).kept).replace(", ".join(listed), ", ".join(short))
 
 
 def _constant(number: float) -> str:
