@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import pytest
 
-from autodiff import Value, animate, draw
+from autodiff import Value, animate, backward_steps, draw, forward_steps
 from tests import notebooks
 from tests.examples import neuron
 from tests.show import browser as browsers
@@ -386,6 +386,84 @@ const slider = document.querySelector("[data-part=slider]");
 slider.value = arguments[0];
 slider.dispatchEvent(new Event("input", {bubbles: true}));
 """
+
+
+WHERE = """
+const [x] = document.querySelectorAll(arguments[0]);
+const {left, top, right, bottom} = x.getBoundingClientRect();
+return [left, top, right, bottom];
+"""
+
+
+def long_chain() -> Value:
+    y = Value(0.5, "x")
+    for _ in range(7):
+        y = y.sin()
+    return y
+
+
+@pytest.mark.parametrize("width", [1100, 390])
+@pytest.mark.parametrize("direction", ["LR", "TB"])
+def test_an_animation_opens_whole_and_at_its_actual_size_follows_the_steps(
+    browser: Browser, tmp_path: Path, width: int, direction: str
+) -> None:
+    path, captions = film_of(long_chain(), tmp_path, direction=direction)
+    browser.open(path, width)
+    left, top, right, bottom = browser.run(WHERE, "figure > svg")
+    frame = browser.run(WHERE, "figure")
+    assert frame[0] <= left < right <= frame[2] + 0.5
+    assert frame[1] <= top < bottom <= frame[3] + 0.5
+    assert bottom - top <= 800 - 200  # the controls are seen with it
+    assert browser.width_beyond() == 0
+    browser.run("document.querySelector('.zoom button:nth-child(3)').click()")
+    natural = browser.run("return document.querySelector('figure > svg').viewBox.baseVal.width * 4 / 3")
+    left, _, right, _ = browser.run(WHERE, "figure > svg")
+    assert right - left == pytest.approx(natural, abs=1)
+    for step in range(1, len(captions) - 1):
+        browser.run(SLIDE, step)
+        inside, frame = [browser.run(WHERE, name) for name in (ACTIVE, "figure")]
+        for low, high in ((0, 2), (1, 3)):
+            room = 2 if width > 600 else inside[high] - inside[low]  # what is wider than the window is in its middle
+            assert frame[low] - room <= inside[low] < inside[high] <= frame[high] + room
+
+
+ACTIVE = 'figure polygon[data-highlight][visibility="visible"]'
+
+
+def test_plain_words_are_said_when_the_reader_asks_and_the_drawing_stays_where_it_is(
+    browser: Browser, tmp_path: Path
+) -> None:
+    path, captions = film_of(neuron(), tmp_path)
+    browser.open(path, 500)
+    asked = [step.words for step in (*forward_steps(neuron()), *backward_steps(neuron()))]
+    shown = "const e = document.querySelector('[data-part=words]'); return e.hidden ? null : e.textContent"
+    for is_asked in (False, True):
+        if is_asked:
+            part(browser, "speaking").click()
+        tops, said = set(), []
+        for step in range(len(captions)):
+            browser.run(SLIDE, step)
+            said.append(browser.run(shown))
+            tops.add(round(browser.run(WHERE, "figure")[1]))
+        assert len(tops) == 1
+        assert [text for text in said if text] == (asked if is_asked else [])
+
+
+@every_look
+def test_two_animations_in_a_notebook_are_shown_by_their_scripts_and_are_each_its_own(
+    browser: Browser, tmp_path: Path, width: int, scheme: Scheme
+) -> None:
+    page = tmp_path / "notebook.html"
+    pieces = [animate(neuron(), words=words)._repr_html_() for words in (False, True)]
+    page.write_text(f"<!DOCTYPE html><html lang=en><title>x</title>{''.join(pieces)}", encoding="utf-8")
+    browser.open(page, width, scheme)
+    assert browser.run("return document.querySelectorAll('img').length") == 0
+    assert browser.run("return document.querySelectorAll('[data-animation][data-ready=true]').length") == 2
+    browser.run(SLIDE, 3)  # of the first
+    steps = "return [...document.querySelectorAll('[data-animation]')].map(x => x.dataset.step)"
+    assert browser.run(steps) == ["3", "0"]
+    assert_readable(painted(browser), width)
+    assert browser.width_beyond() == 0
 
 
 @every_look
