@@ -154,7 +154,9 @@ var autodiffEngine = (() => {
   };
   const products = (wx) => {
     const half = wx.length / 2;
-    return Array.from({ length: half }, (_, i) => wx[i] * wx[half + i]);
+    const found = new Array(half);
+    for (let i = 0; i < half; i += 1) found[i] = wx[i] * wx[half + i];
+    return found;
   };
 
   const ofNumbers = {
@@ -243,13 +245,19 @@ var autodiffEngine = (() => {
       if (!Object.hasOwn(ofNumbers, name) && !Object.hasOwn(ofLists, name)) throw new Error(`no operation ${name}`);
       return { one: ofNumbers[name], all: ofLists[name] };
     });
-    const steps = codes.map((code, i) => ({ ...known[code], slots: operands.slice(starts[i], starts[i + 1]) }));
+    const steps = codes.map((code, i) => {
+      const slots = operands.slice(starts[i], starts[i + 1]);
+      return { ...known[code], slots, room: new Array(slots.length) };  // for the numbers of a list: made once
+    });
     const run = () => {
       for (let i = 0; i < steps.length; i += 1) {
-        const { one, all, slots } = steps[i];
-        values[first + i] = all === undefined
-          ? one(values[slots[0]], values[slots[1]], values[slots[2]])
-          : all(slots.map((slot) => values[slot]), compensated);
+        const { one, all, slots, room } = steps[i];
+        if (all === undefined) {
+          values[first + i] = one(values[slots[0]], values[slots[1]], values[slots[2]]);
+        } else {
+          for (let k = 0; k < slots.length; k += 1) room[k] = values[slots[k]];
+          values[first + i] = all(room, compensated);
+        }
       }
       return values;
     };

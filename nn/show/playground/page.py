@@ -1,4 +1,4 @@
-"""From the story to HTML: an element that needs nothing else, in a notebook or in a page of its own.
+"""From the story to HTML: an element that needs nothing else, in a notebook or in a page.
 
 Where scripts are off it is the model as a picture, and a table of its parameters. A name is text, whatever it says: it
 is in JSON, and the script writes it as text. Every rule of the style sheet begins with the element's id.
@@ -6,7 +6,6 @@ is in JSON, and the script writes it as text. Every rule of the style sheet begi
 
 import json
 import re
-from base64 import b64encode
 from html import escape
 from importlib.resources import files
 from secrets import token_hex
@@ -14,10 +13,11 @@ from string import Template
 from typing import Any
 
 from autodiff import draw
+from autodiff.show.drawings.pages import AltText, still
 from autodiff.show.live import engine_script
 from autodiff.show.words.numbers import shortened
 from autodiff.show.words.tables import Table
-from autodiff.show.words.theme import PALETTE, Theme
+from autodiff.show.words.theme import Theme, scheme, variables
 from nn.modules.module import Module
 
 _ELEMENT = Template("""\
@@ -66,59 +66,18 @@ def _still(story: dict[str, Any], model: Module) -> str:
     notes = [f"and {more} more"] if more else []
     table = Table("Parameters", ("name", "in the model", "now"), rows, numbers={2}, notes=notes).html()
     try:
-        picture = b64encode(draw(model).svg().encode()).decode()
+        picture = still(draw(model).svg(), AltText("The model", story["model"], {}))
     except RuntimeError:  # nothing that is installed can draw
         return table
-    words = escape(f"The model {story['model']}")
-    return (
-        f'<img src="data:image/svg+xml;base64,{picture}" alt="{words}" style="max-width: 100%; height: auto">\n{table}'
-    )
+    return f"{picture}\n{table}"
 
 
 def _style(root: str, theme: Theme) -> str:
-    both = theme == "auto"
-    colours = {
-        name.replace(" ", "-"): f"light-dark({PALETTE[name][0]}, {PALETTE[name][1]})"
-        if both
-        else PALETTE[name][theme == "dark"]
-        for name in _COLOURS
-    }
-    variables = " ".join([f"--{name}: {value};" for name, value in colours.items()])
-    scheme = f"color-scheme: {'light dark' if both else theme};"
-    return _file("play.css").replace("VARIABLES", f"{scheme} {variables}").replace("ROOT", root).strip()
-
-
-_PAGE = Template("""\
-<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>$title</title>
-<style>
-:root { color-scheme: $scheme; }
-body { margin: 0.5rem; font-family: system-ui, sans-serif; background: $paper; color: $ink; }
-h1 { margin: 0 0 0.25rem; padding: 0 0.75rem; font-size: 1.25rem; overflow-wrap: anywhere; }
-</style>
-</head>
-<body>
-<main>
-<h1>$title</h1>
-$element
-</main>
-</body>
-</html>
-""")
-
-
-def alone(html: str, title: str, theme: Theme) -> str:
-    """A page of its own for the element."""
-    both = theme == "auto"
-    paint = {
-        name: f"light-dark({PALETTE[name][0]}, {PALETTE[name][1]})" if both else PALETTE[name][theme == "dark"]
-        for name in ("paper", "ink")
-    }
-    return _PAGE.substitute(title=escape(title), element=html, scheme="light dark" if both else theme, **paint)
+    look = {"SCHEME": scheme("#ROOT", theme), "VARIABLES": variables(_COLOURS, theme), "ROOT": root}
+    style = _file("play.css")
+    for word, meant in look.items():
+        style = style.replace(word, meant)
+    return style.strip()
 
 
 def _file(name: str) -> str:

@@ -16,6 +16,7 @@ for (const root of document.querySelectorAll('[data-play="ROOT"]:not([data-ready
   let running = false;
   let lines = "weights";
   let ready = 0;  // when the next step is due, where they are slow
+  let painted = 0;  // when all was shown last
 
   // --- small helpers ---
 
@@ -33,11 +34,15 @@ for (const root of document.querySelectorAll('[data-play="ROOT"]:not([data-ready
     for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
     return element;
   };
-  const colour = (name) => {  // as the theme has it now
-    live.style.setProperty("--probe", `var(--${name})`);
-    return getComputedStyle(probe).color;
+  const colours = new Map();  // as the theme has them now: to ask takes as long as to paint
+  const colour = (name) => {
+    if (!colours.has(name)) {
+      probe.style.color = `var(--${name})`;
+      colours.set(name, getComputedStyle(probe).color);
+    }
+    return colours.get(name);
   };
-  const probe = make("span", { hidden: "", style: "color: var(--probe)" });
+  const probe = make("span", { hidden: "" });
   live.append(probe);
   const channels = (text) => text.match(/[\d.]+/g).slice(0, 3).map(Number);
   const signed = (number) => (number < 0 ? `(${short(number)})` : short(number));
@@ -78,7 +83,8 @@ for (const root of document.querySelectorAll('[data-play="ROOT"]:not([data-ready
   }));
 
   const marks = [];  // of parameters: what is drawn, what is clicked, and the outline when it is chosen
-  const edges = part("edges");
+  const edges = drawn("svg", { "aria-hidden": "true" });
+  net.prepend(edges);
   story.units.forEach((unit) => {
     unit.weights.forEach((k, i) => marks.push({ k, from: unit.from[i], to: unit.name, line: drawn("path", {}), hit: drawn("path", { class: "hit" }), halo: drawn("path", { class: "chosen" }) }));
     if (unit.bias !== null) marks.push({ k: unit.bias, to: unit.name, line: drawn("circle", { r: 5 }), halo: drawn("circle", { class: "chosen", fill: "none", r: 7 }) });
@@ -158,7 +164,7 @@ for (const root of document.querySelectorAll('[data-play="ROOT"]:not([data-ready
       });
       const canvas = nodes.get(name).canvas;
       if (canvas.width !== GRID) [canvas.width, canvas.height] = [GRID, GRID];
-      canvas.getContext("2d").putImageData(image, 0, 0);
+      canvas.getContext("2d", { willReadFrequently: true }).putImageData(image, 0, 0);
     });
     return grids[grids.length - 1];
   };
@@ -444,7 +450,10 @@ for (const root of document.querySelectorAll('[data-play="ROOT"]:not([data-ready
     if (speed > 0 || time >= ready) {
       for (let i = 0; i < Math.max(speed, 1); i += 1) trainer.step();
       ready = time + 700;
-      show();
+      if (speed === 0 || time >= painted + 50) {  // to paint takes longer than to learn
+        painted = time;
+        show();
+      }
       if (!trainer.numbers.every(Number.isFinite)) run(false);
     }
     requestAnimationFrame(frame);
@@ -454,7 +463,7 @@ for (const root of document.querySelectorAll('[data-play="ROOT"]:not([data-ready
     part("run").textContent = running ? "Pause" : "Start";
     root.dataset.running = String(running);
     if (running) requestAnimationFrame(frame);
-    else python();
+    else if (root.dataset.ready) show();
   };
   const reset = () => {
     run(false);
@@ -510,9 +519,10 @@ for (const root of document.querySelectorAll('[data-play="ROOT"]:not([data-ready
   for (const still of root.querySelectorAll('[data-part="still"]')) still.remove();
   live.style.display = "";
   new ResizeObserver(() => { layOut(); again(); }).observe(net);
-  const themed = new MutationObserver(again);
+  const themeChanged = () => { colours.clear(); again(); };
+  const themed = new MutationObserver(themeChanged);
   for (const element of [document.documentElement, document.body]) themed.observe(element, { attributeFilter: ["data-theme", "data-jp-theme-light", "class"] });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", themeChanged);
   layOut();
   show();
   root.playground = {

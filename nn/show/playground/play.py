@@ -10,13 +10,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from autodiff.show.drawings.pages import page
 from autodiff.show.words.theme import Theme
 from autodiff.system.files import write_whole
 from nn.losses import binary_cross_entropy_with_logits
 from nn.modules.module import Module
 from nn.optim import SGD, Optimizer
-from nn.show.playground import page, points
+from nn.show.playground import points
 from nn.show.playground.network import layers_of
+from nn.show.playground.page import element
 from nn.show.playground.points import Points
 from nn.show.playground.story import Loss, story
 
@@ -99,7 +101,7 @@ class Playground:
 
         Raises ValueError for a prefix that is not a name.
         """
-        return page.element(self._told, self._model, prefix, self._theme)
+        return element(self._told, self._model, prefix, self._theme)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write a page, a file whose name ends in .html, that needs nothing else, and return its path.
@@ -114,7 +116,7 @@ class Playground:
         path = Path(path)
         if path.suffix.lower() != ".html":
             raise ValueError(f"a playground is saved as a page, under a name that ends in .html; got {str(path)!r}")
-        write_whole(path, page.alone(self.html(), f"{self._model!r} at play", self._theme).encode())
+        write_whole(path, page(self.html(), f"{self._model!r} at play", self._theme).encode())
         return path
 
     def __repr__(self) -> str:
