@@ -5,9 +5,10 @@ The wings stand one above the other, and import only what is below them:
     exercises      answers, held against what the library says
     animations     the steps of a pass in its drawing
     drawings       graphs and models as pictures, pages and text
-    explanations   the chain rule at work: paths, steps, what-ifs
+    explanations   the chain rule at work: paths, steps, hypotheses
     folding        which nodes of a large graph become one box
     formulas       graphs as mathematics
+    live           graphs whose numbers move: what-ifs, sliders, the engine of pages
     words          numbers, text, names, tables and colours
 
 Drawings and explanations do not know each other.
@@ -26,7 +27,8 @@ Drawings and explanations do not know each other.
 from autodiff.show.animations import animate
 from autodiff.show.drawings import Graph, draw
 from autodiff.show.exercises import exercise
-from autodiff.show.explanations import backward_steps, explain, forward_steps, what_if
+from autodiff.show.explanations import backward_steps, explain, forward_steps
 from autodiff.show.formulas import formula
+from autodiff.show.live import what_if
 
 __all__ = ["Graph", "animate", "backward_steps", "draw", "exercise", "explain", "formula", "forward_steps", "what_if"]

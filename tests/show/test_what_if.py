@@ -1,7 +1,6 @@
 """What if: other numbers in a graph or a function, held against computing it all anew."""
 
 import math
-import sys
 import time
 
 import pytest
@@ -124,9 +123,9 @@ def test_the_table_shows_before_after_and_change() -> None:
 
 def test_labels_are_text_in_html() -> None:
     x = Value(2.0, "<script>")
-    for shown in (what_if(x * x, {x: 1.0}, gradients=True), what_if(x * x, {x: (1.0, 3.0)})):
-        assert "<script" not in shown._repr_html_()
-        assert "&lt;script&gt;" in shown._repr_html_()
+    shown = what_if(x * x, {x: 1.0}, gradients=True)._repr_html_()
+    assert "<script" not in shown
+    assert "&lt;script&gt;" in shown
 
 
 def test_a_graph_of_a_hundred_thousand_nodes_answers_in_seconds() -> None:
@@ -174,45 +173,6 @@ def test_a_functions_other_arguments_are_handed_on() -> None:
     assert what_if(lambda x: 7.0, {"x": 2.0}, args=(1.0,)).value == 7.0
 
 
-# --- sliders ---
-
-
-def test_sliders_answer_and_print_as_a_table() -> None:
-    x, w = Value(2.0, "x"), Value(3.0, "w")
-    sliders = what_if(x * w, {x: (0.0, 4.0), w: (-1.0, 1.0)})
-    assert sliders.at({x: 4.0}).value == 12.0
-    assert str(sliders).splitlines()[2:] == [
-        "x         0       0    2       6     4      12",
-        "w        -1      -2    3       6     1       2",
-    ]
-    assert sliders._repr_html_().count("<tr") == 3
-    with pytest.raises(ValueError, match=r"^there is no slider for 'y'; those here move x, w$"):
-        sliders.at({"y": 1.0})
-    of_function = what_if(branching, {"x": (-1.0, 1.0)}, args=(2.0, 3.0))
-    assert of_function.at({"x": 1.0}).value == 3.0
-
-
-def test_the_widget_follows_its_sliders() -> None:
-    pytest.importorskip("anywidget")
-    x, w = Value(2.0, "<b>"), Value(3.0, "w")
-    widget = what_if(x * w, {x: (0.0, 4.0), w: (-1.0, 1.0)}, gradients=True).widget()
-    assert widget.sliders == [{"name": "<b>", "low": 0.0, "high": 4.0}, {"name": "w", "low": -1.0, "high": 1.0}]
-    assert widget.values == [2.0, 1.0]  # w is out of its range now
-    widget.values = [0.5, 1.0]
-    assert "y = 0.5, not 6, for &lt;b&gt; = 0.5, w = 1" in widget.table
-    assert "Gradients" in widget.table
-    assert "<b>" not in widget.table
-    assert (x.data, x.grad) == (2.0, 0.0)
-    widget.close()
-
-
-def test_without_anywidget_the_widget_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "anywidget", None)
-    x = Value(2.0, "x")
-    with pytest.raises(ModuleNotFoundError, match=r"^The sliders need anywidget: pip install anywidget"):
-        what_if(x * 1, {x: (0.0, 4.0)}).widget()
-
-
 # --- mistakes ---
 
 
@@ -232,7 +192,7 @@ def test_wrong_input_is_refused_with_what_to_do() -> None:
     with pytest.raises(TypeError, match=r"not some of both"):
         what_if(x * y, {x: 1.0, y: (0.0, 1.0)})  # type: ignore[dict-item]
     for wrong in ((1.0, 0.0), (1.0,), [1.0, 1.0]):
-        with pytest.raises(ValueError, match=r"^a range is \(low, high\), with low < high, got"):
+        with pytest.raises(ValueError, match=r"^a range is \(low, high\), two finite numbers with low < high, got"):
             what_if(y, {x: wrong})  # type: ignore[call-overload]
     with pytest.raises(TypeError, match=r"args for a function alone"):
         what_if(y, {x: 1.0}, (1.0,))  # type: ignore[call-overload]

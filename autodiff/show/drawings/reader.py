@@ -12,8 +12,8 @@ The same graph has the same parts.
 """
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 from autodiff.chain import NOTHING
 from autodiff.primitives import relu
@@ -26,18 +26,30 @@ from autodiff.show.words import theme
 from autodiff.show.words.numbers import NOT_YET, counted, shortened
 from autodiff.value import Value
 
-WRONG = "⚠"
+WRONG, DEAD = "⚠", "✕ dead"
 FEW_CONSTANTS = 8  # of one operation beside a folded graph; more become one box
 
 
-def parts_of(roots: Value | Sequence[Value], request: Request | None = None) -> Parts:
+class Numbers(NamedTuple):
+    """The numbers of a node, where a drawing shows others than it holds."""
+
+    data: float
+    grad: float
+    local_gradients: Sequence[float]
+
+
+def parts_of(
+    roots: Value | Sequence[Value], request: Request | None = None, numbers: Callable[[Value], Numbers] | None = None
+) -> Parts:
     """The parts of the graph that ends in a root, or several; unfolded, unless a request says otherwise.
+
+    With `numbers` they are what it says of each node, in place of those that the node holds.
 
     Raises ValueError if the graph does not have the node to focus on.
     """
     roots = [roots] if isinstance(roots, Value) else roots
     request = request or Request(collapse="never")
-    return _Reader(roots, folded(roots, request), request).parts()
+    return _Reader(roots, folded(roots, request), request, numbers=numbers).parts()
 
 
 def inside_of(inside: Inside, ran: bool) -> Parts:
@@ -54,10 +66,18 @@ def inside_of(inside: Inside, ran: bool) -> Parts:
 class _Reader:
     """Reads a folded graph into parts, box by box in topological order."""
 
-    def __init__(self, roots: Sequence[Value], folding: Folding, request: Request, ran: bool | None = None) -> None:
+    def __init__(
+        self,
+        roots: Sequence[Value],
+        folding: Folding,
+        request: Request,
+        ran: bool | None = None,
+        numbers: Callable[[Value], Numbers] | None = None,
+    ) -> None:
         self.roots, self.folding, self.request = roots, folding, request
         self.nodes, self.group = folding.wiring.nodes, folding.group
-        self.ran = any(root.grad != 0.0 for root in roots) if ran is None else ran
+        self.shown: Sequence[Value | Numbers] = self.nodes if numbers is None else [*map(numbers, self.nodes)]
+        self.ran = any(self.shown[i].grad != 0.0 for i in folding.wiring.roots) if ran is None else ran
         self.boxes: list[Box] = []
         self.marks: list[Mark] = []
         self.edges: list[Edge] = []
@@ -66,7 +86,7 @@ class _Reader:
         drawn = [i for i, group in enumerate(self.group) if group is None]
         self.ids = {i: Id("value", (number,)) for number, i in enumerate(drawn)}
         self.folds = [Id("fold", (k,)) for k in range(len(folding.groups))]
-        self.largest = max([theme.magnitude(self._coloured(self.nodes[i])) or 0.0 for i in drawn], default=0.0)
+        self.largest = max([theme.magnitude(self._coloured(self.shown[i])) or 0.0 for i in drawn], default=0.0)
 
     def parts(self) -> Parts:
         self.boxes += [self._folded(*pair) for pair in zip(self.folds, self.folding.groups, strict=True)]
@@ -103,12 +123,12 @@ class _Reader:
             self._constant(box, None, counted(constants, "constant"), frame, constants)
         for k, j in enumerate(operands):
             if j != CONSTANT and self.group[j] is None:
-                self._operand(node, k, box, j)
+                self._operand(i, k, box, j)
             elif j == CONSTANT and not many:
                 self._constant(box, k, shortened(node.operands[k]), frame)
         if node.op is not None:
-            self.marks.append(Mark(node.op.name, node.op.symbol, box, _dead(node), frame))
-        self.boxes.append(self._box(box, node, frame))
+            self.marks.append(Mark(node.op.name, node.op.symbol, box, self._dead(i), frame))
+        self.boxes.append(self._box(box, i, frame))
 
     def _constant(self, result: Id, position: int | None, text: str, frame: Id | None, times: int = 1) -> None:
         """Put a constant, or many in one box, before the operation that it goes into."""
@@ -116,9 +136,9 @@ class _Reader:
         self.boxes.append(box)
         self.edges.append(Edge(box.id, result, position, "", times=times))
 
-    def _operand(self, node: Value, k: int, box: Id, j: int) -> None:
-        local = node.local_gradients[k]
-        gained = self._contribution(node.grad, local, self.nodes[j].grad)
+    def _operand(self, i: int, k: int, box: Id, j: int) -> None:
+        local = self.shown[i].local_gradients[k]
+        gained = self._contribution(self.shown[i].grad, local, self.shown[j].grad)
         self.edges.append(Edge(self.ids[j], box, k, shortened(local), gained))
 
     def _contribution(self, upstream: Any, local: Any, arrived: Any) -> str:
@@ -127,43 +147,48 @@ class _Reader:
         product = upstream * local
         if not (upstream or _is_finite(product)) and _is_finite(arrived):
             product = 0.0  # nothing was passed on to the node, so it passes nothing on
-        return f"{shortened(upstream)} × {shortened(local)} = {shortened(product)}"
+        return f"{shortened(upstream)} × {shortened(local)} = {shortened(product + 0.0)}"
 
-    def _box(self, box: Id, node: Value, frame: Id | None) -> Box:
+    def _box(self, box: Id, i: int, frame: Id | None) -> Box:
+        node, shown = self.nodes[i], self.shown[i]
         kind: Kind = "interior" if node.operands else "leaf"
-        grad = NOT_YET if not self.ran and _is_zero(node.grad) else shortened(node.grad)
-        wrong = [shortened(x).lstrip("-") for x in (node.data, node.grad) if theme.magnitude(x) is None]
-        tone = "bad" if wrong else theme.tone(self._coloured(node), self.largest)
-        flag = f"{WRONG} {' '.join(dict.fromkeys(wrong))}" if wrong else self._zero(node)
-        return Box(box, kind, node.label, shortened(node.data), grad, tone, flag, frame, node is self.request.focus)
+        grad = NOT_YET if not self.ran and _is_zero(shown.grad) else shortened(shown.grad)
+        wrong = [shortened(x).lstrip("-") for x in (shown.data, shown.grad) if theme.magnitude(x) is None]
+        tone = "bad" if wrong else theme.tone(self._coloured(shown), self.largest)
+        flag = f"{WRONG} {' '.join(dict.fromkeys(wrong))}" if wrong else self._zero(shown)
+        return Box(box, kind, node.label, shortened(shown.data), grad, tone, flag, frame, node is self.request.focus)
 
-    def _coloured(self, node: Value) -> Any:
+    def _coloured(self, node: Value | Numbers) -> Any:
         """The number that colours a node."""
         return node.grad if self.ran else node.data
 
-    def _zero(self, node: Value) -> str:
+    def _zero(self, node: Value | Numbers) -> str:
         return ("∅ zero grad" if self.ran else "∅ zero") if _is_zero(self._coloured(node)) else ""
+
+    def _dead(self, i: int) -> str:
+        """The flag of a ReLU that passes no gradient on."""
+        return DEAD if self.nodes[i].op is relu and self.shown[i].local_gradients[0] is NOTHING else ""
 
     # --- folded boxes ---
 
     def _folded(self, box: Id, group: Group) -> Box:
         parameters, operations = self.folding.parameters(group), self.folding.operations(group)
-        measured = parameters or [self.nodes[i] for i in group.members]
+        measured = self.folding.measured(group)
         counts = [
             (len(parameters), "parameter"),
             (self.folding.inputs(group), "input"),
             (operations, "operation"),
         ]
         lines = [group.title] * bool(group.title) + [counted(number, noun) for number, noun in counts if number]
-        norm = _norm([size for node in measured if (size := theme.magnitude(node.grad)) is not None])
+        norm = _norm([size for i in measured if (size := theme.magnitude(self.shown[i].grad)) is not None])
         grad = f"{norm:.2g}" if self.ran or norm else NOT_YET
         return Box(box, "fold", "\n".join(lines), "", grad, "", self._troubles(group), self._frame(group.modules))
 
     def _troubles(self, group: Group) -> str:
         """How many nodes of a group are not finite, and how many of its ReLUs are dead."""
-        nodes = [self.nodes[i] for i in group.members]
+        nodes = [self.shown[i] for i in group.members]
         bad = sum([not (_is_finite(node.data) and _is_finite(node.grad)) for node in nodes])
-        dead = sum([bool(_dead(node)) for node in nodes])
+        dead = sum([bool(self._dead(i)) for i in group.members])
         return ", ".join([f"{WRONG} {bad:,} nan or inf"] * bool(bad) + [f"✕ {dead:,} dead"] * bool(dead))
 
     def _join(self) -> None:
@@ -192,11 +217,6 @@ class _Reader:
         opened = max([len(group.modules) for group in self.folding.groups])
         more = 1 + (opened if self.request.depth is None else self.request.depth)
         return f"{folded} folded into {boxes}: depth={more} or focus=value opens them"
-
-
-def _dead(node: Value) -> str:
-    """The flag of a ReLU that passes no gradient on."""
-    return "✕ dead" if node.op is relu and node.local_gradients[0] is NOTHING else ""
 
 
 def _norm(sizes: list[float]) -> float:

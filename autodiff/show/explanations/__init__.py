@@ -6,9 +6,7 @@
     forward      `forward_steps(y)`: the forward pass, one operation at a time
     backward     `backward_steps(y)`: the backward pass, in topological order or, wrongly, depth first
     steps        sequences of steps, which print as tables
-    what_if      `what_if(y, {x: 1.5})`, for graphs and functions
-    hypotheses   its answer: the changes, and how large they are
-    sliders      its answer for ranges of numbers
+    hypotheses   the numbers of a graph if some of its Values held others: the changes, and how large they are
     gradients    the gradients of a graph, beside its `.grad`s
 
 Nothing here knows of drawings.
@@ -17,6 +15,5 @@ Nothing here knows of drawings.
 from autodiff.show.explanations.backward import backward_steps
 from autodiff.show.explanations.explain import explain
 from autodiff.show.explanations.forward import forward_steps
-from autodiff.show.explanations.what_if import what_if
 
-__all__ = ["backward_steps", "explain", "forward_steps", "what_if"]
+__all__ = ["backward_steps", "explain", "forward_steps"]

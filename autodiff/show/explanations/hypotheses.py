@@ -6,7 +6,7 @@
 9.0
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -22,6 +22,7 @@ from autodiff.show.words.numbers import counted, shortened
 from autodiff.show.words.tables import Row, Table, elided
 from autodiff.value import Value
 
+KEPT = "A where kept the side it took: its condition was a plain bool. Hand over the function."
 _MOST_ROWS = 100
 
 
@@ -63,25 +64,28 @@ class WhatIf:
         done, all_of_them = len(self.numbers) - len(given), counted(len(self._order), "operation")
         self._notes = [f"{done:,} of {all_of_them} {'was' if done == 1 else 'were'} computed again."]
         again = [node for node in self.numbers if node not in given]
-        if any(node.op is where and not isinstance(node.operands[0], Value) for node in again):
-            self._notes.append("A where kept the side it took: its condition was a plain bool. Hand over the function.")
+        if chose_for_good(again):
+            self._notes.append(KEPT)
 
     def _operands(self, node: Value) -> list[float]:
         data = [self.numbers.get(x, x.data) if isinstance(x, Value) else x for x in node.operands]
         return [floats.as_float(x) for x in data]
 
+    def local_gradients(self, node: Value) -> Sequence[float]:
+        """d(node)/d(operand) for each operand, for the new numbers."""
+        if node not in self.numbers:
+            return recorded(node)
+        assert node.op is not None
+        return local_gradients_at(node.op, self.numbers[node], node.operands, self._operands(node), Value)
+
+    def every_gradient(self) -> dict[Value, float]:
+        """d(y)/d(node) for the new numbers, for every node that is given a share; no `.grad` is touched."""
+        return gradients_of(self.y, self.local_gradients, without=self._given.keys())
+
     @cached_property
     def gradients(self) -> list[Change]:
         """d(y)/d(leaf) for each leaf, and each node given a number, before and after; no `.grad` is touched."""
-
-        def local_gradients(node: Value) -> Sequence[float]:
-            if node not in self.numbers:
-                return recorded(node)
-            assert node.op is not None
-            return local_gradients_at(node.op, self.numbers[node], node.operands, self._operands(node), Value)
-
-        before = gradients_of(self.y)
-        after = gradients_of(self.y, local_gradients, without=self._given.keys())
+        before, after = gradients_of(self.y), self.every_gradient()
         nodes = dict.fromkeys([*leaves(self.y), *self._given])
         return [Change(node, before.get(node, 0.0), after.get(node, 0.0)) for node in nodes]
 
@@ -120,6 +124,11 @@ class WhatIf:
         node = change.node
         made = operation(node, names) if node.operands and node not in self._given else ""
         return names[node], made, *_numbers(change)
+
+
+def chose_for_good(nodes: Iterable[Value]) -> bool:
+    """Whether there is a `where` whose condition was a plain bool: other numbers do not move it."""
+    return any(node.op is where and not isinstance(node.operands[0], Value) for node in nodes)
 
 
 def _differs(before: float, after: float) -> bool:

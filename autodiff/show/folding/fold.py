@@ -55,10 +55,13 @@ class Folding(NamedTuple):
         """The number of operations in a group."""
         return sum(bool(self.wiring.operands[i]) for i in group.members)
 
-    def parameters(self, group: Group) -> list[Value]:
+    def parameters(self, group: Group) -> list[int]:
         """The leaves of a group, but for those that were given to a model."""
-        leaves = [i for i in group.members if not self.wiring.operands[i]]
-        return [self.wiring.nodes[i] for i in leaves if i not in self.wiring.inputs]
+        return [i for i in group.members if not self.wiring.operands[i] and i not in self.wiring.inputs]
+
+    def measured(self, group: Group) -> list[int]:
+        """The nodes whose gradients say how large those of a group are: its parameters, if it has any."""
+        return self.parameters(group) or list(group.members)
 
     def inputs(self, group: Group) -> int:
         """The number of leaves in a group that were given to a model."""

@@ -9,6 +9,7 @@ engine        the script that runs a program in a page
 from autodiff.show.live.engine import engine_script
 from autodiff.show.live.function import LiveFunction, program_of_function
 from autodiff.show.live.program import LiveProgram, Slots, program_of
+from autodiff.show.live.what_if import what_if
 from autodiff.show.live.written_out import KernelOnlyError
 
 __all__ = [
@@ -19,4 +20,5 @@ __all__ = [
     "engine_script",
     "program_of",
     "program_of_function",
+    "what_if",
 ]

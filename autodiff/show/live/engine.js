@@ -265,22 +265,21 @@ var autodiffEngine = (() => {
     return { inputs: values.subarray(0, given), values, nodes: program.nodes, run };
   };
 
-  // A number with at most six significant digits, as Python writes it in every drawing: halves to even.
-  engine.shortened = (x) => {
+  // A number with at most so many significant digits, as Python writes it in every drawing: halves to even.
+  engine.shortened = (x, most = 6) => {
     if (x - x !== 0) return x !== x ? "nan" : x < 0 ? "-inf" : "inf";
     if (x === 0) return isNothing(x) ? "-0" : "0";
-    let [digits, exponent] = Math.abs(x).toExponential(5).split("e");
-    const exact = Math.abs(x).toExponential(40);
-    if (/^5(0*)$/.test(exact.slice(7).split("e")[0]) && "02468".includes(exact[6])) {
-      [digits, exponent] = [exact.slice(0, 7), exact.split("e")[1]];
-    }
-    const [sign, power] = [x < 0 ? "-" : "", Number(exponent)];
+    let [digits, exponent] = Math.abs(x).toExponential(most - 1).split("e");
+    const [exact, power] = Math.abs(x).toExponential(40).split("e");
+    const even = exact.slice(0, most + 1);
+    if (/^50*$/.test(exact.slice(most + 1)) && "02468".includes(even.at(-1))) [digits, exponent] = [even, power];
+    const [sign, place] = [x < 0 ? "-" : "", Number(exponent)];
     const bare = (text) => text.replace(/\.?0*$/, "");
-    if (power < -4 || power > 5) {
-      return `${sign}${bare(digits)}e${power < 0 ? "-" : "+"}${String(Math.abs(power)).padStart(2, "0")}`;
+    if (place < -4 || place >= most) {
+      return `${sign}${bare(digits)}e${place < 0 ? "-" : "+"}${String(Math.abs(place)).padStart(2, "0")}`;
     }
     const all = digits.replace(".", "");
-    const text = power < 0 ? `0.${"0".repeat(-power - 1)}${all}` : `${all.slice(0, power + 1)}.${all.slice(power + 1)}`;
+    const text = place < 0 ? `0.${"0".repeat(-place - 1)}${all}` : `${all.slice(0, place + 1)}.${all.slice(place + 1)}`;
     return sign + bare(text);
   };
   engine.operations = {

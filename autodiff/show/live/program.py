@@ -82,8 +82,8 @@ class LiveProgram:
         names = [program.primitive(code).name for code in program.codes]
         operations = list(dict.fromkeys(names))
         return {
-            "inputs": [_written(x.data) for x in self.inputs],
-            "constants": [_written(x) for x in program.constants],
+            "inputs": [written(x.data) for x in self.inputs],
+            "constants": [written(x) for x in program.constants],
             "operations": operations,
             "codes": [operations.index(name) for name in names],
             "starts": program.starts.tolist(),
@@ -97,7 +97,7 @@ class LiveProgram:
         return json.dumps(self.data(), separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
 
 
-def _written(number: float) -> float | str:
+def written(number: float) -> float | str:
     """A number as JSON has it, which knows no nan and no infinities: those are what JavaScript calls them."""
     if number != number:
         return "NaN"

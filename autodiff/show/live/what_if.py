@@ -17,12 +17,16 @@ The graph stays as it is.
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from math import inf
 from reprlib import repr as short
 from typing import Any, overload
 
 from autodiff import floats
+from autodiff.compiler.trace.tracers import Condition
+from autodiff.compiler.trace.tracing import Trace
 from autodiff.show.explanations.hypotheses import OfFunction, WhatIf
-from autodiff.show.explanations.sliders import Slider, Sliders
+from autodiff.show.live.moving import Moving, Slider
+from autodiff.show.live.sliders import Sliders
 from autodiff.show.words.names import names_of
 from autodiff.value import Value
 
@@ -52,8 +56,10 @@ def what_if(y: Any, changes: Mapping[Any, Any], args: Sequence[Any] | None = Non
     For code that branches on its numbers, hand over the function, `what_if(f, {"x": 1.5}, args=(2.0, 3.0))`: it is
     called twice, on Values with the names of its parameters, and the result says whether it went another way.
 
-    Given a range for each Value, `what_if(y, {x: (low, high)})` returns sliders: `.widget()` moves them in a live
-    notebook (it needs anywidget), `.at({x: 1.5})` anywhere; as text or on paper they are a table.
+    Given a range for each Value, `what_if(y, {x: (low, high)})` returns sliders, which show themselves in a notebook,
+    and the drawing follows them: numbers, gradients, colours. They move without a kernel, too, in an exported notebook
+    and in the page that `.save("x.html")` writes; `.at({x: 1.5})` answers anywhere, and as text they are a table. Where
+    Python alone can compute what they move, they need a live notebook and anywidget.
 
     Args:
         y: the end of a graph, or a function that returns one.
@@ -81,7 +87,12 @@ def what_if(y: Any, changes: Mapping[Any, Any], args: Sequence[Any] | None = Non
             raise TypeError("what_if takes args for a function alone; of a graph, leave them out")
         known = names_of(y)
         checked = _checked(changes, known, lambda x: f"a Value that y was made from; got {short(x)}, which is not")
-        return _answer(checked, lambda numbers: WhatIf(y, numbers, gradients), known, lambda x: x.data)
+        if not _are_ranges(checked):
+            return WhatIf(y, checked, gradients)
+        sliders = [Slider(x, known[x], x.data, *ends) for x, ends in checked.items()]
+        return Sliders(
+            sliders, lambda numbers: WhatIf(y, numbers, gradients), lambda: Moving(y, list(checked), sliders)
+        )
     if not callable(y):
         raise TypeError(f"what_if takes a Value or a function that returns one, got {type(y).__name__} {short(y)}")
     if args is None:
@@ -90,7 +101,14 @@ def what_if(y: Any, changes: Mapping[Any, Any], args: Sequence[Any] | None = Non
     checked = _checked(
         changes, bound, lambda x: f"a parameter of {_name(y)} that is a number: {list(bound)}; got {x!r}"
     )
-    return _answer(checked, lambda numbers: _of_function(y, args, bound, numbers, gradients), None, bound.__getitem__)
+    if not _are_ranges(checked):
+        return _of_function(y, args, bound, checked, gradients)
+    sliders = [Slider(name, name, floats.as_float(bound[name]), *ends) for name, ends in checked.items()]
+    return Sliders(
+        sliders,
+        lambda numbers: _of_function(y, args, bound, numbers, gradients),
+        lambda: _moving(y, args, bound, sliders),
+    )
 
 
 def _checked(changes: Any, known: Mapping[Any, Any], expected: Callable[[Any], str]) -> dict[Any, Any]:
@@ -111,17 +129,13 @@ def _checked(changes: Any, known: Mapping[Any, Any], expected: Callable[[Any], s
 def _number_or_range(new: Any) -> float | Range:
     if not isinstance(new, (tuple, list)):
         return floats.as_float(new)
-    if len(new) != 2 or not floats.as_float(new[0]) < floats.as_float(new[1]):
-        raise ValueError(f"a range is (low, high), with low < high, got {new!r}")
+    if len(new) != 2 or not -inf < floats.as_float(new[0]) < floats.as_float(new[1]) < inf:
+        raise ValueError(f"a range is (low, high), two finite numbers with low < high, got {new!r}")
     return floats.as_float(new[0]), floats.as_float(new[1])
 
 
-def _answer(
-    changes: dict[Any, Any], at: Callable[[dict[Any, float]], WhatIf], names: Any, now: Callable[[Any], float]
-) -> Any:
-    if any(isinstance(new, float) for new in changes.values()):
-        return at(changes)
-    return Sliders([Slider(key, names[key] if names else key, now(key), *new) for key, new in changes.items()], at)
+def _are_ranges(changes: dict[Any, Any]) -> bool:
+    return not any(isinstance(new, float) for new in changes.values())
 
 
 # --- functions: called twice ---
@@ -170,6 +184,29 @@ def _of_function(
             raise TypeError(f"what_if expected {_name(f)} to return a Value, got {type(result).__name__}")
     before, after = [x if isinstance(x, Value) else Value(x) for x in results]
     return OfFunction(before, after, list(pairs.values()), shows_gradients)
+
+
+def _moving(
+    f: Callable[..., Any], args: Sequence[Any], bound: Mapping[str, float], sliders: Sequence[Slider]
+) -> Moving | None:
+    """The graph of the function, if it is the same one for all numbers: if it compares none of them."""
+    names = _parameters(f, args)
+
+    def called(number: Callable[[str], Any]) -> Any:
+        return f(*[number(name) if name in bound else arg for name, arg in zip(names, args, strict=True)])
+
+    trace = Trace()
+    try:
+        with trace:
+            called(lambda name: trace.input(floats.as_float(bound[name])))
+    except Exception:  # whatever code that looks at its numbers makes of placeholders
+        return None
+    if any(isinstance(node, Condition) for node in trace.nodes):  # it branches, or chooses by `where`
+        return None
+    trace.forget()
+    values = {name: Value(number, name) for name, number in bound.items()}
+    y = called(values.__getitem__)
+    return Moving(y, [values[s.key] for s in sliders], sliders) if isinstance(y, Value) else None
 
 
 def _name(f: Callable[..., Any]) -> str:
