@@ -15,7 +15,7 @@ from string import Template
 from typing import Any, NamedTuple
 
 from autodiff.show.drawings import render
-from autodiff.show.drawings.viewer import files_of, still
+from autodiff.show.drawings.pages.viewer import files_of, still
 from autodiff.show.explanations.hypotheses import KEPT, chose_for_good
 from autodiff.show.explanations.symbols import total
 from autodiff.show.live.engine import engine_script

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from autodiff.show.drawings import svg
-from autodiff.show.drawings.page import page
+from autodiff.show.drawings.pages.page import page
 from autodiff.show.live.moving import Moving, Slider
 from autodiff.show.words.numbers import shortened
 from autodiff.show.words.tables import Table
