@@ -1,0 +1,102 @@
+"""The pages as they are built: without a warning, nothing in them from elsewhere, no link that leads nowhere.
+
+    python -m sphinx -W -q notebooks build/pages
+
+It needs `pip install -e ".[docs]"`.
+"""
+
+import re
+import subprocess
+import sys
+from functools import cache
+from html.parser import HTMLParser
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+from tests.pages.reading import DIRECTORY
+
+MODULES = ("sphinx", "myst_nb", "pydata_sphinx_theme", "latex2mathml", "sphinx_copybutton")
+MOST_SECONDS = 120
+
+pytestmark = pytest.mark.skipif(
+    not all(find_spec(name) for name in MODULES), reason="needs sphinx: pip install 'scalar-autodiff[docs]'"
+)
+
+
+class Page(HTMLParser):
+    """What a page loads, where it links to, and what can be linked to in it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.loaded: list[str] = []
+        self.links: list[str] = []
+        self.ids: set[str] = set()
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attributes}
+        self.ids.add(given.get("id", ""))
+        if tag == "a" and "href" in given:
+            self.links.append(given["href"])
+        elif tag == "link" and given.get("rel") not in ("index", "search", "next", "prev", "canonical"):
+            self.loaded.append(given.get("href", ""))
+        elif "src" in given:
+            self.loaded.append(given["src"])
+
+
+@pytest.fixture(scope="session")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the built pages."""
+    folder = tmp_path_factory.mktemp("pages")
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", DIRECTORY, folder]
+    built = subprocess.run(command, capture_output=True, text=True, timeout=MOST_SECONDS, check=False)
+    assert (built.returncode, built.stderr) == (0, ""), built.stderr
+    return folder
+
+
+@cache
+def parsed(path: Path) -> Page:
+    return Page(path)
+
+
+def leads_somewhere(path: Path, link: str) -> bool:
+    """Whether a link of a page leads to a page, and a place, that is there."""
+    name, _, anchor = link.partition("#")
+    target = (path.parent / unquote(name)).resolve() if name else path
+    if not target.is_file():
+        return False
+    return not anchor or target.suffix != ".html" or unquote(anchor) in parsed(target).ids
+
+
+def test_the_pages_link_to_what_is_there_and_load_nothing_from_elsewhere(pages: Path) -> None:
+    found = sorted(pages.rglob("*.html"))
+    assert len(found) >= 50
+    for path in found:
+        page = parsed(path)
+        for source in page.loaded:
+            is_here = source.startswith("data:") or (path.parent / unquote(source.partition("?")[0])).is_file()
+            assert is_here, f"{path.name} loads {source}"
+        for link in page.links:
+            if not re.match(r"https?://|mailto:", link):
+                assert leads_somewhere(path, link), f"{path.name} links to {link}"
+
+
+def test_styles_load_nothing_from_elsewhere(pages: Path) -> None:
+    for path in pages.rglob("*.css"):
+        assert not re.findall(r"(?:@import\s+|url\()[\"']?(?:https?:)?//", path.read_text(encoding="utf-8")), path.name
+
+
+def test_each_notebook_is_there_with_its_pictures(pages: Path) -> None:
+    for notebook in DIRECTORY.rglob("*.ipynb"):
+        if ".ipynb_checkpoints" not in notebook.parts:
+            html = (pages / notebook.relative_to(DIRECTORY)).with_suffix(".html").read_text(encoding="utf-8")
+            assert re.search(r"<svg|<img[^>]*(?:_images|data:image)", html), notebook.name
+
+
+def test_formulas_are_mathml(pages: Path) -> None:
+    html = (pages / "gallery/03_one_neuron.html").read_text(encoding="utf-8")
+    assert '<math xmlns="http://www.w3.org/1998/Math/MathML" display="block"' in html
+    assert "mathjax" not in html.lower()
