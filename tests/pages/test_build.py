@@ -72,7 +72,7 @@ def leads_somewhere(path: Path, link: str) -> bool:
 
 
 def test_the_pages_link_to_what_is_there_and_load_nothing_from_elsewhere(pages: Path) -> None:
-    found = sorted(pages.rglob("*.html"))
+    found = sorted(path for path in pages.rglob("*.html") if "_static" not in path.parts)
     assert len(found) >= 50
     for path in found:
         page = parsed(path)
@@ -99,4 +99,4 @@ def test_each_notebook_is_there_with_its_pictures(pages: Path) -> None:
 def test_formulas_are_mathml(pages: Path) -> None:
     html = (pages / "gallery/03_one_neuron.html").read_text(encoding="utf-8")
     assert '<math xmlns="http://www.w3.org/1998/Math/MathML" display="block"' in html
-    assert "mathjax" not in html.lower()
+    assert not [source for source in parsed(pages / "gallery/03_one_neuron.html").loaded if "mathjax" in source.lower()]

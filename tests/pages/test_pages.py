@@ -52,7 +52,8 @@ def test_every_public_name_stands_in_the_reference(package: str) -> None:
     listed = set(re.findall(r"^\.\. auto(?:function|class|exception|data):: (?:[\w.]+\.)?(\w+)$", text, re.MULTILINE))
     for names in re.findall(r"^ +:members: (.+)$", text, re.MULTILINE):
         listed |= set(names.split(", "))
-    assert not PUBLIC[package] - listed, f"add these of {package} to a page of notebooks/reference"
+    left = sorted(PUBLIC[package] - listed)
+    assert not left, f"add these of {package} to a page of notebooks/reference: {left}"
 
 
 @pytest.mark.parametrize("name", TABLE)
