@@ -1,9 +1,11 @@
 """The chain rule: the shares of a node, and the two sweeps over a graph that follow from it.
 
-A node z that was made from x and y knows its local gradients, ∂z/∂x and ∂z/∂y. In reverse mode it hands to each operand
-a share of its own gradient, upstream times local gradient; in forward mode it gets a share of each operand's tangent:
+A node z that was made from x and y knows its local gradients, ∂z/∂x and ∂z/∂y. In reverse mode, on the way back from an
+output L, it hands to each operand a share of its own gradient, upstream times local gradient; in forward mode, on the
+way from an input t, it gets a share of each operand's tangent:
 
-    reverse  dx += dz * ∂z/∂x,  dy += dz * ∂z/∂y          forward  dz = dx * ∂z/∂x + dy * ∂z/∂y
+    reverse  dL/dx += dL/dz * ∂z/∂x,  dL/dy += dL/dz * ∂z/∂y
+    forward  dz/dt = dx/dt * ∂z/∂x + dy/dt * ∂z/∂y
 
 That is all of backpropagation: a reverse sweep is the first line, for every node from the last to the first.
 

@@ -48,13 +48,13 @@ for (const root of document.querySelectorAll('[data-animation="ROOT"]:not([data-
     for (const { captions, sentences, said } of tracks) {
       const measured = said.cloneNode(true);
       measured.removeAttribute("aria-live");
-      measured.style.cssText = `position: absolute; visibility: hidden; width: ${said.clientWidth}px`;
+      measured.style.cssText = `position: absolute; visibility: hidden; min-height: 0; width: ${said.clientWidth}px`;
       const [caption, words] = measured.children;
       caption.textContent = longest(captions);
       words.textContent = longest(sentences);
       words.hidden = !speaking.checked;
       said.after(measured);
-      said.style.minHeight = `${Math.min(measured.offsetHeight, 200)}px`;
+      said.parentElement.style.setProperty("--said", `${Math.min(measured.offsetHeight, 200)}px`);
       measured.remove();
     }
   };

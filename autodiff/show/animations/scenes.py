@@ -20,7 +20,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from autodiff.show.drawings.parts import Id, Parts
-from autodiff.show.explanations.backward import BackwardStep, BackwardSteps
+from autodiff.show.explanations.backward import BackwardStep, BackwardSteps, factor
 from autodiff.show.explanations.forward import ForwardSteps
 from autodiff.show.words import theme
 from autodiff.show.words.names import names_of
@@ -87,7 +87,7 @@ class _Backward:
         box, edges = self.parts.ids[step.node], list[Id]()
         for i, (operand, amount), total in zip(step.places, step.contributions, step.totals, strict=True):
             edges.append(box.sibling("operand", i))
-            product = f"{shortened(step.upstream)} × {shortened(step.local_gradients[i])}"
+            product = f"{shortened(step.upstream)} × {factor(step.local_gradients[i])}"
             self.labels[edges[-1]] = f"{product} = {shortened(amount)}"
             self.totals[operand] = total
             self.to_come[operand] -= 1

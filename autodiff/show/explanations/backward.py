@@ -115,14 +115,15 @@ class BackwardStep:
             return "passes nothing on"
         upstream, total, slopes = shortened(self.upstream), self._speech.total, self.local_gradients
         shares = [
-            f"{total(operand)} += {upstream} * {_factor(slopes[place])} = {shortened(amount)}"
+            f"{total(operand)} += {upstream} * {factor(slopes[place])} = {shortened(amount)}"
             for place, (operand, amount) in zip(self.places[:_MOST_SHARES], self.contributions, strict=False)
         ]
         more = len(self.contributions) - len(shares)
         return ", ".join(shares) + (f", ... {more:,} more" if more else "")
 
 
-def _factor(number: float) -> str:
+def factor(number: float) -> str:
+    """A number as the second factor of a product."""
     text = shortened(number)
     return f"({text})" if text.startswith("-") else text
 
