@@ -11,21 +11,55 @@ import os
 import sys
 from collections.abc import Iterator
 from functools import cache
+from itertools import islice
+from linecache import getline
 from types import FrameType
 from typing import Any, NamedTuple, Protocol
 
 __all__ = ["NamesChildren", "Source", "pass_over"]
 
 
+class Span(NamedTuple):
+    """The expression of a line that was evaluated: its first column, in bytes, and where it ends."""
+
+    column: int
+    end_line: int
+    end_column: int
+
+
 class Source(NamedTuple):
-    """Where a node was made: the user's file and line, and the modules around it, outermost first."""
+    """Where a node was made: the user's file and line, and the modules around it, outermost first.
+
+    `span` is the expression that made it, where Python remembers that.
+    """
 
     filename: str
     line: int
     modules: tuple[str, ...] = ()
+    span: Span | None = None
 
     def __str__(self) -> str:
-        return f"{self.filename}:{self.line}" + (f" in {'.'.join(self.modules)}" if self.modules else "")
+        where = f"{_cell(self.filename) or self.filename}:{self.line}"
+        return where + (f" in {'.'.join(self.modules)}" if self.modules else "")
+
+    @property
+    def place(self) -> str:
+        """The line, in few words: "net.py:7", and of a notebook's cell "In[3]:2"."""
+        return f"{_cell(self.filename) or os.path.basename(self.filename)}:{self.line}"
+
+    @property
+    def code(self) -> str:
+        """The code of the line; of all lines of an expression that goes on; empty where it cannot be read."""
+        last = self.line if self.span is None else self.span.end_line
+        return " ".join([getline(self.filename, i).strip() for i in range(self.line, last + 1)])
+
+
+def _cell(filename: str) -> str | None:
+    """What IPython calls the cell of that file, in a notebook or at its prompt: "In[3]"; None for other files."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    named = shell.compile.format_code_name(filename) if shell is not None else None
+    return str(named[1]) if named else None
 
 
 class NamesChildren(Protocol):
@@ -60,13 +94,23 @@ def user_source_and_model() -> tuple[Source, NamesChildren | None]:
     frames = list(_stack())[1:]  # without our own: it would hold the list that holds it, until the collector comes
     innermost = next(filter(_is_the_users, frames), None) or next(filter(_is_not_machinery, frames), frames[0])
     owners = [owner for owner in map(_owner, reversed(frames)) if owner is not None]
-    return Source(innermost.f_code.co_filename, innermost.f_lineno, _names(owners)), next(iter(owners), None)
+    line, span = _position(innermost)
+    return Source(innermost.f_code.co_filename, line, _names(owners), span), next(iter(owners), None)
 
 
 def user_line() -> Source:
-    """The same source without its modules, a hundred times as fast."""
+    """The file and line alone, a hundred times as fast."""
     frame = next(filter(_is_the_users, _stack()), None)
     return user_source() if frame is None else Source(frame.f_code.co_filename, frame.f_lineno)
+
+
+def _position(frame: FrameType) -> tuple[int, Span | None]:
+    """The line that runs in a frame, and the expression on it."""
+    positions = frame.f_code.co_positions()  # of instructions of two bytes
+    line, end_line, column, end_column = next(islice(positions, frame.f_lasti // 2, None), (None,) * 4)
+    if line is None or end_line is None or column is None or end_column is None:
+        return frame.f_lineno, None  # Python was told to forget them
+    return line, Span(column, end_line, end_column)
 
 
 def _stack() -> Iterator[FrameType]:

@@ -154,7 +154,7 @@ def test_code_of_an_installed_package_counts_where_no_line_is_the_users(monkeypa
         source = Value(1.0).source
     assert source is not None
     assert source.filename == __file__
-    assert sources.user_line() == sources.user_source()
+    assert sources.user_line()[:2] == sources.user_source()[:2]
     monkeypatch.setattr(sources, "_is_not_machinery", lambda frame: False)
     assert sources.user_source().filename == sources.__file__
 
@@ -165,7 +165,7 @@ def test_a_line_is_a_source_without_its_modules() -> None:
             return sources.user_line(), sources.user_source()
 
     line, source = Net()()
-    assert line == source._replace(modules=())
+    assert line == source._replace(modules=(), span=None)
     assert source.modules == ("Net",)
 
 

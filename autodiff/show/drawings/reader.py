@@ -23,6 +23,7 @@ from autodiff.show.folding.groups import Group
 from autodiff.show.folding.insides import Inside
 from autodiff.show.folding.wiring import CONSTANT, Modules
 from autodiff.show.words import theme
+from autodiff.show.words.given import given_names
 from autodiff.show.words.numbers import NOT_YET, counted, shortened
 from autodiff.value import Value
 
@@ -76,6 +77,7 @@ class _Reader:
     ) -> None:
         self.roots, self.folding, self.request = roots, folding, request
         self.nodes, self.group = folding.wiring.nodes, folding.group
+        self.given = given_names(self.nodes)
         self.shown: Sequence[Value | Numbers] = self.nodes if numbers is None else [*map(numbers, self.nodes)]
         self.ran = any(self.shown[i].grad != 0.0 for i in folding.wiring.roots) if ran is None else ran
         self.boxes: list[Box] = []
@@ -156,7 +158,8 @@ class _Reader:
         wrong = [shortened(x).lstrip("-") for x in (shown.data, shown.grad) if theme.magnitude(x) is None]
         tone = "bad" if wrong else theme.tone(self._coloured(shown), self.largest)
         flag = f"{WRONG} {' '.join(dict.fromkeys(wrong))}" if wrong else self._zero(shown)
-        return Box(box, kind, node.label, shortened(shown.data), grad, tone, flag, frame, node is self.request.focus)
+        label = node.label or self.given.get(node, "")
+        return Box(box, kind, label, shortened(shown.data), grad, tone, flag, frame, node is self.request.focus)
 
     def _coloured(self, node: Value | Numbers) -> Any:
         """The number that colours a node."""

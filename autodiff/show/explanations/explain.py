@@ -27,7 +27,6 @@ the largest found, by one pass over the nodes.
 import math
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from pathlib import PurePath
 from reprlib import repr as short
 from typing import NamedTuple, TypeVar
 
@@ -41,6 +40,7 @@ from autodiff.show.formulas.writing import number_text
 from autodiff.show.words.names import names_of
 from autodiff.show.words.numbers import shortened
 from autodiff.show.words.tables import Row, Table
+from autodiff.show.words.text import shorter
 from autodiff.value import Value
 
 LIMIT = 10
@@ -55,9 +55,10 @@ def explain(y: Value, x: Value, *, limit: int = LIMIT, words: bool = False) -> "
     """The reason for dy/dx: the paths from y to x, the product of local gradients along each, and their sum.
 
     It prints as text, shows itself in a notebook as tables, and gives LaTeX by `.latex()`. Nodes made inside
-    `record_source()` are shown with their source line. Numbers are those on the edges, as `backward()` uses them, with
-    its conventions: a path ends, with 0, at an operand that was not taken, because a primitive such as `max` did not
-    choose it, or because it is multiplied with the constant 0. No `.grad` is touched.
+    `record_source()` are shown with their source line, its file or the notebook's cell, and its code. Numbers are those
+    on the edges, as `backward()` uses them, with its conventions: a path ends, with 0, at an operand that was not
+    taken, because a primitive such as `max` did not choose it, or because it is multiplied with the constant 0. No
+    `.grad` is touched.
 
     `.total` is the gradient, to the last bit the amount that `backward()` adds to a leaf. The sum of the products is
     the same number, but for rounding: the pass adds up at each node before it multiplies.
@@ -302,4 +303,7 @@ def _counted(number: float) -> str:
 
 
 def _source(node: Value) -> str:
-    return f"{PurePath(node.source.filename).name}:{node.source.line}" if node.source else "not recorded"
+    """The line that made a node, and its code, if that can be read."""
+    if node.source is None:
+        return "not recorded"
+    return ": ".join([node.source.place, *[shorter(node.source.code)] * bool(node.source.code)])

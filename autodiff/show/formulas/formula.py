@@ -23,6 +23,7 @@ from autodiff.show.formulas.plan import Plan, names_for, planned
 from autodiff.show.formulas.rules import RULES
 from autodiff.show.formulas.terms import Term, Terms, term_of
 from autodiff.show.formulas.writing import Style, written
+from autodiff.show.words.given import given_names
 from autodiff.show.words.names import in_latex, names_of
 from autodiff.show.words.numbers import shortened
 from autodiff.value import Value
@@ -39,8 +40,9 @@ def formula(y: Value, *, leaves: Literal["names", "numbers"] = "names", limit: i
 
     The text is Python that gives y's value again, and its expression can be read by `autodiff.expression.parse`: names
     are keys of `f.names`, functions are autodiff's; inf, nan and pi are math's. Leaves without a label are called
-    x1, x2, ... A part that is used again is named, on a line of its own before the expression, where that makes
-    the whole shorter: by its label if it has one, else v1, v2, ...
+    x1, x2, ..., inside `record_source()` by the variable that they were assigned to. A part that is used again is
+    named, on a line of its own before the expression, where that makes the whole shorter: by its label or variable if
+    it has one, else v1, v2, ...
 
     It is simplified as one would on paper: `autodiff.show.formulas.rules` has the rules. Where y and all numbers on the
     way to it are finite, the value remains, but for rounding; for `1 - tanh(x)**2`, which stands for tanh's derivative,
@@ -101,7 +103,12 @@ class Formula:
         values = names_of(root, identifiers=True, reserved=_RESERVED)
         terms = Terms(RULES)
         term, made = term_of(root, terms)
-        labels = {made[value]: name for value, name in values.items() if value.label and made[value].op is not None}
+        called = given_names(values)
+        labels = {
+            made[value]: name
+            for value, name in values.items()
+            if (value.label or value in called) and value in made and made[value].op is not None
+        }
         self._term = term
         self.names: dict[str, Value] = {}
         self._names: dict[Term, str] = {}

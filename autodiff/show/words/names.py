@@ -1,7 +1,8 @@
 """Names for the Values of a graph, so that a line of text can speak of each of them: a name stands for one Value.
 
-A label that one Value alone has is its name. Values that share a label are numbered; leaves without one are called
-x1, x2, ..., interior nodes v1, v2, ..., and the root y, if no label says otherwise.
+A label that one Value alone has is its name; without one, the variable of the user's code, and a parameter's place in
+its model, where `record_source()` made them known. Values that share a name are numbered; leaves without one are called
+x1, x2, ..., interior nodes v1, v2, ..., and the root y, if nothing says otherwise.
 
     >>> from autodiff import Value
     >>> a = Value(2.0, "a")
@@ -13,10 +14,12 @@ x1, x2, ..., interior nodes v1, v2, ..., and the root y, if no label says otherw
 import keyword
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Collection, Iterator
 from itertools import chain, count
 
 from autodiff.graph import topological_order
+from autodiff.show.words.given import given_names, places_in_models
 from autodiff.show.words.text import on_one_line
 from autodiff.value import Value
 
@@ -34,13 +37,16 @@ def names_of(root: Value, *, identifiers: bool = False, reserved: Collection[str
     """
     cleaned = _identifier if identifiers else _short
     values = list(_values(root))
-    labels = {label: cleaned(label, reserved) for label in {value.label for value in values} if label}
+    called = {value: value.label for value in values if value.label} | given_names(values)
+    if not identifiers:
+        called |= _told_apart(called, values)
+    labels = {label: cleaned(label, reserved) for label in set(called.values())}
     names: dict[Value, str] = {}
     taken = {*reserved, *labels.values()}
     given: set[str] = set()
     fresh: dict[str, Iterator[int]] = {}
     for value in values:
-        name = labels.get(value.label, "")
+        name = labels.get(called.get(value, ""), "")
         if not name:
             name = _unused(_stem(value, root), taken, fresh)
         elif name in given:
@@ -49,6 +55,12 @@ def names_of(root: Value, *, identifiers: bool = False, reserved: Collection[str
         given.add(name)
         taken.add(name)
     return names
+
+
+def _told_apart(called: dict[Value, str], values: list[Value]) -> dict[Value, str]:
+    """The places in their model of parameters that share a label, as the w0 of each neuron does."""
+    shared = Counter(called.values())
+    return {x: place for x, place in places_in_models(values).items() if shared[called.get(x, "")] > 1}
 
 
 def _values(root: Value) -> Iterator[Value]:

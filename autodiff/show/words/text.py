@@ -45,6 +45,12 @@ def clipped(text: str) -> str:
     return "\n".join([line if len(line) <= LONGEST_LINE else f"{line[: LONGEST_LINE - 1]}…" for line in lines])
 
 
+def shorter(text: str, length: int = 60) -> str:
+    """The text on one line, with an ellipsis at its end where something is left out."""
+    line = on_one_line(text)
+    return line if len(line) <= length else f"{line[: length - 1]}…"
+
+
 def at_most(length: int, text: str) -> str:
     """The text, printable; only its beginning, and how long it is, if it has more than `length` characters."""
     return printable(text if len(text) <= length else f"{text[:length]}… ({len(text):,} characters)")
