@@ -95,6 +95,10 @@ class Browser:
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
         self.driver.get(path.resolve().as_uri())
 
+    def scripts(self, on: bool) -> None:
+        """Let the scripts of pages run, or not; those of `run` do in any case."""
+        self.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": not on})
+
     def run(self, script: str, *arguments: Any) -> Any:
         """The result of a script."""
         return self.driver.execute_script(script, *arguments)
