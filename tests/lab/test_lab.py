@@ -11,6 +11,8 @@ from tests.lab.server import Lab, Notebook
 from tests.show import browser as browsers
 from tests.show.browser import Browser
 
+pytestmark = pytest.mark.xdist_group("lab")  # one server
+
 CORE = sorted(notebooks.DIRECTORY.glob("*.py"))
 PICTURES = {"image/svg+xml", "image/png"}
 

@@ -6,11 +6,8 @@ It needs `pip install -e ".[docs]"`.
 """
 
 import re
-import subprocess
-import sys
 from functools import cache
 from html.parser import HTMLParser
-from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -18,12 +15,7 @@ import pytest
 
 from tests.pages.reading import DIRECTORY
 
-MODULES = ("sphinx", "myst_nb", "pydata_sphinx_theme", "latex2mathml", "sphinx_copybutton")
-MOST_SECONDS = 120
-
-pytestmark = pytest.mark.skipif(
-    not all(find_spec(name) for name in MODULES), reason="needs sphinx: pip install 'scalar-autodiff[docs]'"
-)
+pytestmark = pytest.mark.xdist_group("pages")  # built once
 
 
 class Page(HTMLParser):
@@ -45,16 +37,6 @@ class Page(HTMLParser):
             self.loaded.append(given.get("href", ""))
         elif "src" in given:
             self.loaded.append(given["src"])
-
-
-@pytest.fixture(scope="session")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the built pages."""
-    folder = tmp_path_factory.mktemp("pages")
-    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", DIRECTORY, folder]
-    built = subprocess.run(command, capture_output=True, text=True, timeout=MOST_SECONDS, check=False)
-    assert (built.returncode, built.stderr) == (0, ""), built.stderr
-    return folder
 
 
 @cache

@@ -1,17 +1,15 @@
 """The documentation as a reader sees it: built once, and opened from the disk, wide and narrow, light and dark."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import get_args
 
 import pytest
 
-from tests.notebooks import DIRECTORY
 from tests.show import browser as browsers
 from tests.show.browser import Browser, Scheme
+
+pytestmark = pytest.mark.xdist_group("pages")  # built once
 
 WIDTHS = (1300, 800, 390)  # a screen, half of one, a telephone
 OF_EACH_KIND = """
@@ -21,18 +19,6 @@ OF_EACH_KIND = """
 
 each_page = pytest.mark.parametrize("name", OF_EACH_KIND)
 every_scheme = pytest.mark.parametrize("scheme", get_args(Scheme))
-
-
-@pytest.fixture(scope="module")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The directory of the built pages."""
-    missing = [package for package in ("sphinx", "myst_nb", "pydata_sphinx_theme") if find_spec(package) is None]
-    if missing:
-        pytest.skip(f"needs {' and '.join(missing)}: pip install 'scalar-autodiff[docs]'")
-    built = tmp_path_factory.mktemp("pages")
-    command = [sys.executable, "-m", "sphinx", "-W", "-q", str(DIRECTORY), str(built)]
-    subprocess.run(command, check=True, cwd=DIRECTORY.parent)
-    return built
 
 
 @pytest.fixture(scope="module")
