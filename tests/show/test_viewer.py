@@ -85,7 +85,7 @@ def test_cleaned_of_scripts_and_styles_one_image_is_left_and_no_words_beside_it(
     (image,) = cleaned.images
     kind, _, source = (image["src"] or "").partition(",")
     assert kind == "data:image/svg+xml;base64"
-    assert b64decode(source).decode() == bundle["image/svg+xml"]
+    assert without_prefix(b64decode(source).decode()) == without_prefix(bundle["image/svg+xml"])
     assert (image["alt"] or "").startswith(drawing._alt().title)
     assert "max-width: 100%" in (image["style"] or "")
     assert "<svg" not in bundle["text/html"]  # some viewers replace these letters wherever they stand

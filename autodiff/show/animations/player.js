@@ -11,8 +11,8 @@ for (const root of document.querySelectorAll('[data-animation="ROOT"]:not([data-
     const figure = track.querySelector("figure");
     const still = figure.querySelector("img");
     const picture = still === null ? figure.querySelector("svg") : inlined(still);
-    const zoom = zoomable(track, figure, picture);
-    track.append(zoom.tools ?? zoom);
+    const { tools } = zoomable(track, figure, picture);
+    track.append(tools);
     return {
       captions: JSON.parse(track.dataset.captions),
       caption: track.querySelector('[data-part="caption"]'),

@@ -5,12 +5,14 @@ from functools import cached_property
 from operator import index
 from reprlib import repr as short
 from typing import Any, Protocol, get_args, overload
+from xml.etree.ElementTree import Element
 
 from graphviz import Digraph  # type: ignore[import-untyped]
 
 from autodiff.show.drawings import dot, render
 from autodiff.show.drawings.drawing import Drawing
 from autodiff.show.drawings.model import ModelDrawing, layers_of
+from autodiff.show.drawings.pages.opening import insides, joined
 from autodiff.show.drawings.parts import Id, Parts
 from autodiff.show.drawings.reader import parts_of
 from autodiff.show.drawings.svg import AltText
@@ -109,7 +111,7 @@ def draw(
         )
     if focus is not None and not isinstance(focus, Value):
         raise TypeError(f"focus is a Value of the graph that is drawn, got {type(focus).__name__} {short(focus)}")
-    return Graph(parts_of(roots, request), dot.Looks(_shown(show), direction, theme))
+    return Graph(parts_of(roots, request, opened=True), dot.Looks(_shown(show), direction, theme))
 
 
 class Graph(Drawing):
@@ -191,6 +193,12 @@ class Graph(Drawing):
 
     def _drawn(self) -> str:
         return render.svg(self.digraph.source)
+
+    def _joined(self, drawn: str) -> str | Element:
+        return joined(drawn, self._parts) if self._parts.insides else drawn
+
+    def _insides(self, prefix: str) -> str:
+        return insides(self._parts, self._looks, prefix)
 
     def _png(self, dpi: int) -> bytes:
         return render.png(self.digraph.source, dpi)

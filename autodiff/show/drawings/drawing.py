@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from xml.etree.ElementTree import Element
 
 from autodiff.show.drawings import render, svg
 from autodiff.show.drawings.pages.page import page
@@ -64,13 +65,13 @@ class Drawing(ABC):
         HTML is for browsers, where the notebook is trusted and where it is not; PNG is for print, for instance.
         """
         try:
-            prefix, alt = svg.new_prefix(), self._alt()
-            picture = svg.finished(self._drawn(), prefix, alt, self._theme)
+            drawn = self._drawn()
+            picture = svg.finished(drawn, svg.new_prefix(), self._alt(), self._theme)
+            bundle = {"text/html": self._html(drawn), "image/svg+xml": picture}
         except render.RenderError as error:
             return {"text/plain": f"{self.text()}\n\n{error}"}
-        bundle = {"text/html": viewer(picture, prefix, alt, self._theme), "image/svg+xml": picture}
         with suppress(render.RenderError):  # a picture is there all the same
-            bundle["image/png"] = b64encode(render.smaller(self._png(PNG_IN_NOTEBOOKS))).decode()
+            bundle["image/png"] = b64encode(render.small_png(drawn, PNG_IN_NOTEBOOKS)).decode()
         return bundle | {"text/plain": self.text()}
 
     @abstractmethod
@@ -85,11 +86,19 @@ class Drawing(ABC):
         """The picture as PNG, with so many pixels to the inch."""
         return render.rasterised(self._drawn(), dpi)
 
-    def _html(self) -> str:
-        """The picture in a page of its own."""
+    def _html(self, drawn: str, *, whole: bool = False) -> str:
+        """The picture in an element of HTML."""
         prefix, alt = svg.new_prefix(), self._alt()
-        picture = svg.finished(self._drawn(), prefix, alt, self._theme)
-        return page(viewer(picture, prefix, alt, self._theme, whole=True), alt.title, self._theme)
+        picture = svg.finished(self._joined(drawn), prefix, alt, self._theme)
+        return viewer(picture, prefix, alt, self._theme, self._insides(prefix), whole=whole)
+
+    def _joined(self, drawn: str) -> str | Element:
+        """The <svg> element, whose edges say what they join if something can be opened."""
+        return drawn
+
+    def _insides(self, prefix: str) -> str:
+        """What can be opened, as an <svg> element; empty if there is nothing."""
+        return ""
 
     def _formats(self) -> dict[str, Callable[[], bytes]]:
         """The contents of a file, by the ending of its name."""
@@ -97,5 +106,5 @@ class Drawing(ABC):
             ".svg": lambda: self.svg().encode(),
             ".png": lambda: self._png(PNG_IN_FILES),
             ".pdf": lambda: render.typeset(self._drawn()),
-            ".html": lambda: self._html().encode(),
+            ".html": lambda: page(self._html(self._drawn(), whole=True), self._alt().title, self._theme).encode(),
         }

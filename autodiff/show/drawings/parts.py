@@ -13,6 +13,7 @@ Value, its operation and the edges to it have the same number.
     n2 o2 e2-1 e-g0-n2
 """
 
+from collections.abc import Mapping
 from typing import Literal, NamedTuple, Union
 
 from autodiff.value import Value
@@ -125,7 +126,7 @@ class Parts(NamedTuple):
     """All of a drawing, in topological order. Edges stand in the order of operands; roots are ids of boxes.
 
     `note` says how to open folded boxes; `ids` has the box of each Value that is drawn as it is; `ran` whether
-    there was a `backward()`.
+    there was a `backward()`. `insides` has what is in the folded boxes that can be opened, again as parts.
     """
 
     boxes: tuple[Box, ...]
@@ -136,3 +137,4 @@ class Parts(NamedTuple):
     note: str = ""
     ids: dict[Value, Id] = {}  # noqa: RUF012 - of a tuple, never changed
     ran: bool = False
+    insides: Mapping[Id, "Parts"] = {}

@@ -11,8 +11,8 @@ The same graph has the same parts.
     e1-0 n0 o1 2
 """
 
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from autodiff.chain import NOTHING
@@ -20,7 +20,7 @@ from autodiff.primitives import relu
 from autodiff.show.drawings.parts import Box, Edge, Frame, Id, Kind, Mark, Parts
 from autodiff.show.folding.fold import Folding, Request, folded
 from autodiff.show.folding.groups import Group
-from autodiff.show.folding.insides import Inside
+from autodiff.show.folding.insides import Inside, insides
 from autodiff.show.folding.wiring import CONSTANT, Modules
 from autodiff.show.words import theme
 from autodiff.show.words.given import given_names
@@ -28,6 +28,8 @@ from autodiff.show.words.numbers import NOT_YET, counted, shortened
 from autodiff.value import Value
 
 WRONG, DEAD = "⚠", "✕ dead"
+MOST_IN_ONE, MOST_IN_ALL = 40, 250  # boxes and marks in the inside of a folded box, and in all insides of a drawing
+LARGEST_OPENED = 200_000  # nodes of a graph whose boxes can be opened: more take a noticeable time
 FEW_CONSTANTS = 8  # of one operation beside a folded graph; more become one box
 
 
@@ -40,23 +42,53 @@ class Numbers(NamedTuple):
 
 
 def parts_of(
-    roots: Value | Sequence[Value], request: Request | None = None, numbers: Callable[[Value], Numbers] | None = None
+    roots: Value | Sequence[Value],
+    request: Request | None = None,
+    numbers: Callable[[Value], Numbers] | None = None,
+    *,
+    opened: bool = False,
 ) -> Parts:
     """The parts of the graph that ends in a root, or several; unfolded, unless a request says otherwise.
 
-    With `numbers` they are what it says of each node, in place of those that the node holds.
+    With `numbers` they are what it says of each node, in place of those that the node holds. With `opened`, they have
+    the insides of folded boxes, outer before inner, as far as they are clear and not many.
 
     Raises ValueError if the graph does not have the node to focus on.
     """
     roots = [roots] if isinstance(roots, Value) else roots
     request = request or Request(collapse="never")
-    return _Reader(roots, folded(roots, request), request, numbers=numbers).parts()
+    folding = folded(roots, request)
+    parts = _Reader(roots, folding, request, numbers=numbers).parts()
+    if opened and folding.groups and len(folding.wiring.nodes) <= LARGEST_OPENED:
+        return parts._replace(insides=_insides(folding, parts.ran, numbers))
+    return parts
 
 
-def inside_of(inside: Inside, ran: bool) -> Parts:
+def _insides(outermost: Folding, ran: bool, numbers: Callable[[Value], Numbers] | None) -> Mapping[Id, Parts]:
+    found: dict[Id, Parts] = {}
+    left = MOST_IN_ALL
+    waiting = deque([(Inside(outermost, {}), found)])
+    while waiting:
+        around, place = waiting.popleft()
+        for k, inside in enumerate(insides(around.folding, MOST_IN_ONE, around.ports)):
+            if inside is None:
+                continue
+            within: dict[Id, Parts] = {}
+            parts = inside_of(inside, ran, numbers)._replace(insides=within)
+            size = len(parts.boxes) + len(parts.marks)
+            if size > left:
+                return found
+            left -= size
+            place[Id("fold", (k,))] = parts
+            waiting.append((inside, within))
+    return found
+
+
+def inside_of(inside: Inside, ran: bool, numbers: Callable[[Value], Numbers] | None = None) -> Parts:
     """The parts of the inside of a folded box, of a drawing that shows gradients if there `ran` a `backward()`."""
     nodes = inside.folding.wiring.nodes
-    reader = _Reader([nodes[i] for i in sorted(inside.folding.wiring.roots)], inside.folding, Request(), ran)
+    roots = [nodes[i] for i in sorted(inside.folding.wiring.roots)]
+    reader = _Reader(roots, inside.folding, Request(), ran, numbers)
     parts = reader.parts()
     ports = {reader.ids[i]: label for i, label in inside.ports.items()}
     boxes = [Box(box.id, "port", ports[box.id], "", "", "constant") if box.id in ports else box for box in parts.boxes]

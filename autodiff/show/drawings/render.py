@@ -131,11 +131,12 @@ def rasterised(svg: str, dpi: int) -> bytes:
     return drawn
 
 
-def smaller(png: bytes) -> bytes:
-    """A PNG with few colours instead of all, which a drawing does not have: less than half as large.
+def small_png(svg: str, dpi: int) -> bytes:
+    """An <svg> element as a PNG of few colours, as many as a drawing has: less than half as large as one of all.
 
-    Without Pillow, which comes with matplotlib, the PNG as it is.
+    Without Pillow, which comes with matplotlib, it has all colours. Raises RenderError.
     """
+    png: bytes = _first_of(lambda: rasterised(svg, dpi))
     try:
         image = import_module("PIL.Image")
     except ImportError:

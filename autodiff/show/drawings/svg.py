@@ -17,6 +17,8 @@ from autodiff.show.words.theme import Theme, style_sheet
 
 NAMESPACE = "http://www.w3.org/2000/svg"
 
+REFERENCES = ("data-tail", "data-head", "data-of")  # attributes that are ids of other elements
+
 _GROUP, _TITLE, _DESC, _STYLE, _TEXT = [f"{{{NAMESPACE}}}{tag}" for tag in ("g", "title", "desc", "style", "text")]
 _SPACE = "{http://www.w3.org/XML/1998/namespace}space"
 _LINK = "{http://www.w3.org/1999/xlink}href"
@@ -37,7 +39,7 @@ class AltText(NamedTuple):
     groups: Mapping[str, str]
 
 
-def finished(drawn: str, prefix: str, alt: AltText, theme: Theme) -> str:
+def finished(drawn: str | ElementTree.Element, prefix: str, alt: AltText, theme: Theme) -> str:
     """An <svg> element as it is shown.
 
     Args:
@@ -46,11 +48,8 @@ def finished(drawn: str, prefix: str, alt: AltText, theme: Theme) -> str:
         alt: the picture in words.
         theme: "auto" adds the style sheet for dark.
     """
-    root = ElementTree.fromstring(drawn)
-    for group in list(root.iter(_GROUP)):
-        _name(group, alt.groups)
-    for element in root.iter():
-        own_ids(element, prefix)
+    root = ElementTree.fromstring(drawn) if isinstance(drawn, str) else drawn
+    name(root, prefix, alt.groups)
     root.set("id", prefix)
     root.set("role", "img")
     root.set("aria-labelledby", f"{prefix}-title {prefix}-desc")
@@ -60,6 +59,14 @@ def finished(drawn: str, prefix: str, alt: AltText, theme: Theme) -> str:
     sheet = style_sheet(prefix, theme)
     root[:0] = [*words, *([_element(_STYLE, sheet)] if sheet else [])]
     return ElementTree.tostring(root, encoding="unicode")
+
+
+def name(root: ElementTree.Element, prefix: str, titles: Mapping[str, str]) -> None:
+    """Give the groups in an element their titles, and its ids the prefix."""
+    for group in list(root.iter(_GROUP)):
+        _name(group, titles)
+    for element in root.iter():
+        own_ids(element, prefix)
 
 
 def _element(tag: str, text: str, **attributes: str) -> ElementTree.Element:
@@ -80,8 +87,9 @@ def _name(group: ElementTree.Element, titles: Mapping[str, str]) -> None:
 
 def own_ids(element: ElementTree.Element, prefix: str) -> None:
     """Begin the id of an element, and the ids that it refers to, with the prefix."""
-    if (own := element.get("id")) is not None:
-        element.set("id", f"{prefix}-{own}")
+    for name in ("id", *REFERENCES):
+        if (own := element.get(name)) is not None:
+            element.set(name, f"{prefix}-{own}")
     for attribute, text in element.attrib.items():
         if "url(#" in text:
             element.set(attribute, text.replace("url(#", f"url(#{prefix}-"))

@@ -36,6 +36,7 @@ PALETTE: dict[str, tuple[str, str]] = {  # use: light, dark
     "frame line": ("#a8a29e", "#71717a"),
     "operation": ("#e4e4e7", "#3b3b42"),
     "fold": ("#ede9fe", "#2e1f5e"),
+    "fold line": ("#7c3aed", "#a78bfa"),
     "constant": ("#fefefe", "#1a1a1d"),
     "focus": ("#be185d", "#f9a8d4"),
     "+1": ("#eff6ff", "#1a2436"),

@@ -6,3 +6,8 @@ const inlined = (still) => {
   still.replaceWith(picture);
   return picture;
 };
+// The text that was packed, by zlib and in base 64.
+const unpacked = (text) => {
+  const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))).text();
+};

@@ -12,6 +12,7 @@ from html import escape
 from importlib.resources import files
 from string import Template
 
+from autodiff.show.drawings.pages.opening import packed
 from autodiff.show.drawings.svg import AltText
 from autodiff.show.words.text import printable
 from autodiff.show.words.theme import Theme, scheme, variables
@@ -25,13 +26,13 @@ $style
 <figure role="group" aria-label="$title" tabindex="0" style="margin: 0">
 $picture
 </figure>
-<script>{
+$insides<script>{
 $script
 }</script>
 </div>""")
 
 
-def viewer(picture: str, prefix: str, alt: AltText, theme: Theme, *, whole: bool = False) -> str:
+def viewer(picture: str, prefix: str, alt: AltText, theme: Theme, insides: str = "", *, whole: bool = False) -> str:
     """The element that shows an <svg> element.
 
     Args:
@@ -39,11 +40,13 @@ def viewer(picture: str, prefix: str, alt: AltText, theme: Theme, *, whole: bool
         prefix: its id.
         alt: the picture in words.
         theme: the theme of the picture.
+        insides: what is in its folded boxes, as an <svg> element.
         whole: whether the picture itself stands in the element, in a page that nobody cleans, or its still image.
     """
     root = f"{prefix}-view"
     look = {"SCHEME": scheme("#ROOT", theme), "VARIABLES": variables(_COLOURS, theme), "ROOT": root}
-    style, script = files_of("viewer.css", "zoom.css"), files_of("inline.js", "zoom.js", "viewer.js")
+    style = files_of("viewer.css", "zoom.css")
+    script = files_of("inline.js", "zoom.js", *["folds.js"] * bool(insides), "viewer.js")
     for word, meant in look.items():
         style = style.replace(word, meant)
     return _VIEWER.substitute(
@@ -51,6 +54,7 @@ def viewer(picture: str, prefix: str, alt: AltText, theme: Theme, *, whole: bool
         title=escape(printable(alt.title)),
         style=style.strip(),
         picture=picture if whole else still(picture, alt),
+        insides=f'<script type="text/plain">{packed(insides)}</script>\n' if insides else "",
         script=script.replace("ROOT", root).strip(),
     )
 
@@ -67,5 +71,10 @@ def still(picture: str, alt: AltText) -> str:
 
 
 def files_of(*names: str) -> str:
-    """The text of the files of these names that stand beside this one."""
-    return "".join([(files("autodiff.show.drawings.pages") / name).read_text(encoding="utf-8") for name in names])
+    """The text of the files of these names that stand beside this one.
+
+    Without the lines that are comments, and without indents, which each output would repeat.
+    """
+    texts = [(files("autodiff.show.drawings.pages") / name).read_text(encoding="utf-8") for name in names]
+    lines = [line.strip() for text in texts for line in text.splitlines()]
+    return "".join([f"{line}\n" for line in lines if line and not line.startswith("//")])

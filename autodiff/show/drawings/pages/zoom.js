@@ -1,17 +1,17 @@
 // Lets a picture in a figure be zoomed and moved: by buttons, keys, a wheel with Ctrl, a drag, a double click. It is whole
-// at first. Returns the buttons, which want a place in the root.
+// at first. Returns the buttons, which want a place in the root, and a function that changes the picture meanwhile.
 const zoomable = (root, figure, picture) => {
-  const [natural, high] = ["width", "height"].map((name) => {  // in pixels
+  const pixels = (name) => {  // of the picture as it is, unless its place is smaller
     const size = picture.getAttribute(name);
     return Number.parseFloat(size) * (size.endsWith("pt") ? 4 / 3 : 1);
-  });
+  };
   const LARGEST = 4;
   const STEP = 1.25;
   let zoom = null;  // null is whole: as large as the column lets it be, and the height, where the figure says so
 
   const isLow = figure.dataset.whole === "height";
-  const tallest = () => (isLow ? Number.parseFloat(getComputedStyle(figure).maxHeight) : high);
-  const whole = () => Math.min(1, figure.clientWidth / natural, tallest() / high);
+  const tallest = () => (isLow ? Number.parseFloat(getComputedStyle(figure).maxHeight) : pixels("height"));
+  const whole = () => Math.min(1, figure.clientWidth / pixels("width"), tallest() / pixels("height"));
   const size = () => zoom ?? whole();
 
   const tools = document.createElement("div");
@@ -29,19 +29,32 @@ const zoomable = (root, figure, picture) => {
     return made;
   };
 
+  const resize = (wanted) => {
+    zoom = wanted === null || wanted < 1.001 * whole() ? null : Math.min(wanted, LARGEST);
+    picture.style.width = zoom === null ? "" : `${zoom * pixels("width")}px`;
+    picture.style.maxWidth = zoom === null ? "" : "none";
+    root.dataset.zoom = zoom === null ? "whole" : zoom.toFixed(2);
+    figure.dataset.scrolls = String(figure.scrollWidth > figure.clientWidth || figure.scrollHeight > figure.clientHeight);
+  };
   // Keeps the point of the picture that is at (x, y) of the window where it is.
   const scale = (wanted, x, y) => {
     const before = picture.getBoundingClientRect();
     const across = (x - before.left) / before.width;
     const down = (y - before.top) / before.height;
-    zoom = wanted === null || wanted <= whole() ? null : Math.min(wanted, LARGEST);
-    picture.style.width = zoom === null ? "" : `${zoom * natural}px`;
-    picture.style.maxWidth = zoom === null ? "" : "none";
-    root.dataset.zoom = zoom === null ? "whole" : zoom.toFixed(2);
+    resize(wanted);
     const after = picture.getBoundingClientRect();
     figure.scrollLeft += after.left + across * after.width - x;
     figure.scrollTop += after.top + down * after.height - y;
-    figure.dataset.scrolls = String(figure.scrollWidth > figure.clientWidth || figure.scrollHeight > figure.clientHeight);
+  };
+  // Changes the picture, its words staying as large as they are, and one element coming to be where another was.
+  const kept = (change, gone, come) => {
+    const was = size();
+    const before = gone.getBoundingClientRect();
+    change();
+    resize(was);
+    const after = come.getBoundingClientRect();
+    figure.scrollLeft += after.left - before.left;
+    figure.scrollTop += after.top - before.top;
   };
   const middle = () => {
     const frame = figure.getBoundingClientRect();
@@ -71,6 +84,7 @@ const zoomable = (root, figure, picture) => {
     scale(size() * 2 ** (-event.deltaY / 300), event.clientX, event.clientY);
   }, { passive: false });
   figure.addEventListener("dblclick", (event) => {
+    if (event.target.closest('[role="button"]')) return;
     event.preventDefault();
     scale(zoom === null ? Math.max(1, 2 * whole()) : null, event.clientX, event.clientY);
   });
@@ -93,5 +107,5 @@ const zoomable = (root, figure, picture) => {
   figure.addEventListener("pointercancel", release);
 
   root.dataset.zoom = "whole";
-  return tools;
+  return { tools, kept };
 };
