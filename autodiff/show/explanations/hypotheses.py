@@ -16,6 +16,7 @@ from autodiff.graph import leaves, topological_order
 from autodiff.primitives import where
 from autodiff.primitives.on_floats import local_gradients_at
 from autodiff.show.explanations.gradients import gradients_of
+from autodiff.show.explanations.symbols import total
 from autodiff.show.formulas.formula import operation
 from autodiff.show.words.names import names_of
 from autodiff.show.words.numbers import counted, shortened
@@ -111,7 +112,7 @@ class WhatIf:
         header = ("value", "made by", "before", "after", "change")
         tables = [Table(caption, header, elided(rows, _MOST_ROWS, "changes"), {2, 3, 4}, self._notes)]
         if self._shows_gradients:
-            slopes = [(f"d{y}/d{names[c.node]}", *_numbers(c)) for c in self.gradients]
+            slopes = [(total(y, names[c.node]), *_numbers(c)) for c in self.gradients]
             tables.append(
                 Table("Gradients", ("gradient", *header[2:]), elided(slopes, _MOST_ROWS, "gradients"), {1, 2, 3})
             )
