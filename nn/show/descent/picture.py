@@ -19,7 +19,7 @@ from nn.lists import flat
 from nn.optional import optional
 from nn.show.descent.path import DescentPath
 
-_CURVE, _GRID, _LEVELS = 301, 101, 14
+_CURVE, _GRID, _LEVELS = 301, 81, 12
 _WIDE, _SQUARE = (5.6, 3.5), (4.6, 4.2)  # inches
 _TANGENT = 0.18  # of the picture's width, to each side
 _SVG, _LINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}href"
@@ -70,7 +70,7 @@ def as_png(path: DescentPath) -> str:
     from base64 import b64encode
 
     file = io.BytesIO()
-    _figure(path, "light", is_film=False).savefig(file, format="png", dpi=100)
+    _figure(path, "light", is_film=False).savefig(file, format="png", dpi=80)
     return b64encode(file.getvalue()).decode()
 
 
@@ -258,7 +258,7 @@ def _contour(ax: Any, grid: Any, heights: Any, paint: _Paint) -> None:
     if not high > low:
         return
     half = (numpy.median(finite) - low) / (high - low)
-    power = min(max(numpy.log(half) / numpy.log(0.5), 1.0), 4.0) if half > 0.0 else 4.0
+    power = min(max(numpy.log(half) / numpy.log(0.5), 1.0), 3.0) if half > 0.0 else 3.0
     levels = low + (high - low) * numpy.linspace(0.0, 1.0, _LEVELS + 1) ** power
     masked = numpy.ma.masked_invalid(heights)
     for i, (bottom, top) in enumerate(pairwise(levels)):

@@ -115,7 +115,7 @@ for (const root of document.querySelectorAll('[data-play="ROOT"]:not([data-ready
   };
 
   const paintNetwork = () => {
-    const shown = lines === "weights" ? trainer.numbers : trainer.slopes;
+    const shown = lines === "weights" ? trainer.numbers : trainer.slopes(trainer.nextRows());
     const largest = lines === "weights" ? 1 : Math.max(...Array.from(shown, Math.abs)) || 1;
     for (const { k, from, line, halo } of marks) {
       const number = shown[k] / largest;
@@ -241,6 +241,14 @@ for (const root of document.querySelectorAll('[data-play="ROOT"]:not([data-ready
     part("count").textContent = String(trainer.steps);
     part("loss").textContent = short(Number(figures.loss.toPrecision(4)));
     part("right").textContent = `${Math.round(100 * figures.accuracy)} %`;
+    for (const [name, { button }] of nodes) {
+      button.classList.toggle("dead", figures.dead.has(name));
+      button.title = figures.dead.has(name) ? `${name} is 0 for every row: no gradient passes it` : name;
+    }
+    const isFinite = trainer.numbers.every(Number.isFinite);
+    const dead = [...figures.dead].join(", ");
+    const status = !isFinite ? "The numbers are no longer finite: choose a smaller learning rate, and reset." : dead && `0 for every row, so that no gradient passes: ${dead}`;
+    if (part("status").textContent !== status) part("status").textContent = status;
   };
 
   const paintCurve = () => {

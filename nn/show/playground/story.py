@@ -82,7 +82,7 @@ def _unit(unit: Unit, inputs: Sequence[Value], units: Sequence[Unit]) -> dict[st
 def _example(layers: Any, inputs: Sequence[Value], loss: Loss, target: float) -> dict[str, Any]:
     """The program of the loss of a row with this target, and its nodes: names, operations, rules of local gradients."""
     units, output = recorded(layers, inputs[:2])
-    end = loss(output, target)
+    end = _bare(loss(output, target))
     live = program_of(end, inputs=inputs)
     names = dict(zip(inputs[:2], ("x0", "x1"), strict=True))
     for unit in units:
@@ -97,6 +97,17 @@ def _example(layers: Any, inputs: Sequence[Value], loss: Loss, target: float) ->
         for node, slots in zip(live.nodes, data["nodes"], strict=True)
     ]
     return {**data, "inputs": [x.data for x in inputs], "loss": place[end], "output": place[output]}
+
+
+def _bare(y: Value) -> Value:
+    """The Value without sums with 0 and products with 1 around it: losses weigh by a target of 0 or 1."""
+    neutral = {"add": 0.0, "mul": 1.0}
+    while y.op is not None and y.op.name in neutral:
+        others = [x for x in y.operands if isinstance(x, Value) or x != neutral[y.op.name]]
+        if len(others) != 1 or not isinstance(others[0], Value):
+            break
+        y = others[0]
+    return y
 
 
 def _told(node: Value, names: dict[Value, str], place: dict[Value, int]) -> dict[str, Any]:

@@ -17,7 +17,6 @@ var autodiffTrainer = (story) => {
     examples,
     numbers: Float64Array.from(parameters, (parameter) => parameter.now),
     state: [],
-    slopes: new Float64Array(parameters.length),  // of the mean loss of the last step's rows
     lr: optimizer.lr,
     batch: story.batch,
     rows: sets[0].rows,
@@ -54,29 +53,34 @@ var autodiffTrainer = (story) => {
   };
   trainer.after = (k, slope) => moved(k, slope)[0];
 
-  trainer.step = () => {
-    const rows = trainer.nextRows();
+  trainer.slopes = (rows) => {  // of the mean loss of some rows, in each parameter
     const totals = new Float64Array(parameters.length);
     for (const row of rows) {
       const example = trainer.run(row);
       for (let k = 0; k < totals.length; k += 1) totals[k] += trainer.gradient(example, first + k);
     }
-    trainer.slopes = totals.map((total) => total / rows.length);
-    const results = Array.from(trainer.slopes, (slope, k) => moved(k, slope));
+    return totals.map((total) => total / rows.length);
+  };
+
+  trainer.step = () => {
+    const rows = trainer.nextRows();
+    const results = Array.from(trainer.slopes(rows), (slope, k) => moved(k, slope));
     results.forEach(([number, ...state], k) => { trainer.numbers[k] = number; trainer.state[k] = state; });
     trainer.steps += 1;
     trainer.next = trainer.next + rows.length >= trainer.rows.length ? 0 : trainer.next + rows.length;
   };
 
-  // The mean loss of all rows, and the share of them that the output's sign gets right.
+  // The mean loss of all rows, the share of them that the output's sign gets right, and the units that are 0 for all.
   trainer.figures = () => {
     let [loss, right] = [0, 0];
+    const dead = new Set(story.units.map((unit) => unit.name));
     for (const row of trainer.rows) {
       const example = trainer.run(row);
       loss += trainer.data(example, example.loss);
       right += (trainer.data(example, example.output) > 0 ? 1 : 0) === row[2] ? 1 : 0;
+      for (const name of dead) if (trainer.data(example, example.places.get(name)) !== 0) dead.delete(name);
     }
-    return { loss: loss / trainer.rows.length, accuracy: right / trainer.rows.length };
+    return { loss: loss / trainer.rows.length, accuracy: right / trainer.rows.length, dead };
   };
 
   // What x0, x1 and each unit are at a point of the plane: story.surface.outputs says where each stands.
@@ -89,7 +93,6 @@ var autodiffTrainer = (story) => {
   trainer.reset = () => {
     trainer.numbers.set(parameters.map((parameter) => parameter.now));
     trainer.state = parameters.map(() => optimizer.state.map((start) => (start === "lr" ? trainer.lr : start)));
-    trainer.slopes.fill(0);
     [trainer.steps, trainer.next] = [0, 0];
   };
 

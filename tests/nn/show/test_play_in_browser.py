@@ -149,6 +149,7 @@ def test_a_unit_that_is_off_hands_nothing_on(browser: Browser, tmp_path: Path) -
     browser.run(f"{PLAY} play.choose('w1[0]')")
     assert "∂h1/∂z1 1 if z1 > 0, else 0 0" in text(browser, "chain")
     assert text(browser, "chain").endswith("= 0")
+    assert "no gradient passes: h1" in text(browser, "status")
 
 
 # --- what is done ---
@@ -207,6 +208,32 @@ def test_other_data_begin_anew(browser: Browser, tmp_path: Path) -> None:
     )
     assert text(browser, "count") == "0"
     assert browser.run(f"{PLAY} return play.loss()") != before
+
+
+def test_lines_show_the_gradients_of_the_next_step(browser: Browser, tmp_path: Path) -> None:
+    model = nn.MLP(2, [3, 1], "tanh", seed=0)
+    playground = nn.play(model, batch_size=100)
+    opened(browser, playground, tmp_path)
+    drawn = "[...document.querySelectorAll('.net svg path[stroke-width]:not(.chosen)')]"
+    lines = f"return {drawn}.map(path => path.className.baseVal)"
+    signs = {"plus": 1.0, "minus": -1.0}
+    weights = [w for neuron in (*model.layers[0].neurons, *model.layers[1].neurons) for w in neuron.w]
+    assert [signs[side] * w.data > 0 for side, w in zip(browser.run(lines), weights, strict=True)] == [True] * 9
+    browser.run(
+        "const choice = document.querySelector('[data-part=lines]'); choice.value = 'slopes';"
+        "choice.dispatchEvent(new Event('change'))"
+    )
+    for x0, x1, second in playground.data["sets"][0]["rows"]:
+        nn.binary_cross_entropy_with_logits(model([x0, x1]), playground.data["targets"][second]).backward()
+    assert [signs[side] * w.grad > 0 for side, w in zip(browser.run(lines), weights, strict=True)] == [True] * 9
+
+
+def test_it_says_when_numbers_are_no_longer_finite(browser: Browser, tmp_path: Path) -> None:
+    model = nn.MLP(2, [3, 1], "relu", seed=0)
+    playground = nn.play(model, loss=nn.mse, optimizer=nn.SGD(model.parameters(), lr=1e30))
+    opened(browser, playground, tmp_path)
+    browser.run(f"{PLAY} play.step(20)")
+    assert "smaller learning rate" in text(browser, "status")
 
 
 # --- how it looks ---
