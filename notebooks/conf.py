@@ -5,12 +5,14 @@ and the docstrings. `python -m pip install -e ".[docs]"` installs what this need
 elsewhere: formulas become MathML, and the theme brings its own style and script.
 """
 
+import ast
 import re
 from typing import Any
 
 from docutils import nodes
 from latex2mathml.converter import convert
 from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
 
 project = html_title = "autodiff"
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
@@ -34,6 +36,7 @@ html_math_renderer = "mathml"
 html_static_path = ["style.css"]
 html_css_files = ["style.css"]
 html_copy_source = html_show_sourcelink = False
+html_context = {"default_mode": "auto"}
 html_theme_options = {
     "navbar_align": "left",
     "navigation_with_keys": True,
@@ -61,9 +64,27 @@ GALLERY = """
 
 def setup(app: Sphinx) -> None:
     """Called by Sphinx."""
+    app.add_directive("live", Live)
     app.add_html_math_renderer("mathml", inline_renderers=(_inline, None), block_renderers=(_block, None))
     app.connect("autodoc-process-docstring", _escape, priority=900)  # after napoleon
     app.connect("source-read", _list_gallery)
+
+
+class Live(SphinxDirective):
+    """Code, and below it what its last line shows in a notebook: a drawing with sliders, a film, a table."""
+
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        code = "\n".join(self.content)
+        *before, last = ast.parse(code).body
+        assert isinstance(last, ast.Expr), f"the last line of {code!r} is to be shown"
+        names: dict[str, Any] = {}
+        exec(compile(ast.Module(before, []), self.env.docname, "exec"), names)
+        shown = eval(compile(ast.Expression(last.value), self.env.docname, "eval"), names)
+        html = shown._repr_mimebundle_()["text/html"] if hasattr(shown, "_repr_mimebundle_") else shown._repr_html_()
+        picture = nodes.container("", nodes.raw("", html, format="html"), classes=["live"])
+        return [nodes.literal_block(code, code, language="python"), picture]
 
 
 def _inline(translator: Any, node: nodes.math) -> None:
