@@ -71,7 +71,7 @@ class Drawing(ABC):
         except render.RenderError as error:
             return {"text/plain": f"{self.text()}\n\n{error}"}
         with suppress(render.RenderError):  # a picture is there all the same
-            bundle["image/png"] = b64encode(render.small_png(drawn, PNG_IN_NOTEBOOKS)).decode()
+            bundle["image/png"] = b64encode(render.smaller(render.rasterised(drawn, PNG_IN_NOTEBOOKS))).decode()
         return bundle | {"text/plain": self.text()}
 
     @abstractmethod

@@ -124,6 +124,11 @@ def _element(file: bytes) -> str:
 
 def rasterised(svg: str, dpi: int) -> bytes:
     """An <svg> element as PNG, by resvg. Raises RenderError where it, or every font, is missing."""
+    drawn: bytes = _first_of(lambda: _by_resvg(svg, dpi))
+    return drawn
+
+
+def _by_resvg(svg: str, dpi: int) -> bytes:
     resvg_py = _needed("resvg_py", INSTALL)
     width, height = [float(points) * 96 / 72 for points in re.findall(r'(?:width|height)="([0-9.]+)pt"', svg)[:2]]
     zoom = min(dpi / 96, _LARGEST_SIDE / max(width, height), math.sqrt(_LARGEST_AREA / (width * height)))
@@ -131,12 +136,11 @@ def rasterised(svg: str, dpi: int) -> bytes:
     return drawn
 
 
-def small_png(svg: str, dpi: int) -> bytes:
-    """An <svg> element as a PNG of few colours, as many as a drawing has: less than half as large as one of all.
+def smaller(png: bytes) -> bytes:
+    """A PNG with few colours instead of all, as many as a drawing has: less than half as large.
 
-    Without Pillow, which comes with matplotlib, it has all colours. Raises RenderError.
+    Without Pillow, which comes with matplotlib, the PNG as it is.
     """
-    png: bytes = _first_of(lambda: rasterised(svg, dpi))
     try:
         image = import_module("PIL.Image")
     except ImportError:
