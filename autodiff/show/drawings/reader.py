@@ -23,7 +23,7 @@ from autodiff.show.folding.groups import Group
 from autodiff.show.folding.insides import Inside, insides
 from autodiff.show.folding.wiring import CONSTANT, Modules
 from autodiff.show.words import theme
-from autodiff.show.words.given import given_names
+from autodiff.show.words.given import given_names, within
 from autodiff.show.words.numbers import NOT_YET, counted, shortened
 from autodiff.value import Value
 
@@ -190,7 +190,7 @@ class _Reader:
         wrong = [shortened(x).lstrip("-") for x in (shown.data, shown.grad) if theme.magnitude(x) is None]
         tone = "bad" if wrong else theme.tone(self._coloured(shown), self.largest)
         flag = f"{WRONG} {' '.join(dict.fromkeys(wrong))}" if wrong else self._zero(shown)
-        label = node.label or self.given.get(node, "")
+        label = node.label or within(self.folding.frames[i], self.given.get(node, ""))
         return Box(box, kind, label, shortened(shown.data), grad, tone, flag, frame, node is self.request.focus)
 
     def _coloured(self, node: Value | Numbers) -> Any:

@@ -11,7 +11,7 @@ place in the model, `layers[0].neurons[1].w[0]`.
 
 import ast
 import re
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from linecache import getlines
 from typing import NamedTuple
@@ -57,8 +57,23 @@ def places_in_models(values: Iterable[Value]) -> dict[Value, str]:
     for model in models.values():
         named = getattr(model, "named_parameters", None)  # a module may be anything that names its parts
         if callable(named):
-            found |= {x: re.sub(r"\.(\d+)(?=\.|$)", r"[\1]", place) for place, x in named()}
+            found |= {x: _indexed(place) for place, x in named()}
     return found
+
+
+def within(modules: Sequence[str], name: str) -> str:
+    """A name as it is inside of modules, outermost first, whose frames say the rest.
+
+    >>> within(["MLP", "layers.0", "neurons.1"], "layers[0].neurons[1].w[0]")
+    'w[0]'
+    """
+    around = _indexed(".".join([module.partition(",")[0] for module in modules[1:]]))
+    return name.removeprefix(f"{around}.") if around else name
+
+
+def _indexed(place: str) -> str:
+    """A place in a model as Python writes it: layers.0 is layers[0]."""
+    return re.sub(r"\.(\d+)(?=\.|$)", r"[\1]", place)
 
 
 def _whole(source: Source) -> Hashable:
