@@ -35,6 +35,7 @@ HOSTILE = [
     "a\nb",
     "\x00",
 ]
+README_FILM = Path(__file__).parents[2] / "notebooks" / "neuron.svg"
 VOID = {"meta", "input", "img"}
 
 
@@ -78,6 +79,10 @@ def hostile() -> Value:
         y = y * Value(2.0, label)
         y.label = label[::-1]
     return y
+
+
+def readme_film() -> str:
+    return animate(neuron(), words=True).svg("neuron")
 
 
 def number(text: str) -> str:
@@ -365,6 +370,17 @@ def test_the_film_is_xml_without_script_whose_elements_all_have_their_motion(the
     assert any("Step 2 of 4: b = a + a = 6, dc/db = 1" in line for line in text)
 
 
+@needs_svg
+def test_the_film_in_the_readme_is_that_of_its_neuron() -> None:
+    """Made anew by `python -m tests.show.test_animate`."""
+    for tag in ("text", "title", "style"):  # places depend on fonts
+        kept, made = [
+            ["".join(x.itertext()) for x in ElementTree.fromstring(film).iter(f"{SVG}{tag}")]
+            for film in (README_FILM.read_text(encoding="utf-8"), readme_film())
+        ]
+        assert sorted(kept) == sorted(made), tag
+
+
 def test_what_is_seen_to_the_end_stays_and_the_rest_is_hidden_again() -> None:
     name, rule = motion(1, 1, scenes=3, seconds=2.0)
     frames = "0%{visibility:hidden}20.0000%{visibility:visible}40.0000%{visibility:hidden}100%{visibility:hidden}"
@@ -481,3 +497,7 @@ def test_each_track_of_a_film_shows_its_last_scene_until_the_longest_ends() -> N
     assert all(last + 1 == scenes for last, scenes in lasts)
     ends = {int(text.get("data-to", 0)) for text in root.iter(f"{SVG}text") if text.get("visibility") != "hidden"}
     assert len(ends) > 1  # of different lengths
+
+
+if __name__ == "__main__":
+    README_FILM.write_text(readme_film(), encoding="utf-8")
