@@ -22,6 +22,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar, cast, overload
 
 from autodiff.chain import Arithmetic
+from autodiff.sources import Calls
 from autodiff.system.blocks import Block, Scope
 from autodiff.system.inside import inside
 from autodiff.system.logs import Logs
@@ -74,7 +75,7 @@ class Mode(NamedTuple):
 
     recording: bool = True
     checking: bool = False
-    sourcing: bool = False
+    sourcing: Calls | None = None
     reading: Reading | None = None
     blocks: tuple[tuple[Block, dict[str, Any]], ...] = ()
     guards: tuple[Callable[[], Any], ...] = ()
@@ -142,7 +143,8 @@ class Context(Scope):
         self.changes = changes
 
     def begin(self, block: Block) -> None:
-        change(block, **self.changes)
+        sourcing = {"sourcing": Calls()} if self.changes.get("sourcing") else {}
+        change(block, **self.changes | sourcing)
 
     def end(self, block: Block) -> None:
         restore(block)
@@ -165,12 +167,12 @@ def recording() -> AbstractContextManager[None]:
 
 def plainly() -> Context:
     """A context in which operations are recorded as if nothing were ambient."""
-    return Context(recording=True, checking=False, sourcing=False, reading=None)
+    return Context(recording=True, checking=False, sourcing=None, reading=None)
 
 
 def on_numbers_alone() -> Context:
     """A context in which Values are mere IEEE 754 numbers: nothing is recorded, checked or remembered."""
-    return Context(recording=False, checking=False, sourcing=False, reading=None)
+    return Context(recording=False, checking=False, sourcing=None, reading=None)
 
 
 # --- for everyone ---

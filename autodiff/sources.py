@@ -5,13 +5,15 @@ The stack of Python tells both. Packages that are machinery are passed over: thi
 
     >>> user_line().modules, str(Source("net.py", 7, ("MLP", "layers.0")))
     ((), 'net.py:7 in MLP.layers.0')
+
+A module that is called again, as an RNN's cell is at each step, has a number for each of its calls.
 """
 
 import os
 import sys
 from collections.abc import Iterator
 from functools import cache
-from itertools import islice
+from itertools import count, islice
 from linecache import getline
 from types import FrameType
 from typing import Any, NamedTuple, Protocol
@@ -30,13 +32,15 @@ class Span(NamedTuple):
 class Source(NamedTuple):
     """Where a node was made: the user's file and line, and the modules around it, outermost first.
 
-    `span` is the expression that made it, where Python remembers that.
+    `span` is the expression that made it, where Python remembers that. `calls` has a number for each module's call,
+    which no other call has; calls that begin later have larger ones.
     """
 
     filename: str
     line: int
     modules: tuple[str, ...] = ()
     span: Span | None = None
+    calls: tuple[int, ...] = ()
 
     def __str__(self) -> str:
         where = f"{_cell(self.filename) or self.filename}:{self.line}"
@@ -69,6 +73,26 @@ class NamesChildren(Protocol):
         """The name of a part, however deep; None for an object that is not a part."""
 
 
+_numbers = count(1)
+
+
+class Calls:
+    """Tells one call of a module from the next while nodes are recorded.
+
+    A call is a frame of Python's stack. Those around the last node are kept, so that no new frame can be taken for one
+    of them. A generator or coroutine that goes on after others have made nodes counts as another call.
+    """
+
+    def __init__(self) -> None:
+        self._last: dict[int, tuple[FrameType, int]] = {}
+
+    def numbers(self, frames: list[FrameType]) -> list[int]:
+        """The number of the call that each frame is."""
+        last = self._last
+        self._last = {id(frame): last.get(id(frame)) or (frame, next(_numbers)) for frame in frames}
+        return [number for _, number in self._last.values()]
+
+
 _machinery = {"autodiff"}
 
 
@@ -89,13 +113,17 @@ def user_source() -> Source:
     return user_source_and_model()[0]
 
 
-def user_source_and_model() -> tuple[Source, NamesChildren | None]:
-    """The source, and the outermost of the modules, None outside all modules."""
+def user_source_and_model(calls: Calls | None = None) -> tuple[Source, NamesChildren | None]:
+    """The source, with the numbers of its calls if `calls` gives them, and the outermost module, None outside all."""
     frames = list(_stack())[1:]  # without our own: it would hold the list that holds it, until the collector comes
     innermost = next(filter(_is_the_users, frames), None) or next(filter(_is_not_machinery, frames), frames[0])
-    owners = [owner for owner in map(_owner, reversed(frames)) if owner is not None]
+    owned = [(owner, frame) for frame in reversed(frames) if (owner := _owner(frame)) is not None]
+    outermost = [pair for pair, before in zip(owned, [(None, None), *owned], strict=False) if pair[0] is not before[0]]
+    owners = [owner for owner, _ in outermost]  # a module's method may call another one of its own
+    numbers = calls.numbers([frame for _, frame in outermost]) if calls is not None else ()
     line, span = _position(innermost)
-    return Source(innermost.f_code.co_filename, line, _names(owners), span), next(iter(owners), None)
+    source = Source(innermost.f_code.co_filename, line, _names(owners), span, tuple(numbers))
+    return source, next(iter(owners), None)
 
 
 def user_line() -> Source:
@@ -150,7 +178,6 @@ def _names(owners: list[NamesChildren]) -> tuple[str, ...]:
     names = []
     parent: NamesChildren | None = None
     for owner in owners:
-        if owner is not parent:  # a module's method may call another one of its own
-            names.append((parent is not None and parent.child_name(owner)) or type(owner).__name__)
+        names.append((parent is not None and parent.child_name(owner)) or type(owner).__name__)
         parent = owner
     return tuple(names)

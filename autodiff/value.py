@@ -83,7 +83,7 @@ class Value(Number, Node, metaclass=Listed):
         if mode is None or not mode.sourcing or cls is not Value:
             return Node.__new__(cls)
         node = Node.__new__(SourcedValue)
-        node.source, model = user_source_and_model()
+        node.source, model = user_source_and_model(mode.sourcing)
         node._model = model if data is None else None  # a parameter would hold the model that holds it
         return cast(Self, node)
 

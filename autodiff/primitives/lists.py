@@ -96,7 +96,7 @@ dot = Primitive(
     "w₁ x₁ + ... + wₙ xₙ",
     floats.dot,
     lambda out, *wx: wx[len(wx) // 2 :] + wx[: len(wx) // 2],
-    symbol="·",
+    symbol="Σ w·x",
     ulps=32,
     scales=True,
     facts=Facts(parity=0, of_list=True),

@@ -37,7 +37,7 @@ def test_a_value_that_is_both_operands_has_two_edges() -> None:
     x = Value(3.0, "x")
     svg = picture(x * x)
     assert [box.label for box in parts_of(x * x).boxes] == ["x", ""]
-    assert sorted(groups(svg, "edge")) == [[], [" 3 "], [" 3 "]]
+    assert sorted(groups(svg, "edge")) == [[], ["3"], ["3"]]
 
 
 def test_a_constant_is_a_box_of_its_own_at_each_use_without_gradients() -> None:

@@ -78,7 +78,7 @@ def test_parameters_made_before_stand_in_the_frame_that_uses_them() -> None:
 
 def test_the_picture_has_a_cluster_for_each_frame_inside_the_one_around_it() -> None:
     model = nn.MLP(2, [3, 1], seed=0)
-    source = draw(recorded(lambda: model([1.0, 2.0]))).digraph.source
+    source = draw(recorded(lambda: model([1.0, 2.0])), collapse="never").digraph.source
     assert source.count("subgraph cluster_") == 7
     outer = source[source.index("subgraph cluster_f0") :]
     assert outer.index("cluster_f0") < outer.index("cluster_f1") < outer.index("cluster_f2")
@@ -151,7 +151,7 @@ def test_samples_of_a_batch_share_their_boxes() -> None:
     root = ad.mean([nn.mse([model([0.1 * i, 1.0])], [1.0]) for i in range(100)])
     parts = parts_of(root, Request())
     assert len(parts.boxes) < 10
-    assert folds(parts)[0].startswith("3,200 × (dot → add → relu)\n320 parameters")
+    assert [label.split("\n")[0] for label in folds(parts)[:2]] == ["1,600 × (dot → add → relu)"] * 2
 
 
 def test_a_chain_of_5000_operations_folds_to_its_period() -> None:
@@ -260,7 +260,6 @@ def test_a_focus_elsewhere_is_refused() -> None:
     [
         ("depth", -1, "depth is a whole number of at least 0, got -1"),
         ("max_nodes", 0, "max_nodes is a whole number of at least 1, got 0"),
-        ("max_nodes", None, "max_nodes is a whole number of at least 1, got None"),
         ("collapse", "sometimes", "collapse is 'auto', 'never' or 'always', got 'sometimes'"),
         ("theme", "blue", "theme is 'auto', 'light' or 'dark', got 'blue'"),
         ("show", ("data", "slope"), "show takes names out of 'data', 'grad', 'local', 'contribution', got 'slope'"),
@@ -365,20 +364,21 @@ def test_layers_stay_folded_where_their_neurons_would_be_a_tangle() -> None:
 @pytest.mark.parametrize(
     ("nouts", "layers"),
     [
-        ([2, 1], ["6 parameters, 2 inputs", "3 parameters"]),
-        ([1], ["3 parameters, 2 inputs"]),
-        ([3], ["9 parameters, 2"]),
+        ([2, 1], ["6 parameters, ", "3 parameters, "]),
+        ([1], ["3 parameters, "]),
+        ([3], ["9 parameters, "]),
     ],
 )
 def test_counts_of_parameters_leave_inputs_out(nouts: list[int], layers: list[str], inside: bool) -> None:
-    xs = [Value(1.0), Value(2.0)]
+    xs = [Value(1.0, "x0"), Value(2.0, "x1")]
     with ad.record_source():
-        given = [Value(1.0), Value(2.0)] if inside else xs
+        given = [Value(1.0, "x0"), Value(2.0, "x1")] if inside else xs
         outputs = nn.MLP(2, nouts, seed=0)(given)  # a model that nobody else holds
     total = ad.sum(outputs) if isinstance(outputs, list) else outputs
     count = sum((nin + 1) * nout for nin, nout in zip([2, *nouts], nouts, strict=False))
     (whole,) = folds(parts_of(total, Request(depth=0)))
-    assert whole.split("\n")[2:4] == [f"{count} parameters", "2 inputs"]
+    assert whole.split("\n")[2] == f"{count} parameters"
+    assert {box.label for box in parts_of(total, Request(depth=0)).boxes if box.kind == "leaf"} == {"x0", "x1"}
     each = [label.replace("\n", ", ") for label in folds(parts_of(total, Request(depth=1)))]
     assert all(count in label for count, label in zip(layers, each, strict=True))
 
@@ -412,7 +412,7 @@ def test_state_that_a_module_computed_is_an_input_of_its_next_call() -> None:
     cell = Cell()
     cell(1.0)
     (label,) = folds(parts_of(recorded(lambda: cell(2.0) * 1.0), Request(depth=0)))
-    assert label.split("\n")[:4] == ["Cell", "1 parameter", "1 input", "3 operations"]
+    assert label.split("\n")[:3] == ["Cell", "1 parameter", "3 operations"]
 
 
 def test_what_was_recorded_keeps_no_model_alive_through_its_parameters() -> None:

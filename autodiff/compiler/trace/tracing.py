@@ -110,7 +110,7 @@ class Trace(Scope):
 
     def begin(self, block: Block) -> Self:
         assignments.watch(block)
-        modes.change(block, recording=True, checking=False, sourcing=False, reading=self)
+        modes.change(block, recording=True, checking=False, sourcing=None, reading=self)
         self.owner.open(block.alive, self, self.nodes)
         self._log = modes.new_leaves.begin(block)
         return self

@@ -44,7 +44,7 @@ def draw(
     show: Sequence[dot.Shown] = ("data", "grad", "local"),
     depth: int | None = None,
     focus: Value | None = None,
-    max_nodes: int = 200,
+    max_nodes: int | None = None,
     collapse: Collapse = "auto",
     direction: dot.Direction = "LR",
     theme: Theme = "auto",
@@ -57,7 +57,7 @@ def draw(
     show: Sequence[dot.Shown] = ("data", "grad", "local"),
     depth: int | None = None,
     focus: Value | None = None,
-    max_nodes: int = 200,
+    max_nodes: int | None = None,
     collapse: Collapse = "auto",
     direction: dot.Direction = "LR",
     theme: Theme = "auto",
@@ -71,8 +71,11 @@ def draw(
     and so do dead ReLUs. Numbers have six significant digits, and are as of this moment: draw again after
     `backward()`.
 
-    Modules are frames around the Values made in them inside `record_source()`. A graph too large to read is folded:
-    each module, and each structure that repeats, becomes one box, which says what is in it.
+    The drawing reads from left to right, like the formula: operands in their order, each operation behind all of
+    them. Modules are frames around the Values made in them inside `record_source()`, one behind the other; a module
+    that is called again on what it made, such as the cell of an RNN, has a frame for each step: "cell, t = 2". A graph
+    too large to read is folded: each module, and each structure that repeats, becomes one box, which says what is in
+    it; but never two steps in one.
 
     Args:
         value: the root, drawn last; or a list or an array of them. Or a model of `nn`, drawn as columns of units:
@@ -81,8 +84,9 @@ def draw(
             "contribution", upstream x local gradient = the gain of the operand's grad.
         depth: how many levels of folded modules, or of repeated structure, are opened; by default as many as are clear.
         focus: a Value of the graph, which is drawn in its neighbourhood, whatever else is folded.
-        max_nodes: how many boxes are drawn before the graph is folded.
-        collapse: "auto" folds graphs larger than `max_nodes`, "never" none, "always" all that there is to fold.
+        max_nodes: how many boxes are drawn before the graph is folded; by default as many as fit a page, where they
+            can be read when the picture shrinks to the column of a notebook, and no more than 200.
+        collapse: "auto" folds graphs larger than that, "never" none, "always" all that there is to fold.
         direction: from operands to results, "LR" left to right or "TB" top to bottom.
         theme: "light", "dark", or "auto", which follows the reader's preference.
 
@@ -97,7 +101,8 @@ def draw(
     _check_choice("direction", direction, {"LR": "left to right", "TB": "top to bottom"})
     _check_choice("theme", theme, dict.fromkeys(get_args(Theme), ""))
     _check_choice("collapse", collapse, dict.fromkeys(get_args(Collapse), ""))
-    request = Request(_whole("depth", depth, 0), _whole("max_nodes", max_nodes, 1) or 1, collapse, focus)
+    most = _whole("max_nodes", max_nodes, 1)
+    request = Request(_whole("depth", depth, 0), most or Request().max_nodes, collapse, focus)
     roots = _roots(value)
     if roots is None:
         layers = layers_of(value)
@@ -111,7 +116,12 @@ def draw(
         )
     if focus is not None and not isinstance(focus, Value):
         raise TypeError(f"focus is a Value of the graph that is drawn, got {type(focus).__name__} {short(focus)}")
-    return Graph(parts_of(roots, request, opened=True), dot.Looks(_shown(show), direction, theme))
+    looks = dot.Looks(_shown(show), direction, theme)
+
+    def fits(parts: Parts) -> bool:
+        return most is not None or dot.fits(parts, looks)
+
+    return Graph(parts_of(roots, request, opened=True, fits=fits), looks)
 
 
 class Graph(Drawing):
@@ -269,7 +279,7 @@ def _check_choice(name: str, given: object, choices: dict[str, str]) -> None:
 
 
 def _whole(name: str, given: Any, least: int) -> int | None:
-    if given is None and name == "depth":
+    if given is None:
         return None
     if isinstance(given, bool) or not hasattr(type(given), "__index__") or index(given) < least:
         raise ValueError(f"{name} is a whole number of at least {least}, got {given!r}")

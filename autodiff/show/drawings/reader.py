@@ -47,18 +47,28 @@ def parts_of(
     numbers: Callable[[Value], Numbers] | None = None,
     *,
     opened: bool = False,
+    fits: Callable[[Parts], bool] = lambda parts: True,
 ) -> Parts:
     """The parts of the graph that ends in a root, or several; unfolded, unless a request says otherwise.
 
-    With `numbers` they are what it says of each node, in place of those that the node holds. With `opened`, they have
-    the insides of folded boxes, outer before inner, as far as they are clear and not many.
+    Args:
+        roots: what is drawn last.
+        request: what is folded.
+        numbers: the numbers of each node, in place of those that it holds.
+        opened: whether they have the insides of folded boxes, outer before inner, as far as they are clear and not
+            many.
+        fits: whether a drawing of such parts fits a page; one that does not is folded further.
 
     Raises ValueError if the graph does not have the node to focus on.
     """
     roots = [roots] if isinstance(roots, Value) else roots
     request = request or Request(collapse="never")
-    folding = folded(roots, request)
-    parts = _Reader(roots, folding, request, numbers=numbers).parts()
+
+    def read(folding: Folding) -> Parts:
+        return _Reader(roots, folding, request, numbers=numbers).parts()
+
+    folding = folded(roots, request, lambda folding: fits(read(folding)))
+    parts = read(folding)
     if opened and folding.groups and len(folding.wiring.nodes) <= LARGEST_OPENED:
         return parts._replace(insides=_insides(folding, parts.ran, numbers))
     return parts

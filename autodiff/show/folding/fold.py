@@ -15,20 +15,26 @@ are.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from itertools import chain
 from typing import Literal, NamedTuple
 
-from autodiff.show.folding.groups import Group, Key, group_of
+from autodiff.show.folding.groups import Group, Key, group_of, steps_of
 from autodiff.show.folding.patterns import copies_of, patterns_of
 from autodiff.show.folding.wiring import Modules, Wiring, uses, wiring_of
 from autodiff.value import Value
 
 Collapse = Literal["auto", "never", "always"]
 
-FEW_LEAVES = 8  # that stay as they are beside a folded graph
-EDGES_PER_BOX = 1.5  # more than that is a tangle, however few the boxes are,
+FEW_LEAVES = 8  # that stay as they are beside a folded graph; fewer
+FEW_PARAMETERS = 3  # if they are parameters that the steps of a module share,
+FEW_INPUTS = 16  # and of all inputs of models together, whoever uses them
+EDGES_PER_BOX = 2.0  # more than that is a tangle, however few the boxes are,
 FEW_BOXES = 20  # unless there are no more than this
+
+
+Fits = Callable[["Folding"], bool]
+"""Whether the drawing of a folded graph fits a page."""
 
 
 class Request(NamedTuple):
@@ -68,22 +74,27 @@ class Folding(NamedTuple):
         return sum(i in self.wiring.inputs for i in group.members)
 
 
-def folded(roots: Sequence[Value], request: Request) -> Folding:
-    """The graph that ends in `roots`, folded as requested.
+def folded(roots: Sequence[Value], request: Request, fits: Fits = lambda folding: True) -> Folding:
+    """The graph that ends in `roots`, folded as requested, or else as little as it takes for its drawing to fit.
 
     Raises ValueError if the graph does not have the node to focus on.
     """
     wiring = wiring_of(roots)
     near = _neighbourhood(wiring, request.focus, max(12, request.max_nodes // 5))
     small = wiring.size <= request.max_nodes and request.depth is None
-    if request.collapse == "never" or (request.collapse == "auto" and small):
-        return Folding(wiring, [None] * len(wiring.nodes), [], wiring.modules)
-    return _Folder(wiring, request, near).folding()
+    whole = Folding(wiring, [None] * len(wiring.nodes), [], wiring.modules)
+    if request.collapse == "never" or (request.collapse == "auto" and small and fits(whole)):
+        return whole
+    found = _Folder(wiring, request, near, fits).folding()
+    boxes = found.group.count(None) + len(found.groups)
+    if request.collapse == "auto" and small and not any(wiring.modules) and 2 * boxes > len(wiring.nodes):
+        return whole  # a formula is no clearer for boxes that hold some of its steps
+    return found
 
 
 def refolded(wiring: Wiring, request: Request, kept: frozenset[int]) -> Folding:
     """A part of a graph, folded as requested; the nodes that are `kept` stay as they are."""
-    return _Folder(wiring, request, kept).folding()
+    return _Folder(wiring, request, kept, lambda folding: True).folding()
 
 
 def _neighbourhood(wiring: Wiring, focus: Value | None, most: int) -> frozenset[int]:
@@ -109,13 +120,23 @@ def _neighbourhood(wiring: Wiring, focus: Value | None, most: int) -> frozenset[
 class _Folder:
     """Gives each node that is folded a key: nodes of one key are one group."""
 
-    def __init__(self, wiring: Wiring, request: Request, near: frozenset[int]) -> None:
-        self.wiring, self.request, self.near = wiring, request, near
+    def __init__(self, wiring: Wiring, request: Request, near: frozenset[int], fits: Fits) -> None:
+        self.wiring, self.request, self.near, self.fits = wiring, request, near, fits
         self.kept = wiring.roots | near if len(wiring.roots) <= request.max_nodes else near
         self.keys: list[Key | None] = [None] * len(wiring.nodes)
 
     def folding(self) -> Folding:
-        request, depth = self.request, self._depth()
+        """The folding to the depth that is asked for, or else to the greatest that is clear and fits."""
+        depth = self._depth()
+        found = self._folding(depth)
+        while self.request.depth is None and depth and not self.fits(found):
+            depth -= 1
+            found = self._folding(depth)
+        return found
+
+    def _folding(self, depth: int | None) -> Folding:
+        request = self.request
+        self.keys = [None] * len(self.wiring.nodes)
         if depth is not None:
             self.keys = self._by_module(depth)
         if depth is None or self.keys.count(None) > request.max_nodes or request.collapse == "always":
@@ -194,8 +215,10 @@ class _Folder:
                 folded_into = keys[result]
                 users[operand][result if folded_into is None else folded_into] = None
         together = defaultdict[frozenset[Key | int], list[int]](list)
+        few = len(self.wiring.inputs) <= FEW_INPUTS
         for leaf, its in users.items():
-            together[frozenset(its)].append(leaf)
+            if not (few and leaf in self.wiring.inputs):
+                together[frozenset(its)].append(leaf)
         crowded = len(together) > self.request.max_nodes
         for shared, leaves in together.items():
             only = next(iter(shared))
@@ -203,7 +226,7 @@ class _Folder:
                 key = only
             elif crowded:
                 key = Key("leaves", None)
-            elif len(leaves) > FEW_LEAVES:
+            elif len(leaves) > (FEW_PARAMETERS if steps_of(shared) else FEW_LEAVES):
                 key = Key("leaves", shared)
             else:
                 continue

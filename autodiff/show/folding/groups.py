@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any, Literal, NamedTuple
 
 from autodiff.show.folding.patterns import period
+from autodiff.show.folding.steps import STEP
 from autodiff.show.folding.wiring import Modules, Wiring
 from autodiff.show.words.numbers import counted
 
@@ -36,7 +37,23 @@ def group_of(wiring: Wiring, key: Key, members: list[int]) -> Group:
         return Group(_module_title(wiring, key.of, members), members, key.of[:-1])
     if key.kind == "pattern":
         return Group(_pattern_title(wiring, members), members, _shared([wiring.modules[i] for i in members]))
-    return Group("shared" if key.of is None or len(key.of) > 1 else "", members, ())
+    shared = key.of is None or len(key.of) > 1
+    return Group((steps_of(key.of or ()) or "shared") if shared else "", members, ())
+
+
+def steps_of(users: Iterable[Any]) -> str:
+    """The name of the module of which all users are steps, empty if they are not.
+
+    >>> steps_of([Key("module", ("cell, t = 1",)), Key("module", ("cell, t = 2",))]), steps_of([7])
+    ('cell', '')
+    """
+    names = {_name_of_step(user.of[-1]) if isinstance(user, Key) and user.kind == "module" else "" for user in users}
+    return names.pop() if len(names) == 1 else ""
+
+
+def _name_of_step(name: str) -> str:
+    name, step, _ = name.partition(STEP)
+    return name if step else ""
 
 
 def _module_title(wiring: Wiring, modules: Modules, members: list[int]) -> str:
@@ -48,11 +65,12 @@ def _module_title(wiring: Wiring, modules: Modules, members: list[int]) -> str:
 
 
 def _stem(name: str) -> str:
-    """The singular of a list that a module stands in, "neuron" for "neurons.3"; other names as they are.
+    """The singular of a list that a module stands in, "neuron" for "neurons.3"; other names without their step.
 
-    >>> _stem("neurons.3"), _stem("attention")
-    ('neuron', 'attention')
+    >>> _stem("neurons.3"), _stem("attention"), _stem("cell, t = 2")
+    ('neuron', 'attention', 'cell')
     """
+    name = name.partition(STEP)[0]
     stem, _, index = name.rpartition(".")
     return stem.rpartition(".")[2].removesuffix("s") if index.isdigit() and stem else name
 

@@ -36,6 +36,7 @@ class Classes:
         user: the one class that uses it, NOBODY or MANY.
         opened: whether it may be joined to another, being neither the leaves nor folded already.
         shapes: its operation and the classes of its operands; or the group that it was folded into.
+        mixed: whether one of its users takes several of it, as a neuron takes all of the layer before.
     """
 
     def __init__(self, wiring: Wiring, folded: Sequence[Hashable | None]) -> None:
@@ -59,10 +60,14 @@ class Classes:
         self.sizes = [counts[one] for one in range(len(self.heights))]
         self.opened = [shape[0] not in ("leaf", "folded") for shape in self.shapes]
         user = self.user = [NOBODY] * len(self.heights)
+        mixed = self.mixed = [False] * len(self.heights)
         for other, operands in zip(of, wiring.operands, strict=True):
+            first: dict[int, int] = {}
             for j in operands:
                 if j != CONSTANT and user[of[j]] != other != of[j]:
                     user[of[j]] = other if user[of[j]] == NOBODY else MANY
+                if j != CONSTANT and first.setdefault(of[j], j) != j:
+                    mixed[of[j]] = True
 
 
 def patterns_of(wiring: Wiring, folded: Sequence[Hashable | None], budget: int) -> list[int | None]:
@@ -100,7 +105,7 @@ def _alike(classes: Classes, one: int, user: int) -> bool:
     if not (classes.opened[one] and classes.opened[user]) or classes.sizes[one] != classes.sizes[user]:
         return False
     if classes.sizes[one] > 1:
-        return True
+        return not classes.mixed[one]
     return classes.shapes[one][0] is classes.shapes[user][0] and _step(classes, one) == _step(classes, user)
 
 

@@ -5,6 +5,9 @@ numbers of nodes, and CONSTANT for a plain float. The modules of a node are thos
 known inside `record_source()`; a leaf belongs to the modules that all its users share, unless it was made outside of
 every module.
 
+Where a module is called again on what an earlier call of it has made, as an RNN's cell is at each step, the step is a
+part of its name: "cell, t = 2". Calls that do not depend on one another, of a model on the rows of a batch, are as one.
+
     >>> from autodiff import Value
     >>> x = Value(3.0, "x")
     >>> wiring_of([x * x + 1.0]).operands
@@ -16,6 +19,7 @@ from itertools import takewhile
 from typing import NamedTuple
 
 from autodiff.graph import topological_order
+from autodiff.show.folding.steps import with_steps
 from autodiff.value import Value
 
 CONSTANT = -1
@@ -69,9 +73,9 @@ def wiring_of(roots: Sequence[Value]) -> Wiring:
     for root in roots:
         if root not in number:  # a leaf that nothing was made from
             place(root, ())
-    modules = _modules(nodes, operands)
     ends = frozenset([number[root] for root in roots])
-    inputs = _inputs(nodes, operands) if any(modules) else frozenset[int]()
+    inputs = _inputs(nodes, operands)
+    modules = _modules(nodes, operands, inputs)
     return Wiring(nodes, operands, modules, ends, constants, inputs)
 
 
@@ -83,14 +87,16 @@ def uses(wiring: Wiring) -> Iterator[tuple[int, int]]:
                 yield operand, result
 
 
-def _modules(nodes: list[Value], operands: list[tuple[int, ...]]) -> list[Modules]:
+def _modules(nodes: list[Value], operands: list[tuple[int, ...]], inputs: frozenset[int]) -> list[Modules]:
     sources = [node.source for node in nodes]
     modules: list[Modules] = [() if source is None else source.modules for source in sources]
     if not any(modules):
         return modules
+    modules = with_steps(modules, [() if source is None else source.calls for source in sources], operands)
     # A parameter is made before its module has a place in the model, often outside of the context, too.
     strayed = [
-        not own and (source is None or bool(source.modules)) for source, own in zip(sources, operands, strict=True)
+        not own and (i not in inputs if source is None else bool(source.modules))
+        for i, (source, own) in enumerate(zip(sources, operands, strict=True))
     ]
     seen: set[int] = set()
     for result, numbers in enumerate(operands):
