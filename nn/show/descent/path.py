@@ -144,12 +144,10 @@ class DescentPath:
         return self.table().html()
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        """For Jupyter: the film and a still picture; the table where nothing can draw, or of a path too long."""
+        """For Jupyter: the film; the table where nothing can draw, or of a path too long."""
         text = {"text/plain": repr(self)}
         try:
-            from nn.show.descent.picture import as_png
-
-            return {**self.animate()._repr_mimebundle_(), "image/png": as_png(self), **text}
+            return self.animate()._repr_mimebundle_() | text
         except (ImportError, ValueError) as error:
             return {"text/html": f"{self._repr_html_()}<p>{error}</p>", **text}
 

@@ -15,12 +15,13 @@ from xml.etree import ElementTree
 import autodiff
 from autodiff.show.animations import FROM, TO
 from autodiff.show.words.theme import FONTS, PALETTE, Theme, colour
-from nn.lists import flat
+from nn.lists import flat, is_list
 from nn.optional import optional
 from nn.show.descent.path import DescentPath
 
 _CURVE, _GRID, _LEVELS = 301, 81, 12
 _WIDE, _SQUARE = (5.6, 3.5), (4.6, 4.2)  # inches
+_LARGEST = 1e100  # what is larger is not drawn: matplotlib computes with squares
 _TANGENT = 0.18  # of the picture's width, to each side
 _SVG, _LINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}href"
 _DROPPED = [f"{_SVG}metadata", f"{_SVG}style"]  # which have addresses, and rules for the whole page
@@ -65,21 +66,12 @@ def plotted(path: DescentPath, ax: Any) -> Any:
     return ax
 
 
-def as_png(path: DescentPath) -> str:
-    """The still picture on white, in base64."""
-    from base64 import b64encode
-
-    file = io.BytesIO()
-    _figure(path, "light", is_film=False).savefig(file, format="png", dpi=80)
-    return b64encode(file.getvalue()).decode()
-
-
 def as_svg(path: DescentPath, theme: Theme) -> ElementTree.Element:
     """An <svg> element with the marks of all scenes in it, shown as at the end; its colours are attributes."""
     file = io.BytesIO()
     matplotlib = optional("matplotlib", "the film of a descent")
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "descent"}):
-        _figure(path, theme, is_film=True).savefig(file, format="svg")
+        _figure(path, theme).savefig(file, format="svg")
     root = ElementTree.fromstring(file.getvalue())
     defined = {element.get("id"): element for element in root.iter(f"{_SVG}path")}
     for element in list(root.iter()):
@@ -134,7 +126,7 @@ def _styled_by_attributes(element: ElementTree.Element) -> None:
         element.set("style", "; ".join([f"{name}: {value}" for name, value in style.items()]))
 
 
-def _figure(path: DescentPath, theme: Theme, is_film: bool) -> Any:
+def _figure(path: DescentPath, theme: Theme) -> Any:
     """A figure in the colours of drawings, apart from whatever matplotlib is set to."""
     matplotlib = optional("matplotlib", "the film of a descent")
     optional("matplotlib.figure", "the film of a descent")
@@ -146,7 +138,7 @@ def _figure(path: DescentPath, theme: Theme, is_film: bool) -> Any:
         figure = matplotlib.figure.Figure(figsize=_size(path), layout="constrained")
         ax = figure.subplots()
         ax.set_facecolor("none")
-        _draw(path, ax, paint, is_film)
+        _draw(path, ax, paint, is_film=True)
         figure.draw_without_rendering()
     return figure
 
@@ -175,7 +167,7 @@ def _over_curve(path: DescentPath, marks: _Marks, paint: _Paint) -> None:
     grid = numpy.linspace(low, high, _CURVE)
     curve = _evaluated(path, grid[:, None])
     bottom, top = _heights(curve, ys)
-    ax.plot(grid, numpy.where(abs(curve) < 1e300, curve, nan), color=paint.land, linewidth=1.5, zorder=1)
+    ax.plot(grid, numpy.where(abs(curve) < _LARGEST, curve, nan), color=paint.land, linewidth=1.5, zorder=1)
     _within(marks, low, high, bottom, top)
     ax.set(xlabel=path.names[0], ylabel=f"{path.title}({path.names[0]})")
     color = _points(marks, xs, ys, paint, path.optimizer)
@@ -253,14 +245,14 @@ def _contour(ax: Any, grid: Any, heights: Any, paint: _Paint) -> None:
     """Lines of equal height, closer near the bottom where the heights are, and paler there."""
     import numpy
 
-    finite = heights[numpy.isfinite(heights)]
-    low, high = finite.min(), finite.max()
+    finite = heights[abs(heights) < _LARGEST]
+    low, high = (finite.min(), finite.max()) if finite.size else (0.0, 0.0)
     if not high > low:
         return
     half = (numpy.median(finite) - low) / (high - low)
     power = min(max(numpy.log(half) / numpy.log(0.5), 1.0), 3.0) if half > 0.0 else 3.0
     levels = low + (high - low) * numpy.linspace(0.0, 1.0, _LEVELS + 1) ** power
-    masked = numpy.ma.masked_invalid(heights)
+    masked = numpy.ma.masked_where(~(abs(heights) < _LARGEST), heights)
     for i, (bottom, top) in enumerate(pairwise(levels)):
         ax.contourf(*grid, masked, levels=[bottom, top], colors=[paint.land], alpha=0.22 * i / _LEVELS, zorder=0)
     ax.contour(*grid, masked, levels=levels[1:-1], colors=[paint.land], linewidths=0.7, alpha=0.55, zorder=1)
@@ -325,7 +317,7 @@ def _evaluated(path: DescentPath, points: Any) -> Any:
     """The function at each row of an array."""
     import numpy
 
-    of_row: Callable[[Any], Any] = lambda x: path.f(x.tolist() if len(path.names) > 1 else x[0])
+    of_row: Callable[[Any], Any] = lambda x: path.f(x.tolist() if is_list(path.points[0]) else x[0])
     try:
         return numpy.asarray(autodiff.compile(of_row, rows=(0,))(points), float)
     except Exception:  # of any kind: code that is traced meets numbers it does not expect

@@ -18,10 +18,11 @@ from autodiff import Value
 from autodiff.show.explanations.symbols import slope_in_symbols
 from autodiff.show.formulas.formula import operation
 from autodiff.show.live import LiveFunction, program_of, program_of_function
+from nn.layers.dense import Layer
 from nn.modules.module import Module
 from nn.optim.optimizer import Optimizer
 from nn.show.playground.network import Unit, layers_of, recorded
-from nn.show.playground.points import Points
+from nn.show.playground.points import Point, Points
 
 Loss = Callable[[Any, Any], Any]
 
@@ -35,6 +36,9 @@ def story(model: Module, sets: Sequence[Points], loss: Loss, optimizer: Optimize
     inputs = [*x, *model.parameters()]
     units, output = recorded(layers, x)
     surface = program_of(output, inputs=inputs, gradients=False)
+    examples = [_Example(layers, inputs, loss, target) for target in targets]
+    for point, second in sets[0].rows:
+        examples[second].check(model, loss, point)
     return {
         "model": repr(model),
         "loss": getattr(loss, "__name__", "loss"),
@@ -43,7 +47,7 @@ def story(model: Module, sets: Sequence[Points], loss: Loss, optimizer: Optimize
         "parameters": _parameters(model, units),
         "units": [_unit(unit, inputs, units) for unit in units],
         "surface": {**surface.data(), "outputs": [surface.slot(y) for y in [*x, *[unit.output for unit in units]]]},
-        "examples": [_example(layers, inputs, loss, target) for target in targets],
+        "examples": [example.data() for example in examples],
         "sets": [_set(points) for points in sets],
     }
 
@@ -79,24 +83,42 @@ def _unit(unit: Unit, inputs: Sequence[Value], units: Sequence[Unit]) -> dict[st
     }
 
 
-def _example(layers: Any, inputs: Sequence[Value], loss: Loss, target: float) -> dict[str, Any]:
+class _Example:
     """The program of the loss of a row with this target, and its nodes: names, operations, rules of local gradients."""
-    units, output = recorded(layers, inputs[:2])
-    end = _bare(loss(output, target))
-    live = program_of(end, inputs=inputs)
-    names = dict(zip(inputs[:2], ("x0", "x1"), strict=True))
-    for unit in units:
-        names |= unit.names()
-    names[end] = "L"
-    for node in live.nodes:
-        names.setdefault(node, f"v{len([x for x in names.values() if x.startswith('v')]) + 1}")
-    place = {node: i for i, node in enumerate(live.nodes)}
-    data = live.data()
-    data["nodes"] = [
-        {**slots, "name": names[node], **_told(node, names, place)}
-        for node, slots in zip(live.nodes, data["nodes"], strict=True)
-    ]
-    return {**data, "inputs": [x.data for x in inputs], "loss": place[end], "output": place[output]}
+
+    def __init__(self, layers: Sequence[Layer], inputs: Sequence[Value], loss: Loss, target: float) -> None:
+        units, self.output = recorded(layers, inputs[:2])
+        end = loss(self.output, target)
+        if not isinstance(end, Value):
+            raise TypeError(f"a loss makes a Value of an output and a target, got {type(end).__name__}")
+        self.inputs, self.target, self.end = inputs, target, _bare(end)
+        self.live = program_of(self.end, inputs=inputs)
+        self.names = dict(zip(inputs[:2], ("x0", "x1"), strict=True))
+        for unit in units:
+            self.names |= unit.names()
+        self.names[self.end] = "L"
+        for number, node in enumerate([node for node in self.live.nodes if node not in self.names], 1):
+            self.names[node] = f"v{number}"
+
+    def check(self, model: Module, loss: Loss, x: Point) -> None:
+        """Raise ValueError where the model and the loss give another number for a row than the program does."""
+        expected = loss(model(list(x)), self.target).data
+        found = self.live.evaluate([*x, *[parameter.data for parameter in self.inputs[2:]]])[self.live.slot(self.end)]
+        if abs(found - expected) > 1e-9 * max(1.0, abs(expected)):
+            raise ValueError(
+                f"the model or its loss computes in another way at {x} than at {_AT}, as code does that compares "
+                "numbers; a page has one way: write it of functions such as autodiff.maximum and leaky_relu"
+            )
+
+    def data(self) -> dict[str, Any]:
+        place = {node: i for i, node in enumerate(self.live.nodes)}
+        told = self.live.data()
+        told["nodes"] = [
+            {**slots, "name": self.names[node], **_told(node, self.names, place)}
+            for node, slots in zip(self.live.nodes, told["nodes"], strict=True)
+        ]
+        ends = {"loss": place[self.end], "output": place[self.output]}
+        return {**told, "inputs": [x.data for x in self.inputs], **ends}
 
 
 def _bare(y: Value) -> Value:

@@ -108,6 +108,10 @@ CASES = {
     "plane": (lambda p: 0.0 * p[0] * p[1], [1.0, 1.0], 0.1),
     "pole": (lambda x: ad.log(x) + 1 / x, 3.0, 2.0),
     "far": (lambda x: x * x, 3.0, 1.1),
+    "farther": (lambda x: x * x, 3.0, 1e70),
+    "farther in the plane": (bowl, [3.0, 1.0], 1e40),
+    "a list of one": (lambda p: p[0] ** 2, [3.0], 0.1),
+    "nothing around": (lambda p: -ad.sqrt(1.0 - p[0] ** 2 - p[1] ** 2), [0.99, 0.1], 1e-5),
 }
 
 

@@ -63,6 +63,9 @@ def test_classes_may_be_texts_and_columns_have_names() -> None:
         (nn.MLP(2, [2, 1]), {"data": ([[0.0, 1.0]], [1])}, ValueError, "in two classes"),
         (nn.MLP(2, [2, 1]), {"data": ([[0.0], [1.0]], [1, 0])}, ValueError, "rows of two numbers"),
         (nn.MLP(2, [2, 1]), {"batch_size": 0}, ValueError, "batches of 1 or more"),
+        (nn.MLP(2, [2, 1]), {"loss": lambda y, t: 1.0}, TypeError, "makes a Value of an output and a target"),
+        (nn.MLP(2, [2, 1], lambda z: z if z.data > 0 else 0.1 * z, 0), {}, ValueError, "computes in another way at"),
+        (nn.MLP(2, [2, 1], lambda z: ad.where(z > 0, z, 0.1 * z), 0), {}, ValueError, "computes in another way at"),
         (nn.MLP(2, [2, 1]), {"optimizer": nn.SGD([Value(1.0)])}, ValueError, "of the model's parameters"),
     ],
 )
@@ -199,6 +202,13 @@ def test_what_is_named_is_text_whatever_it_says() -> None:
     story = re.search(r'data-part="story">(.*?)</script>', html, re.DOTALL)
     assert story is not None
     assert json.loads(story[1])["sets"][0]["axes"] == HOSTILE
+
+
+def test_activations_of_ones_own_are_taken() -> None:
+    model = nn.MLP(2, [2, 1], lambda z: z * ad.sigmoid(z), seed=0)
+    example = nn.play(model, loss=lambda y, t: (y - t) ** 2).data["examples"][1]
+    made = {node["name"]: node["made"] for node in example["nodes"]}
+    assert (made["h1"], made["L"]) == ("z1 * v1", "v3**2")
 
 
 def test_two_on_a_page_have_ids_of_their_own() -> None:
