@@ -148,6 +148,13 @@ class Notebook:
         self._command("notebook:run-all-cells")
         self._when(f"{_PANEL} return panel.sessionContext.session?.kernel?.status === 'idle'", RUN)
 
+    def end_kernel(self) -> None:
+        """End the kernel, so that nothing but the page can answer."""
+        self._when(f"{_PANEL} return panel.sessionContext.session?.kernel?.status === 'idle'")
+        script = f"""{_PANEL} const done = arguments[0];
+            panel.sessionContext.shutdown().then(() => done("done"), e => done(String(e)));"""
+        assert self.browser.driver.execute_async_script(script) == "done"
+
     def outputs(self) -> list[dict[str, Any]]:
         """Each output: `cell`, `kind` (MIME type), `text`, `pictures`; `beyond`: how many pixels it is too wide."""
         found: list[dict[str, Any]] = self.browser.run(_OUTPUTS)
