@@ -13,7 +13,9 @@ import pytest
 import autodiff as ad
 import nn
 from autodiff import Value, what_if
+from autodiff.graph import topological_order
 from autodiff.show.drawings.parts import Parts
+from autodiff.show.drawings.reader import parts_of
 from autodiff.show.drawings.titles import titles
 from autodiff.show.live.moving import Moving
 from autodiff.show.live.sliders import Sliders
@@ -259,6 +261,69 @@ def test_the_drawing_follows_the_sliders(browser: Browser, tmp_path: Path, name:
     assert_shows(
         browser.run(_SHOWN), parts := moving._picture.at(moving.values(start)), titles(moving._picture._named(parts))
     )
+
+
+def anew(y: Value, numbers: dict[Value, float]) -> tuple[Value, dict[Value, Value]]:
+    """The graph recorded again on other numbers, and its nodes by the old ones."""
+    new: dict[Value, Value] = {}
+    for old in topological_order(y):
+        for x in old.operands:
+            if isinstance(x, Value) and not x.operands:
+                new.setdefault(x, Value(numbers.get(x, x.data), x.label))
+        assert old.op is not None
+        new[old] = old.op(*[new[x] if isinstance(x, Value) else x for x in old.operands])
+        new[old].label = old.label
+    return new[y], new
+
+
+def used_twice() -> tuple[Sliders, list[list[float]]]:
+    a, b = Value(-3.0, "a"), Value(2.0, "b")
+    c = a + a
+    y = ad.dot([a, b, c], [b, c, -1.5]) / c + ad.maximum(a, b) - ad.relu(a) ** 2
+    return what_if(y, {a: (-4.0, 4.0), b: (-4.0, 4.0)}), [[-2.0, -1.0], [3.5, 0.25], [1e-9, 4.0]]
+
+
+@needs_svg
+@pytest.mark.parametrize("name", ["relus", "neuron", "used_twice"])
+def test_the_film_says_and_shows_what_animate_does_on_the_moved_numbers(
+    browser: Browser, tmp_path: Path, name: str
+) -> None:
+    sliders, moves = {**GRAPHS, "used_twice": used_twice}[name]()
+    browser.open(sliders.save(tmp_path / "x.html"))
+    moving = sliders._moving
+    assert moving is not None
+    for numbers in moves:
+        moved(browser, numbers)
+        y, new = anew(moving._y, dict(zip(moving._inputs, numbers, strict=True)))
+        scenes: Any = ad.animate(y)._play.tracks[0].stage.scenes
+        ids = parts_of(moving._y).ids
+        place = {parts_of(y).ids[new[old]]: str(box) for old, box in ids.items()}
+        for k, scene in enumerate(scenes):
+            browser.run(
+                "const s = document.querySelector('.film input'); s.value = arguments[0];"
+                "s.dispatchEvent(new Event('input'))",
+                k,
+            )
+            assert browser.run("return document.querySelector('[data-part=caption]').textContent") == scene.caption
+            found = browser.run(_SHOWN)
+            for box, here in place.items():
+                expected = (scene.data[box], scene.grads[box])
+                assert (found[here]["texts"]["data"], found[here]["texts"]["grad"]) == expected, (k, scene.caption)
+                if 0 < k < len(scenes) - 1:
+                    assert found[here]["fill"] == PALETTE[scene.tones[box]][0], (k, box)
+
+
+@needs_svg
+def test_the_film_plays_and_starts_again(browser: Browser, tmp_path: Path) -> None:
+    browser.open(relus()[0].save(tmp_path / "x.html"))
+    browser.run("const now = setTimeout; window.setTimeout = (f, ms) => now(f, ms / 100)")
+    play = "return document.querySelector('.film button').textContent"
+    browser.run("document.querySelector('.film button').click()")
+    assert browser.run(play) == "Pause"
+    browser.until(f"{play} === 'Play'")
+    root = "document.querySelector('[data-sliders]')"
+    assert browser.run(f"return {root}.dataset.step") == browser.run("return document.querySelector('.film input').max")
+    assert browser.run(f"return {root}.querySelectorAll('[data-lit]').length") == 0
 
 
 @needs_svg

@@ -1,5 +1,5 @@
 // Lets a picture follow the numbers in the slots of a program: texts, titles, colours, flags, dashes.
-// `follower(picture, data)` returns a function of the values; `data` says which slot stands where.
+// `follower(picture, data).follow` is a function of the values; `data` says which slot stands where.
 const follower = (picture, data) => {
   const isNothing = (x) => Object.is(x, -0);
   const isFinite = Number.isFinite;
@@ -43,7 +43,7 @@ const follower = (picture, data) => {
     return largest === 0 ? 0 : largest * Math.sqrt(xs.reduce((sum, x) => sum + (x / largest) ** 2, 0));
   };
 
-  return (values) => {
+  const follow = (values) => {
     const number = (slot) => (slot === null ? 0 : values[slot] + 0);
     const isDead = (slot) => slot === null || isNothing(values[slot]);
     const gradients = boxes.map((box) => number(box.gradient));
@@ -64,9 +64,9 @@ const follower = (picture, data) => {
       say(mark, flag, {});
     }
     for (const edge of edges) {
-      const local = text(number(edge.local));
+      const local = text(edge.optional[0] || edge.local === null ? number(edge.local) : values[edge.local]);
       write(edge, "local", local);
-      if (local === "0") edge.shape.setAttribute("stroke-dasharray", data.dashes);
+      if (local === "0" || local === "-0") edge.shape.setAttribute("stroke-dasharray", data.dashes);
       else edge.shape.removeAttribute("stroke-dasharray");
       const share = `${text(number(edge.upstream))} × ${local} = ${text(number(edge.share))}`;
       say(edge, "", { local, share });
@@ -82,4 +82,5 @@ const follower = (picture, data) => {
       say(fold, flag, { grad: text(size, 2) });
     }
   };
+  return { follow, boxes, edges, write, tone, group };
 };

@@ -30,15 +30,16 @@ class Recorded:
 
     def __init__(self, y: Value, inputs: Iterable[Value]) -> None:
         self._y, self.inputs = y, list(dict.fromkeys(inputs))
-        order = topological_order(y, without=set(self.inputs))
+        self._given = set(self.inputs)
+        order = topological_order(y, without=self._given)
         free, self.nodes = count(), dict[Value, Slots]()
         for node in dict.fromkeys([*self.inputs, *leaves_below(order), *order]):
             data, gradient = next(free), next(free)
             local, shares = [tuple([next(free) for _ in self._operands(node)]) for _ in "ls"]
-            self.nodes[node] = Slots(data, gradient, local, shares)
+            self.nodes[node] = Slots(data, gradient, local, shares, ((True, True),) * len(local))
 
     def _operands(self, node: Value) -> Sequence[Value | float]:
-        return () if node in self.inputs else node.operands
+        return () if node in self._given else node.operands
 
     def slot(self, node: Value) -> int:
         """The slot of a node's number."""

@@ -148,6 +148,7 @@ class Moving:
             "sliders": described(self.sliders),
             "results": [{"name": name, "slot": slot} for name, slot in self._results()],
             "picture": self._picture.data(),
+            "film": self._picture.film(),
         }
 
     def _script(self) -> str:
@@ -184,7 +185,9 @@ def framed(
 
 def sliding_script() -> str:
     """What the scripts of pages and widgets begin with."""
-    return "".join([engine_script(), files_of("inline.js", "zoom.js"), read_("follow.js"), read_("sliders.js")])
+    return "".join(
+        [engine_script(), files_of("inline.js", "zoom.js"), read_("follow.js"), read_("film.js"), read_("sliders.js")]
+    )
 
 
 def read_(name: str) -> str:

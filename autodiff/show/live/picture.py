@@ -26,12 +26,16 @@ from autodiff.show.drawings.reader import Numbers, parts_of
 from autodiff.show.drawings.svg import NAMESPACE, AltText
 from autodiff.show.drawings.titles import titles
 from autodiff.show.folding.fold import Request, folded
+from autodiff.show.live.film import film_of
 from autodiff.show.live.program import Slots
 from autodiff.show.words.names import names_of
+from autodiff.show.words.numbers import NOT_YET
 from autodiff.show.words.theme import PALETTE, STEPS, Theme
 from autodiff.value import Value
 
 SHOWS, ROOM = "data-shows", "data-room"  # on a text in the picture: which of its part's it is, and how long it may be
+LARGEST_FILM = 200  # boxes, as of `animate`
+SELDOM = 0.1  # of all versions that have a flag in some place: there is no room for it
 DASHES = "5,2"  # of an edge whose local gradient is zero, as Graphviz has them
 PLACES = {"data": "\ue001", "grad": "\ue002", "local": "\ue003", "share": "\ue004"}  # of numbers, in a title
 
@@ -53,7 +57,10 @@ class Picture:
             slots = self._nodes.get(node)
             if slots is None:  # behind an inner node that is given: it keeps its number, and gets no gradient
                 return Numbers(node.data, 0.0, node.local_gradients)
-            local = [NOTHING if slot is None or is_nothing(values[slot]) else values[slot] for slot in slots.locals]
+            local = [
+                NOTHING if slot is None or (optional and is_nothing(values[slot])) else values[slot]
+                for slot, (optional, _) in zip(slots.locals, slots.optional, strict=True)
+            ]
             local = local or [0.0] * len(node.operands)  # of an inner node that is given: its operands do not matter
             gradient = 0.0 if slots.gradient is None else values[slots.gradient] + 0.0
             return Numbers(values[slots.data], gradient, local)
@@ -99,48 +106,53 @@ class Picture:
 
     # --- which slot stands where ---
 
+    def film(self) -> dict[str, Any] | None:
+        """What a script needs to show the two passes in the picture; None where parts of it are folded, or many."""
+        parts = parts_of(self._y, Request())
+        whole = len(parts.ids) == len(self._names) and len(parts.boxes) <= LARGEST_FILM
+        return film_of(self._y, self._nodes, parts.ids, self._names) if whole else None
+
     def data(self) -> dict[str, Any]:
         """What a script needs to let the picture follow the numbers in the slots, for JSON."""
+        parts = parts_of(self._y, Request())
+        said = {str(part): title for part, title in titles(_templates(self._named(parts))).items()}
+        found: dict[str, list[dict[str, Any]]] = {"boxes": [], "marks": [], "edges": [], "folds": self._folds()}
+        edges = {str(edge.id) for edge in parts.edges if edge.local_gradient}
+        for node, box in parts.ids.items():
+            if (slots := self._nodes.get(node)) is not None:
+                found["boxes"].append({"id": str(box), "data": slots.data, "gradient": slots.gradient})
+                if node.op is relu and slots.locals:
+                    found["marks"].append({"id": str(box.sibling("operation")), "local": slots.locals[0]})
+                into = [{"id": str(box.sibling("operand", k)), **edge} for k, edge in enumerate(_edges(node, slots))]
+                found["edges"] += [{**edge, "upstream": slots.gradient} for edge in into if edge["id"] in edges]
+        titled = {kind: [{**part, "title": said[part["id"]]} for part in listed] for kind, listed in found.items()}
+        tones = {name: pair[self._theme == "dark"] for name, pair in PALETTE.items()}
+        return {**titled, "tones": tones, "steps": STEPS, "dashes": DASHES, "places": PLACES}
+
+    def _folds(self) -> list[dict[str, Any]]:
+        """The slots of each folded box."""
         folding = folded([self._y], Request())
         nodes = folding.wiring.nodes
-        slots = [self._nodes.get(node, Slots(-1)) for node in nodes]
-        parts = parts_of(self._y, Request())
-        said = titles(_templates(self._named(parts)))
-        drawn = [(box, self._nodes[node], node) for node, box in parts.ids.items() if node in self._nodes]
-        edges = {edge.id for edge in parts.edges if edge.local_gradient}
-        return {
-            "boxes": [
-                {"id": str(box), "title": said[box], "data": its.data, "gradient": its.gradient}
-                for box, its, _ in drawn
-            ],
-            "marks": [
-                {"id": str(box.sibling("operation")), "title": said[box.sibling("operation")], "local": its.locals[0]}
-                for box, its, node in drawn
-                if node.op is relu and box.sibling("operation") in said
-            ],
-            "edges": [
-                {"id": str(edge), "title": said[edge], "upstream": its.gradient, "local": local, "share": share}
-                for box, its, node in drawn
-                for k, (local, share) in enumerate(
-                    zip(its.locals, its.shares, strict=True) if its.locals else [(None, None)] * len(node.operands)
-                )
-                if (edge := box.sibling("operand", k)) in edges
-            ],
-            "folds": [
-                {
-                    "id": str(Id("fold", (k,))),
-                    "title": said[Id("fold", (k,))],
-                    "measured": [slots[i].gradient for i in folding.measured(group)],
-                    "members": [[slots[i].data, slots[i].gradient] for i in group.members],
-                    "relus": [slots[i].locals[0] for i in group.members if nodes[i].op is relu and slots[i].locals],
-                }
-                for k, group in enumerate(folding.groups)
-            ],
-            "tones": {name: pair[self._theme == "dark"] for name, pair in PALETTE.items()},
-            "steps": STEPS,
-            "dashes": DASHES,
-            "places": PLACES,
-        }
+        slots = {i: self._nodes[node] for i, node in enumerate(nodes) if node in self._nodes}
+        return [
+            {
+                "id": str(Id("fold", (k,))),
+                "measured": [slots[i].gradient for i in folding.measured(group) if i in slots],
+                "members": [[slots[i].data, slots[i].gradient] for i in group.members if i in slots],
+                "relus": [
+                    slots[i].locals[0] for i in group.members if i in slots and nodes[i].op is relu and slots[i].locals
+                ],
+            }
+            for k, group in enumerate(folding.groups)
+        ]
+
+
+def _edges(node: Value, slots: Slots) -> list[dict[str, Any]]:
+    """The slots of each edge into a node: none of an inner node that is given."""
+    none = {"local": None, "share": None, "optional": (False, False)}
+    edges = zip(slots.locals, slots.shares, slots.optional, strict=True)
+    found = [{"local": local, "share": share, "optional": optional} for local, share, optional in edges]
+    return found or [none] * len(node.operands)
 
 
 def _templates(parts: Parts) -> Parts:
@@ -161,19 +173,27 @@ def _templates(parts: Parts) -> Parts:
 
 def _roomy(versions: Sequence[Parts]) -> Parts:
     """The parts with the longest text that any version has in each place."""
-    one = versions[0]
     boxes = zip(*[parts.boxes for parts in versions], strict=True)
     marks = zip(*[parts.marks for parts in versions], strict=True)
     edges = zip(*[parts.edges for parts in versions], strict=True)
-    return one._replace(
-        boxes=tuple([_longest(each, "data", "grad", "flag") for each in boxes]),
+    return versions[0]._replace(
+        boxes=tuple(
+            [each[0] if each[0].kind == "constant" else _longest(each, "data", "grad", "flag") for each in boxes]
+        ),
         marks=tuple([_longest(each, "flag") for each in marks]),
         edges=tuple([_longest(each, "local_gradient", "contribution") for each in edges]),
     )
 
 
 def _longest(versions: Sequence[Any], *names: str) -> Any:
-    return versions[0]._replace(**{name: max([getattr(part, name) for part in versions], key=len) for name in names})
+    shown = {name: [getattr(part, name) for part in versions] for name in names}
+    if "data" in names:  # of a box, whose numbers a film does not know at first
+        shown = {name: [*texts, NOT_YET] if name != "flag" else texts for name, texts in shown.items()}
+    found = {name: max(texts, key=len) for name, texts in shown.items()}
+    flagged = sum([bool(part.flag) for part in versions]) if "flag" in names else 0
+    if "flag" in names and flagged < SELDOM * len(versions) and not versions[0].flag:
+        found["flag"] = ""
+    return versions[0]._replace(**found)
 
 
 def _texts(parts: Parts) -> dict[Id, dict[str, str]]:

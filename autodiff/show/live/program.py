@@ -48,12 +48,15 @@ class Slots(NamedTuple):
         gradient: the derivative of the result in it.
         locals: its derivative in each of its operands, in order.
         shares: what each operand gets of its gradient: gradient times local.
+        optional: for each operand whether its local gradient, and whether its share, are nothing at some numbers: then
+            that is -0.0.
     """
 
     data: int
     gradient: int | None = None
     locals: tuple[int | None, ...] = ()
     shares: tuple[int | None, ...] = ()
+    optional: tuple[tuple[bool, bool], ...] = ()
 
 
 class LiveProgram:
@@ -135,13 +138,18 @@ def program_of(y: Value, inputs: Iterable[Value] = (), *, gradients: bool = True
     results = iter(program.outputs.tolist())
     slots = [[tuple([None if x is NOTHING else next(results) for x in part]) for part in parts] for parts in found]
     nodes = {
-        node: Slots(cast(int, data), gradient, local, shares)
-        for node, ((data, gradient), local, shares) in zip([*given, *order], slots, strict=True)
+        node: Slots(cast(int, data), gradient, local, shares, _optional(*parts[1:]))
+        for node, parts, ((data, gradient), local, shares) in zip([*given, *order], found, slots, strict=True)
     }
     return LiveProgram(program, given, nodes)
 
 
 _Parts = tuple[list[Any], list[Any], list[Any]]  # of a node: its number and gradient, local gradients, shares
+
+
+def _optional(local: Sequence[Any], shares: Sequence[Any]) -> tuple[tuple[bool, bool], ...]:
+    pairs = zip(local, shares, strict=False)
+    return tuple([(getattr(x, "is_optional", False), getattr(share, "is_optional", False)) for x, share in pairs])
 
 
 def _recorded(trace: Trace, order: Sequence[Value], given: Sequence[Value], end: Value | None) -> list[_Parts]:

@@ -5,16 +5,22 @@ const sliding = (root, data, compute) => {
   const [controls, result, figure] = [part("controls"), part("result"), root.querySelector("figure")];
   const still = figure?.querySelector("img");
   const picture = still ? inlined(still) : figure?.querySelector("svg");
-  const follow = picture ? follower(picture, data.picture) : () => {};
+  const following = picture ? follower(picture, data.picture) : null;
+  const film = following && data.film ? filming(root, following, data.film, data.picture.tones) : null;
+  if (film) figure.before(film.tools);
   if (picture) figure.after(zoomable(root, figure, picture));
   const text = autodiffEngine.shortened;
 
+  let shown = null;
   const show = (values) => {
-    follow(values);
+    shown = values;
+    following?.follow(values);
+    film?.show(values);
     const words = data.results.map(({ name, slot }) => `${name} = ${text(slot === null ? 0 : values[slot] + 0)}`);
     result.textContent = words.join(", ");
     root.dataset.shown = String(Number(root.dataset.shown ?? 0) + 1);
   };
+  film?.whenMoved(() => { if (shown !== null) show(shown); });
   const numbers = data.sliders.map(({ now }) => Number(now));
   const move = () => compute([...numbers], show);
 

@@ -58,9 +58,7 @@ def _traced(primitive: Primitive, count: int) -> Program:
             result = unwrap(primitive.evaluate)(*[trace.input(0.5) for _ in range(count)])
             program = trace.program([result])
     except Exception as error:  # whatever code for floats alone makes of a placeholder
-        raise _refused(
-            primitive, f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-        ) from error
+        raise _refused(primitive, "its code is for floats alone") from error
     finally:
         trace.forget()
     if len(program.guards):
