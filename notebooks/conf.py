@@ -29,6 +29,7 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # the signature has them
 autodoc_default_options = {"members": True}
 add_module_names = False
+smartquotes = False  # "native" is code
 napoleon_use_ivar = True
 
 html_theme = "pydata_sphinx_theme"
@@ -67,7 +68,7 @@ def setup(app: Sphinx) -> None:
     app.add_directive("live", Live)
     app.add_html_math_renderer("mathml", inline_renderers=(_inline, None), block_renderers=(_block, None))
     app.connect("autodoc-process-docstring", _escape, priority=900)  # after napoleon
-    app.connect("source-read", _list_gallery)
+    app.connect("source-read", _mended)
 
 
 class Live(SphinxDirective):
@@ -121,7 +122,9 @@ def _escaped(line: str) -> str:
     return "".join(parts)
 
 
-def _list_gallery(app: Sphinx, name: str, source: list[str]) -> None:
-    """Put the notebooks of the gallery below its index, which is written without words of Sphinx."""
+def _mended(app: Sphinx, name: str, source: list[str]) -> None:
+    """Examples without the blank line that doctest ends them by; the notebooks of the gallery below its index."""
+    if not app.env.doc2path(name).endswith(".ipynb"):
+        source[0] = re.sub(r"\n\n```$", "\n```", source[0], flags=re.MULTILINE)
     if name == "gallery/README":
         source[0] += GALLERY

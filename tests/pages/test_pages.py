@@ -8,7 +8,7 @@ import pytest
 
 import autodiff
 import nn
-from autodiff import compiler, testing
+from autodiff import compiler, show, testing
 from autodiff.primitives import TABLE
 from tests.pages.reading import DIRECTORY, PAGES, links, place
 
@@ -40,6 +40,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 PUBLIC = {
     "autodiff": set(dir(autodiff)) - TABLE.keys(),
     "autodiff.compiler": set(compiler.__all__),
+    "autodiff.show": set(show.__all__),
     "autodiff.testing": set(testing.__all__),
     "nn": set(nn.__all__) - {"init", "metrics", "optim", "schedules"},
     "nn.optim": set(nn.optim.__all__) - {"l1", "l2", "schedules"},
