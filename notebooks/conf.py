@@ -7,6 +7,7 @@ elsewhere: formulas become MathML, and the theme brings its own style and script
 
 import ast
 import re
+from pathlib import Path
 from typing import Any
 
 from docutils import nodes
@@ -124,7 +125,7 @@ def _escaped(line: str) -> str:
 
 def _mended(app: Sphinx, name: str, source: list[str]) -> None:
     """Examples without the blank line that doctest ends them by; the notebooks of the gallery below its index."""
-    if not app.env.doc2path(name).endswith(".ipynb"):
+    if Path(app.env.doc2path(name)).suffix == ".md":
         source[0] = re.sub(r"\n\n```$", "\n```", source[0], flags=re.MULTILINE)
     if name == "gallery/README":
         source[0] += GALLERY
