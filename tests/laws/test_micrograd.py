@@ -81,7 +81,7 @@ def test_the_same_walk_over_prev_says_what_to_write() -> None:
     )
     assert "it is x.op" in message(lambda: y._op)  # type: ignore[attr-defined]
     drawn = ad.draw(y)
-    assert repr(drawn).startswith("Graph(10 values, 6 operations")
+    assert repr(drawn).splitlines()[-1].startswith("A graph of 10 values, 6 operations")
 
 
 def test_a_topological_order_of_ones_own_differentiates_by_hand() -> None:

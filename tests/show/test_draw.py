@@ -53,7 +53,7 @@ def test_a_leaf_alone_is_one_box() -> None:
     assert [box.kind for box in parts.boxes] == ["leaf"]
     assert not parts.marks
     assert not parts.edges
-    assert repr(draw(Value(3.0))) == "Graph(1 value, 0 operations)"
+    assert repr(draw(Value(3.0))).splitlines()[-1] == "A graph of 1 value, 0 operations: show() opens it in a browser."
 
 
 def test_the_same_graph_gives_the_same_source() -> None:

@@ -128,3 +128,38 @@ def test_save_writes_into_a_pipe(tmp_path: Path) -> None:
     reader.join()
     assert read[0].startswith(b"digraph")
     assert pipe.is_fifo()
+
+
+# --- at the plain prompt ---
+
+
+def test_the_prompt_shows_the_tree_and_how_to_see_the_picture() -> None:
+    graph = draw(circuit())
+    assert repr(graph) == f"{graph.text()}\nA graph of 5 values, 2 operations: show() opens it in a browser."
+
+
+def test_the_prompt_shows_the_beginning_of_a_large_graph() -> None:
+    graph = draw(sum((Value(float(i), f"x{i}") for i in range(500)), 0.0), collapse="never")
+    lines, whole = repr(graph).splitlines(), graph.text().splitlines()
+    assert lines[:40] == whole[:40]
+    assert lines[40] == f"... {len(whole) - 40:,} more lines: print(drawing.text()) shows all of them."
+    assert len(lines) == 42
+
+
+@needs_svg
+def test_show_opens_a_page_in_the_browser(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", lambda address: opened.append(address) or True)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    path = draw(circuit()).show()
+    assert opened == [path.as_uri()]
+    assert path.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    assert path.is_relative_to(tmp_path)
+
+
+@needs_svg
+def test_without_a_browser_show_says_where_the_page_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("webbrowser.open", lambda address: False)
+    with pytest.raises(RuntimeError, match=r"^found no browser to open; the drawing is in '.*drawing\.html'$"):
+        draw(circuit()).show()

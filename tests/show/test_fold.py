@@ -126,7 +126,7 @@ def test_what_is_folded_says_how_to_open_it() -> None:
     note = "2,526 values folded into 2 boxes: depth=2 or focus=value opens them"
     assert graph.text().splitlines()[-1] == note
     assert note in graph.digraph.source
-    assert repr(graph) == "Graph(2 values, 2 operations, 2 folded)"
+    assert "\nA graph of 2 values, 2 operations, 2 folded: show() opens" in repr(graph)
 
 
 # --- structure folds ---

@@ -20,7 +20,7 @@ def test_a_model_is_drawn_as_columns_of_units_and_lines_for_weights() -> None:
     weight = model.layers[0].neurons[1].w[0].data
     assert f"layers.0 weight 0 of unit 1: {weight:.6g}, grad 0" in titles(picture)
     assert len(set(ids(picture))) == len(ids(picture))
-    assert repr(draw(model)) == "ModelDrawing(MLP, 2 layers)"
+    assert repr(draw(model)).splitlines()[-1] == "MLP, a model of 2 layers: show() opens it in a browser."
 
 
 def test_large_layers_are_abbreviated_with_their_count() -> None:
@@ -83,6 +83,6 @@ def test_weights_of_zero_and_nan_are_dashed() -> None:
 def test_a_model_saves_itself_without_graphviz(tmp_path: Path) -> None:
     drawing = draw(nn.MLP(2, [2, 1], seed=0), theme="dark")
     assert drawing.save(tmp_path / "m.svg").read_text(encoding="utf-8").startswith("<svg")
-    assert "color-scheme: dark" in drawing.save(tmp_path / "m.html").read_text(encoding="utf-8")
+    assert "color-scheme:dark" in drawing.save(tmp_path / "m.html").read_text(encoding="utf-8")
     with pytest.raises(ValueError, match=r"^save takes a name that ends in \.svg, \.png, \.pdf, \.html, got"):
         drawing.save(tmp_path / "m.dot")

@@ -96,7 +96,11 @@ def draw(
     >>> from autodiff import Value
     >>> a, b = Value(2.0, "a"), Value(-3.0, "b")
     >>> draw(a * b, direction="TB")
-    Graph(3 values, 1 operation)
+    value  data  grad     operation  local gradient
+    #1     -6    not yet  mul
+    ├─ a   2     not yet             -3
+    └─ b   -3    not yet             2
+    A graph of 3 values, 1 operation: show() opens it in a browser.
     """
     _check_choice("direction", direction, {"LR": "left to right", "TB": "top to bottom"})
     _check_choice("theme", theme, dict.fromkeys(get_args(Theme), ""))
@@ -236,8 +240,8 @@ class Graph(Drawing):
         }
         return super()._formats() | graphviz
 
-    def __repr__(self) -> str:
-        return f"Graph({self._counts()})"
+    def _summary(self) -> str:
+        return f"A graph of {self._counts()}"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         """For Jupyter: the picture and the text, or the text and why there is no picture."""

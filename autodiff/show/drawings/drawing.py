@@ -1,11 +1,13 @@
 """Every drawing shows itself in a notebook, prints itself, and saves itself in the format that a name ends in."""
 
 import os
+import webbrowser
 from abc import ABC, abstractmethod
 from base64 import b64encode
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 from xml.etree.ElementTree import Element
 
@@ -17,6 +19,8 @@ from autodiff.show.words.theme import Theme
 from autodiff.system.files import write_whole
 
 PNG_IN_FILES, PNG_IN_NOTEBOOKS = 192, 96  # dots per inch
+
+LINES_AT_PROMPT = 40
 
 
 class Drawing(ABC):
@@ -38,6 +42,16 @@ class Drawing(ABC):
     def text(self) -> str:
         """The picture in words and numbers, for a terminal."""
 
+    def show(self) -> Path:
+        """Open the drawing in the browser, in a page of its own, and return the path of the page.
+
+        Raises RuntimeError if nothing that is installed can make the picture, or if there is no browser to open.
+        """
+        path = self.save(Path(mkdtemp(prefix="autodiff-")) / "drawing.html")
+        if not webbrowser.open(path.as_uri()):
+            raise RuntimeError(f"found no browser to open; the drawing is in {str(path)!r}")
+        return path
+
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the drawing to a file, by the ending of its name, and return the path.
 
@@ -58,6 +72,17 @@ class Drawing(ABC):
             )
         write_whole(path, written[path.suffix.lower()]())
         return path
+
+    def __repr__(self) -> str:
+        """The picture in words, for the plain prompt, and how to see it; of a large one the beginning."""
+        lines = self.text().splitlines()
+        left_out = [f"... {len(lines) - LINES_AT_PROMPT:,} more lines: print(drawing.text()) shows all of them."]
+        shown = lines if len(lines) <= LINES_AT_PROMPT + 1 else lines[:LINES_AT_PROMPT] + left_out
+        return "\n".join([*shown, f"{self._summary()}: show() opens it in a browser."])
+
+    def _summary(self) -> str:
+        """What it is a drawing of, in a few words."""
+        return self._alt().title
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         """For Jupyter: the picture for each kind of viewer, and the text; or the text and why there is no picture.

