@@ -179,7 +179,7 @@ class Animation(Drawing):
                 "text/plain": f"{self.text()}\n\n{error}",
             }
         with suppress(render.RenderError):  # an image of the end is for print
-            bundle["image/png"] = b64encode(render.small_png(self._drawn(), PNG_IN_NOTEBOOKS)).decode()
+            bundle["image/png"] = b64encode(render.smaller(self._png(PNG_IN_NOTEBOOKS))).decode()
         return bundle | {"text/plain": self.text()}
 
     def _drawn(self) -> str:
