@@ -81,7 +81,7 @@ def plus(a: Ratio, b: Ratio) -> Ratio:
         return ZERO
     if all(map(_is_whole, (*a, *b))):
         return _reduced(a[0] * b[1] + b[0] * a[1], a[1] * b[1])
-    return _checked(_cleaned(a[0] / a[1] + b[0] / b[1])), 1.0
+    return _checked(cleaned(a[0] / a[1] + b[0] / b[1])), 1.0
 
 
 def _is_whole(number: float) -> bool:
@@ -94,9 +94,9 @@ def _reduced(p: float, q: float) -> Ratio:
         common = gcd(int(p), int(q))
         return p / common, q / common
     if q == 1.0:
-        return _cleaned(p), 1.0
+        return cleaned(p), 1.0
     if _is_whole(q):  # 0.5 / 2 is 0.25, but x / 2 stays what it is
-        quotient = _cleaned(p / q)
+        quotient = cleaned(p / q)
         if len(repr(quotient)) <= max(len(repr(p)), 8):
             return _checked(quotient), 1.0
     return p, q
@@ -109,7 +109,7 @@ def _checked(number: float) -> float:
     return number
 
 
-def _cleaned(number: float) -> float:
+def cleaned(number: float) -> float:
     """The decimal beside a number, where rounding alone can have taken it from there."""
     short = float(f"{number:.15g}")
     return short if len(repr(short)) + 2 < len(repr(number)) else number

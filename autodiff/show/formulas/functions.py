@@ -87,7 +87,7 @@ def _powers(terms: Terms, factors: Factors) -> bool:
         if n % step or (step < 0 and n > 0):
             continue
         del factors.powers[x]
-        factors.multiply(meaning(terms, *x.operands), n // step)
+        factors.multiply(meaning(terms, *x.operands), int(n / step))
         changed = True
     return changed
 
@@ -109,16 +109,16 @@ def _signs(terms: Terms, factors: Factors) -> bool:
 def _sigmoids(terms: Terms, factors: Factors) -> bool:
     """0.25 * (1 - tanh(x / 2)^2) is sigmoid(x) * (1 - sigmoid(x)), and tanh(x / 2) beside it 2 * sigmoid(x) - 1."""
     p, q = factors.coefficient
-    for x, n in list(factors.powers.items()):
-        half = _tanh_of_half(x)
-        if half is None or n < 1 or (p if p > 0.0 else -p, q) != to_the((0.25, 1.0), n):
+    for x, exponent in list(factors.powers.items()):
+        half, n = _tanh_of_half(x), int(exponent)
+        if half is None or n < 1 or n != exponent or (p if p > 0.0 else -p, q) != to_the((0.25, 1.0), n):
             continue
         s = terms.make(sigmoid, terms.make(mul, 2.0, half.operands[0]))
         del factors.powers[x]
         factors.scale((4.0**n, 1.0))
         factors.multiply(s, n)
         factors.multiply(terms.make(sub, 1.0, s), n)
-        m = factors.powers.pop(half, 0)
+        m = int(factors.powers.pop(half, 0))
         factors.multiply(terms.make(sub, 1.0, terms.make(mul, 2.0, s)), m)
         factors.scale((-1.0 if m % 2 else 1.0, 1.0))
         return True
@@ -141,7 +141,7 @@ def _tanh_of_half(x: Term) -> Term | None:
 
 def _softmaxes(terms: Terms, factors: Factors) -> bool:
     for total, n in list(factors.powers.items()):
-        if n >= 0 or total.op is not add:
+        if n > -1 or total.op is not add:
             continue
         largest = _largest(total)
         if largest is None:
@@ -151,8 +151,8 @@ def _softmaxes(terms: Terms, factors: Factors) -> bool:
         if whole is not total:
             continue
         for x, m in list(factors.powers.items()):
-            if x in parts and m > 0:
-                times = min(m, -n)
+            if x in parts and m >= 1:
+                times = int(min(m, -n))
                 factors.shift(x, -times)
                 factors.shift(total, times)
                 factors.multiply(softmax_item(terms, largest.operands, parts[x]), times)

@@ -13,16 +13,17 @@ sums in parentheses.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from math import isfinite
 from typing import NamedTuple
 
 from autodiff.primitives import add, div, mul, neg, pow, sub
-from autodiff.show.formulas.coefficients import ONE, Ratio, ratio, times, to_the
+from autodiff.show.formulas.coefficients import ONE, Ratio, cleaned, ratio, times, to_the
 from autodiff.show.formulas.terms import Term, Terms
 
 MOST_FACTORS = 64  # of a product that is taken apart again and again
 LARGEST_POWER = 64.0
 
-Powers = dict[Term, int]
+Powers = dict[Term, float]
 
 
 class Product(NamedTuple):
@@ -74,6 +75,8 @@ class Factors:
                 stack += [(x.operands[1], -n), (x.operands[0], n)]
             elif (whole := whole_exponent(x)) and abs(n * whole) <= LARGEST_POWER:
                 stack.append((x.operands[0], n * whole))
+            elif broken := _broken_exponent(x):
+                self.take(x.operands[0], n * broken)
             else:
                 self.take(x, n)
 
@@ -81,15 +84,15 @@ class Factors:
         """Take in a coefficient."""
         self.coefficient = times(self.coefficient, coefficient)
 
-    def take(self, x: Term, n: int) -> None:
+    def take(self, x: Term, n: float) -> None:
         """Take in a power of a term as a whole."""
         if self.powers.get(x, 0) * n < 0:
             self._terms.reduced[x] = None
         self.shift(x, n)
 
-    def shift(self, x: Term, n: int) -> None:
+    def shift(self, x: Term, n: float) -> None:
         """Add to the exponent of a factor, where nothing is reduced by that."""
-        exponent = self.powers.get(x, 0) + n
+        exponent = cleaned(self.powers.get(x, 0) + n)
         if exponent:
             self.powers[x] = exponent
         else:
@@ -106,6 +109,12 @@ def whole_exponent(x: Term) -> int:
     return int(exponent) if exponent and exponent.is_integer() and abs(exponent) <= LARGEST_POWER else 0
 
 
+def _broken_exponent(x: Term) -> float:
+    """The exponent of a power that is no whole number, else 0."""
+    exponent = x.operands[1].number if x.op is pow else None
+    return exponent if exponent and not exponent.is_integer() and isfinite(exponent) else 0.0
+
+
 def product_in(terms: Terms, term: Term) -> Product:
     """A term as a product."""
     factors = Factors(terms)
@@ -119,28 +128,36 @@ Special = Callable[[Terms, Factors], bool]
 
 def product_of(terms: Terms, factors: Factors, special: Sequence[Special]) -> Term:
     """The term of a product, simplified by what special rules there are."""
-    while any(rule(terms, factors) for rule in special):
+    while any(rule(terms, factors) for rule in [_whole_powers, *special]):
         pass
     _merge_exponents(terms, factors)
     return written(terms, factors.product())
 
 
-def _merge_exponents(terms: Terms, factors: Factors) -> None:
-    """x * x^(y - 1) is x^y, where the sum of the exponents is no longer than before, and no root is squared."""
+def _whole_powers(terms: Terms, factors: Factors) -> bool:
+    """(x * y)^0.5, squared, is x * y."""
     for x, n in list(factors.powers.items()):
-        if x.op is not pow or abs(n) != 1 or whole_exponent(x):
+        if x not in terms.whole and n == int(n) and (x.op in (mul, div, neg) or whole_exponent(x)):
+            del factors.powers[x]
+            factors.multiply(x, int(n))
+            return True
+    return False
+
+
+def _merge_exponents(terms: Terms, factors: Factors) -> None:
+    """x * x^(y - 1) is x^y, where the sum of the exponents is shorter than they are."""
+    for x, n in list(factors.powers.items()):
+        if x.op is not pow or abs(n) != 1 or x.operands[1].number is not None:
             continue
         base, exponent = x.operands
         m = factors.powers.get(base)
         if m is None:
             continue
         merged = terms.make(add, exponent, float(m * n))
-        if merged.number is not None and merged.number.is_integer():
-            continue
-        if merged.number is not None or merged.size < exponent.size:
+        if merged.size < exponent.size:
             del factors.powers[x], factors.powers[base]
             terms.reduced[base] = None
-            factors.multiply(terms.make(pow, base, merged), n)
+            factors.multiply(terms.make(pow, base, merged), int(n))
 
 
 def written(terms: Terms, product: Product) -> Term:
@@ -172,7 +189,7 @@ def _is_short(x: Term) -> bool:
     return x.op is None or (whole_exponent(x) > 0 and is_name(x.operands[0]))
 
 
-def _joined(terms: Terms, number: float, powers: list[tuple[Term, int]]) -> Term:
+def _joined(terms: Terms, number: float, powers: list[tuple[Term, float]]) -> Term:
     """The factors, all of them above or below, as one product."""
     if not (number == 1.0 and len(powers) == 2 and _reads_as_it_is(powers[0])):
         powers = sorted(powers, key=_rank)
@@ -183,13 +200,13 @@ def _joined(terms: Terms, number: float, powers: list[tuple[Term, int]]) -> Term
     return product if number == 1.0 else terms.written(mul, terms.number(number), product)
 
 
-def _reads_as_it_is(factor: tuple[Term, int]) -> bool:
+def _reads_as_it_is(factor: tuple[Term, float]) -> bool:
     """Whether a factor is a sum of names, as in (x + y) * z."""
     x, _ = factor
     return is_sum(x) and all(y.op is None for y in x.operands)
 
 
-def _rank(factor: tuple[Term, int]) -> int:
+def _rank(factor: tuple[Term, float]) -> int:
     """Names first, sums of names, functions, and last sums of functions."""
     x, _ = factor
     if is_sum(x):
@@ -215,6 +232,6 @@ def _is_of_names(x: Term) -> bool:
     return True
 
 
-def key_of(powers: Mapping[Term, int]) -> frozenset[tuple[Term, int]]:
+def key_of(powers: Mapping[Term, float]) -> frozenset[tuple[Term, float]]:
     """The same for the same factors, in whatever order."""
     return frozenset(powers.items())

@@ -105,6 +105,8 @@ def _pow(terms: Terms, x: Term, y: Term) -> Term | None:
         return x if n else terms.number(1.0)
     if n.is_integer() and -LARGEST_POWER <= n <= LARGEST_POWER and _is_seen_through(x):
         return _product(terms, [(x, int(n))])
+    if n < 0.0 and isfinite(n) and not n.is_integer():
+        return terms.make(div, 1.0, terms.make(pow, x, -n))
     return None
 
 

@@ -40,7 +40,7 @@ def opposite_of(terms: Terms, x: Term) -> Term:
 
 def opposites(terms: Terms, factors: Factors) -> bool:
     """A rule for products: (x - 1) / (1 - x) is -1."""
-    sums = [x for x in factors.powers if is_sum(x)]
+    sums = [x for x, n in factors.powers.items() if is_sum(x) and n == int(n)]
     for i, x in enumerate(sums[:_MOST_TO_REARRANGE]):
         opposite = opposite_of(terms, x) if i < len(sums) - 1 else x
         if opposite in sums[i + 1 :]:
