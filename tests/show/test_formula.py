@@ -110,6 +110,9 @@ def test_simplification_is_what_one_does_on_paper() -> None:
         "x * y": (x * y) ** 0.5 * (x * y) ** 0.5,
         "y / x": x**-1.5 * x**0.5 * y,
         "(x**2)**0.5": (x**2) ** 0.5,
+        "(x + y) * (z + 1)": x + y + z * (x + y),
+        "(x - y) * (z - 1)": (x - y) * z - x + y,
+        "x**3 + 2 * x**2": x * x + x * (x * x + x),
     }
     assert [str(formula(value)) for value in expected.values()] == list(expected)
     assert str(formula(x + y * -2)) == "x - 2 * y"

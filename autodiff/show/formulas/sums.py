@@ -14,7 +14,7 @@ A polynomial of one name begins with its highest power; constants come last, and
 from collections.abc import Iterable, Iterator
 
 from autodiff.primitives import add, neg, sub
-from autodiff.show.formulas.coefficients import ONE, ZERO, Ratio, plus, times
+from autodiff.show.formulas.coefficients import ONE, ZERO, Ratio, plus, times, to_the
 from autodiff.show.formulas.products import Factors, Product, is_name, is_sum, key_of, product_in
 from autodiff.show.formulas.products import written as product_written
 from autodiff.show.formulas.terms import Term, Terms
@@ -102,12 +102,25 @@ def _shortest(terms: Terms, plain: Sum) -> Term:
         other = written(terms, expanded)
         if other.size < best.size:
             return _shortest(terms, expanded)
-    common = _common(plain)
-    if common is not None:
-        other = _factored(terms, plain, common)
-        if other.size <= best.size:
-            return other
+    for candidate in [plain, *_regrouped(terms, plain)]:
+        common = _common(candidate)
+        if common is not None:
+            other = _factored(terms, candidate, common)
+            if other.size <= best.size:
+                best = other
     return best
+
+
+def _regrouped(terms: Terms, plain: Sum) -> Iterator[Sum]:
+    """The sum with terms taken together that are a sum elsewhere in it: x + y + z * (x + y) is (x + y) * (z + 1)."""
+    known = {key_of(product.powers): product.coefficient for product in plain}
+    for x in dict.fromkeys([x for product in plain for x, n in product.powers.items() if is_sum(x) and n >= 1]):
+        parts = {key_of(powers): coefficient for coefficient, powers in _products(terms, x)}
+        if parts.keys() <= known.keys():
+            ratios = {times(known[key], to_the(coefficient, -1)) for key, coefficient in parts.items()}
+            if len(ratios) == 1:
+                rest = [product for product in plain if key_of(product.powers) not in parts]
+                yield [Product(ratios.pop(), {x: 1}), *rest]
 
 
 def _expanded(terms: Terms, plain: Sum) -> Sum | None:
