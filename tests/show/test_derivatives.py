@@ -189,11 +189,20 @@ def test_what_a_fraction_was_reduced_by_is_said() -> None:
 
 
 def test_derivatives_of_a_network_share_what_they_share() -> None:
-    logits = [w * x + b * t, w * y + b * t, ad.relu(w * z + b * t)]
-    loss = ad.logsumexp([logit + w * logit for logit in logits]) - logits[0]
+    loss = ad.logsumexp([t * ad.tanh(w * leaf + b) for leaf in (x, y, z)])
     f = formula(gradient(loss, b))
     assert [name for name, _ in f.definitions] == ["v1", "v2", "v3"]
-    assert f.expression == "t * (w + 1) * softmax([v1, v2, v3])[1] + t * ((w + 1) * softmax([v1, v2, v3])[0] - 1)"
+    assert (
+        f.expression
+        == "t * ("
+        + " + ".join(
+            [
+                f"softmax([v1, v2, v3])[{i}] * (1 - tanh(w * {name} + b)**2)"
+                for i, name in ((2, "z"), (1, "y"), (0, "x"))
+            ]
+        )
+        + ")"
+    )
     assert evaluated(f) == pytest.approx(gradient(loss, b).data)
 
 

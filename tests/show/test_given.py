@@ -65,6 +65,15 @@ def test_what_a_call_makes_on_the_way_has_no_name() -> None:
     assert named[scope["out"]] == "out"
 
 
+def test_each_call_of_a_module_has_its_result_named() -> None:
+    scope = ran(
+        "model = nn.Neuron(1, 'tanh', seed=0)\nh = Value(0.5)\nfor _ in range(3):\n    h = model([h])\ny = h * 2.0"
+    )
+    values = topological_order(scope["y"])
+    assert [name for value, name in given_names(values).items() if value.operands] == ["h", "h", "h", "y"]
+    assert [name for name in names_of(scope["y"]).values() if name[0] == "h"] == ["h", "h_2", "h_3", "h_4"]
+
+
 def test_parameters_without_a_label_are_called_by_their_place_in_the_model() -> None:
     model = nn.MLP(1, [2, 1], seed=0)
     for parameter in model.parameters():

@@ -152,13 +152,14 @@ def _multiplied(terms: Terms, product: Product, instead_of: Term, part: Product)
 
 
 def _common(plain: Sum) -> Product | None:
-    """What to put in front: functions and sums that all terms have, denominators, and their number; None if nothing."""
+    """What to put in front: what all terms have, but of two terms no name, denominators, and their number; or None."""
     first, *others = plain
     powers = {}
+    with_names = len(others) > 1 and not _is_polynomial(plain)
     for x, n in first.powers.items():
         exponents = [n, *[other.powers.get(x, 0) for other in others]]
         least = min(exponents)
-        if max(exponents) < 0 or (least > 0 and not is_name(x)):
+        if max(exponents) < 0 or (least > 0 and (with_names or not is_name(x))):
             powers[x] = least
     p, q = first.coefficient
     ratios = {(abs(p), q) for (p, q), _ in plain}

@@ -78,7 +78,7 @@ def _indexed(place: str) -> str:
 
 def _whole(source: Source) -> Hashable:
     """The same for all Values that one run of an expression makes."""
-    return source.filename, source.line, source.span
+    return source.filename, source.line, source.span, source.calls[:1]
 
 
 def _assigned(source: Source, files: dict[str, Mapping[Expression, Assigned]]) -> Assigned | None:
