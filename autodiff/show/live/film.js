@@ -6,6 +6,7 @@ const filming = (root, { boxes, edges, write, tone, group }, data, tones) => {
   const last = 2 * steps.length + 2;  // 0 is the start, steps.length + 1 the turn; the last one is the picture as it is
   const NOT_YET = "not yet";
   let step = last;
+  let touched = false;
   let values = null;
   let timer = null;
 
@@ -76,7 +77,7 @@ const filming = (root, { boxes, edges, write, tone, group }, data, tones) => {
 
   const scene = (k) => {
     light(k);
-    said.textContent = caption(k);
+    said.textContent = touched ? caption(k) : "How these numbers come about, forward and backward, step by step:";
     if (k === last) return;
     const { back, known, local, totals, toCome, largest } = drawn(k);
     for (const box of boxes) {
@@ -102,6 +103,7 @@ const filming = (root, { boxes, edges, write, tone, group }, data, tones) => {
   };
   let refresh = () => {};
   const move = (k) => {
+    touched = true;
     step = Math.min(Math.max(k, 0), last);
     slider.value = String(step);
     slider.setAttribute("aria-valuetext", step === 0 ? "start" : step === last ? "end" : `step ${step} of ${last - 1}`);

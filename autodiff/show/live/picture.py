@@ -65,7 +65,7 @@ class Picture:
             gradient = 0.0 if slots.gradient is None else values[slots.gradient] + 0.0
             return Numbers(values[slots.data], gradient, local)
 
-        return parts_of(self._y, Request(), numbers)
+        return parts_of(self._y, Request(), numbers)._replace(note="")  # it speaks of arguments of `draw`
 
     def alt(self, parts: Parts) -> AltText:
         """The picture in words, for the numbers that its parts have."""

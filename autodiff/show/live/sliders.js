@@ -8,7 +8,7 @@ const sliding = (root, data, compute) => {
   const following = picture ? follower(picture, data.picture) : null;
   const film = following && data.film ? filming(root, following, data.film, data.picture.tones) : null;
   if (film) figure.before(film.tools);
-  if (picture) figure.after(zoomable(root, figure, picture));
+  if (picture) figure.after(zoomable(root, figure, picture).tools);
   const text = autodiffEngine.shortened;
 
   let shown = null;
