@@ -223,7 +223,8 @@ return [...document.querySelectorAll("svg")].flatMap((svg, number) => {
             shape, fill: channels(style.fill), alpha: Number(style.fillOpacity) * opacity(shape),
             inverse: shape.getScreenCTM().inverse(),
         }));
-    const texts = [...svg.querySelectorAll("text")].filter(text => text.textContent.trim());
+    const texts = [...svg.querySelectorAll("text")]
+        .filter(text => text.textContent.trim() && !text.closest(".opened:not([display=inline])"));  // in a fold
     const read = texts.map(text => {
         const r = text.getBoundingClientRect();
         const ink = channels(getComputedStyle(text).fill);
@@ -249,7 +250,8 @@ return [...document.querySelectorAll("svg")].flatMap((svg, number) => {
 _BARS = """
 for (const text of document.querySelectorAll("svg text")) {
     const bar = document.createElementNS("http://www.w3.org/2000/svg", "rect");
-    const size = Number(text.getAttribute("font-size")) || parseFloat(getComputedStyle(text).fontSize);
+    text.style.fontSize = "";  // as the drawing has it
+    const size = parseFloat(getComputedStyle(text).fontSize);
     const number = name => parseFloat(text.getAttribute(name)) || 0;
     const width = 0.5 * size * text.textContent.trim().length;
     const start = {start: 0, middle: 0.5, end: 1}[getComputedStyle(text).textAnchor] * width;

@@ -290,7 +290,7 @@ def test_another_font_is_no_change(browser: Browser, tmp_path: Path, font: str, 
             size,
         )
         browser.bars()
-        assert browsers.difference(browser.screenshot(), before) == 0, name
+        assert browsers.difference(browser.screenshot(), before) < 2.0, name  # of sub-pixels
 
 
 @pytest.mark.parametrize("name", ["neuron-before", "neuron-after", "folded", "unusual"])
