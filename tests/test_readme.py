@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from autodiff.primitives import TABLE
+
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 MOST = 12_000  # characters
@@ -47,6 +49,12 @@ def test_the_first_example_is_short_and_needs_nothing_but_the_engine() -> None:
     lines = [line for line in first[1].splitlines() if line]
     assert len(lines) <= 10
     assert {line.split()[1] for line in lines if line.startswith(("import ", "from "))} == {"autodiff"}
+
+
+def test_it_counts_the_primitives_and_their_bounds() -> None:
+    ulps = [primitive.ulps for primitive in TABLE.values()]
+    counted = f"**{len(TABLE)} primitives within {min(ulps)} to {max(ulps)} ulps**"
+    assert counted in README.read_text(encoding="utf-8"), counted
 
 
 def test_links_lead_somewhere() -> None:
