@@ -1,6 +1,7 @@
 """Descent: its path is the optimiser's own, its pictures have every point, its page no address."""
 
 import re
+import sys
 import xml.etree.ElementTree as ElementTree
 from functools import partial
 from itertools import pairwise
@@ -199,3 +200,15 @@ def test_notebooks_get_film_picture_and_table() -> None:
     assert set(bundle) == {"text/html", "image/png", "text/plain"}
     assert "data-animation" in bundle["text/html"]
     assert bundle["text/plain"].startswith("Descent by SGD(lr=0.1)")
+
+
+def test_without_matplotlib_it_is_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    path = nn.descend(lambda x: x * x, 3.0, steps=2)
+    bundle = path._repr_mimebundle_()
+    assert "<table" in bundle["text/html"]
+    assert "needs matplotlib" in bundle["text/html"]
+    with pytest.raises(ImportError, match="scalar-autodiff"):
+        path.plot()

@@ -245,6 +245,7 @@ def test_it_fits_every_width_and_has_no_barriers(scheme: Any, browser: Browser, 
     for width in WIDTHS:
         opened(browser, playground, tmp_path, width, scheme)
         assert browser.width_beyond() <= 0
+        assert "[object" not in browser.run("return document.body.innerText")
         cut = browser.run(
             "return [...document.querySelectorAll('[data-part=live] button, [data-part=live] select, canvas')]"
             ".filter(e => e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML.slice(0, 80))"
@@ -264,6 +265,51 @@ def test_the_plane_has_the_colours_of_the_classes(browser: Browser, tmp_path: Pa
     above, below = colours
     assert above[0] > above[2], "orange, the class of the upper moon"
     assert below[2] > below[0], "blue"
+
+
+def test_two_on_a_page_leave_each_other_alone(browser: Browser, tmp_path: Path) -> None:
+    made = [nn.play(nn.MLP(2, [width, 1], "tanh", seed=0)) for width in (2, 3)]
+    page = tmp_path / "two.html"
+    page.write_text("<!DOCTYPE html><title>Two</title>" + "".join([one.html() for one in made]), encoding="utf-8")
+    browser.open(page)
+    plays = "const plays = [...document.querySelectorAll('[data-play]')].map(root => root.playground);"
+    browser.until(f"{plays} return plays.length === 2 && plays.every(play => play)")
+    counts = browser.run(f"{plays} plays[1].step(3); return plays.map(play => play.parameters())")
+    assert counts[0] == [parameter["now"] for parameter in made[0].data["parameters"]]
+    assert len(counts[1]) == 13
+    assert counts[1] != [parameter["now"] for parameter in made[1].data["parameters"]]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_descent_fits_every_width_and_has_no_barriers(scheme: Any, browser: Browser, tmp_path: Path) -> None:
+    paths = [
+        nn.descend(lambda x: x * x, 3.0, steps=3),
+        nn.descend(lambda p: p[0] ** 2 + p[1] ** 2, [3.0, 1.0], steps=3),
+    ]
+    for path in paths:
+        page = path.save(tmp_path / "path.html")
+        for width in WIDTHS:
+            browser.open(page, width, scheme)
+            browser.until("return document.querySelector('[data-animation]').dataset.ready")
+            assert browser.width_beyond() <= 0
+            assert "[object" not in browser.run("return document.body.innerText")
+        if browsers.axe() is not None:
+            assert not browser.violations()
+
+
+def test_the_slider_of_a_descent_shows_its_steps(browser: Browser, tmp_path: Path) -> None:
+    browser.open(nn.descend(lambda x: x * x, 3.0, lr=0.25, steps=3).save(tmp_path / "path.html"))
+    browser.until("return document.querySelector('[data-animation]').dataset.ready")
+    seen = []
+    for step in range(5):
+        browser.run(
+            "const slider = document.querySelector('[data-part=slider]'); slider.value = arguments[0];"
+            "slider.dispatchEvent(new Event('input'))",
+            step,
+        )
+        seen.append(browser.run("return document.querySelectorAll('[data-from][visibility=\"visible\"]').length"))
+    assert text(browser, "caption").startswith("End after 3 steps")
+    assert seen[0] < seen[1] < seen[2] < seen[3]
 
 
 def test_without_scripts_it_is_a_picture_and_a_table(browser: Browser, tmp_path: Path) -> None:
