@@ -187,6 +187,8 @@ def test_a_label_that_is_not_one_word_is_held_together() -> None:
     y.label = "a/b"
     assert str(explain(y, x)).startswith("d(a/b)/d(hidden 1) = 2, one path\n")
     assert "∂(a/b)/∂(hidden 1)" in str(explain(y, x))
+    x.label = "layers[0].w[1]"
+    assert str(explain(y, x)).startswith("d(a/b)/d(layers[0].w[1]) = 2, one path\n")
 
 
 # --- in plain words ---

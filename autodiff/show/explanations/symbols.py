@@ -38,7 +38,7 @@ def total(output: str, value: str) -> str:
 
 def _grouped(name: str) -> str:
     """A name, in parentheses where it would not be read as one thing."""
-    return f"({name})" if re.search(r"[\s/*+-]", name) else name
+    return f"({name})" if re.search(r"[\s./*+-]", name) else name
 
 
 def partial_in_latex(node: str, operand: str) -> str:
