@@ -18,9 +18,7 @@ The steps come from `backward_steps` and `forward_steps`. Each becomes a scene, 
 for all of them; from there the player makes HTML with a slider, and the film is an SVG that moves.
 """
 
-from base64 import b64encode
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from html import escape
 from reprlib import repr as short
 from typing import Any, Literal, get_args
@@ -31,10 +29,8 @@ from autodiff.show.animations import film
 from autodiff.show.animations.player import player
 from autodiff.show.animations.scenes import Scene, backward_scenes, both_scenes, forward_scenes
 from autodiff.show.animations.stage import Play, Stage, Track
-from autodiff.show.drawings import render
 from autodiff.show.drawings.dot import Direction, Looks
-from autodiff.show.drawings.drawing import PNG_IN_NOTEBOOKS, Drawing
-from autodiff.show.drawings.pages.page import page
+from autodiff.show.drawings.drawing import Drawing
 from autodiff.show.drawings.parts import Parts
 from autodiff.show.drawings.reader import parts_of
 from autodiff.show.drawings.svg import AltText
@@ -169,18 +165,14 @@ class Animation(Drawing):
         return self._repr_mimebundle_()["text/html"]
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        """For Jupyter: the animation, or the steps as a table and why there is no picture."""
-        try:
-            bundle = {"text/html": self.html()}
-        except render.RenderError as error:
-            tables = [track.steps._repr_html_() for track in self._play.tracks]
-            return {
-                "text/html": "\n".join([*tables, f"<p>{escape(str(error))}</p>"]),
-                "text/plain": f"{self.text()}\n\n{error}",
-            }
-        with suppress(render.RenderError):  # an image of the end is for print
-            bundle["image/png"] = b64encode(render.smaller(self._png(PNG_IN_NOTEBOOKS))).decode()
-        return bundle | {"text/plain": self.text()}
+        """For Jupyter: the animation, and the picture of its end for print; or the steps as tables, and why."""
+        bundle = super()._repr_mimebundle_()
+        if "text/html" in bundle:
+            del bundle["image/svg+xml"]  # which nothing would show that does not show HTML
+            return bundle
+        why = bundle["text/plain"].removeprefix(self.text()).strip()
+        tables = [track.steps._repr_html_() for track in self._play.tracks]
+        return {"text/html": "\n".join([*tables, f"<p>{escape(why)}</p>"]), **bundle}
 
     def _drawn(self) -> str:
         return film.film(self._play)
@@ -190,11 +182,8 @@ class Animation(Drawing):
         description = " ".join([f"{line}." if line[-1] != "." else line for line in captions])
         return AltText(self._play.title, description, film.titles(self._play.tracks))
 
-    def _formats(self) -> dict[str, Callable[[], bytes]]:
-        return super()._formats() | {".html": lambda: self._page().encode()}
-
-    def _page(self) -> str:
-        return page(player(self._play, alone=True), self._play.title, self._theme)
+    def _html(self, drawn: str, *, whole: bool = False) -> str:
+        return player(self._play, alone=whole)
 
 
 class _Both:
