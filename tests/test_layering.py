@@ -43,6 +43,7 @@ testing  expression
 show/words                                                # drawings: numbers, names and colours first,
 show/folding  show/formulas
 show/drawings  show/explanations
+show/figures                                              # matplotlib's, as drawings
 
 compiler/programs                                         # the compiler: the program first, then
 compiler/trace  compiler/passes  compiler/nests           # what makes it, and makes it shorter,

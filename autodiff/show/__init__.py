@@ -5,6 +5,7 @@ The wings stand one above the other, and import only what is below them:
     exercises      answers, held against what the library says
     animations     the steps of a pass in its drawing
     drawings       graphs and models as pictures, pages and text
+    figures        those of matplotlib as drawings, which follow the page's theme
     explanations   the chain rule at work: paths, steps, hypotheses
     folding        which nodes of a large graph become one box
     formulas       graphs as mathematics
@@ -28,7 +29,20 @@ from autodiff.show.animations import animate
 from autodiff.show.drawings import Graph, draw
 from autodiff.show.exercises import exercise
 from autodiff.show.explanations import backward_steps, explain, forward_steps
+from autodiff.show.figures import follow_theme, themed
 from autodiff.show.formulas import formula
 from autodiff.show.live import what_if
 
-__all__ = ["Graph", "animate", "backward_steps", "draw", "exercise", "explain", "formula", "forward_steps", "what_if"]
+__all__ = [
+    "Graph",
+    "animate",
+    "backward_steps",
+    "draw",
+    "exercise",
+    "explain",
+    "follow_theme",
+    "formula",
+    "forward_steps",
+    "themed",
+    "what_if",
+]

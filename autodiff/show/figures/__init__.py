@@ -1,0 +1,5 @@
+"""Figures of matplotlib as drawings: light or dark as the page is, to be zoomed, saved, and seen by everyone."""
+
+from autodiff.show.figures.figure import follow_theme, themed
+
+__all__ = ["follow_theme", "themed"]
