@@ -14,7 +14,6 @@ import autodiff as ad
 import nn
 from autodiff import Value, what_if
 from autodiff.graph import topological_order
-from autodiff.show.drawings.parts import Parts
 from autodiff.show.drawings.reader import parts_of
 from autodiff.show.drawings.titles import titles
 from autodiff.show.live.moving import Moving
@@ -222,13 +221,16 @@ return found;
 """
 
 
-def assert_shows(found: dict[str, Any], parts: Parts, said: dict[Any, str]) -> None:
+def assert_shows(found: dict[str, Any], moving: Moving, numbers: list[float]) -> None:
+    parts = moving._picture.at(moving.values(numbers))
+    said, names = titles(moving._picture._named(parts)), {box: moving._names[x] for x, box in parts.ids.items()}
     for box in parts.boxes:
         shown, texts = found[str(box.id)], found[str(box.id)]["texts"]
         if box.kind == "fold":
             assert texts["grad"] == f"|grad| {box.grad}"
         elif box.kind != "constant":
-            assert (texts["data"], texts["grad"], texts.get("flag", box.flag)) == (box.data, box.grad, box.flag)
+            assert (texts["data"], texts["grad"]) == (box.data, box.grad)
+            assert texts["label"].removeprefix(names[box.id]).strip() == box.flag
             assert shown["fill"] == PALETTE[box.tone][0]
         assert shown["title"] == said[box.id]
     for mark in parts.marks:
@@ -254,13 +256,11 @@ def test_the_drawing_follows_the_sliders(browser: Browser, tmp_path: Path, name:
     for numbers in (start, *moves):
         moved(browser, numbers)
         values = moving.values(numbers)
-        parts = moving._picture.at(values)
-        assert_shows(browser.run(_SHOWN), parts, titles(moving._picture._named(parts)))
+        assert_shows(browser.run(_SHOWN), moving, numbers)
         assert browser.run("return document.querySelector('[data-part=result]').textContent") == moving._result(values)
+        assert browser.run("return document.querySelectorAll('text[textLength]').length") == 0  # there is room for all
     browser.run("document.querySelector('[data-part=controls] > button').click()")
-    assert_shows(
-        browser.run(_SHOWN), parts := moving._picture.at(moving.values(start)), titles(moving._picture._named(parts))
-    )
+    assert_shows(browser.run(_SHOWN), moving, start)
 
 
 def anew(y: Value, numbers: dict[Value, float]) -> tuple[Value, dict[Value, Value]]:
@@ -332,14 +332,13 @@ def test_without_scripts_the_picture_and_the_table_remain(browser: Browser, tmp_
     page = sliders.save(tmp_path / "x.html")
     moving = sliders._moving
     assert moving is not None
-    parts = moving._picture.at(moving.values([slider.start for slider in sliders.sliders]))
     browser.scripts(on=False)
     try:
         browser.open(page)
         assert browser.run("return document.querySelectorAll('input').length") == 0
         assert browser.run("return document.querySelector('svg').getBoundingClientRect().width") > 500
         assert "0.764945" in browser.run("return document.querySelector('table').innerText")
-        assert_shows(browser.run(_SHOWN), parts, titles(moving._picture._named(parts)))
+        assert_shows(browser.run(_SHOWN), moving, [slider.start for slider in sliders.sliders])
     finally:
         browser.scripts(on=True)
 

@@ -83,7 +83,7 @@ const filming = (root, { boxes, edges, write, tone, group }, data, tones) => {
     for (const box of boxes) {
       write(box, "data", known.has(box.id) ? text(values[box.data]) : NOT_YET);
       write(box, "grad", totals.has(box.id) ? text(totals.get(box.id) + 0) + (toCome.has(box.id) ? " + …" : "") : NOT_YET);
-      write(box, "flag", "");
+      write(box, "label", box.name);
       const shown = back ? totals.get(box.id) : known.has(box.id) ? values[box.data] : undefined;
       box.shape.setAttribute("fill", tones[shown === undefined ? "frame" : tone(shown, largest)]);
     }

@@ -54,7 +54,7 @@ const follower = (picture, data) => {
       const flag = wrong.length > 0 ? `⚠ ${wrong.join(" ")}` : gradient === 0 ? "∅ zero grad" : "";
       write(box, "data", text(value));
       write(box, "grad", text(gradient));
-      write(box, "flag", flag);
+      write(box, "label", flag === "" ? box.name : `${box.name} ${flag}`);
       box.shape.setAttribute("fill", data.tones[wrong.length > 0 ? "bad" : tone(gradient, largest)]);
       say(box, flag, { data: text(value), grad: text(gradient) });
     });

@@ -30,6 +30,7 @@ from autodiff.show.live.film import film_of
 from autodiff.show.live.program import Slots
 from autodiff.show.words.names import names_of
 from autodiff.show.words.numbers import NOT_YET
+from autodiff.show.words.text import clipped
 from autodiff.show.words.theme import PALETTE, STEPS, Theme
 from autodiff.value import Value
 
@@ -78,6 +79,16 @@ class Picture:
         names = {box: self._names[value] for value, box in parts.ids.items()}
         return parts._replace(boxes=tuple([box._replace(label=names.get(box.id, box.label)) for box in parts.boxes]))
 
+    def _flagged(self, parts: Parts) -> Parts:
+        """The parts as they are drawn: each Value has its name, which the steps of a film call it by, then its flag."""
+        boxes = [
+            box
+            if box.kind in ("constant", "fold")
+            else box._replace(label=f"{clipped(box.label)} {box.flag}".strip(), flag="")
+            for box in self._named(parts).boxes
+        ]
+        return parts._replace(boxes=tuple(boxes))
+
     # --- the element ---
 
     def svg(self, values: Sequence[float], others: Iterable[Sequence[float]], prefix: str) -> str:
@@ -85,8 +96,8 @@ class Picture:
 
         Raises RuntimeError if nothing that is installed can draw.
         """
-        now = self.at(values)
-        roomy = _roomy([now, *map(self.at, others)])
+        now = self._flagged(self.at(values))
+        roomy = _roomy([now, *[self._flagged(self.at(other)) for other in others]])
         root = ElementTree.fromstring(render.svg(dot.digraph(roomy, dot.Looks(theme=self._theme)).source))
         groups = {group.get("id"): group for group in root.iter(_GROUP)}
         room = _texts(roomy)
@@ -102,7 +113,9 @@ class Picture:
                 _shape(groups[str(box.id)]).set("fill", PALETTE[box.tone][self._theme == "dark"])
         for edge in now.edges:
             _dash(_shape(groups[str(edge.id)]), edge)
-        return svg.finished(ElementTree.tostring(root, encoding="unicode"), prefix, self.alt(now), self._theme)
+        return svg.finished(
+            ElementTree.tostring(root, encoding="unicode"), prefix, self.alt(self.at(values)), self._theme
+        )
 
     # --- which slot stands where ---
 
@@ -120,7 +133,8 @@ class Picture:
         edges = {str(edge.id) for edge in parts.edges if edge.local_gradient}
         for node, box in parts.ids.items():
             if (slots := self._nodes.get(node)) is not None:
-                found["boxes"].append({"id": str(box), "data": slots.data, "gradient": slots.gradient})
+                name = clipped(self._names[node])
+                found["boxes"].append({"id": str(box), "name": name, "data": slots.data, "gradient": slots.gradient})
                 if node.op is relu and slots.locals:
                     found["marks"].append({"id": str(box.sibling("operation")), "local": slots.locals[0]})
                 into = [{"id": str(box.sibling("operand", k)), **edge} for k, edge in enumerate(_edges(node, slots))]
@@ -178,7 +192,10 @@ def _roomy(versions: Sequence[Parts]) -> Parts:
     edges = zip(*[parts.edges for parts in versions], strict=True)
     return versions[0]._replace(
         boxes=tuple(
-            [each[0] if each[0].kind == "constant" else _longest(each, "data", "grad", "flag") for each in boxes]
+            [
+                each[0] if each[0].kind == "constant" else _longest(each, "label", "data", "grad", "flag")
+                for each in boxes
+            ]
         ),
         marks=tuple([_longest(each, "flag") for each in marks]),
         edges=tuple([_longest(each, "local_gradient", "contribution") for each in edges]),
@@ -187,8 +204,8 @@ def _roomy(versions: Sequence[Parts]) -> Parts:
 
 def _longest(versions: Sequence[Any], *names: str) -> Any:
     shown = {name: [getattr(part, name) for part in versions] for name in names}
-    if "data" in names:  # of a box, whose numbers a film does not know at first
-        shown = {name: [*texts, NOT_YET] if name != "flag" else texts for name, texts in shown.items()}
+    if versions[0].id.element == "value":  # a film does not know its numbers at first
+        shown |= {name: [*shown[name], NOT_YET] for name in ("data", "grad")}
     found = {name: max(texts, key=len) for name, texts in shown.items()}
     flagged = sum([bool(part.flag) for part in versions]) if "flag" in names else 0
     if "flag" in names and flagged < SELDOM * len(versions) and not versions[0].flag:
@@ -203,18 +220,15 @@ def _texts(parts: Parts) -> dict[Id, dict[str, str]]:
         if box.kind == "fold":
             found[box.id] = {"grad": f"|grad| {box.grad}", "flag": box.flag}
         elif box.kind != "constant":
-            found[box.id] = {"flag": box.flag, "data": box.data, "grad": box.grad}
+            found[box.id] = {"label": box.label, "data": box.data, "grad": box.grad}
     found |= {mark.id: {"flag": mark.flag} for mark in parts.marks}
     return found | {edge.id: {"local": edge.local_gradient} for edge in parts.edges if edge.local_gradient}
 
 
 def _place(name: str, room: Mapping[str, str]) -> int:
-    """The place of a text among those of its part, from the end.
-
-    In a box, names of numbers stand between its flag and the numbers: flag, "data", "grad", the data, the grad.
-    """
+    """The place of a text among those of its part: a box has its label first, and last its data and grad."""
     if "data" in room:
-        return {"flag": -5, "data": -2, "grad": -1}[name]
+        return {"label": 0, "data": -2, "grad": -1}[name]
     return -2 if name == "grad" and room["flag"] else -1
 
 
