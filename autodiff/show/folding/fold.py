@@ -175,9 +175,10 @@ class _Folder:
         return keys
 
     def _extent(self, keys: Sequence[Key | None]) -> tuple[int, int]:
-        """How many boxes and edges are drawn, constants aside."""
+        """How many boxes are drawn, constants aside, and how many edges, those from leaves aside, which fold yet."""
         ends = [i if key is None else key for i, key in enumerate(keys)]
-        edges = {(ends[operand], ends[result]) for operand, result in uses(self.wiring)}
+        made = self.wiring.operands
+        edges = {(ends[operand], ends[result]) for operand, result in uses(self.wiring) if made[operand]}
         return len(set(ends)), sum(one != other for one, other in edges)
 
     # --- patterns ---

@@ -47,13 +47,13 @@ def steps_of(users: Iterable[Any]) -> str:
     >>> steps_of([Key("module", ("cell, t = 1",)), Key("module", ("cell, t = 2",))]), steps_of([7])
     ('cell', '')
     """
-    names = {_name_of_step(user.of[-1]) if isinstance(user, Key) and user.kind == "module" else "" for user in users}
-    return names.pop() if len(names) == 1 else ""
+    places = {_without_steps(user.of) if isinstance(user, Key) and user.kind == "module" else () for user in users}
+    return places.pop()[-1] if len(places) == 1 and () not in places else ""
 
 
-def _name_of_step(name: str) -> str:
-    name, step, _ = name.partition(STEP)
-    return name if step else ""
+def _without_steps(modules: Modules) -> Modules:
+    """The names of a step, or of what is in one, without which it is; none of what is in no step."""
+    return tuple([name.partition(STEP)[0] for name in modules]) if STEP in "".join(modules) else ()
 
 
 def _module_title(wiring: Wiring, modules: Modules, members: list[int]) -> str:

@@ -22,7 +22,7 @@ from autodiff.show.drawings.placing.sizes import TITLE_FONT, Size, box_size, mar
 Direction = Literal["LR", "TB"]
 Point = tuple[float, float]
 
-MOST_STATIONS = 12_000  # of lines, boxes and operations, laid out in some seconds
+MOST_STATIONS = 6_000  # of lines, boxes and operations, laid out in some seconds
 NEAR, PAD, TITLE = 5.0, 7.0, 13.0  # half the distance of boxes, the margin of a frame, the height of its title
 STEP, LEAD = 9.0, 7.0  # the least distance of two columns, the length of an arrowhead
 SPREAD = 5.0  # the distance of two lines where they meet
@@ -89,6 +89,7 @@ class _Page:
         self.results = {mark.result for mark in parts.marks}
         self.lines = self._lines()
         self.rows = self._rows()
+        self.depths = self._depths(0), self._depths(1)
         self.left, self.right = dict[int, float](), dict[int, float]()  # of each column
         self._set_columns()
 
@@ -141,22 +142,31 @@ class _Page:
         for one, other, _ in self.lines:
             rise = abs(self.rows.height[one] - self.rows.height[other])
             steep[self.routes.column[one]] = max(steep[self.routes.column[one]], rise)
-        begins, ends = self._frames_at()
+        begins, ends = self._deepest(0), self._deepest(1)
         at = 0.0
         for column in self.columns:
-            at += PAD * begins[column]
+            at += (PAD + TITLE * self.turned) * begins[column]
             self.left[column], self.right[column] = at, at + wide[column]
             at = self.right[column] + PAD * ends[column] + STEP + min(18.0, 0.06 * steep[column])
 
-    def _frames_at(self) -> tuple[defaultdict[int, int], defaultdict[int, int]]:
-        """How many frames begin before each column, one in another, and how many end behind it."""
-        begins, ends = defaultdict[int, int](int), defaultdict[int, int](int)
-        for path in self.grid.path.values():
-            spans = [self.grid.span[frame] for frame in path if frame in self.grid.span]
-            for at, side in ((begins, 0), (ends, 1)):
-                for column in {span[side] for span in spans}:
-                    at[2 * column] = max(at[2 * column], sum([span[side] == column for span in spans]))
-        return begins, ends
+    def _depths(self, side: int) -> dict[Id, int]:
+        """How many frames begin with each, or end with it for side 1: it, and the innermost among them."""
+        depths = dict.fromkeys(self.grid.span, 1)
+        for frame in reversed(self.grid.path):  # inner before outer
+            around = self.grid.path[frame][-2:]
+            if len(around) == 2 and frame in depths:
+                outer, inner = around
+                if self.grid.span[outer][side] == self.grid.span[inner][side]:
+                    depths[outer] = max(depths[outer], depths[inner] + 1)
+        return depths
+
+    def _deepest(self, side: int) -> defaultdict[int, int]:
+        """How many frames begin before a column, one in another, or end behind it for side 1."""
+        deepest = defaultdict[int, int](int)
+        for frame, depth in self.depths[side].items():
+            column = 2 * self.grid.span[frame][side]
+            deepest[column] = max(deepest[column], depth)
+        return deepest
 
     # --- the page ---
 
@@ -184,20 +194,9 @@ class _Page:
         first, last = self.grid.span[frame]
         top, bottom = self.rows.frames[frame]
         top, bottom = top + NEAR, bottom - NEAR
-        left = self.left[2 * first] - PAD * self._depth(frame, 0)
-        right = self.right[2 * last] + PAD * self._depth(frame, 1)
+        left = self.left[2 * first] - (PAD + TITLE * self.turned) * self.depths[0][frame]
+        right = self.right[2 * last] + PAD * self.depths[1][frame]
         return Place((left + right) / 2, (top + bottom) / 2, right - left, bottom - top)
-
-    def _depth(self, frame: Id, side: int) -> int:
-        """How many frames begin, or end, with this one, the innermost and it among them."""
-        column = self.grid.span[frame][side]
-        return max(
-            [
-                sum([self.grid.span[inner][side] == column for inner in path[path.index(frame) :]])
-                for path in self.grid.path.values()
-                if frame in path and path[-1] in self.grid.span
-            ]
-        )
 
     def _ports(self) -> tuple[dict[Id, float], dict[Id, float]]:
         """How far from the middle of its box each line begins, and ends, so that no two lie on one another."""

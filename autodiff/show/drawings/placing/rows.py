@@ -7,6 +7,7 @@ line, so that most lines are straight.
 Heights are numbers that grow downward; all is the same where columns are rows, and heights are widths.
 """
 
+from bisect import bisect_left, insort
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from itertools import pairwise
@@ -16,7 +17,7 @@ from autodiff.show.drawings.parts import Id
 from autodiff.show.drawings.placing.columns import Grid, shared
 from autodiff.show.drawings.placing.routes import Routes, Station, Stop
 
-ROUNDS = 60
+ROUNDS, MOST_STEPS = 60, 60_000  # to and fro: how often, and for how many bodies in all
 STRAIGHT = 8.0  # the weight from which on a line is level
 
 
@@ -107,6 +108,7 @@ class _Room:
         self.body: dict[Station, Body] = {station: station for station in stations}  # in which a station stands
         self.offset = dict.fromkeys(stations, 0.0)  # and how far below its height
         self.lead: dict[Body, Body] = {body: body for body in self.reach}  # the first of those in line with it
+        self.led: dict[Body, list[Body]] = {body: [body] for body in self.reach}  # and all of them, by the first
         self.pulls = defaultdict[Body, list[tuple[Body, float, float]]](list)
 
     def _met(self, body: Body) -> int:
@@ -140,10 +142,10 @@ class _Room:
         leading, led = Counter([one for one, _ in pairs]), Counter([other for _, other in pairs])
         for one, other in pairs:
             if leading[one] == led[other] == 1:
-                before = dict(self.lead)
+                before = dict(self.lead), dict(self.led)
                 self._join(one, other)
                 if _sorted(self._leads(), self._apart()) is None:
-                    self.lead = before
+                    self.lead, self.led = before
 
     def _pull(self, one: Body, other: Body, apart: float, weight: float) -> None:
         """Let two bodies pull one another to where the one is so far above the other."""
@@ -154,28 +156,31 @@ class _Room:
         """Put the ends of lines in line, those that matter most first, as long as no two cross."""
         place = {(column, body): k for column, bodies in self.column.items() for k, body in enumerate(bodies)}
         following = dict(pairwise(self.columns))
-        level = defaultdict[int, list[tuple[int, int]]](list)
+        level = defaultdict[int, list[tuple[int, int]]](list)  # by column, and in each from the top down
         for frame in self.frames:
             for column in self._columns(frame):
                 if (column, frame) in place and (following.get(column), frame) in place:
-                    level[column].append((place[column, frame], place[following[column], frame]))
+                    insort(level[column], (place[column, frame], place[following[column], frame]))
         left, right = set[Station](), set[Station]()
         for one, other, weight in sorted(lines, key=lambda line: -line[2]):
             a, b = self.routes.column[one], self.routes.column[other]
             if weight < STRAIGHT or following.get(a) != b or one in left or other in right:
                 continue
             pair = place[a, one], place[b, other]
-            if all((pair[0] - i) * (pair[1] - j) > 0 for i, j in level[a]):
-                level[a].append(pair)
+            k = bisect_left(level[a], pair)
+            if all(i < pair[0] and j < pair[1] for i, j in level[a][max(k - 1, 0) : k]) and all(
+                pair[0] < i and pair[1] < j for i, j in level[a][k : k + 1]
+            ):
+                level[a].insert(k, pair)
                 left.add(one)
                 right.add(other)
                 self._join(one, other)
 
     def _join(self, one: Body, other: Body) -> None:
         lead, gone = self.lead[one], self.lead[other]
-        for body, its in self.lead.items():
-            if its == gone:
-                self.lead[body] = lead
+        for body in self.led[gone]:
+            self.lead[body] = lead
+        self.led[lead] = self.led[lead] + self.led[gone]
 
     def heights(self) -> dict[Body, float]:
         """The height of each body, by going to and fro between what pulls it and what it must not touch."""
@@ -184,7 +189,7 @@ class _Room:
         assert order is not None, "what is in line crosses nothing, so that nothing is above itself"
         at = dict.fromkeys(order, 0.0)
         at = _pushed(order, after, at)
-        for _ in range(ROUNDS):
+        for _ in range(min(ROUNDS, 5 + MOST_STEPS // len(order)) if order else 0):
             wished = {body: self._wish(body, at) for body in order}
             down, up = _pushed(order, after, wished), _lifted(order, after, wished)
             at = {body: (at[body] + (down[body] + up[body]) / 2) / 2 for body in order}
