@@ -60,9 +60,10 @@ class Source(NamedTuple):
 
 def _cell(filename: str) -> str | None:
     """What IPython calls the cell of that file, in a notebook or at its prompt: "In[3]"; None for other files."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
-    named = shell.compile.format_code_name(filename) if shell is not None else None
+    current = getattr(sys.modules.get("IPython"), "get_ipython", None)
+    shell = current() if current is not None else None
+    called = getattr(getattr(shell, "compile", None), "format_code_name", None)
+    named = called(filename) if called is not None else None
     return str(named[1]) if named else None
 
 

@@ -176,11 +176,15 @@ def _with_few_whole(root: Term, made: dict[Value, Term], terms: Terms) -> tuple[
     needed = {x for x in terms.whole if x.size * (uses[x] - 1) >= WORTH_A_NAME}
     if needed == terms.whole:
         return root, made
-    terms.whole = needed
+    released, terms.whole = terms.whole - needed, needed
     anew: dict[Term, Term] = {}
     for term in order:
+        if not any(x in anew or x in released for x in term.operands):
+            continue
         assert term.op is not None
-        anew[term] = again = terms.make(term.op, *[anew.get(x, x) for x in term.operands])
+        again = terms.make(term.op, *[anew.get(x, x) for x in term.operands])
+        if again is not term:
+            anew[term] = again
         if term in needed:
             terms.whole.add(again)
     return anew.get(root, root), {value: anew.get(term, term) for value, term in made.items()}
