@@ -172,6 +172,12 @@ def test_formulas_of_values_and_of_their_derivatives_say_their_numbers(program: 
         assert_says_the_value(value)
 
 
+def test_a_sum_that_is_there_twice_is_multiplied_out_twice() -> None:
+    c = y / 2 * (0.5 - x**-2)
+    for slope in gradient(c * (c + y * x), [x, y]):
+        assert_says_the_value(slope)
+
+
 def test_the_same_sum_with_the_other_sign_is_the_same() -> None:
     assert str(formula((x - y) / (y - x) ** 2)) == "1 / (x - y)"
     assert str(formula((1 - x) * ad.exp(y) / (x - 1))) == "-exp(y)"

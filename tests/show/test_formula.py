@@ -112,6 +112,10 @@ def test_simplification_is_what_one_does_on_paper() -> None:
         "(x**2)**0.5": (x**2) ** 0.5,
         "(x + y) * (z + 1)": x + y + z * (x + y),
         "(x - y) * (z - 1)": (x - y) * z - x + y,
+        "x + 2 * y + z * (x + y)": x + 2 * y + z * (x + y),
+        "4 * x**3 / 9": (x * (2 / 3)) ** 2 * x,
+        "1 / x**y": x / x ** (y + 1),
+        "x**z": x ** (z + 1) / x,
         "x**3 + 2 * x**2": x * x + x * (x * x + x),
     }
     assert [str(formula(value)) for value in expected.values()] == list(expected)

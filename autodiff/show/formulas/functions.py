@@ -32,7 +32,6 @@ from autodiff.primitives import (
     tanh,
 )
 from autodiff.primitives.notation import ANY, ATOM, Form, Notation, of_list
-from autodiff.show.formulas.coefficients import to_the
 from autodiff.show.formulas.products import Factors, Special
 from autodiff.show.formulas.terms import Term, Terms
 
@@ -109,15 +108,15 @@ def _signs(terms: Terms, factors: Factors) -> bool:
 def _sigmoids(terms: Terms, factors: Factors) -> bool:
     """0.25 * (1 - tanh(x / 2)^2) is sigmoid(x) * (1 - sigmoid(x)), and tanh(x / 2) beside it 2 * sigmoid(x) - 1."""
     p, q = factors.coefficient
-    for x, exponent in list(factors.powers.items()):
-        half, n = _tanh_of_half(x), int(exponent)
-        if half is None or n < 1 or n != exponent or (p if p > 0.0 else -p, q) != to_the((0.25, 1.0), n):
+    for x, n in list(factors.powers.items()):
+        half = _tanh_of_half(x)
+        if half is None or (n, p * p, q) != (1, 0.0625, 1.0):
             continue
         s = terms.make(sigmoid, terms.make(mul, 2.0, half.operands[0]))
         del factors.powers[x]
-        factors.scale((4.0**n, 1.0))
-        factors.multiply(s, n)
-        factors.multiply(terms.make(sub, 1.0, s), n)
+        factors.scale((4.0, 1.0))
+        factors.multiply(s)
+        factors.multiply(terms.make(sub, 1.0, s))
         m = int(factors.powers.pop(half, 0))
         factors.multiply(terms.make(sub, 1.0, terms.make(mul, 2.0, s)), m)
         factors.scale((-1.0 if m % 2 else 1.0, 1.0))
@@ -152,10 +151,9 @@ def _softmaxes(terms: Terms, factors: Factors) -> bool:
             continue
         for x, m in list(factors.powers.items()):
             if x in parts and m >= 1:
-                times = int(min(m, -n))
-                factors.shift(x, -times)
-                factors.shift(total, times)
-                factors.multiply(softmax_item(terms, largest.operands, parts[x]), times)
+                factors.shift(x, -1)
+                factors.shift(total, 1)
+                factors.multiply(softmax_item(terms, largest.operands, parts[x]))
                 return True
     return False
 
