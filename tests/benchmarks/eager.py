@@ -29,7 +29,7 @@ CHAIN = 4000  # operations
 
 
 class Task(NamedTuple):
-    """A piece of code for any engine, what the README calls it, and how many times our time the peers are to take."""
+    """A piece of code for any engine, what its page calls it, and how many times our time the peers are to take."""
 
     make: Callable[[Engine], Run]
     title: str
@@ -155,7 +155,7 @@ def peers() -> Records:
 
 
 def table(present: Sequence[Engine], records: Records) -> str:
-    """Milliseconds and ratios as a table of the README."""
+    """Milliseconds and ratios as a table of the page of benchmarks."""
     names = [engine.name for engine in present]
     lines = ["| | " + " | ".join(map(_versioned, names)) + " |", "|---" * (len(names) + 1) + "|"]
     for task, record in zip(TASKS.values(), records, strict=True):

@@ -10,6 +10,7 @@ import autodiff
 import nn
 from autodiff import compiler, show, testing
 from autodiff.primitives import TABLE
+from autodiff.show import live
 from tests.pages.reading import DIRECTORY, PAGES, links, place
 
 
@@ -41,6 +42,7 @@ PUBLIC = {
     "autodiff": set(dir(autodiff)) - TABLE.keys(),
     "autodiff.compiler": set(compiler.__all__),
     "autodiff.show": set(show.__all__),
+    "autodiff.show.live": set(live.__all__) - {"what_if"},  # which is autodiff's
     "autodiff.testing": set(testing.__all__),
     "nn": set(nn.__all__) - {"init", "metrics", "optim", "schedules"},
     "nn.optim": set(nn.optim.__all__) - {"l1", "l2", "schedules"},
