@@ -26,6 +26,7 @@ FROM, TO = "data-from", "data-to"
 _TEXT, _GROUP = f"{{{NAMESPACE}}}text", f"{{{NAMESPACE}}}g"
 _SHAPES = [f"{{{NAMESPACE}}}{tag}" for tag in ("path", "polygon", "ellipse")]
 _ACTIVE = {"stroke-width": "3", "data-highlight": "active"}
+_ACTIVE_LINE = {**_ACTIVE, "stroke-width": "2"}  # which leaves its label clear
 _CHANGED = {"stroke-width": "2.5", "stroke-dasharray": "4,2", "data-highlight": "changed"}
 
 State = TypeVar("State", bound=Hashable)
@@ -68,15 +69,16 @@ class Stage:
             if part is None:
                 continue
             texts = list(group.iter(_TEXT))
+            active = [part in scene.active for scene in self.scenes]
             if part in self.scenes[-1].data:  # a box, whose last texts are its numbers
                 for name, text in zip(self._numbers, texts[-len(self._numbers) :], strict=True):
                     self._vary_text(group, text, [_number(scene, name, part) for scene in self.scenes])
             elif part in self.scenes[-1].edges and "contribution" in self._looks.show:
-                active = [part in scene.active for scene in self.scenes]
                 self._vary_text(group, texts[-1], [scene.edges[part] for scene in self.scenes], active)
             if part in self.scenes[-1].tones:
                 self._vary_colour(group, part)
-            self._highlight(group, [part in scene.active for scene in self.scenes], _ACTIVE)
+            is_line = part.element in ("operand", "result")
+            self._highlight(group, active, _ACTIVE_LINE if is_line else _ACTIVE)
             self._highlight(group, [part in scene.changed - scene.active for scene in self.scenes], _CHANGED)
         return root
 
