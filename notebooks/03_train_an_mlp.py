@@ -193,6 +193,13 @@ plt.show()
 #
 # A practical way to choose: raise the rate until the loss no longer falls, and take a third of that.
 #
+# With one parameter instead of a hundred it can be watched, step by step. The tangent is the slope, and the step is its
+# multiple. Try `lr=0.15` here, and 0.3.
+
+# %%
+nn.descend(lambda x: x**4 - 3 * x**2 + x, 2.0, lr=0.03, steps=12)
+
+# %% [markdown]
 # ## One neuron
 #
 # What does a neuron of the first layer do? It adds up its two inputs, weighted, and cuts off what is below zero. So it
@@ -366,6 +373,16 @@ plt.show()
 
 # %%
 ad.draw(model)
+
+# %% [markdown]
+# ## At play
+#
+# All of this at once, to be started, stopped and looked into: a smaller network learns the moons in the page itself,
+# without Python. Each neuron shows where it is above zero; click a line or a neuron, and its gradient is written out,
+# factor by factor, for the row that is marked.
+
+# %%
+nn.play(nn.MLP(2, [6, 1], "tanh", seed=0))
 
 # %% [markdown]
 # ## Exercises
