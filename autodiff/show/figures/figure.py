@@ -68,7 +68,7 @@ class Figure(Drawing):
 
     def __init__(self, figure: Any, theme: Theme) -> None:
         self._theme = theme
-        self._element = tostring(_read(figure, theme), encoding="unicode")
+        self._element = tostring(svg_of(figure, theme), encoding="unicode")
         self._described = [line for ax in figure.axes if (line := _line(ax))]
         titles = [ax.get_title() for ax in figure.axes]
         named = [figure.get_suptitle()] if figure.get_suptitle() else [title for title in titles if title]
@@ -106,8 +106,8 @@ def _line(ax: Any) -> str:
     return "; ".join(filter(None, [f"{ax.get_title()}: {said}" if ax.get_title() else said, *sides]))
 
 
-def _read(figure: Any, theme: Theme) -> Element:
-    """The <svg> element of a figure, its colours as attributes."""
+def svg_of(figure: Any, theme: Theme) -> Element:
+    """The <svg> element of a matplotlib figure, its colours as attributes."""
     from matplotlib import rc_context
 
     file = io.BytesIO()

@@ -4,7 +4,6 @@ The same marks are drawn for a still picture and for all scenes of a film: a mar
 film of n steps has a scene for the start, one for each step, and one for the end, n + 1.
 """
 
-import io
 import re
 from collections.abc import Callable
 from itertools import pairwise
@@ -14,7 +13,8 @@ from xml.etree import ElementTree
 
 import autodiff
 from autodiff.show.animations import FROM, TO
-from autodiff.show.words.theme import FONTS, PALETTE, Theme, colour
+from autodiff.show.figures import svg_of
+from autodiff.show.words.theme import PALETTE, Theme, colour
 from nn.lists import flat, is_list
 from nn.optional import optional
 from nn.show.descent.path import DescentPath
@@ -23,8 +23,6 @@ _CURVE, _GRID, _LEVELS = 301, 81, 12
 _WIDE, _SQUARE = (5.6, 3.5), (4.6, 4.2)  # inches
 _LARGEST = 1e100  # what is larger is not drawn: matplotlib computes with squares
 _TANGENT = 0.18  # of the picture's width, to each side
-_SVG, _LINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}href"
-_DROPPED = [f"{_SVG}metadata", f"{_SVG}style"]  # which have addresses, and rules for the whole page
 _SCENES = re.compile(r"scenes-(\d+)-(\d+)-\d+")
 
 
@@ -68,36 +66,10 @@ def plotted(path: DescentPath, ax: Any) -> Any:
 
 def as_svg(path: DescentPath, theme: Theme) -> ElementTree.Element:
     """An <svg> element with the marks of all scenes in it, shown as at the end; its colours are attributes."""
-    file = io.BytesIO()
-    matplotlib = optional("matplotlib", "the film of a descent")
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "descent"}):
-        _figure(path, theme).savefig(file, format="svg")
-    root = ElementTree.fromstring(file.getvalue())
-    defined = {element.get("id"): element for element in root.iter(f"{_SVG}path")}
-    for element in list(root.iter()):
-        for child in [child for child in element if child.tag in _DROPPED or _is_written_out(child)]:
-            element.remove(child)
-        if element.tag == f"{_SVG}use":
-            _write_out(element, defined[element.attrib.pop(_LINK)[1:]])
-        _styled_by_attributes(element)
-        if "d" in element.attrib:
-            element.set("d", re.sub(r"\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}", element.attrib["d"]))
+    root = svg_of(_figure(path, theme), theme)
+    for element in root.iter():
         _mark(element, len(path.points))
-    root.attrib |= {"stroke-linejoin": "round", "stroke-linecap": "butt"}  # the style sheet would be the whole page's
     return root
-
-
-def _is_written_out(element: ElementTree.Element) -> bool:
-    """Whether an element holds paths for others to refer to, and no clip path."""
-    return element.tag == f"{_SVG}defs" and all(child.tag == f"{_SVG}path" for child in element)
-
-
-def _write_out(use: ElementTree.Element, path: ElementTree.Element) -> None:
-    """Make a path of an element that refers to one: what is referred to would keep its light colours."""
-    place = f"translate({use.attrib.pop('x', '0')} {use.attrib.pop('y', '0')})"
-    style = "; ".join(filter(None, [path.get("style"), use.get("style")]))
-    use.tag = path.tag
-    use.attrib |= {"d": path.attrib["d"], "transform": place, "style": style}
 
 
 def _mark(element: ElementTree.Element, end: int) -> None:
@@ -108,22 +80,6 @@ def _mark(element: ElementTree.Element, end: int) -> None:
         element.attrib |= {FROM: scenes[1], TO: scenes[2]}
         if int(scenes[2]) < end:
             element.set("visibility", "hidden")
-
-
-def _styled_by_attributes(element: ElementTree.Element) -> None:
-    """Move the colours of an element from its style to attributes, which the style sheet for dark knows."""
-    style = dict(
-        [[part.strip() for part in rule.split(":", 1)] for rule in element.get("style", "").split(";") if rule.strip()]
-    )
-    for name in ("fill", "stroke"):
-        if name in style:
-            element.set(name, style.pop(name))
-    if element.tag == f"{_SVG}text":
-        size = re.search(r"[\d.]+px", style.pop("font", "") or style.pop("font-size", ""))
-        style |= {"font-family": FONTS, "font-size": size[0] if size else "10px"}
-    element.attrib.pop("style", None)
-    if style:
-        element.set("style", "; ".join([f"{name}: {value}" for name, value in style.items()]))
 
 
 def _figure(path: DescentPath, theme: Theme) -> Any:
