@@ -22,7 +22,9 @@ import matplotlib.pyplot as plt
 import autodiff as ad
 import nn
 from autodiff import Value
-from autodiff.show import exercise
+from autodiff.show import exercise, follow_theme
+
+follow_theme()  # plots are light or dark as the page is
 
 # %% [markdown]
 # ## A product
@@ -133,7 +135,7 @@ with ad.no_grad():
     ys = [-1.0 + 2.5 * i / 60 for i in range(61)]
     scores = [[model([px, py]).data for px in xs] for py in ys]
 
-fig, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), facecolor="white")
+fig, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8))
 left.plot(losses)
 left.set(xlabel="step", ylabel="loss", title="Loss")
 left.set_yscale("log")

@@ -30,10 +30,12 @@ from sklearn.model_selection import train_test_split
 import autodiff as ad
 import nn
 from autodiff import Value
-from autodiff.show import exercise
+from autodiff.show import exercise, follow_theme
 
 BLUE, ORANGE = "#1d4ed8", "#b45309"
 SIGNED = LinearSegmentedColormap.from_list("signed", [ORANGE, "white", BLUE])  # negative, zero, positive
+
+follow_theme()  # plots are light or dark as the page is
 
 # %% [markdown]
 # ## Two moons
@@ -56,7 +58,7 @@ def scatter(axes, samples, marker):
         axes.scatter(xs, ys, s=22, c=colour, marker=marker, edgecolors="white", linewidths=0.5)
 
 
-fig, axes = plt.subplots(figsize=(6, 3.6), facecolor="white")
+fig, axes = plt.subplots(figsize=(6, 3.6))
 scatter(axes, training, "o")
 scatter(axes, held_out, "^")
 axes.set(xlabel="x₁", ylabel="x₂", title="Moon 0 orange, moon 1 blue; triangles are held out")
@@ -146,7 +148,7 @@ def scores_on_grid(score, xs, ys):
 xs, ys = np.linspace(-1.7, 2.7, 45), np.linspace(-1.3, 1.8, 32)
 scores = scores_on_grid(model, xs, ys)
 
-fig, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), facecolor="white")
+fig, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8))
 left.plot(losses, color="0.75", linewidth=0.8, label="one step")
 left.plot(np.arange(10, len(losses) - 9), smooth(losses), BLUE, label="mean of 20")
 left.axhline(np.log(2), color="k", linestyle=":", linewidth=1, label="half and half")
@@ -169,7 +171,7 @@ plt.show()
 # start, with the same batches, at three rates. "Dead" counts the first layer's neurons that are 0 at every point.
 
 # %%
-fig, axes = plt.subplots(figsize=(8, 3.6), facecolor="white")
+fig, axes = plt.subplots(figsize=(8, 3.6))
 print("learning rate  held out  dead neurons")
 for lr, style in ((0.01, "--"), (0.5, "-"), (5.0, ":")):
     other = nn.MLP(2, [8, 8, 1], activation="relu", seed=0)
@@ -210,7 +212,7 @@ nn.descend(lambda x: x**4 - 3 * x**2 + x, 2.0, lr=0.03, steps=12)
 first = model.layers[0].neurons
 levels = np.linspace(0, 6, 13)
 
-fig, panels = plt.subplots(2, 4, figsize=(10, 4.2), sharex=True, sharey=True, facecolor="white")
+fig, panels = plt.subplots(2, 4, figsize=(10, 4.2), sharex=True, sharey=True)
 for i, (axes, neuron) in enumerate(zip(panels.flat, first, strict=True)):
     axes.contourf(xs, ys, scores_on_grid(neuron, xs, ys), levels=levels, cmap="Blues", extend="max")
     for label, colour in ((0, ORANGE), (1, BLUE)):
@@ -255,7 +257,7 @@ def show(axes, numbers, title="", cmap="gray_r", largest=1.0):
     axes.axis("off")
 
 
-fig, panels = plt.subplots(1, 10, figsize=(10, 1.4), facecolor="white")
+fig, panels = plt.subplots(1, 10, figsize=(10, 1.4))
 for digit, axes in enumerate(panels):
     show(axes, next(picture for picture, its_digit in training if its_digit == digit), str(digit))
 fig.tight_layout()
@@ -282,7 +284,7 @@ for epoch, lr in enumerate((0.3, 0.1, 0.03)):
     right = np.mean([answer(reader, picture) == digit for picture, digit in held_out])
     print(f"{epoch + 1:5}  {lr:13}  {np.mean(losses[-100:]):.3f}  {right:26.1%}")
 
-fig, axes = plt.subplots(figsize=(8, 3.2), facecolor="white")
+fig, axes = plt.subplots(figsize=(8, 3.2))
 axes.plot(losses, color="0.75", linewidth=0.8, label="one step")
 axes.plot(np.arange(10, len(losses) - 9), smooth(losses), BLUE, label="mean of 20")
 axes.axhline(np.log(10), color="k", linestyle=":", linewidth=1, label="a guess")
@@ -336,7 +338,7 @@ plt.show()
 # it, ink on the orange ones silences it. They are no digits but strokes and gaps, which the second layer puts together.
 
 # %%
-fig, panels = plt.subplots(2, 8, figsize=(10, 2.9), facecolor="white")
+fig, panels = plt.subplots(2, 8, figsize=(10, 2.9))
 for i, (axes, neuron) in enumerate(zip(panels.flat, reader.layers[0].neurons, strict=True)):
     show(axes, [w.data for w in neuron.w], f"neuron {i}", SIGNED)
 fig.tight_layout()
@@ -353,7 +355,7 @@ plt.show()
 mistakes = [(picture, digit) for picture, digit in held_out if answer(reader, picture) != digit]
 mistakes = mistakes[:7]
 
-fig, panels = plt.subplots(2, len(mistakes), figsize=(10, 3.4), facecolor="white")
+fig, panels = plt.subplots(2, len(mistakes), figsize=(10, 3.4))
 for (above, below), (picture, digit) in zip(panels.T, mistakes, strict=True):
     its_answer = answer(reader, picture)
     inputs = [Value(pixel) for pixel in picture]

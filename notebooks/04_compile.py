@@ -32,7 +32,9 @@ from sklearn.datasets import make_moons
 import autodiff as ad
 import nn
 from autodiff import Value
-from autodiff.show import exercise
+from autodiff.show import exercise, follow_theme
+
+follow_theme()  # plots are light or dark as the page is
 
 # %% [markdown]
 # ## A graph
@@ -455,7 +457,7 @@ print(step)
 assert np.mean(losses[-50:]) < 2.0
 
 # %%
-fig, axes = plt.subplots(figsize=(8, 3.4), facecolor="white")
+fig, axes = plt.subplots(figsize=(8, 3.4))
 axes.plot(losses, color="0.8", linewidth=0.6, label="one name")
 smooth = np.convolve(losses, np.full(50, 1 / 50), mode="valid")
 axes.plot(np.arange(25, len(losses) - 24), smooth, "#1d4ed8", label="mean of 50")

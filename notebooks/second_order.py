@@ -29,7 +29,9 @@ from scipy.optimize import minimize
 
 import autodiff as ad
 from autodiff import Value
-from autodiff.show import exercise
+from autodiff.show import exercise, follow_theme
+
+follow_theme()  # plots are light or dark as the page is
 
 # %% [markdown]
 # ## A gradient is a graph, too
@@ -72,7 +74,7 @@ def wave(x):
 slope, bend = ad.grad(wave), ad.grad(ad.grad(wave))
 xs = np.linspace(0, 8, 161)
 
-fig, axes = plt.subplots(figsize=(8, 3.4), facecolor="white")
+fig, axes = plt.subplots(figsize=(8, 3.4))
 axes.axhline(0, color="0.7", linewidth=1)
 axes.plot(xs, [wave(x) for x in xs], "k", linewidth=2, label="f(x) = x sin x")
 axes.plot(xs, [slope(x) for x in xs], "C0", label="slope f'(x)")
@@ -192,7 +194,7 @@ for name, path in paths.items():
 columns, rows = np.linspace(-1.6, 1.6, 161), np.linspace(-0.6, 1.8, 121)
 heights = [[rosenbrock((a, b)) for a in columns] for b in rows]
 
-fig, panels = plt.subplots(1, 2, figsize=(10, 4), sharey=True, facecolor="white")
+fig, panels = plt.subplots(1, 2, figsize=(10, 4), sharey=True)
 for axes, name in zip(panels, ["gradient descent, rate 0.001", "Newton, line search"], strict=True):
     path = np.array(paths[name])
     axes.contour(columns, rows, heights, levels=np.logspace(-1, 3, 13), colors="0.65", linewidths=0.7)
@@ -298,7 +300,7 @@ print(f"distance to the minimum {np.linalg.norm(result.x - 1):.1e}")
 columns, rows = np.linspace(-1.6, 1.6, 41), np.linspace(-0.6, 1.8, 31)
 eigenvalues = np.array([[np.linalg.eigvalsh(hessian(np.array([a, b]))) for a in columns] for b in rows])
 
-fig, panels = plt.subplots(1, 2, figsize=(10, 3.6), sharey=True, facecolor="white")
+fig, panels = plt.subplots(1, 2, figsize=(10, 3.6), sharey=True)
 for axes, i, title in [(panels[0], 1, "The larger curvature"), (panels[1], 0, "The smaller curvature")]:
     largest = abs(eigenvalues[..., i]).max()
     style = {"cmap": "PuOr_r", "vmin": -largest, "vmax": largest, "shading": "gouraud"}
@@ -339,7 +341,7 @@ limit = 2 / curvatures[-1]
 print(f"2 / λmax = {limit:.6f}")
 
 print("rate / limit  distance at first  after 40 steps")
-fig, axes = plt.subplots(figsize=(8, 3.8), facecolor="white")
+fig, axes = plt.subplots(figsize=(8, 3.8))
 for share, style in [(0.9, "C0:"), (0.97, "C0--"), (0.99, "C0"), (1.01, "C3"), (1.03, "C3--"), (1.1, "C3:")]:
     path = gradient_descent(minimum + 1e-4 * directions[:, -1], share * limit, steps=40)
     distances = [abs(directions[:, -1] @ (point - minimum)) for point in path]

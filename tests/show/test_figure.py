@@ -82,6 +82,21 @@ def test_a_notebook_s_figures_follow_the_theme_when_told_so() -> None:
     assert "light-dark(" in after["text/html"]
 
 
+def test_figures_follow_the_theme_though_the_backend_is_loaded_with_the_first_of_them() -> None:
+    nbformat = pytest.importorskip("nbformat")
+    nbclient = pytest.importorskip("nbclient")
+    codes = [
+        "import matplotlib.pyplot as plt\nfrom autodiff.show import follow_theme\nfollow_theme()",
+        "plt.plot([1, 2])\nplt.show()",
+        "plt.plot([2, 1])\nplt.show()",
+    ]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code) for code in codes])
+    nbclient.NotebookClient(notebook, kernel_name="python3").execute()
+    for cell in notebook.cells[1:]:
+        (shown,) = cell.outputs
+        assert set(shown.data) == {"text/html", "image/png", "text/plain"}
+
+
 def test_matplotlib_is_not_imported_for_the_rest_of_show() -> None:
     code = "import sys, autodiff.show; print('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"

@@ -15,6 +15,7 @@ from autodiff.show.words.theme import FONTS, PALETTE, Theme
 
 _SVG, _LINK = f"{{{NAMESPACE}}}", "{http://www.w3.org/1999/xlink}href"
 _DROPPED = [f"{_SVG}metadata", f"{_SVG}style"]  # which have addresses, and rules for the whole page
+_MOST_HTML = 200_000  # characters of a figure in a notebook; thousands of points or shaded triangles take more
 _OF_PALETTE = {"#000000": "ink", "#ffffff": "paper"}
 
 
@@ -44,7 +45,7 @@ def themed(figure: Any, theme: Theme = "auto") -> "Figure":
 
 
 def follow_theme() -> None:
-    """Let IPython show every matplotlib figure of this notebook as `themed` does.
+    """Let IPython show every matplotlib figure of this notebook as `themed` does, but for very large ones.
 
     Raises RuntimeError outside of IPython.
     """
@@ -58,9 +59,24 @@ def follow_theme() -> None:
         raise RuntimeError(
             "follow_theme is for notebooks, and this is not IPython; themed(figure).save(...) works here"
         )
+    from matplotlib import pyplot
+
+    pyplot.switch_backend(pyplot.get_backend())  # now: a backend of notebooks forgets all formatters when it is loaded
     formatter: Any = shell.display_formatter
     html = formatter.formatters["text/html"]
-    html.for_type_by_name("matplotlib.figure", "Figure", lambda figure: themed(figure).html())
+
+    def follow(*_: object) -> None:
+        html.for_type_by_name("matplotlib.figure", "Figure", _as_html)
+
+    follow()
+    shell.events.register(
+        "pre_run_cell", follow
+    )  # matplotlib's backend forgets it, at the end of the cell that loads it
+
+
+def _as_html(figure: Any) -> str | None:
+    html = themed(figure).html()
+    return html if len(html) <= _MOST_HTML else None  # IPython then shows the PNG: a notebook is no place for megabytes
 
 
 class Figure(Drawing):
