@@ -1,4 +1,6 @@
-"""Hypothesis profiles: `repeat` tries the same examples at every run, `explore` new ones, `nightly` takes its time.
+"""A browser for all tests that look at pages, and the profiles of hypothesis.
+
+The profiles: `repeat` tries the same examples at every run, `explore` new ones, `nightly` takes its time.
 
 `repeat` holds unless HYPOTHESIS_PROFILE names another: the suite passes or fails for everyone alike, and what it says
 is about the code, not about luck. (The examples draw on the numbers in the modules that are loaded, so one test file
@@ -17,9 +19,15 @@ its own. `mutation` has few examples, the same each time, for thousands of runs.
 """
 
 import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.database import DirectoryBasedExampleDatabase
+
+if TYPE_CHECKING:
+    from tests.show.browser import Browser
 
 # Everything that hypothesis would set otherwise where it sees CI is set here, and no test fails on a busy machine.
 patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
@@ -29,3 +37,22 @@ settings.register_profile("explore", random, max_examples=50)
 settings.register_profile("nightly", random, max_examples=10_000)
 settings.register_profile("mutation", settings.get_profile("repeat"), max_examples=8)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or "repeat")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator["Browser"]:
+    """One browser for all tests, with whatever the last one left in its window."""
+    from tests.show import browser as browsers  # it loads much: not for tests without a browser
+
+    if reason := browsers.missing():
+        pytest.skip(reason)
+    with browsers.started() as started:
+        yield started
+
+
+@pytest.fixture
+def browser(chromium: "Browser") -> "Browser":
+    """A window that shows nothing, whose pages run their scripts."""
+    chromium.scripts(on=True)
+    chromium.driver.get("about:blank")
+    return chromium

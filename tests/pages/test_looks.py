@@ -1,6 +1,5 @@
 """The documentation as a reader sees it: built once, and opened from the disk, wide and narrow, light and dark."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
@@ -21,19 +20,10 @@ each_page = pytest.mark.parametrize("name", OF_EACH_KIND)
 every_scheme = pytest.mark.parametrize("scheme", get_args(Scheme))
 
 
-@pytest.fixture(scope="module")
-def session(pages: Path) -> Iterator[Browser]:
-    reason = browsers.missing()
-    if reason:
-        pytest.skip(reason)
-    with browsers.started() as started:
-        yield started
-
-
 @pytest.fixture
-def browser(session: Browser) -> Browser:
-    session.driver.get_log("browser")  # empties it
-    return session
+def browser(pages: Path, browser: Browser) -> Browser:
+    browser.driver.get_log("browser")  # empties it
+    return browser
 
 
 def complaints(browser: Browser) -> list[str]:

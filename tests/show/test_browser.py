@@ -1,7 +1,6 @@
 """Drawings as a person sees them: in a browser, wide and narrow, light and dark, with hostile words in them."""
 
 import re
-from collections.abc import Iterator
 from itertools import combinations, product
 from pathlib import Path
 from typing import Any, get_args
@@ -27,22 +26,6 @@ every_look = pytest.mark.parametrize(
 )
 every_scheme = pytest.mark.parametrize("scheme", SCHEMES)
 every_drawing = pytest.mark.parametrize("name", DRAWINGS)
-
-
-@pytest.fixture(scope="module")
-def session() -> Iterator[Browser]:
-    reason = browsers.missing()
-    if reason:
-        pytest.skip(reason)
-    with browsers.started() as started:
-        yield started
-
-
-@pytest.fixture
-def browser(session: Browser) -> Browser:
-    """A window that shows nothing."""
-    session.driver.get("about:blank")
-    return session
 
 
 @pytest.fixture

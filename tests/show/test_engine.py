@@ -6,7 +6,7 @@ and the browser's: each of them errs by less than an ulp, or two, and what is wr
 
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import product
 from typing import Any
 
@@ -20,7 +20,6 @@ from autodiff.primitives import KNOWN, Primitive
 from autodiff.show.live import LiveProgram, engine_script, program_of
 from autodiff.show.words.numbers import shortened
 from autodiff.testing.strategies import Program, points, programs
-from tests.show import browser as browsers
 from tests.show.browser import Browser
 
 ULPS = 4
@@ -34,12 +33,8 @@ each_known = pytest.mark.parametrize("primitive", KNOWN.values(), ids=lambda p: 
 
 
 @pytest.fixture(scope="module")
-def engine() -> Iterator["Engine"]:
-    reason = browsers.missing()
-    if reason:
-        pytest.skip(reason)
-    with browsers.started() as browser:
-        yield Engine(browser)
+def engine(chromium: Browser) -> "Engine":
+    return Engine(chromium)
 
 
 class Engine:

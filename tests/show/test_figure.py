@@ -3,7 +3,6 @@
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -105,31 +104,22 @@ def test_matplotlib_is_not_imported_for_the_rest_of_show() -> None:
 # --- as it is seen ---
 
 
-@pytest.fixture(scope="module")
-def session() -> Iterator[Browser]:
-    reason = browsers.missing()
-    if reason:
-        pytest.skip(reason)
-    with browsers.started() as started:
-        yield started
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_figure_can_be_read_in_both_themes(session: Browser, tmp_path: Path, scheme: browsers.Scheme) -> None:
-    session.open(themed(waves()).save(tmp_path / "x.html"), 800, scheme)
-    words = session.words()
+def test_a_figure_can_be_read_in_both_themes(browser: Browser, tmp_path: Path, scheme: browsers.Scheme) -> None:
+    browser.open(themed(waves()).save(tmp_path / "x.html"), 800, scheme)
+    words = browser.words()
     assert {"Waves", "time", "up & <down>"} <= {word["text"] for word in words}
     assert min(word["contrast"] for word in words) >= 4.5
     assert not [word for word in words if word["hidden"] or word["picture"] > 1.0]
-    assert session.width_beyond() == 0
+    assert browser.width_beyond() == 0
     if browsers.axe() is not None:
-        assert session.violations() == []
+        assert browser.violations() == []
 
 
-def test_a_figure_s_still_image_is_seen_and_as_large(session: Browser, tmp_path: Path) -> None:
+def test_a_figure_s_still_image_is_seen_and_as_large(browser: Browser, tmp_path: Path) -> None:
     html = re.sub(r"<(script|style)>.*?</\1>", "", themed(waves()).html(), flags=re.DOTALL)
     page = tmp_path / "x.html"
     page.write_text(f"<!DOCTYPE html><html lang='en'><title>x</title><body>{html}</body></html>", encoding="utf-8")
-    session.open(page, 800)
-    size = session.until("const [i] = document.images; return i.complete && [i.naturalWidth, i.naturalHeight]")
+    browser.open(page, 800)
+    size = browser.until("const [i] = document.images; return i.complete && [i.naturalWidth, i.naturalHeight]")
     assert size == [480, 288]

@@ -140,22 +140,6 @@ def test_only_html_holds_the_insides_and_stays_small() -> None:
 
 
 @pytest.fixture(scope="module")
-def session() -> Iterator[Browser]:
-    reason = browsers.missing()
-    if reason:
-        pytest.skip(reason)
-    with browsers.started() as started:
-        yield started
-
-
-@pytest.fixture
-def browser(session: Browser) -> Browser:
-    """A window that shows nothing."""
-    session.driver.get("about:blank")
-    return session
-
-
-@pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A network whose layers are folded, and their neurons in them."""
     return drawing().save(tmp_path_factory.mktemp("page") / "network.html")

@@ -4,7 +4,6 @@ import json
 import math
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -188,15 +187,6 @@ def folded() -> tuple[Sliders, list[list[float]]]:
 
 
 GRAPHS = {"relus": relus, "infinite": infinite, "inner": inner, "neuron": a_neuron, "folded": folded}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    reason = browsers.missing()
-    if reason:
-        pytest.skip(reason)
-    with browsers.started() as started:
-        yield started
 
 
 def moved(browser: Browser, numbers: list[float]) -> None:

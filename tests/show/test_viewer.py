@@ -2,7 +2,6 @@
 
 import re
 from base64 import b64decode
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -20,22 +19,6 @@ from tests.show.pictures import HOSTILE, circuit, needs_svg, without_prefix
 pytestmark = needs_svg
 
 SIZE = "const r = document.querySelector('[data-drawing] svg').getBoundingClientRect(); return [r.left, r.top, r.width]"
-
-
-@pytest.fixture(scope="module")
-def session() -> Iterator[Browser]:
-    reason = browsers.missing()
-    if reason:
-        pytest.skip(reason)
-    with browsers.started() as started:
-        yield started
-
-
-@pytest.fixture
-def browser(session: Browser) -> Browser:
-    """A window that shows nothing."""
-    session.driver.get("about:blank")
-    return session
 
 
 def page_of(directory: Path, *outputs: str, attributes: str = "") -> Path:

@@ -1,7 +1,6 @@
 """The playground as a person has it, in headless Chromium: steps in the page are steps in Python, and all is told."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +12,8 @@ from autodiff.show.words.numbers import shortened
 from tests.show import browser as browsers
 from tests.show.browser import Browser
 
-pytestmark = pytest.mark.skipif(browsers.missing() is not None, reason=str(browsers.missing()))
-
 WIDTHS = (1200, 800, 400)
 PLAY = "const play = document.querySelector('[data-play]').playground;"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsers.started() as started:
-        yield started
 
 
 def opened(browser: Browser, playground: nn.Playground, folder: Path, width: int = 1200, scheme: Any = "light") -> None:
