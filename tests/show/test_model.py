@@ -84,5 +84,5 @@ def test_a_model_saves_itself_without_graphviz(tmp_path: Path) -> None:
     drawing = draw(nn.MLP(2, [2, 1], seed=0), theme="dark")
     assert drawing.save(tmp_path / "m.svg").read_text(encoding="utf-8").startswith("<svg")
     assert "color-scheme:dark" in drawing.save(tmp_path / "m.html").read_text(encoding="utf-8")
-    with pytest.raises(ValueError, match=r"^save takes a name that ends in \.svg, \.png, \.pdf, \.html, got"):
+    with pytest.raises(ValueError, match=r"^save takes a name that ends in \.svg, \.png, \.pdf or \.html, got"):
         drawing.save(tmp_path / "m.dot")

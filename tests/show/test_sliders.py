@@ -70,7 +70,7 @@ def test_a_saved_page_names_no_address_but_namespaces(tmp_path: Path) -> None:
         "http://www.w3.org/2000/svg",
         "http://www.w3.org/1999/xlink",
     }
-    with pytest.raises(ValueError, match=r"whose name ends in \.html, got 'x\.png'$"):
+    with pytest.raises(ValueError, match=r"^save takes a name that ends in \.html, got 'x\.png'$"):
         what_if(x * x, {x: (0.0, 4.0)}).save("x.png")
 
 
@@ -147,7 +147,7 @@ def test_the_kernel_moves_what_a_page_cannot() -> None:
 def test_without_anywidget_the_widget_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "anywidget", None)
     x = Value(2.0, "x")
-    with pytest.raises(ModuleNotFoundError, match=r"^The sliders need anywidget: pip install anywidget"):
+    with pytest.raises(ModuleNotFoundError, match=r"^These sliders need anywidget .*: pip install "):
         what_if(x * 1, {x: (0.0, 4.0)}).widget()
 
 

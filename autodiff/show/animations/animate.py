@@ -131,7 +131,7 @@ class Animation(Drawing):
         captions: the text of each scene, the start and the end included; if two orders are shown, of the wrong one.
 
     >>> page = animate(Value(2.0, "x") ** 2).html("mine")
-    >>> '<input type="range" data-part="slider" min="0" max="4"' in page
+    >>> '<div id="mine" data-animation="mine"' in page
     True
     """
 

@@ -7,18 +7,16 @@ the same but for the element's id. Every rule of the style sheet begins with tha
 """
 
 import json
-import re
 from html import escape
-from importlib.resources import files
 from string import Template
 from xml.etree import ElementTree
 
 from autodiff.show.animations.stage import Play
 from autodiff.show.drawings import svg
-from autodiff.show.drawings.pages.viewer import files_of, still
-from autodiff.show.words.theme import Theme, scheme, variables
+from autodiff.show.drawings.pages import PAGES, files_of, json_of, root_of, still, styled
 
-_COLOURS = ("paper", "ink", "line", "operation", "focus")
+HERE = "autodiff.show.animations"
+
 _TRACK = Template("""\
 <section class="track" data-track="$number" data-captions="$captions" data-words="$words" aria-label="$title">
 $heading<div class="said" aria-live="polite">
@@ -42,19 +40,19 @@ def player(play: Play, *, prefix: str | None = None, alone: bool = False) -> str
 
     Raises ValueError for a prefix that is not a name.
     """
-    root = prefix or svg.new_prefix()
-    if re.fullmatch(r"[A-Za-z][\w-]*", root, re.ASCII) is None:
-        raise ValueError(f"a prefix is a letter, then letters, digits, hyphens or underscores, got {root!r}")
-    return Template(_file("player.html")).substitute(
+    root = root_of(prefix)
+    script = files_of(PAGES, "inline.js", "zoom.js") + files_of(HERE, "player.js")
+    script = script.replace("CONTROLS", json_of(files_of(HERE, "controls.html")))
+    return Template(files_of(HERE, "player.html")).substitute(
         root=root,
         seconds=f"{play.seconds:g}",
         speaks=("now" if play.words else "if asked") if play.speaks else "never",
         alone=str(alone).lower(),
         title=escape(play.title),
-        style=_style(root, play.theme),
+        style=styled(files_of(PAGES, "zoom.css") + files_of(HERE, "player.css"), root, play.theme),
         tracks="\n".join([_track(play, i, f"{root}-{i}", alone) for i in range(len(play.tracks))]),
         tables="\n".join([track.steps._repr_html_() for track in play.tracks]),
-        script=_script(root),
+        script=script.replace("ROOT", root).strip(),
     )
 
 
@@ -73,21 +71,3 @@ def _track(play: Play, number: int, prefix: str, alone: bool) -> str:
         caption=escape(captions[-1]),
         picture=picture if alone else still(picture, alt),
     )
-
-
-def _style(root: str, theme: Theme) -> str:
-    rules = files_of("zoom.css") + _file("player.css")
-    look = {"SCHEME": scheme("#ROOT", theme), "VARIABLES": variables(_COLOURS, theme), "ROOT": root}
-    for word, meant in look.items():
-        rules = rules.replace(word, meant)
-    return rules.strip()
-
-
-def _script(root: str) -> str:
-    controls = json.dumps(_file("controls.html")).replace("</", r"<\/")
-    script = files_of("inline.js", "zoom.js") + _file("player.js")
-    return script.replace("CONTROLS", controls).replace("ROOT", root).strip()
-
-
-def _file(name: str) -> str:
-    return (files("autodiff.show.animations") / name).read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 from autodiff.show.drawings import render, svg
-from autodiff.show.drawings.pages.page import page
+from autodiff.show.drawings.pages.page import checked, page
 from autodiff.show.drawings.pages.viewer import viewer
 from autodiff.show.drawings.svg import AltText
 from autodiff.show.words.theme import Theme
@@ -62,14 +62,8 @@ class Drawing(ABC):
         Raises ValueError for another ending, FileNotFoundError if there is no such directory, OSError if the disk is
         full or the directory takes no files, RuntimeError if nothing that is installed can make the picture.
         """
-        path = Path(path)
         written = self._formats()
-        if path.suffix.lower() not in written:
-            raise ValueError(f"save takes a name that ends in {', '.join(written)}, got {str(path)!r}")
-        if not path.parent.is_dir():
-            raise FileNotFoundError(
-                f"there is no directory {str(path.parent)!r} to save {path.name!r} in; make it first"
-            )
+        path = checked(path, written)
         write_whole(path, written[path.suffix.lower()]())
         return path
 

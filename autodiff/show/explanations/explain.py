@@ -262,13 +262,14 @@ def _difference(total: float, numbers: Sequence[float]) -> float:
     return _sum([total, *[-x for x in numbers]])
 
 
-def _ends(items: list[T]) -> list[T]:
+def _ends(items: Sequence[T]) -> list[T]:
     """The items, or, if there are many, the first and the last."""
-    return items if len(items) <= _MOST_FACTORS else [*items[: _MOST_FACTORS - 4], *items[-4:]]
+    return [*items] if len(items) <= _MOST_FACTORS else [*items[: _MOST_FACTORS - 4], *items[-4:]]
 
 
 def _edges_shown(path: Path) -> list[_Edge]:
-    return _ends([_Edge(*edge) for edge in zip(path.nodes[:-1], path.places, path.local_gradients, strict=True)])
+    places = _ends(range(len(path.places)))
+    return [_Edge(path.nodes[i], path.places[i], path.local_gradients[i]) for i in places]
 
 
 def _joined(factors: list[str], length: int, sign: str, gap: str) -> str:
@@ -279,7 +280,7 @@ def _joined(factors: list[str], length: int, sign: str, gap: str) -> str:
 
 
 def _product(path: Path, latex: bool = False) -> str:
-    numbers = [_in_latex(x) if latex else shortened(x) for x in _ends(list(path.local_gradients))]
+    numbers = [_in_latex(x) if latex else shortened(x) for x in _ends(path.local_gradients)]
     if len(path.local_gradients) > 1:
         around = r"\left({}\right)" if latex else "({})"
         numbers = [around.format(x) if x.startswith("-") else x for x in numbers]

@@ -6,11 +6,9 @@ It defines one function, `autodiffEngine`, and fetches nothing.
     False
 """
 
-from functools import cache
-from importlib.resources import files
+from autodiff.show.drawings.pages import files_of
 
 
-@cache
 def engine_script() -> str:
     """The text of engine.js, for a <script> element or a module."""
-    return (files("autodiff.show.live") / "engine.js").read_text(encoding="utf-8")
+    return files_of("autodiff.show.live", "engine.js")

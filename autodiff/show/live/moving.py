@@ -4,18 +4,16 @@ Where a program can have the graph, its script computes the numbers in the page;
 why.
 """
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from html import escape
-from importlib.resources import files
 from itertools import chain, islice, product
 from random import Random
 from string import Template
 from typing import Any, NamedTuple
 
 from autodiff.show.drawings import render
-from autodiff.show.drawings.pages.viewer import files_of, still
+from autodiff.show.drawings.pages import PAGES, files_of, json_of, still, styled
 from autodiff.show.explanations.hypotheses import KEPT, chose_for_good
 from autodiff.show.explanations.symbols import total
 from autodiff.show.live.engine import engine_script
@@ -26,7 +24,6 @@ from autodiff.show.live.written_out import KernelOnlyError
 from autodiff.show.words.names import names_of
 from autodiff.show.words.numbers import shortened
 from autodiff.show.words.text import printable
-from autodiff.show.words.theme import scheme, variables
 from autodiff.value import Value
 
 MOST_OPERATIONS = 20_000  # of a graph that a page has as a program: some megabytes
@@ -34,7 +31,7 @@ MOST_VERSIONS = 64  # of a drawing, laid out to see how long its numbers get
 ROOM = 5_000  # boxes in all those versions
 
 FIGURE = '<figure role="group" aria-label="Drawing" tabindex="0" style="margin: 0">\n{}\n</figure>'
-_COLOURS = ("paper", "ink", "line", "operation", "focus")
+HERE = "autodiff.show.live"
 
 
 class Slider(NamedTuple):
@@ -154,10 +151,9 @@ class Moving:
     def _script(self) -> str:
         live = self._evaluated[0]
         assert isinstance(live, LiveProgram)
-        data = json.dumps({**self.data(), "program": live.data()}, separators=(",", ":"), allow_nan=False)
-        escaped = data.replace("<", "\\u003c")
-        script = f"{sliding_script()}{read_('page.js')}"
-        return f'<script type="application/json" data-part="data">{escaped}</script>\n<script>{{\n{script}}}</script>'
+        data = json_of({**self.data(), "program": live.data()})
+        script = sliding_script("page.js")
+        return f'<script type="application/json" data-part="data">{data}</script>\n<script>{{\n{script}}}</script>'
 
 
 def described(sliders: Iterable[Slider]) -> list[dict[str, Any]]:
@@ -170,11 +166,10 @@ def framed(
 ) -> str:
     """The element around it all; the picture, the table and the script are HTML, in which ROOT is its id."""
     root = f"{prefix}-sliders"
-    style = (read_("sliders.css") + files_of("zoom.css")).replace("SCHEME", scheme("#ROOT", "auto"))
-    return Template(read_("sliders.html")).substitute(
+    return Template(files_of(HERE, "sliders.html")).substitute(
         root=root,
         title=escape(printable(title)),
-        style=style.replace("VARIABLES", variables(_COLOURS, "auto")).replace("ROOT", root).strip(),
+        style=styled(files_of(HERE, "sliders.css") + files_of(PAGES, "zoom.css"), root, "auto"),
         result=escape(printable(result)),
         picture=picture,
         summary=escape(summary),
@@ -183,13 +178,7 @@ def framed(
     )
 
 
-def sliding_script() -> str:
-    """What the scripts of pages and widgets begin with."""
-    return "".join(
-        [engine_script(), files_of("inline.js", "zoom.js"), read_("follow.js"), read_("film.js"), read_("sliders.js")]
-    )
-
-
-def read_(name: str) -> str:
-    """The text of a file that stands beside this one."""
-    return (files("autodiff.show.live") / name).read_text(encoding="utf-8")
+def sliding_script(last: str) -> str:
+    """The script of pages and widgets, which has this file at its end."""
+    shared = files_of(PAGES, "inline.js", "zoom.js")
+    return engine_script() + shared + files_of(HERE, "follow.js", "film.js", "sliders.js", last)

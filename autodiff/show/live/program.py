@@ -24,7 +24,6 @@ gradients are further instructions. Whoever runs the program only evaluates.
     (True, 0.03532541242658224)
 """
 
-import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
@@ -35,6 +34,7 @@ from autodiff.compiler.passes.order import optimised
 from autodiff.compiler.programs.program import Program
 from autodiff.compiler.trace.tracing import Trace
 from autodiff.graph import leaves_below, topological_order
+from autodiff.show.drawings.pages import json_of
 from autodiff.show.live.written_out import KernelOnlyError, written_out
 from autodiff.transforms.sweeps import rules_read
 from autodiff.value import Value
@@ -97,7 +97,7 @@ class LiveProgram:
 
     def json(self) -> str:
         """The same as text that may stand in a <script> element."""
-        return json.dumps(self.data(), separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+        return json_of(self.data())
 
 
 def written(number: float) -> float | str:

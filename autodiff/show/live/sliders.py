@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from autodiff.show.drawings import svg
-from autodiff.show.drawings.pages.page import page
+from autodiff.show.drawings.pages import saved
 from autodiff.show.live.moving import Moving, Slider
+from autodiff.show.live.widget import INSTALL, widget_of
 from autodiff.show.words.numbers import shortened
 from autodiff.show.words.tables import Table
-from autodiff.system.files import write_whole
 
 ENDS = "The ends of each slider"
 NOT_TRACED = "This function does not do the same for all numbers, so only Python can compute what its sliders move"
@@ -80,16 +80,11 @@ class Sliders:
 
         Raises ValueError for another ending than .html, and where Python alone can compute what the sliders move.
         """
-        path = Path(path)
-        if path.suffix.lower() not in (".html", ".htm"):
-            raise ValueError(f"sliders are saved as a page, whose name ends in .html, got {str(path)!r}")
-        if self._moving is None or self._moving.reason:
+        moving = self._moving
+        if moving is None or moving.reason:
             raise ValueError(f"{self._reason()}; in a live notebook its sliders move: show it there")
-        title = self._moving.title
-        write_whole(
-            path, page(self._moving.element(svg.new_prefix(), ENDS, self._table().html(), whole=True), title).encode()
-        )
-        return path
+        table = self._table().html()
+        return saved(path, lambda: moving.element(svg.new_prefix(), ENDS, table, whole=True), moving.title)
 
     def _reason(self) -> str:
         return NOT_TRACED if self._moving is None else self._moving.reason
@@ -102,7 +97,9 @@ class Sliders:
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         """For Jupyter: the sliders; where Python alone can compute what they move, a widget of the kernel."""
         bundle: dict[str, Any] = {"text/html": self._repr_html_(), "text/plain": str(self)}
-        if self._reason() and find_spec("anywidget") is not None:
+        if self._reason() and find_spec("anywidget") is None:
+            bundle["text/html"] += f"<p>{INSTALL}</p>"
+        elif self._reason():
             shown = self.widget()._repr_mimebundle_() or {}
             bundle = {**(shown[0] if isinstance(shown, tuple) else shown), **bundle}
         return bundle
@@ -113,6 +110,4 @@ class Sliders:
         They show themselves without it where a page can compute it. Raises ModuleNotFoundError, with what to install,
         where anywidget is missing.
         """
-        from autodiff.show.live.widget import widget_of
-
         return widget_of(self.sliders, self._at, self._moving)

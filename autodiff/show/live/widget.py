@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from autodiff.show.drawings import svg
-from autodiff.show.live.moving import Moving, Slider, described, framed, read_, sliding_script
+from autodiff.show.live.moving import Moving, Slider, described, framed, sliding_script
 from autodiff.show.live.program import written
 
 ANSWER = '<div data-part="answer"></div>'
-INSTALL = "The sliders need anywidget: pip install anywidget. Without it, sliders.at({x: 1.5}) answers the same."
+INSTALL = 'These sliders need anywidget to move in a live notebook: pip install "scalar-autodiff[notebook]"'
 
 
 def widget_of(sliders: Sequence[Slider], at: Callable[[dict[Any, float]], Any], moving: Moving | None) -> Any:
@@ -20,7 +20,9 @@ def widget_of(sliders: Sequence[Slider], at: Callable[[dict[Any, float]], Any], 
         import anywidget
         import traitlets
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(INSTALL, name=error.name) from error
+        raise ModuleNotFoundError(
+            f"{INSTALL}. Without it, sliders.at({{x: 1.5}}) answers the same.", name=error.name
+        ) from error
 
     def answered(numbers: Sequence[float]) -> str:
         html: str = at({s.key: float(x) for s, x in zip(sliders, numbers, strict=True)})._repr_html_()
@@ -32,7 +34,7 @@ def widget_of(sliders: Sequence[Slider], at: Callable[[dict[Any, float]], Any], 
     class SlidersWidget(anywidget.AnyWidget):
         """Sliders, and what follows them; `numbers` are theirs, in order."""
 
-        _esm = sliding_script() + read_("widget.js")
+        _esm = sliding_script("widget.js")
         html: Any = traitlets.Unicode("").tag(sync=True)
         data: Any = traitlets.Dict({}).tag(sync=True)
         numbers: Any = traitlets.List([]).tag(sync=True)

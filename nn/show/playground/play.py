@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from autodiff.show.drawings.pages import page
+from autodiff.show.drawings.pages import saved
 from autodiff.show.words.theme import Theme
-from autodiff.system.files import write_whole
 from nn.losses import binary_cross_entropy_with_logits
 from nn.modules.module import Module
 from nn.optim import SGD, Optimizer
@@ -111,13 +110,9 @@ class Playground:
         >>> from nn import MLP
         >>> play(MLP(2, [3, 1], "tanh", seed=0)).save("play.png")
         Traceback (most recent call last):
-        ValueError: a playground is saved as a page, under a name that ends in .html; got 'play.png'
+        ValueError: save takes a name that ends in .html, got 'play.png'
         """
-        path = Path(path)
-        if path.suffix.lower() != ".html":
-            raise ValueError(f"a playground is saved as a page, under a name that ends in .html; got {str(path)!r}")
-        write_whole(path, page(self.html(), f"{self._model!r} at play", self._theme).encode())
-        return path
+        return saved(path, self.html, f"{self._model!r} at play", self._theme)
 
     def __repr__(self) -> str:
         points = self._sets[0]

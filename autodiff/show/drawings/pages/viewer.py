@@ -9,15 +9,14 @@ Every rule of the style sheet begins with the id of the element, which is that o
 
 from base64 import b64encode
 from html import escape
-from importlib.resources import files
 from string import Template
 
+from autodiff.show.drawings.pages.element import PAGES, files_of, styled
 from autodiff.show.drawings.pages.opening import packed
 from autodiff.show.drawings.svg import AltText
 from autodiff.show.words.text import printable
-from autodiff.show.words.theme import Theme, scheme, variables
+from autodiff.show.words.theme import Theme
 
-_COLOURS = ("paper", "ink", "line", "operation", "focus")
 _VIEWER = Template("""\
 <div id="$root" data-drawing="$root" data-lm-suppress-shortcuts="true">
 <style>
@@ -44,15 +43,11 @@ def viewer(picture: str, prefix: str, alt: AltText, theme: Theme, insides: str =
         whole: whether the picture itself stands in the element, in a page that nobody cleans, or its still image.
     """
     root = f"{prefix}-view"
-    look = {"SCHEME": scheme("#ROOT", theme), "VARIABLES": variables(_COLOURS, theme), "ROOT": root}
-    style = files_of("viewer.css", "zoom.css")
-    script = files_of("inline.js", "zoom.js", *["folds.js"] * bool(insides), "viewer.js")
-    for word, meant in look.items():
-        style = style.replace(word, meant)
+    script = files_of(PAGES, "inline.js", "zoom.js", *["folds.js"] * bool(insides), "viewer.js")
     return _VIEWER.substitute(
         root=root,
         title=escape(printable(alt.title)),
-        style=style.strip(),
+        style=styled(files_of(PAGES, "viewer.css", "zoom.css"), root, theme),
         picture=picture if whole else still(picture, alt),
         insides=f'<script type="text/plain">{packed(insides)}</script>\n' if insides else "",
         script=script.replace("ROOT", root).strip(),
@@ -68,13 +63,3 @@ def still(picture: str, alt: AltText) -> str:
     source = f"data:image/svg+xml;base64,{b64encode(picture.encode()).decode()}"
     words = escape(printable(f"{alt.title}. {alt.description}"))
     return f'<img src="{source}" alt="{words}" style="max-width: 100%; height: auto">'
-
-
-def files_of(*names: str) -> str:
-    """The text of the files of these names that stand beside this one.
-
-    Without the lines that are comments, and without indents, which each output would repeat.
-    """
-    texts = [(files("autodiff.show.drawings.pages") / name).read_text(encoding="utf-8") for name in names]
-    lines = [line.strip() for text in texts for line in text.splitlines()]
-    return "".join([f"{line}\n" for line in lines if line and not line.startswith("//")])
