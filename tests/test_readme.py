@@ -3,6 +3,7 @@
 import doctest
 import io
 import re
+from codeop import compile_command
 from contextlib import redirect_stdout
 from pathlib import Path
 
@@ -37,10 +38,22 @@ def test_examples_can_be_pasted_and_print_what_they_say(tmp_path: Path, monkeypa
         assert ">>>" not in code, "plain code can be pasted"
         out = io.StringIO()
         with redirect_stdout(out):
-            exec(compile(code, "README.md", "exec"), names)
+            _paste(code, names)
         printed = "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
         same = doctest.OutputChecker().check_output(expected, printed, doctest.ELLIPSIS)
         assert same, f"{code}\nprints\n{printed}\nnot\n{expected}"
+
+
+def _paste(code: str, names: dict[str, object]) -> None:
+    """Run it line by line, as a prompt does: there a loop ends at an empty line, and not before the next statement."""
+    typed: list[str] = []
+    for line in [*code.splitlines(), ""]:
+        typed.append(line)
+        ready = compile_command("\n".join(typed), "README.md", "single")
+        if ready is not None:
+            exec(ready, names)
+            typed.clear()
+    assert not "".join(typed), typed
 
 
 def test_the_first_example_is_short_and_needs_nothing_but_the_engine() -> None:

@@ -20,7 +20,7 @@ Drawings and explanations do not know each other.
     >>> z.backward()
     >>> print(draw(z).text())
     value  data  grad  operation  local gradient
-    #1     6     1     mul
+    f      6     1     mul
     ├─ x   3     2                2
     └─ y   2     3                3
 """

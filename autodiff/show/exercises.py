@@ -63,6 +63,8 @@ def exercise(
     if answer is ...:
         return _UNANSWERED
     if callable(answer) and not isinstance(answer, Value):
+        if not callable(right):
+            return Verdict(False, f"Not yet: {_text(answer)} is a function. Call it: the answer is what it gives.")
         return _of_a_function(answer, right, hint, points)
     if _same(answer, right):
         return Verdict(True, f"Right: {_text(answer)}.")

@@ -1,7 +1,10 @@
 """The pages: their examples print what they say, their links lead somewhere, and every public name has its place."""
 
 import doctest
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +14,7 @@ import nn
 from autodiff import compiler, show, testing
 from autodiff.primitives import TABLE
 from autodiff.show import live
-from tests.pages.reading import DIRECTORY, PAGES, links, place
+from tests.pages.reading import DIRECTORY, PAGES, blocks, links, place
 
 
 @pytest.mark.parametrize("page", PAGES, ids=place)
@@ -25,6 +28,16 @@ def test_examples_print_what_they_say(page: Path, tmp_path: Path, monkeypatch: p
 @pytest.mark.parametrize("page", sorted((DIRECTORY / "how_to").glob("[!i]*.md")), ids=place)
 def test_a_how_to_has_code_that_runs(page: Path) -> None:
     assert page.read_text(encoding="utf-8").count(">>> ") >= 3
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python script")], ids=place)
+def test_scripts_run(page: Path, tmp_path: Path) -> None:
+    for number, script in enumerate(blocks(page, "python script")):
+        (tmp_path / f"script{number}.py").write_text(script, encoding="utf-8")
+        environment = {**os.environ, "PYTHONPATH": str(DIRECTORY.parent)}
+        command = [sys.executable, f"script{number}.py"]
+        ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
+        assert ran.returncode == 0, ran.stderr
 
 
 @pytest.mark.parametrize("page", PAGES, ids=place)

@@ -87,7 +87,7 @@ def test_numbers_have_six_significant_digits_and_nan_and_inf_are_said() -> None:
         (float("-inf"), "-inf"),
     ]:
         x.grad = number
-        assert draw(x).text().splitlines()[1].split() == ["#1", "24.7041", text]
+        assert draw(x).text().splitlines()[1].split() == ["y", "24.7041", text]
     assert draw(Value(-0.0)).text().splitlines()[1].split()[1] == "-0"
 
 

@@ -66,3 +66,9 @@ def test_a_function_of_several_arguments_takes_tuples() -> None:
     points = [(1.0, 2.0, 0.1), (0.5, -1.0, 0.3)]
     assert exercise(lambda w, slope, lr: w - lr * slope, step, points=points)
     assert repr(exercise(lambda w, slope, lr: w + lr * slope, step, points=points)).startswith("Not yet: at 1, 2, 0.1")
+
+
+def test_a_function_is_no_number() -> None:
+    said = exercise(math.tanh, 6.0, hint="Think.")
+    assert not said
+    assert "is a function" in repr(said)

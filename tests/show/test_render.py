@@ -29,7 +29,7 @@ def test_without_a_renderer_jupyter_shows_text_and_what_to_install(no_renderer: 
     assert draw(Value(3.0, "x") * 2.0)._repr_mimebundle_() == {
         "text/plain": (
             "value  data  grad     operation  local gradient\n"
-            "#1     6     not yet  mul\n"
+            "y      6     not yet  mul\n"
             "├─ x   3     not yet             2\n"
             "└─ 2                  constant\n"
             "\n" + INSTALL

@@ -29,7 +29,7 @@ def test_shared_node_is_expanded_once() -> None:
     b.backward()
     assert draw(b).text().splitlines() == [
         "value    data  grad  operation    local gradient",
-        "#1       9     1     mul",
+        "y        9     1     mul",
         "├─ a     3     6     add          3",
         "│  ├─ x  2     6                  1",
         "│  └─ 1              constant",
@@ -37,11 +37,11 @@ def test_shared_node_is_expanded_once() -> None:
     ]
 
 
-def test_values_without_a_label_of_their_own_are_numbered_in_order() -> None:
+def test_values_without_a_label_of_their_own_are_called_as_explain_calls_them() -> None:
     x, other = Value(1.0, "x"), Value(2.0, "x")
     lines = draw((x - other) * x.exp()).text().splitlines()[1:]
-    titles = [line[: len("├─ x #3")].rstrip() for line in [line.replace("│  ", "").lstrip() for line in lines]]
-    assert titles == ["#1", "├─ #2", "├─ x #3", "└─ x #4", "└─ #5", "└─ x #3"]
+    titles = [line[: len("├─ x_2")].rstrip() for line in [line.replace("│  ", "").lstrip() for line in lines]]
+    assert titles == ["y", "├─ v1", "├─ x", "└─ x_2", "└─ v2", "└─ x"]
 
 
 def test_what_is_too_deep_goes_on_at_the_margin_below() -> None:
@@ -51,7 +51,7 @@ def test_what_is_too_deep_goes_on_at_the_margin_below() -> None:
     lines = draw(x, collapse="never").text().splitlines()
     below = [line.split()[-4] for line in lines if "shown below" in line]
     assert len(below) == 2
-    assert [line.split()[0] for line in lines if line.startswith("#")] == ["#1", *below]
+    assert [line.split()[0] for line in lines[1:] if line[0] not in " └"] == ["y", *below]
     assert lines[-1].lstrip().startswith("└─ leaf")
     assert sum("sin" in line for line in lines) == 45
 
@@ -142,4 +142,10 @@ def test_folded_boxes_that_are_called_alike_are_numbered_whatever_their_gradient
     root.backward()
     lines = draw(root, collapse="always", depth=1, max_nodes=8).text().splitlines()
     folded = [line.split("─ ")[1].split("  ")[0] for line in lines if line.endswith("folded")]
-    assert folded == [f"mul → sin → exp, 1 parameter, 3 operations #{number}" for number in (3, 5)]
+    assert folded == [f"mul → sin → exp, 1 parameter, 3 operations #{number}" for number in (1, 2)]
+
+
+def test_two_graphs_in_one_drawing_are_numbered() -> None:
+    x = Value(2.0, "x")
+    lines = draw([x + 1.0, x * x]).text().splitlines()[1:]
+    assert [line.split()[0] for line in lines if line[0] == "#"] == ["#1", "#2"]

@@ -97,7 +97,7 @@ def draw(
     >>> a, b = Value(2.0, "a"), Value(-3.0, "b")
     >>> draw(a * b, direction="TB")
     value  data  grad     operation  local gradient
-    #1     -6    not yet  mul
+    y      -6    not yet  mul
     ├─ a   2     not yet             -3
     └─ b   -3    not yet             2
     A graph of 3 values, 1 operation: show() opens it in a browser.
@@ -144,7 +144,7 @@ class Graph(Drawing):
     >>> graph = draw(Value(2.0, "a").exp())
     >>> print(graph.text())
     value  data     grad     operation  local gradient
-    #1     7.38906  not yet  exp
+    y      7.38906  not yet  exp
     └─ a   2        not yet             7.38906
     """
 
@@ -161,9 +161,9 @@ class Graph(Drawing):
     def text(self) -> str:
         """The graph as a tree, from the root down to the leaves, one number a line.
 
-        A line has the label (or a number, such as #3, for a Value without one of its own), data, grad and operation,
-        and the local gradient of its user with respect to it. A Value used more than once is shown once, and then
-        referred to. Parts that are folded in the drawing are folded here.
+        A line has the label (or, for a Value without one of its own, the name that `explain` gives it), data, grad and
+        operation, and the local gradient of its user with respect to it. A Value used more than once is shown once, and
+        then referred to. Parts that are folded in the drawing are folded here.
         """
         return tree(self._parts)
 

@@ -1,16 +1,18 @@
 """From parts to text: a tree from the root down to the leaves, one number a line, in aligned columns.
 
-A number used more than once is shown once, with its operands, and from then on referred to. Indentation ends at a depth
-of 20: a deeper part begins again at the margin, further below, and is referred to from where it belongs.
-So the text is as long as the graph, and no wider for a chain of 100,000 nodes than for one of twenty.
+A number is called what `explain` and the steps call it, so that one can be read beside the other; in a drawing of
+several graphs, where they say nothing, it is numbered. A number used more than once is shown once, with its operands,
+and from then on referred to. Indentation ends at a depth of 20: a deeper part begins again at the margin, further
+below, and is referred to from where it belongs. So the text is as long as the graph, and no wider for a chain of
+100,000 nodes than for one of twenty.
 
     >>> from autodiff import Value
     >>> from autodiff.show.drawings.reader import parts_of
     >>> x = Value(3.0, "x")
     >>> print(tree(parts_of(x * x + 1)))
     value    data  grad     operation    local gradient
-    #1       10    not yet  add
-    ├─ #2    9     not yet  mul          1
+    y        10    not yet  add
+    ├─ v1    9     not yet  mul          1
     │  ├─ x  3     not yet               3
     │  └─ x                 shown above  3
     └─ 1                    constant
@@ -22,6 +24,7 @@ from itertools import count
 from typing import NamedTuple
 
 from autodiff.show.drawings.parts import Box, Id, Parts
+from autodiff.show.words.names import names_of
 from autodiff.show.words.tables import Row, aligned
 from autodiff.show.words.text import on_one_line
 
@@ -37,7 +40,8 @@ def tree(parts: Parts) -> str:
 
 
 def _rows(parts: Parts) -> Iterator[Row]:
-    """Yield a row for each use of a number. Boxes without a label of their own are numbered as they appear."""
+    """Yield a row for each use of a number. Boxes that have neither a label of their own nor a name are numbered."""
+    names = _names(parts)
     labels = Counter(box.label for box in parts.boxes)
     operations = {mark.result: f"{mark.operation} {mark.flag}".strip() for mark in parts.marks}
     numbers = count(1)
@@ -47,13 +51,21 @@ def _rows(parts: Parts) -> Iterator[Row]:
         if box.id not in titles:
             unique = box.kind == "constant" or (box.label and labels[box.label] == 1)
             label = box.data if box.kind == "constant" else _flat(box)
-            titles[box.id] = label if unique else f"{label} #{next(numbers)}".strip()
+            titles[box.id] = label if unique else names.get(box.id) or f"{label} #{next(numbers)}".strip()
         title = entry.branch + titles[box.id]
         if where or box.kind == "constant":
             yield title, "", "", where or "constant", entry.local_gradient
         else:
             operation = operations.get(box.id, f"folded {box.flag}".strip() if box.kind == "fold" else "")
             yield title, box.data, box.grad, operation, entry.local_gradient
+
+
+def _names(parts: Parts) -> dict[Id, str]:
+    """What the boxes of Values are called in all that is said of the one root."""
+    roots = [value for value, box in parts.ids.items() if box in parts.roots]
+    if len(roots) != 1:
+        return {}
+    return {parts.ids[value]: name for value, name in names_of(roots[0]).items() if value in parts.ids}
 
 
 def _flat(box: Box) -> str:
