@@ -17,6 +17,7 @@ from autodiff.show.drawings.reader import parts_of
 from autodiff.show.drawings.titles import titles
 from autodiff.show.live.moving import Moving
 from autodiff.show.live.sliders import Sliders
+from autodiff.show.words.text import clipped
 from autodiff.show.words.theme import PALETTE
 from tests.examples import neuron
 from tests.show import browser as browsers
@@ -72,6 +73,13 @@ def test_a_saved_page_names_no_address_but_namespaces(tmp_path: Path) -> None:
     }
     with pytest.raises(ValueError, match=r"^save takes a name that ends in \.html, got 'x\.png'$"):
         what_if(x * x, {x: (0.0, 4.0)}).save("x.png")
+
+
+def test_ranges_may_be_as_large_as_floats(tmp_path: Path) -> None:
+    x = Value(math.nan, "x")
+    sliders = what_if(x * 2.0, {x: (1e308, 1.7e308)})
+    assert sliders.sliders[0].start == 1e308
+    assert "y = inf, dy/dx = 2" in sliders._repr_html_()
 
 
 def test_what_only_python_can_evaluate_says_so(tmp_path: Path) -> None:
@@ -186,7 +194,30 @@ def folded() -> tuple[Sliders, list[list[float]]]:
     return what_if(loss, {x: (-3.0, 3.0)}), [[-3.0], [0.0], [2.5]]
 
 
-GRAPHS = {"relus": relus, "infinite": infinite, "inner": inner, "neuron": a_neuron, "folded": folded}
+def odd_labels() -> tuple[Sliders, list[list[float]]]:
+    """Labels that mean something to a page; a present value that is no number; flags at 0, which lies inside."""
+    x, w = Value(math.nan, "ROOT </script><b>"), Value(2.0, "w" * 200)
+    y = x * w + x
+    y.label = "ROOT"
+    return what_if(y, {x: (-1.0, 1.0), w: (-4.0, 9.0)}), [[0.0, 0.0], [-0.5, 8.0]]
+
+
+def even() -> tuple[Sliders, list[list[float]]]:
+    """Slopes that are -0 at 0."""
+    bump = ad.primitive("bump", evaluate=lambda x: ad.exp(-x * x), partials=[lambda out, x: -2.0 * x * out])
+    x = Value(0.5, "x")
+    return what_if(bump(x) * bump(2.0 * x) + bump(x), {x: (-1.0, 1.0)}), [[0.0], [-1.0]]
+
+
+GRAPHS = {
+    "relus": relus,
+    "infinite": infinite,
+    "inner": inner,
+    "neuron": a_neuron,
+    "folded": folded,
+    "odd_labels": odd_labels,
+    "even": even,
+}
 
 
 def moved(browser: Browser, numbers: list[float]) -> None:
@@ -220,7 +251,7 @@ def assert_shows(found: dict[str, Any], moving: Moving, numbers: list[float]) ->
             assert texts["grad"] == f"|grad| {box.grad}"
         elif box.kind != "constant":
             assert (texts["data"], texts["grad"]) == (box.data, box.grad)
-            assert texts["label"].removeprefix(names[box.id]).strip() == box.flag
+            assert texts["label"].removeprefix(clipped(names[box.id])).strip() == box.flag
             assert shown["fill"] == PALETTE[box.tone][0]
         assert shown["title"] == said[box.id]
     for mark in parts.marks:
@@ -230,7 +261,7 @@ def assert_shows(found: dict[str, Any], moving: Moving, numbers: list[float]) ->
         if edge.local_gradient:
             shown = found[str(edge.id)]
             assert shown["texts"]["local"] == edge.local_gradient
-            assert shown["dashed"] == (edge.local_gradient == "0")
+            assert shown["dashed"] == (edge.local_gradient in ("0", "-0"))
             assert shown["title"] == said[edge.id]
 
 
@@ -274,7 +305,7 @@ def used_twice() -> tuple[Sliders, list[list[float]]]:
 
 
 @needs_svg
-@pytest.mark.parametrize("name", ["relus", "neuron", "used_twice"])
+@pytest.mark.parametrize("name", ["relus", "neuron", "used_twice", "odd_labels", "even"])
 def test_the_film_says_and_shows_what_animate_does_on_the_moved_numbers(
     browser: Browser, tmp_path: Path, name: str
 ) -> None:

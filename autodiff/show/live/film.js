@@ -19,11 +19,12 @@ const filming = (root, { boxes, edges, write, tone, group }, data, tones) => {
   const few = (said, all) => said.slice(0, 8).join(", ") + (all > 8 ? `, ... ${(all - 8).toLocaleString("en")} more` : "");
 
   const forward = ({ name, made, numbers, data: slot }) => `${name} = ${made} = ${filled(numbers)} = ${text(values[slot])}`;
+  // A share is said as the product of the numbers before it: the slot may have 0 where those make it -0, or the reverse.
   const backward = ({ name, made, data: slot, total, gradient, shares }) => {
     const upstream = text(number(gradient));
     const passed = given(shares);
     const said = passed.map((each) => (
-      `${each.total} += ${upstream} * ${factor(values[each.local])} = ${text(values[each.share])}`));
+      `${each.total} += ${upstream} * ${factor(values[each.local])} = ${text(number(gradient) * values[each.local])}`));
     return `${name} = ${made} = ${text(values[slot])}, ${total} = ${upstream}: `
       + (passed.length === 0 ? "passes nothing on" : few(said, passed.length));
   };

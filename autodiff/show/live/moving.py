@@ -45,8 +45,8 @@ class Slider(NamedTuple):
 
     @property
     def start(self) -> float:
-        """Where the slider stands at first: at its present value, or at the end that is nearest to it."""
-        return min(max(self.now, self.low), self.high)
+        """Where the slider stands at first: at its present value, or at the end that is nearest to it; nan is low."""
+        return min(max(self.low, self.now), self.high)
 
 
 class Moving:
@@ -99,7 +99,7 @@ class Moving:
             picture=FIGURE.format(self._drawn(start, prefix, whole)),
             summary=summary,
             table="\n".join([table, *[f'<p class="note">{escape(printable(note))}</p>' for note in self._notes()]]),
-            script=self._script() if scripts and not self.reason else "",
+            script=self._script(prefix) if scripts and not self.reason else "",
         )
 
     def _notes(self) -> list[str]:
@@ -122,7 +122,9 @@ class Moving:
         ends, random = [slider[-2:] for slider in self.sliders], Random(0)
         start = [slider.start for slider in self.sliders]
         alone = [
-            [*start[:i], end, *start[i + 1 :]] for i, pair in enumerate(ends) for end in (*pair, round(sum(pair) / 2))
+            [*start[:i], number, *start[i + 1 :]]
+            for i, (low, high) in enumerate(ends)
+            for number in (low, high, round(low / 2 + high / 2), *([0.0] if low < 0.0 < high else []))
         ]
         within = ([random.uniform(low, high) for low, high in ends] for _ in range(MOST_VERSIONS))
         versions = chain(alone, product(*ends), within)
@@ -148,11 +150,11 @@ class Moving:
             "film": self._picture.film(),
         }
 
-    def _script(self) -> str:
+    def _script(self, prefix: str) -> str:
         live = self._evaluated[0]
         assert isinstance(live, LiveProgram)
         data = json_of({**self.data(), "program": live.data()})
-        script = sliding_script("page.js")
+        script = sliding_script("page.js").replace("ROOT", _root(prefix))
         return f'<script type="application/json" data-part="data">{data}</script>\n<script>{{\n{script}}}</script>'
 
 
@@ -164,8 +166,8 @@ def described(sliders: Iterable[Slider]) -> list[dict[str, Any]]:
 def framed(
     prefix: str, title: str, *, result: str = "", picture: str = "", summary: str, table: str, script: str = ""
 ) -> str:
-    """The element around it all; the picture, the table and the script are HTML, in which ROOT is its id."""
-    root = f"{prefix}-sliders"
+    """The element around it all; the picture, the table and the script are HTML."""
+    root = _root(prefix)
     return Template(files_of(HERE, "sliders.html")).substitute(
         root=root,
         title=escape(printable(title)),
@@ -174,8 +176,13 @@ def framed(
         picture=picture,
         summary=escape(summary),
         table=table,
-        script=script.replace("ROOT", root),
+        script=script,
     )
+
+
+def _root(prefix: str) -> str:
+    """The id of the element."""
+    return f"{prefix}-sliders"
 
 
 def sliding_script(last: str) -> str:
