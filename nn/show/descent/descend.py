@@ -14,6 +14,7 @@ from typing import Any
 import autodiff
 from autodiff import Value
 from autodiff.backprop import get_data, set_grads
+from autodiff.show.words.numbers import shortened
 from nn.lists import flat, is_list, listed
 from nn.optim import SGD, Optimizer
 from nn.show.descent.path import DescentPath, written
@@ -76,13 +77,13 @@ def descend(
         point = shaped(get_data(coordinates))
         value, gradient = slope_of(point) if all(map(isfinite, flat(point))) else (float("nan"), point)
         if not all(map(isfinite, [value, *flat(gradient)])):
-            stopped = f"step {step} leads to {written(point)}, where the value is {value:.6g}, its gradient " + (
-                written(gradient) if gradient is not point else "unknown"
-            )
+            slope = written(gradient) if gradient is not point else "unknown"
+            there = f"{written(point)}, where the value is {shortened(value)}, its gradient {slope}"
+            if not step:
+                raise ValueError(f"descend starts where f and its gradient are finite numbers, got {there}")
+            stopped = f"step {step} leads to {there}"
             break
         points, values, gradients = [*points, point], [*values, value], [*gradients, gradient]
-    if not points:
-        raise ValueError(f"descend starts where f and its gradient are finite numbers; {stopped}")
     name = _named(chosen, {"lr": lr, **options})
     return DescentPath(f, points, values, gradients, name, lr if _is_plain(optimizer, options) else None, stopped)
 
@@ -91,7 +92,7 @@ def _numbers(start: Any) -> list[float]:
     """The coordinates of the start, as floats."""
     given = listed(start)
     numbers = list(given) if is_list(given) else [given]
-    if not numbers or any(is_list(x) or isinstance(x, Value) for x in numbers):
+    if not numbers or any(is_list(x) or isinstance(x, (Value, str)) for x in numbers):
         raise TypeError(f"descend starts from a number, or from a list of numbers, got {start!r}")
     try:
         found = [float(x) for x in numbers]
@@ -110,7 +111,10 @@ def _of_lists(f: Callable[[Any], Any], start: Any) -> Callable[[Any], Any]:
 
 
 def _count(steps: Any) -> int:
-    count = index(steps)
+    try:
+        count = index(steps)
+    except TypeError:
+        raise TypeError(f"steps is a whole number, got {steps!r}") from None
     if count < 1:
         raise ValueError(f"descend takes at least one step, got steps={steps!r}")
     return count

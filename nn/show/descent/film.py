@@ -11,10 +11,8 @@ from autodiff.show.words.numbers import counted, shortened
 from autodiff.show.words.tables import Table
 from autodiff.show.words.theme import Theme
 from nn.lists import is_list
-from nn.show.descent.path import DescentPath, written
+from nn.show.descent.path import MOST_STEPS, DescentPath, written
 from nn.show.descent.picture import as_svg
-
-MOST_STEPS = 200
 
 
 class _Scene(NamedTuple):
@@ -78,7 +76,7 @@ def captions(path: DescentPath) -> list[str]:
     steps = [_step(path, name, i, points, gradients) for i in range(1, len(points))]
     start = f"Start: {name} = {points[0]}, f = {shortened(path.values[0])}; the {slope} there is {gradients[0]}"
     ending = f"End after {counted(len(path), 'step')}: {name} = {points[-1]}, f = {shortened(path.values[-1])}"
-    why = f" The next one has no finite slope: {path.stopped}." if path.stopped else ""
+    why = f" It goes no further: {path.stopped}." if path.stopped else ""
     return [f"{start}{_downhill(path.gradients[0])}.", *steps, f"{ending}, {slope} {gradients[-1]}.{why}"]
 
 

@@ -11,17 +11,20 @@ step    x  value  d/dx
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from html import escape
 from inspect import signature
 from math import hypot
 from pathlib import Path
 from typing import Any
 
 from autodiff.show.animations import Animation
+from autodiff.show.figures import Figure
 from autodiff.show.words.numbers import shortened
 from autodiff.show.words.tables import Table, elided
 from autodiff.show.words.theme import Theme
 from nn.lists import flat, is_list
 
+MOST_STEPS = 200  # of a film
 _MOST_ROWS, _MOST_COLUMNS = 100, 4
 
 
@@ -99,7 +102,7 @@ class DescentPath:
             seconds: how long a step is shown while it plays.
             theme: "light", "dark", or "auto", which follows the reader's preference.
 
-        Raises ImportError without matplotlib, ValueError for more than 200 steps.
+        Raises ImportError without matplotlib, ValueError for more than 200 steps: `plot` draws those.
 
         >>> from nn import descend
         >>> descend(lambda x: x * x, 3.0, lr=0.25, steps=3).animate()
@@ -144,12 +147,18 @@ class DescentPath:
         return self.table().html()
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        """For Jupyter: the film; the table where nothing can draw, or of a path too long."""
+        """For Jupyter: the film; of a path too long for one its picture; the table where nothing can draw."""
         text = {"text/plain": repr(self)}
         try:
-            return self.animate()._repr_mimebundle_() | text
-        except (ImportError, ValueError) as error:
-            return {"text/html": f"{self._repr_html_()}<p>{error}</p>", **text}
+            shown = self.animate() if len(self) <= MOST_STEPS else self._still()
+            return shown._repr_mimebundle_() | text
+        except ImportError as error:
+            return {"text/html": f"{self._repr_html_()}<p>{escape(str(error))}</p>", **text}
+
+    def _still(self) -> Figure:
+        from nn.show.descent.picture import still
+
+        return still(self)
 
 
 def written(point: Any) -> str:

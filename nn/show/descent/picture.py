@@ -6,14 +6,15 @@ film of n steps has a scene for the start, one for each step, and one for the en
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
-from math import isfinite, nan
+from math import ceil, isfinite, nan
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 import autodiff
 from autodiff.show.animations import FROM, TO
-from autodiff.show.figures import svg_of
+from autodiff.show.figures import Figure, svg_of, themed
 from autodiff.show.words.theme import PALETTE, Theme, colour
 from nn.lists import flat, is_list
 from nn.optional import optional
@@ -22,6 +23,7 @@ from nn.show.descent.path import DescentPath
 _CURVE, _GRID, _LEVELS = 301, 81, 12
 _WIDE, _SQUARE = (5.6, 3.5), (4.6, 4.2)  # inches
 _LARGEST = 1e100  # what is larger is not drawn: matplotlib computes with squares
+_MOST_POINTS = 50  # in a picture of a long path
 _TANGENT = 0.18  # of the picture's width, to each side
 _SCENES = re.compile(r"scenes-(\d+)-(\d+)-\d+")
 
@@ -62,6 +64,22 @@ def plotted(path: DescentPath, ax: Any) -> Any:
     ink = pyplot.rcParams["text.color"]
     _draw(path, ax, _Paint(ink, ink, None, "#d55e00", "#cc79a7"), is_film=False)
     return ax
+
+
+def still(path: DescentPath) -> Figure:
+    """A long path as a drawing that does not move: some of its points, or all its values over the steps."""
+    every = ceil(len(path) / _MOST_POINTS)
+    shown = [*range(0, len(path), every), len(path)]
+    few = replace(path, **{name: [getattr(path, name)[i] for i in shown] for name in ("points", "values", "gradients")})
+    made = optional("matplotlib.figure", "a path").Figure(figsize=_size(path), layout="constrained")
+    ax = made.subplots()
+    if len(path.names) > 2:
+        ax.plot(path.values)
+        ax.set(xlabel="step", ylabel=path.title, title=f"{len(path):,} steps of {path.optimizer}")
+    else:
+        _draw(few, ax, _Paint("#000000", "#000000", None, "#d55e00", "#cc79a7"), is_film=False)
+        ax.set_title(f"{len(path):,} steps of {path.optimizer}, one in {every} shown")
+    return themed(made)
 
 
 def as_svg(path: DescentPath, theme: Theme) -> ElementTree.Element:

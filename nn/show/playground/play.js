@@ -118,7 +118,7 @@ for (const root of document.querySelectorAll('[data-play="ROOT"]:not([data-ready
     const shown = lines === "weights" ? trainer.numbers : trainer.slopes(trainer.nextRows());
     const largest = lines === "weights" ? 1 : Math.max(...Array.from(shown, Math.abs)) || 1;
     for (const { k, from, line, halo } of marks) {
-      const number = shown[k] / largest;
+      const number = Number.isFinite(shown[k]) ? shown[k] / largest : 0;
       const side = number < 0 ? "minus" : "plus";
       const wide = number === 0 ? 0.5 : 0.75 + 6 * Math.tanh(Math.abs(number) / 2);
       line.setAttribute("class", from === undefined ? `bias ${side}` : side);
@@ -158,7 +158,7 @@ for (const root of document.querySelectorAll('[data-play="ROOT"]:not([data-ready
       grids[u].forEach((x, i) => {
         const share = largest ? x / largest : Math.tanh(x / 2);
         const ink = share < 0 ? minus : plus;
-        const strength = 0.75 * Math.min(Math.abs(share), 1);
+        const strength = 0.75 * Math.min(Math.abs(share), 1) || 0;  // nan is paper
         for (let c = 0; c < 3; c += 1) image.data[4 * i + c] = paper[c] + strength * (ink[c] - paper[c]);
         image.data[4 * i + 3] = 255;
       });

@@ -7,6 +7,7 @@ Playground(MLP(2, [6, 1], 'tanh') on moons: 25 parameters, 100 rows)
 
 import os
 from collections.abc import Sequence
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -60,13 +61,22 @@ def play(
         raise ValueError(f"data is {', '.join(points.KINDS)}, or a pair (X, y), got {data!r}")
     if not isinstance(data, str) and not (isinstance(data, tuple) and len(data) == 2):
         raise TypeError(f"data is a name, or a pair (X, y), got {type(data).__name__}")
+    if not (isinstance(batch_size, int) and isinstance(rows, int)):
+        raise TypeError(f"rows and batch_size are whole numbers, got {rows!r} and {batch_size!r}")
     if batch_size < 1 or not 2 <= rows <= points.MOST:
         raise ValueError(f"play takes 2 to {points.MOST} rows, in batches of 1 or more, got {rows} and {batch_size}")
+    for name, parameter in model.named_parameters():
+        if not isfinite(parameter.data):
+            raise ValueError(f"play starts from parameters that are finite, got {name} = {parameter.data}")
     if isinstance(data, str):
         sets = [points.named(kind, rows, seed) for kind in sorted(points.KINDS, key=lambda kind: kind != data)]
     else:
         sets = [points.given(*data)]
-    optimizer = optimizer or SGD(model.parameters(), lr=0.3)
+    optimizer = SGD(model.parameters(), lr=0.3) if optimizer is None else optimizer
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(
+            f"play takes an optimizer of the model's parameters: nn.SGD(model.parameters(), lr=0.3), got {optimizer!r}"
+        )
     if list(optimizer.parameters) != list(model.parameters()):
         raise ValueError("play takes an optimizer of the model's parameters: nn.SGD(model.parameters(), lr=0.3)")
     return Playground(model, sets, {**story(model, sets, loss, optimizer), "batch": batch_size}, theme)

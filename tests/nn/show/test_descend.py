@@ -74,7 +74,7 @@ def test_a_path_ends_where_numbers_do() -> None:
     assert all(map(isfinite, path.values))
     assert str(path.stopped).startswith("step ")
     assert "It ended early" in repr(path)
-    assert "has no finite slope" in captions(path)[-1]
+    assert captions(path)[-1].endswith(f" It goes no further: {path.stopped}.")
 
 
 @pytest.mark.parametrize(
@@ -82,12 +82,14 @@ def test_a_path_ends_where_numbers_do() -> None:
     [
         (3.0, 1.0, {}, TypeError, "takes a function"),
         (bowl, "here", {}, TypeError, "from a number, or from a list of numbers"),
+        (bowl, ["1", "2"], {}, TypeError, "from a number, or from a list of numbers"),
         (bowl, [[1.0], [2.0]], {}, TypeError, "from a number, or from a list of numbers"),
         (bowl, [], {}, TypeError, "from a number, or from a list of numbers"),
         (bowl, Value(1.0), {}, TypeError, "from a number, or from a list of numbers"),
         (bowl, [inf, 1.0], {}, ValueError, "finite numbers"),
         (ad.log, 0.0, {}, ValueError, "starts where f and its gradient are finite"),
         (bowl, [1.0, 1.0], {"steps": 0}, ValueError, "at least one step"),
+        (bowl, [1.0, 1.0], {"steps": 2.5}, TypeError, "steps is a whole number, got 2.5"),
         (bowl, [1.0, 1.0], {"lr": -1.0}, ValueError, "learning rate"),
         (bowl, [1.0, 1.0], {"optimizer": "adam"}, TypeError, "a class of nn.optim"),
         (bowl, [1.0, 1.0], {"optimizer": lambda xs, lr: xs}, TypeError, "makes an nn.optim.Optimizer"),
@@ -188,9 +190,18 @@ def test_captions_say_what_was_computed() -> None:
     assert by_adam[1].startswith("At the gradient (18, 18), p goes from (1, 2) to (0.5, 1.5): f falls from 27 to")
 
 
-def test_long_paths_are_tables_in_notebooks() -> None:
-    bundle = nn.descend(lambda x: x * x, 3.0, lr=0.01, steps=300)._repr_mimebundle_()
-    assert "at most 200 steps" in bundle["text/html"]
+@pytest.mark.parametrize(
+    ("f", "start"),
+    [(lambda x: x * x, 3.0), (bowl, [1.0, 2.0]), (lambda x: ad.sum([a * a for a in x]), [1.0, 2.0, 3.0])],
+)
+def test_long_paths_are_pictures_in_notebooks(f: Any, start: Any) -> None:
+    pytest.importorskip("matplotlib")
+    path = nn.descend(f, start, lr=0.01, steps=300)
+    with pytest.raises(ValueError, match=r"at most 200 steps.*plot\(\) draws it"):
+        path.animate()
+    bundle = path._repr_mimebundle_()
+    assert "300 steps of SGD(lr=0.01)" in bundle["text/html"]
+    assert len(bundle["text/html"]) < 300_000
     assert "left out" in bundle["text/plain"]
 
 

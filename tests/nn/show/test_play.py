@@ -1,6 +1,7 @@
 """The playground: the page is told what Python knows, and a step by its programs is a step by the optimiser."""
 
 import json
+import math
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -21,6 +22,11 @@ HOSTILE = ["</script><b>x", "<img src=x onerror=alert(1)>"]
 
 def small(activation: str = "tanh") -> nn.MLP:
     return nn.MLP(2, [4, 3, 1], activation, seed=1)
+
+
+def filled(model: nn.MLP, number: float) -> nn.MLP:
+    model.parameters()[0].data = number
+    return model
 
 
 # --- data ---
@@ -64,9 +70,14 @@ def test_classes_may_be_texts_and_columns_have_names() -> None:
         (nn.MLP(2, [2, 1]), {"data": ([[0.0], [1.0]], [1, 0])}, ValueError, "rows of two numbers"),
         (nn.MLP(2, [2, 1]), {"batch_size": 0}, ValueError, "batches of 1 or more"),
         (nn.MLP(2, [2, 1]), {"loss": lambda y, t: 1.0}, TypeError, "makes a Value of an output and a target"),
-        (nn.MLP(2, [2, 1], lambda z: z if z.data > 0 else 0.1 * z, 0), {}, ValueError, "computes in another way at"),
-        (nn.MLP(2, [2, 1], lambda z: ad.where(z > 0, z, 0.1 * z), 0), {}, ValueError, "computes in another way at"),
+        (nn.MLP(2, [2, 1], lambda z: z if z.data > 0 else 0.1 * z, 0), {}, ValueError, "chooses by comparing"),
+        (nn.MLP(2, [2, 1], lambda z: ad.where(z > 0, z, 0.1 * z), 0), {}, ValueError, "chooses by comparing"),
+        (nn.MLP(2, [2, 1]), {"loss": lambda y, t: y * t if y.data > 9 * t else y}, ValueError, "chooses by comparing"),
+        (nn.MLP(2, [2, 1]), {"loss": nn.huber}, ValueError, "chooses by comparing"),
         (nn.MLP(2, [2, 1]), {"optimizer": nn.SGD([Value(1.0)])}, ValueError, "of the model's parameters"),
+        (nn.MLP(2, [2, 1]), {"optimizer": nn.optim.Adam}, TypeError, "of the model's parameters"),
+        (nn.MLP(2, [2, 1]), {"batch_size": 2.5}, TypeError, "whole numbers"),
+        (filled(nn.MLP(2, [2, 1]), math.nan), {}, ValueError, r"finite, got layers\.0\.neurons\.0\.w\.0 = nan"),
     ],
 )
 def test_mistakes_are_named(model: Any, options: dict[str, Any], error: type[Exception], words: str) -> None:
