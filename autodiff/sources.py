@@ -14,7 +14,6 @@ import sys
 from collections.abc import Iterator
 from functools import cache
 from itertools import count, islice
-from linecache import getline
 from types import FrameType
 from typing import Any, NamedTuple, Protocol
 
@@ -54,6 +53,8 @@ class Source(NamedTuple):
     @property
     def code(self) -> str:
         """The code of the line; of all lines of an expression that goes on; empty where it cannot be read."""
+        from linecache import getline  # it loads much, and `import autodiff` is to be quick
+
         last = self.line if self.span is None else self.span.end_line
         return " ".join([getline(self.filename, i).strip() for i in range(self.line, last + 1)])
 

@@ -178,7 +178,13 @@ def test_import_loads_the_standard_library_alone() -> None:
     loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     packages = {name.partition(".")[0] for name in loaded.stdout.split()}
     assert packages - sys.stdlib_module_names == {"autodiff"}
-    assert not {"autodiff.show", "dataclasses", "inspect"} & set(loaded.stdout.split())  # slow to load
+    assert not {"autodiff.show", "dataclasses", "inspect", "linecache"} & set(loaded.stdout.split())  # slow to load
+
+
+def test_drawings_do_without_the_compiler() -> None:
+    code = "import sys, autodiff; print(autodiff.draw(autodiff.Value(1.0))); print('autodiff.compiler' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False"
 
 
 def test_public_names_are_listed_documented_and_there() -> None:

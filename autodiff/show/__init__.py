@@ -25,13 +25,18 @@ Drawings and explanations do not know each other.
     └─ y   2     3                3
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from autodiff.show.animations import animate
 from autodiff.show.drawings import Graph, draw
 from autodiff.show.exercises import exercise
 from autodiff.show.explanations import backward_steps, explain, forward_steps
 from autodiff.show.figures import follow_theme, themed
 from autodiff.show.formulas import formula
-from autodiff.show.live import what_if
+
+if TYPE_CHECKING:
+    from autodiff.show.live import what_if
 
 __all__ = [
     "Graph",
@@ -46,3 +51,9 @@ __all__ = [
     "themed",
     "what_if",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "what_if":  # it needs the compiler, which takes long to load
+        return getattr(import_module("autodiff.show.live"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -16,7 +16,6 @@ from contextlib import suppress
 from functools import cache
 from hashlib import sha256
 from importlib import import_module
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -146,6 +145,8 @@ def _compile_once() -> None:
 
 def _module(wasmtime: Any, engine: Any, path: Path) -> Any:
     """The compiled module: from the cache, else compiled, and kept there for the next process."""
+    from importlib.metadata import version  # it takes as long to load as a drawing to make
+
     key = "-".join([version("wasmtime"), sys.platform, platform.machine(), sha256(path.read_bytes()).hexdigest()])
     if (code := caches.kept(f"graphviz-{key}")) is not None:
         with suppress(Exception):  # of another processor, for instance
