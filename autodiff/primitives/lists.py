@@ -9,7 +9,7 @@ from typing import Any
 from autodiff import floats
 from autodiff.chain import NOTHING
 from autodiff.primitives import arithmetic, exponentials
-from autodiff.primitives.notation import Notation, command, joined, of_list
+from autodiff.primitives.notation import Notation, command, of_list
 from autodiff.primitives.primitive import REAL, Facts, Primitive, on
 from autodiff.primitives.rules import choose, gap, guarded, is_constant_zero, nan_or_nothing
 
@@ -53,7 +53,7 @@ def _extreme_partials(out: Any, *xs: Any) -> list[Any]:
 def _written_dot(make: Any, *wx: Any) -> Any:
     half = len(wx) // 2
     pairs = zip(wx[:half], wx[half:], strict=True)
-    return joined(make, arithmetic.add, *[make(arithmetic.mul, w, x) for w, x in pairs])
+    return make(arithmetic.add, *[make(arithmetic.mul, w, x) for w, x in pairs])
 
 
 # A sum of n terms rounds n - 1 times, by half an ulp of the largest sum on the way; 32 covers the 64 operands the tests
@@ -66,7 +66,7 @@ sum: Primitive = Primitive(
     symbol="Σ",
     ulps=32,
     facts=Facts(of_list=True),
-    notation=Notation(expansion=lambda make, *xs: joined(make, arithmetic.add, *xs)),
+    notation=Notation(expansion=lambda make, *xs: make(arithmetic.add, *xs)),
 )
 mean = Primitive(
     "mean",
@@ -75,9 +75,7 @@ mean = Primitive(
     lambda out, *xs: (1.0 / len(xs),) * len(xs),
     ulps=32,
     facts=Facts(of_list=True),
-    notation=Notation(
-        expansion=lambda make, *xs: make(arithmetic.div, joined(make, arithmetic.add, *xs), float(len(xs)))
-    ),
+    notation=Notation(expansion=lambda make, *xs: make(arithmetic.div, make(arithmetic.add, *xs), float(len(xs)))),
 )
 prod = Primitive(
     "prod",
@@ -89,7 +87,7 @@ prod = Primitive(
     ulps=64,
     scales=True,
     facts=Facts(of_list=True),
-    notation=Notation(expansion=lambda make, *xs: joined(make, arithmetic.mul, *xs)),
+    notation=Notation(expansion=lambda make, *xs: make(arithmetic.mul, *xs)),
 )
 dot = Primitive(
     "dot",

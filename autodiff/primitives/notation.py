@@ -52,11 +52,3 @@ def command(name: str) -> Form:
 def of_list(name: str) -> Form:
     """The form of a function of a list, in Python: `max([x, y])`."""
     return Form(f"{name}([{{...}}])")
-
-
-def joined(make: Callable[..., Any], op: Any, *terms: Any) -> Any:
-    """An expansion: terms joined by an operation of two, from left to right."""
-    result, *others = terms
-    for term in others:
-        result = make(op, result, term)
-    return result

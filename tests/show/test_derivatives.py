@@ -221,6 +221,26 @@ def test_a_long_sum_is_gathered_and_quickly() -> None:
     assert str(formula(loop)) == "20001 * x"
 
 
+def test_what_is_far_from_the_end_of_a_large_graph_is_not_read() -> None:
+    chain = x
+    for _ in range(10_000):
+        chain = ad.sin(chain) + y
+    f = formula(chain)
+    assert f.left_out == 20_000 - 200
+    assert f.expression.startswith("sin(sin(")
+    assert "..." in f.expression
+    assert formula(chain, limit=None).left_out == 0
+
+
+def test_what_was_whole_for_a_while_is_reduced_in_the_end() -> None:
+    for of, slope in [
+        (ad.arcsin, "x / sqrt(1 - x**2)**3"),
+        (ad.arctan, "-2 * x / (x**2 + 1)**2"),
+        (ad.arctanh, "2 * x / (1 - x**2)**2"),
+    ]:
+        assert str(formula(_slope(_slope(of(x))))) == slope
+
+
 def test_latex_is_set_as_in_print() -> None:
     assert formula(gradient(ad.sin(x) ** 2, x)).latex() == r"2 \, \sin\left(x\right) \, \cos\left(x\right)"
     assert formula(ad.sin(x) ** 2 / 3).latex() == r"\frac{\sin^{2}\left(x\right)}{3}"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 
 import autodiff as ad
-from autodiff import Value, explain, record_source
+from autodiff import Value, backward_steps, explain, forward_steps, record_source
 from autodiff.primitives import TABLE, Primitive
 from autodiff.show.explanations.symbols import slope_in_symbols
 from autodiff.testing import Program, programs
@@ -218,7 +218,33 @@ def test_what_is_not_taken_or_flat_or_multiplied_by_zero_is_said_to_be_so() -> N
     assert explain(0.0 * x, x).words[0] == "A nudge of x does not move y: it is multiplied by 0."
     assert explain(x * z, x).words[0] == "x is multiplied by z = 0, so a nudge of x does not move y."
     assert explain(z.sqrt(), z).words[0].endswith("so a nudge of z moves y infinitely far.")
-    assert "nobody can say how far (nan)" in explain(ad.sqrt(z * z), z).words[-1]
+    assert explain(ad.sqrt(z * z), z).words[-1].endswith("in all, a nudge of z moves y by nan.")
+    assert forward_steps(ad.sqrt(z))[0].words.endswith("it moves infinitely far with z.")
+
+
+def test_a_slope_that_is_a_convention_is_said_to_be_one() -> None:
+    z, c, d = Value(0.0, "z"), Value(2.0, "c"), Value(2.0, "d")
+    for op in (ad.abs, ad.relu, ad.sign, ad.floor, ad.ceil):
+        said = f"A nudge of z does not move y: {op.__name__} has no slope at 0, and 0 is taken for it."
+        assert explain(op(z), z).words[0] == said
+    for y, made in [(ad.maximum(c, d), "maximum(c, d)"), (ad.min([c, d, Value(3.0, "e")]), "min([c, d, e])")]:
+        because = f"{made} has no slope in c here, and 1 / 2 = 0.5 is taken for it"
+        assert explain(y, c).words[0] == f"{because}, so a nudge of c moves y half as far."
+    smooth = [ad.max([Value(3.0, "x"), c, d]), ad.where(z, c, d), ad.elu(z, 1.0), ad.tanh(z), ad.leaky_relu(c, z)]
+    for y in smooth:
+        assert "no slope" not in backward_steps(y)[0].words
+
+
+def test_alternatives_are_listed_as_in_english() -> None:
+    a, b, c = (Value(i + 1.0, name) for i, name in enumerate("abc"))
+    assert backward_steps(ad.sum([a, b, c]))[0].words == "A nudge of a, b or c moves y just as far."
+    assert explain(a * 1.0000001, a).words[-1] == "In all, a nudge of a moves y just as far."
+
+
+def test_a_function_without_a_name_is_called_as_its_formula_calls_it() -> None:
+    x = Value(2.0, "x")
+    y = ad.checkpoint(lambda x: x * x)(x)
+    assert explain(y, x).words[0].startswith("The slope of lambda(x) in x is 2 * x = 2 * 2 = 4, so")
 
 
 @given(programs(max_steps=8))

@@ -128,7 +128,7 @@ def test_each_step_is_a_sentence_on_request() -> None:
     there = forward_steps(circuit(), words=True)
     assert [step.words for step in there] == [
         "q becomes 3. Kept for the way back: it moves just as far as x or y.",
-        "f becomes -12. Kept for the way back: it moves 4 times as far as q, the other way, 3 times as far as z.",
+        "f becomes -12. Kept for the way back: it moves 4 times as far as q, the other way; 3 times as far as z.",
     ]
     assert str(there).endswith(f"\n1. {there[0].words}\n2. {there[1].words}")
     x = Value(-1.0, "x")
@@ -151,7 +151,7 @@ def test_of_every_step_there_is_a_sentence_on_one_line(program: Program) -> None
 def test_of_many_steps_and_many_operands_few_are_said_and_the_others_counted() -> None:
     y = ad.sum([Value(1.0, f"x{i}") for i in range(1_000)])
     (step,) = backward_steps(y)
-    assert step.words == "A nudge of x0 or x1 or x2 moves y just as far; and so on for 997 more."
+    assert step.words == "A nudge of x0, x1 or x2 moves y just as far; and so on for 997 more."
     for _ in range(50):
         y = y.sin()
     assert str(backward_steps(y, words=True)).endswith("\n... 21 more: steps[i].words says them")

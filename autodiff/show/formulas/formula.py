@@ -31,6 +31,7 @@ from autodiff.value import Value
 __all__ = ["Formula", "formula", "operation"]
 
 LIMIT = 200
+_MOST_READ = 12_000  # operations; at most, unless there is no limit
 _SHOWN = 20  # operations of what fractions were reduced by
 _RESERVED = frozenset({*TABLE, "inf", "nan", "pi"})
 
@@ -102,7 +103,7 @@ class Formula:
     def __init__(self, root: Value, numbers: bool, limit: int | None) -> None:
         values = names_of(root, identifiers=True, reserved=_RESERVED)
         terms = Terms(RULES)
-        term, made = term_of(root, terms)
+        term, made = term_of(root, terms, None if limit is None else max(_MOST_READ, limit))
         called = given_names(values)
         labels = {
             made[value]: name
@@ -113,13 +114,15 @@ class Formula:
         self.names: dict[str, Value] = {}
         self._names: dict[Term, str] = {}
         for x, name in values.items():
-            if not x.operands and not x.label and (numbers or x is root):  # a derivative may be one number
+            if x.operands or x not in made:
+                continue
+            if not x.label and (numbers or x is root):  # a derivative may be one number
                 made[x].number = x.data  # written, but not computed with
-            elif not x.operands and x in made:
+            else:
                 self.names[name], self._names[made[x]] = x, name
         self._plan: Plan = planned(term, limit)
         own = names_for(self._plan, self._names, labels, {*labels.values(), *_RESERVED})
-        self.left_out = self._plan.left_out
+        self.left_out = self._plan.left_out + terms.unread
         self.definitions = [
             Definition(name, self._written(term)) for name, term in zip(own, self._plan.named, strict=True)
         ]

@@ -142,20 +142,27 @@ def _softmaxes(terms: Terms, factors: Factors) -> bool:
     for total, n in list(factors.powers.items()):
         if n > -1 or total.op is not add:
             continue
-        largest = _largest(total)
-        if largest is None:
-            continue
-        parts = {terms.make(exp, terms.make(sub, x, largest)): x for x in reversed(largest.operands)}
-        whole = terms.make(add, *[terms.make(exp, terms.make(sub, x, largest)) for x in largest.operands])
-        if whole is not total:
-            continue
+        if total not in terms.items:
+            terms.items[total] = _items(terms, total)
         for x, m in list(factors.powers.items()):
-            if x in parts and m >= 1:
+            if x in terms.items[total] and m >= 1:
                 factors.shift(x, -1)
                 factors.shift(total, 1)
-                factors.multiply(softmax_item(terms, largest.operands, parts[x]))
+                factors.multiply(terms.items[total][x])
                 return True
     return False
+
+
+def _items(terms: Terms, total: Term) -> dict[Term, Term]:
+    """The items of softmax, by what they are before they are divided by their total; none if it is no such total."""
+    largest = _largest(total)
+    if largest is None:
+        return {}
+    xs = largest.operands
+    parts = [terms.make(exp, terms.make(sub, x, largest)) for x in xs]
+    if terms.make(add, *parts) is not total:
+        return {}
+    return {part: softmax_item(terms, xs, x) for part, x in zip(reversed(parts), reversed(xs), strict=True)}
 
 
 def _largest(total: Term) -> Term | None:

@@ -11,8 +11,8 @@ twice, by a derivative of its own for instance, is seen to be the same.
     True
 """
 
-from collections import Counter
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from functools import reduce
 from typing import Any
 
@@ -60,6 +60,8 @@ class Terms:
     Attributes:
         whole: those that no sum or product takes apart, for they are to have a name.
         reduced: the terms by which fractions were reduced, which are taken not to be 0.
+        unread: the number of operations of which no terms were made.
+        items: what the total of a softmax was found to make of each of its parts.
     """
 
     def __init__(self, rules: Mapping[Primitive, Rule] | None = None) -> None:
@@ -67,6 +69,8 @@ class Terms:
         self._rules = rules or {}
         self.whole: set[Term] = set()
         self.reduced: dict[Term, None] = {}
+        self.unread = 0
+        self.items: dict[Term, dict[Term, Term]] = {}
 
     def variable(self, key: Hashable) -> Term:
         """The variable with that key."""
@@ -118,8 +122,10 @@ class Terms:
         return self._known.get((op, terms))
 
 
-def term_of(root: Value, terms: Terms) -> tuple[Term, dict[Value, Term]]:
+def term_of(root: Value, terms: Terms, most: int | None = None) -> tuple[Term, dict[Value, Term]]:
     """The term of a Value, and the terms of Values below it; leaves are variables.
+
+    Of a graph of more than `most` operations those furthest from the root are not read: they are variables, too.
 
     A chain of sums, or of products, is made at once: its links, which nothing else uses, have no term. A sum or product
     that is used again and is long enough for a name stays whole, as long as it is used more than once.
@@ -129,6 +135,10 @@ def term_of(root: Value, terms: Terms) -> tuple[Term, dict[Value, Term]]:
     order: Sequence[Value] = topological_order(root)
     uses = Counter([x for node in order for x in node.operands if type(x) is not float])
     links = _links(order, uses)
+    if most is not None and len(order) > most:
+        read = _nearest(root, links, most)
+        terms.unread = len(order) - len(read)
+        order = [node for node in order if node in read]
 
     def found(x: Any) -> Term:
         if type(x) is float:
@@ -167,6 +177,24 @@ def _links(order: Sequence[Value], uses: Mapping[Any, int]) -> set[Any]:
     }
 
 
+def _nearest(root: Value, links: Collection[Any], most: int) -> set[Any]:
+    """The nodes that are met first from the root down; links do not count, lest a sum be read in part."""
+    read: set[Any] = set()
+    waiting, met, count = deque([root]), {root}, 0
+    while waiting and count < most:
+        node = waiting.popleft()
+        read.add(node)
+        for x in node.operands:
+            if isinstance(x, Value) and x.operands and x not in met:
+                met.add(x)
+                if x in links:
+                    waiting.appendleft(x)
+                else:
+                    waiting.append(x)
+        count += node not in links
+    return read
+
+
 def _with_few_whole(root: Term, made: dict[Value, Term], terms: Terms) -> tuple[Term, dict[Value, Term]]:
     """The terms made anew, where some that stayed whole turned out to be used once."""
     if not terms.whole:
@@ -182,9 +210,7 @@ def _with_few_whole(root: Term, made: dict[Value, Term], terms: Terms) -> tuple[
         if not any(x in anew or x in released for x in term.operands):
             continue
         assert term.op is not None
-        again = terms.make(term.op, *[anew.get(x, x) for x in term.operands])
-        if again is not term:
-            anew[term] = again
+        anew[term] = again = terms.make(term.op, *[anew.get(x, x) for x in term.operands])
         if term in needed:
             terms.whole.add(again)
     return anew.get(root, root), {value: anew.get(term, term) for value, term in made.items()}
