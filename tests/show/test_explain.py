@@ -421,3 +421,16 @@ def test_labels_that_python_reads_as_one_name_are_told_apart(labels: tuple[str, 
     f = ad.formula(a - b)
     assert len(f.names) == 2
     assert eval(str(f), {name: x.data for name, x in f.names.items()}) == -1.0
+
+
+def test_a_long_list_is_written_by_its_ends() -> None:
+    xs, ws = ([Value(0.5, f"{name}{i}") for i in range(40)] for name in "xw")
+    for y, made in [
+        (ad.sum(xs), "x0 + x1 + ... + x39"),
+        (ad.mean(xs), "(x0 + x1 + ... + x39) / 40"),
+        (ad.prod(xs), "x0 * x1 * ... * x39"),
+        (ad.dot(ws, xs), "w0 * x0 + w1 * x1 + ... + w39 * x39"),
+        (ad.dot(ws[:6], [-2.0] * 6), "w0 * (-2) + w1 * (-2) + ... + w5 * (-2)"),
+        (ad.norm(xs), "norm([x0, x1, ..., x39])"),
+    ]:
+        assert str(backward_steps(y)[0]).startswith(f"y = {made} = ")

@@ -211,7 +211,7 @@ def test_a_sum_of_many_is_a_short_line() -> None:
     y = ad.sum([Value(1.0, f"x{i}") for i in range(1_000)])
     (step,) = backward_steps(y)
     assert str(step).endswith("dy/dx7 += 1 * 1 = 1, ... 992 more")
-    assert str(step).startswith("y = sum(x0, x1, x2, ..., x999) = 1000, dy/dy = 1: ")
+    assert str(step).startswith("y = x0 + x1 + ... + x999 = 1000, dy/dy = 1: ")
     assert len(step.contributions) == 1_000
 
 

@@ -13,12 +13,13 @@ It is made in three steps: the graph is read as terms, simplified; a plan says w
 which are left out; and they are written in the form of each primitive, which stands in its row of the table.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from reprlib import repr as short
 from typing import Any, Literal, NamedTuple
 
-from autodiff.primitives import TABLE
+from autodiff.graph import topological_order
+from autodiff.primitives import TABLE, Primitive, add, div, dot, mean, mul
 from autodiff.show.formulas.plan import Plan, names_for, planned
 from autodiff.show.formulas.rules import RULES
 from autodiff.show.formulas.terms import Term, Terms, term_of
@@ -170,21 +171,36 @@ class Formula:
 _MOST_OPERANDS = 8
 
 
-def operation(node: Value, names: Mapping[Value, str], style: Style = "text") -> str:
+def operation(node: Value, names: Mapping[Value, str]) -> str:
     """The operation that made a node, with operands by their names: `a * b`."""
-    return _one_operation(node, [names[x] if isinstance(x, Value) else x for x in node.operands], style)
+    return _one_operation(node, [names[x] if isinstance(x, Value) else x for x in node.operands])
 
 
 def operation_on_numbers(node: Value, numbers: Iterable[Any]) -> str:
     """The operation that made a node, with numbers of six digits: `2 * (-3)`."""
-    return _one_operation(node, [shortened(x) for x in numbers], "text")
+    return _one_operation(node, [shortened(x) for x in numbers])
 
 
-def _one_operation(node: Value, operands: list[str | float], style: Style) -> str:
+def _one_operation(node: Value, operands: list[str | float]) -> str:
     assert node.op is not None
-    if len(operands) > _MOST_OPERANDS:
-        shown = [x if isinstance(x, str) else shortened(x) for x in (*operands[:3], operands[-1])]
-        return f"{node.op.name}({shown[0]}, {shown[1]}, {shown[2]}, ..., {shown[3]})"
     terms = Terms()
     leaves = [terms.variable((i, shortened(x) if type(x) is float else x)) for i, x in enumerate(operands)]
-    return written(terms.make(node.op, *leaves), {leaf: str(leaf.key[1]) for leaf in leaves}, style)  # type: ignore[index]
+    names = {leaf: str(leaf.key[1]) for leaf in leaves}  # type: ignore[index]
+    if len(operands) <= _MOST_OPERANDS:
+        return written(terms.make(node.op, *leaves), names)
+    term = _in_short(terms, node.op, leaves)
+    return written(term, names, kept=topological_order(term))
+
+
+def _in_short(terms: Terms, op: Primitive, xs: Sequence[Term]) -> Term:
+    """An operation on a long list, with an ellipsis, a variable without a name, for what is inside: x + y + ... + z."""
+    ends = [0, 1, -1]
+    if op is dot:
+        half = len(xs) // 2
+        first, second, last = [terms.make(mul, xs[:half][i], xs[half:][i]) for i in ends]
+    else:
+        first, second, last = [xs[i] for i in ends]
+    shown = first, second, terms.variable("..."), last
+    if op is mean:
+        return terms.make(div, terms.make(add, *shown), float(len(xs)))
+    return terms.make(add if op is dot else op, *shown)
