@@ -102,6 +102,10 @@ DERIVATIVES: list[tuple[str, Callable[[], Any], Value]] = [
     ("1 / (1 - x) + 1 / (x + 1)", lambda: ad.log((1 + x) / (1 - x)), x),
     ("sign(x - y)", lambda: ad.where(abs(x - y) <= 1, 0.5 * (x - y) ** 2, abs(x - y) - 0.5), x),
     ("log(x / y) + 1", lambda: x * ad.log(x / y), x),
+    ("1 / (3 * x**(2 / 3))", lambda: x ** (1 / 3), x),
+    ("-2 / (9 * x**(5 / 3))", lambda: _slope(x ** (1 / 3)), x),
+    ("1 / (x + 1)**2 - 1 / (1 - x)**2", lambda: _slope(ad.log((1 - x) / (1 + x))), x),
+    ("sigmoid(x) * (1 - sigmoid(x)) * (x * (1 - 2 * sigmoid(x)) + 2)", lambda: _slope(ad.silu(x)), x),
     ("log(1 - x) - log(x)", lambda: -(x * ad.log(x) + (1 - x) * ad.log(1 - x)), x),
 ]
 

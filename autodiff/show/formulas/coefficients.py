@@ -7,7 +7,7 @@ Whole numbers are reduced as fractions are. Rounding that arithmetic itself made
 """
 
 from fractions import Fraction
-from math import e, gcd, isfinite, log, log2, log10, sqrt
+from math import e, gcd, isfinite, log, log2, log10, sqrt, ulp
 from sys import float_info
 
 Ratio = tuple[float, float]
@@ -18,6 +18,7 @@ ZERO: Ratio = (0.0, 1.0)  # of a sum; no product has it
 
 _WHOLE = 2.0**53
 _LARGEST_DENOMINATOR = 99
+_ROUNDED = 2  # ulps by which arithmetic alone can have moved a fraction
 _INVERSES = {log2(e): log(2.0), log10(e): log(10.0), sqrt(0.5): sqrt(2.0)}  # which rules of the table have
 
 
@@ -36,18 +37,18 @@ def ratio(number: float) -> Ratio:
     inverse = _INVERSES.get(abs(number))
     if inverse is not None:
         return (1.0 if number > 0.0 else -1.0), inverse
-    return fraction(number)
+    return fraction(number, _ROUNDED)
 
 
-def fraction(number: float) -> Ratio:
-    """A number as a fraction of small whole numbers, if it is one to the last bit and no short decimal.
+def fraction(number: float, ulps: int = 0) -> Ratio:
+    """A number as a fraction of small whole numbers, if it is one to so many last bits and no short decimal.
 
-    >>> fraction(-1 / 3), fraction(0.5), fraction(0.3)
-    ((-1.0, 3.0), (0.5, 1.0), (0.3, 1.0))
+    >>> fraction(-1 / 3), fraction(0.5), fraction(0.3), fraction(2 / 3 - 1, ulps=2)
+    ((-1.0, 3.0), (0.5, 1.0), (0.3, 1.0), (-1.0, 3.0))
     """
     if len(repr(number)) > 15 and 1e-3 < abs(number) < 1e3:
         near = Fraction(number).limit_denominator(_LARGEST_DENOMINATOR)
-        if near and near.numerator / near.denominator == number:
+        if near and abs(near.numerator / near.denominator - number) <= ulps * ulp(number):
             return float(near.numerator), float(near.denominator)
     return number, 1.0
 
@@ -110,6 +111,13 @@ def _checked(number: float) -> float:
 
 
 def cleaned(number: float) -> float:
-    """The decimal beside a number, where rounding alone can have taken it from there."""
+    """The decimal or fraction beside a number, where rounding alone can have taken it from there.
+
+    >>> cleaned(0.1 + 0.2), cleaned(1 / 3 - 1) == -2 / 3
+    (0.3, True)
+    """
     short = float(f"{number:.15g}")
-    return short if len(repr(short)) + 2 < len(repr(number)) else number
+    if len(repr(short)) + 2 < len(repr(number)):
+        return short
+    p, q = fraction(number, _ROUNDED)
+    return p / q

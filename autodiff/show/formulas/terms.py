@@ -23,7 +23,12 @@ from autodiff.value import Value
 
 HUGE = 1_000_000
 WORTH_A_NAME = 6  # operations that a name saves
-_TAKEN_APART = (add, sub, mul, div)
+_ALWAYS_TAKEN_APART: Mapping[Primitive | None, int] = {
+    add: 2,
+    sub: 2,
+    mul: 3,
+    div: 3,
+}  # terms of so many operations, in sums and products
 
 
 class Term:
@@ -160,7 +165,7 @@ def term_of(root: Value, terms: Terms, most: int | None = None) -> tuple[Term, d
             continue
         assert node.op is not None
         made[node] = term = terms.make(node.op, *operands)
-        if term.op in _TAKEN_APART and term.size * (uses[node] - 1) >= WORTH_A_NAME:
+        if term.size > _ALWAYS_TAKEN_APART.get(term.op, HUGE) and term.size * (uses[node] - 1) >= WORTH_A_NAME:
             terms.whole.add(term)
     return _with_few_whole(found(root), made, terms)
 
