@@ -15,6 +15,7 @@ from autodiff import Value, draw, record_source
 from autodiff.show.drawings.parts import Id, Parts
 from autodiff.show.drawings.placing.columns import grid_of
 from autodiff.show.drawings.placing.place import Direction, Place, Places, places_of
+from autodiff.show.drawings.placing.routes import routes_of
 from autodiff.show.drawings.placing.sizes import BOX_FONT, label_size, text_size
 from autodiff.show.drawings.reader import parts_of
 from autodiff.show.folding.fold import Request
@@ -73,9 +74,7 @@ def recorded(make: Callable[[], Value]) -> Parts:
 
 
 def placed(parts: Parts, direction: Direction = "LR") -> Places:
-    places = places_of(parts, ("data", "grad"), direction, lambda edge: edge.local_gradient)
-    assert places is not None
-    return places
+    return places_of(parts, ("data", "grad"), direction, lambda edge: edge.local_gradient)
 
 
 # --- the laws ---
@@ -304,9 +303,55 @@ def test_a_formula_without_repetition_is_not_folded() -> None:
     assert "folded" not in repr(draw(x)).splitlines()[-1]
 
 
-def test_a_graph_of_too_many_lines_is_left_to_graphviz() -> None:
-    assert places_of(parts_of(irregular(0, 2_000)), (), "LR", lambda edge: "") is None
-    assert "nop2" not in draw(irregular(0, 2_000), collapse="never").digraph.source
+def test_in_a_large_graph_lines_run_straight_and_boxes_keep_the_laws() -> None:
+    parts = parts_of(irregular(0, 400))
+    grid = grid_of(parts)
+    many, few = [routes_of(parts, grid, lambda edge: edge.local_gradient, most) for most in (100_000, 1)]
+    assert max(len(way.stops) for way in few.ways.values()) == 1 < max(len(way.stops) for way in many.ways.values())
+    places = placed(parts_of(irregular(0, 1_500)))
+    boxes = sorted(places.boxes.values(), key=lambda place: place.x - place.width / 2)
+    for k, one in enumerate(boxes):
+        for other in boxes[k + 1 :]:
+            if sides(other)[0] >= sides(one)[1]:
+                break
+            assert not overlap(one, other)
+
+
+def test_lines_from_one_operand_are_a_trunk_that_branches() -> None:
+    x = Value(0.9, "x")
+    y = x
+    for _ in range(40):
+        y = y * x
+    parts = parts_of(y)
+    routes = routes_of(parts, grid_of(parts), lambda edge: edge.local_gradient, 10_000)
+    assert len(routes.column) < 10 * len(parts.boxes)
+    places = placed(parts)
+    assert sum(len(way.points) for way in places.ways.values()) < 20 * len(places.ways)
+    lines = [edge.id for edge in parts.edges if edge.operand == parts.ids[x]]
+    assert len({places.ways[line].tip for line in lines}) == len(lines)
+
+
+@pytest.mark.parametrize("direction", ["LR", "TB"])
+def test_labels_are_on_the_page(direction: Direction) -> None:
+    w, x, b = Value(-123456.789, "w"), Value(1.23456e-7, "x"), Value(0.1, "b")
+    parts = parts_of(w * x + b)
+    places = places_of(parts, (), direction, lambda edge: "123456 × 0.123456 = 15241.6")
+    half = label_size("123456 × 0.123456 = 15241.6").width / 2
+    for way in places.ways.values():
+        assert way.label is None or half - 0.1 <= way.label[0] <= places.size.width - half + 0.1
+
+
+def test_graphs_that_nothing_joins_stand_close_together() -> None:
+    x = Value(1.0, "x")
+    y = x * 2.0
+    z = y + x
+    roots = [y, z, Value(3.0, "alone"), z * z, Value(4.0, "too")]
+    places = placed(parts_of(roots))
+    edges = sorted([sides(place)[2:] for place in places.boxes.values()])
+    reached = edges[0][1]
+    for top, bottom in edges:
+        assert top - reached < 40.0
+        reached = max(reached, bottom)
 
 
 # --- Graphviz ---

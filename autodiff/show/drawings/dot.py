@@ -63,13 +63,13 @@ class Looks(NamedTuple):
 def fits(parts: Parts, looks: Looks) -> bool:
     """Whether a drawing can be read when it shrinks to the column of a notebook, and is no longer than two screens."""
     places = places_of(parts, looks.show, looks.direction, lambda edge: _edge_label(edge, looks))
-    return places is not None and places.size.width <= WIDEST and places.size.height <= LONGEST
+    return places.size.width <= WIDEST and places.size.height <= LONGEST
 
 
 def digraph(parts: Parts, looks: Looks) -> Digraph:
-    """The graph as Graphviz takes it, from operands to results; placed, unless it is too large for that."""
+    """The graph as Graphviz takes it, from operands to results, placed."""
     places = places_of(parts, looks.show, looks.direction, lambda edge: _edge_label(edge, looks))
-    where = _Where(parts, places) if places is not None else _Where(parts, None)
+    where = _Where(parts, places)
     made = _empty(parts, looks, where)
     frames: dict[Id | None, Digraph] = {None: made}
     frames |= {frame.id: _cluster(frame, looks.theme, where) for frame in parts.frames}
@@ -90,12 +90,10 @@ def digraph(parts: Parts, looks: Looks) -> Digraph:
 
 
 class _Where:
-    """Attributes that say where things are, in points from the lower left corner; none if Graphviz is to decide."""
+    """Attributes that say where things are, in points from the lower left corner."""
 
-    def __init__(self, parts: Parts, places: Places | None) -> None:
+    def __init__(self, parts: Parts, places: Places) -> None:
         self._places = places
-        if places is None:
-            return
         note = text_size(parts.note, TITLE_FONT) if parts.note else Size(0.0, 0.0)
         self._below = note.height + 8.0 if parts.note else 0.0
         self._size = Size(max(places.size.width, note.width), places.size.height + self._below)
@@ -106,22 +104,20 @@ class _Where:
 
     def graph(self) -> dict[str, str]:
         """Of the whole drawing."""
-        if self._places is None:
-            return {}
         x, y = self._note
         bounds = f"0,0,{self._size.width:.1f},{self._size.height:.1f}"
         return {"layout": "nop2", "bb": bounds, "lp": f"{x:.1f},{y:.1f}"}
 
     def frame(self, frame: Id) -> dict[str, str]:
         """Of a frame, and of its title, which fills the upper left."""
-        if self._places is None or frame not in self._places.frames:
+        if frame not in self._places.frames:
             return {}
         x, y, wide, high = self._places.frames[frame]
         corners = self._point((x - wide / 2, y + high / 2)), self._point((x + wide / 2, y - high / 2))
         return {"bb": ",".join(corners)}
 
     def title(self, frame: Id, text: str) -> dict[str, str]:
-        if self._places is None or frame not in self._places.frames:
+        if frame not in self._places.frames:
             return {}
         x, y, wide, high = self._places.frames[frame]
         size = text_size(text, TITLE_FONT)
@@ -129,16 +125,12 @@ class _Where:
 
     def box(self, part: Id) -> dict[str, str]:
         """Of a box or an operation."""
-        if self._places is None:
-            return {}
         x, y, wide, high = self._places.boxes[part]
         size = {"width": f"{wide / 72:.4f}", "height": f"{high / 72:.4f}", "fixedsize": "true"}
         return {"pos": self._point((x, y)), **size}
 
     def line(self, line: Id) -> dict[str, str]:
         """Of a line and its label."""
-        if self._places is None:
-            return {}
         way = self._places.ways[line]
         label = {"lp": self._point(way.label)} if way.label is not None else {}
         return {"pos": f"e,{self._point(way.tip)} {' '.join(map(self._point, way.points))}", **label}

@@ -15,14 +15,14 @@ from typing import Literal, NamedTuple
 
 from autodiff.show.drawings.parts import Edge, Id, Parts
 from autodiff.show.drawings.placing.columns import Grid, grid_of
-from autodiff.show.drawings.placing.routes import Routes, Station, routes_of
+from autodiff.show.drawings.placing.routes import Routes, Station, Stop, routes_of
 from autodiff.show.drawings.placing.rows import STRAIGHT, Extent, Line, Rows, rows_of
 from autodiff.show.drawings.placing.sizes import TITLE_FONT, Size, box_size, mark_size, text_size
 
 Direction = Literal["LR", "TB"]
 Point = tuple[float, float]
 
-MOST_STATIONS = 6_000  # of lines, boxes and operations, laid out in some seconds
+MOST_STATIONS = 6_000  # of lines, boxes and operations, laid out in some seconds; of more, lines run straight
 NEAR, PAD, TITLE = 5.0, 7.0, 13.0  # half the distance of boxes, the margin of a frame, the height of its title
 STEP, LEAD = 9.0, 7.0  # the least distance of two columns, the length of an arrowhead
 SPREAD = 5.0  # the distance of two lines where they meet
@@ -54,10 +54,8 @@ class Places(NamedTuple):
     ways: dict[Id, Way]
 
 
-def places_of(
-    parts: Parts, show: Sequence[str], direction: Direction, labelled: Callable[[Edge], str]
-) -> Places | None:
-    """Where everything is; None for a graph with too many lines that run too far.
+def places_of(parts: Parts, show: Sequence[str], direction: Direction, labelled: Callable[[Edge], str]) -> Places:
+    """Where everything is.
 
     Args:
         parts: the drawing.
@@ -67,8 +65,6 @@ def places_of(
     """
     grid = grid_of(parts)
     routes = routes_of(parts, grid, labelled, MOST_STATIONS)
-    if routes is None:
-        return None
     leading = defaultdict[Id, int](int)
     for edge in parts.edges:
         leading[edge.mark] += 1
@@ -123,12 +119,14 @@ class _Page:
             first = [edge for edge in edges if edge.operand in inner] or edges
             for edge in edges:
                 level[edge.id] = 2 * STRAIGHT if first == [edge] else 2.0 if edge in first else 1.0
-        lines: list[Line] = []
+        pieces = defaultdict[tuple[Station, Station], float](float)  # lines from one operand share some
         for line, way in self.routes.ways.items():
             for one, other in pairwise(way.stations):
-                on_the_way = not (isinstance(one, Id) or isinstance(other, Id))
-                lines.append((one, other, max(level[line], STRAIGHT * on_the_way)))
-        return lines
+                weight = level[line]
+                if isinstance(one, Stop) and isinstance(other, Stop):
+                    weight = max(weight, 2 * STRAIGHT if one.of == other.of else STRAIGHT)
+                pieces[one, other] = max(pieces[one, other], weight)
+        return [(one, other, weight) for (one, other), weight in pieces.items()]
 
     # --- along the columns ---
 
@@ -212,14 +210,17 @@ class _Page:
         ports: dict[Id, float] = {}
         for item, lines in lines_at.items():
             own = self.rows.height[item]
-            height = {line: self.rows.height[self.routes.ways[line].stations[neighbour]] for line in lines}
-            lines = sorted(lines, key=lambda line: height[line])
+            nearest = {line: self.routes.ways[line].stations[neighbour] for line in lines}
+            height = {line: self.rows.height[station] for line, station in nearest.items()}
+            together = defaultdict[Station, list[Id]](list)  # lines that share their station begin as one
+            for line in sorted(lines, key=lambda line: height[line]):
+                together[nearest[line] if isinstance(nearest[line], Stop) else line].append(line)
             room = self.sizes[item].height * 0.8
-            step = min(SPREAD, room / len(lines))
-            level = [k for k, line in enumerate(lines) if abs(height[line] - own) < 0.5]
-            middle = level[0] if len(level) == 1 else (len(lines) - 1) / 2
-            for k, line in enumerate(lines):
-                ports[line] = max(-room / 2, min(room / 2, (k - middle) * step))
+            step = min(SPREAD, room / len(together))
+            level = [k for k, (line, *_) in enumerate(together.values()) if abs(height[line] - own) < 0.5]
+            middle = level[0] if len(level) == 1 else (len(together) - 1) / 2
+            for k, alike in enumerate(together.values()):
+                ports |= dict.fromkeys(alike, max(-room / 2, min(room / 2, (k - middle) * step)))
         return ports
 
     def _way(self, line: Id, start: float, end: float) -> Way:
@@ -254,9 +255,12 @@ class _Page:
             (place.y - place.height / 2, place.y + place.height / 2) for place in (*boxes.values(), *frames.values())
         ]
         heights = [y for way in ways.values() for _, y in way.points]
-        labels = [way.label[1] for way in ways.values() if way.label is not None]
-        top = min([top for top, _ in extents] + heights + [y - 7.0 for y in labels])
-        bottom = max([bottom for _, bottom in extents] + heights + [y + 7.0 for y in labels])
+        for line, way in ways.items():
+            if way.label is not None:
+                half = self.labels[self.routes.ways[line].stops[-1]].height / 2
+                extents.append((way.label[1] - half, way.label[1] + half))
+        top = min([top for top, _ in extents] + heights)
+        bottom = max([bottom for _, bottom in extents] + heights)
         left = min([place.x - place.width / 2 for place in (*boxes.values(), *frames.values())])
         right = max([place.x + place.width / 2 for place in (*boxes.values(), *frames.values())])
 
@@ -282,6 +286,8 @@ class _Page:
 
 def _curve(points: list[Point]) -> list[Point]:
     """A line through points, level at each of them: a cubic curve from point to point."""
+    level = [b for a, b, c in zip(points, points[1:], points[2:], strict=False) if not a[1] == b[1] == c[1]]
+    points = [points[0], *level, points[-1]]  # where it runs straight on, its ends are enough
     curve = points[:1]
     for (x, y), (x2, y2) in pairwise(points):
         if x2 - x < 0.01 and y == y2:

@@ -1,8 +1,10 @@
 """Routes: the stations of each line on its way through the columns.
 
 A line from an operand to an operation has a station in every column between, in whichever module is around either of
-its ends there, so that it enters a module where that begins and passes beside all others. Its label stands at the last
-station: in the last column before its end, or, where the ends are neighbours, in a half column of its own between.
+its ends there, so that it enters a module where that begins and passes beside all others. Lines from one operand share
+their stations, as a trunk that branches; only the last is each line's own. There stands its label: in the last column
+before its end, or, where the ends are neighbours, in a half column between. In a drawing with too many stations for
+that, lines have none but the last, and run straight.
 
 Columns have even numbers here, and half columns odd ones.
 """
@@ -14,12 +16,15 @@ from autodiff.show.drawings.parts import Edge, Id, Parts
 from autodiff.show.drawings.placing.columns import Grid
 from autodiff.show.drawings.placing.sizes import Size, label_size
 
+LONG = 20  # times as many columns as stations, in all, that lines may cross
+
 
 class Stop(NamedTuple):
-    """A station of the line `edge`: the only one of its column."""
+    """A station of the lines from the operand `of`, or of the line `of` alone; in a frame, or outside of all."""
 
-    edge: Id
+    of: Id
     column: int
+    frame: Id | None
 
 
 Station = Id | Stop
@@ -56,31 +61,49 @@ class Routes(NamedTuple):
     label: dict[Station, Size]
 
 
-def routes_of(parts: Parts, grid: Grid, labelled: Callable[[Edge], str], most: int) -> Routes | None:
-    """The routes of all lines of a drawing; None if they take more stations than `most`.
+def routes_of(parts: Parts, grid: Grid, labelled: Callable[[Edge], str], most: int) -> Routes:
+    """The routes of all lines of a drawing.
 
     Args:
         parts: the drawing.
         grid: its columns.
         labelled: the label of an edge.
-        most: how many stations there may be.
+        most: how many stations there may be before lines run straight.
+    """
+    lines = [(mark.result.sibling("result"), mark.id, mark.result, "") for mark in parts.marks]
+    lines += [(edge.id, edge.operand, edge.mark, labelled(edge)) for edge in parts.edges]
+    length = sum([grid.column[other] - grid.column[one] for _, one, other, _ in lines])
+    halves = {2 * grid.column[edge.mark] - 1 for edge in parts.edges if _are_neighbours(edge, grid) and labelled(edge)}
+    routes = _routes(lines, halves, grid, most) if length <= LONG * most else None
+    if routes is None:
+        routes = _routes(lines, halves, grid, None)
+    assert routes is not None, "there is a limit only where one is given"
+    return routes
+
+
+def _routes(lines: list[tuple[Id, Id, Id, str]], halves: set[int], grid: Grid, most: int | None) -> Routes | None:
+    """The routes of lines from the one to the other, with a label; None if they take more than `most` stations.
+
+    Without a limit, lines run straight.
     """
     routes = Routes({}, {}, {}, {}, {})
     for item, column in grid.column.items():
         routes.column[item], routes.frame[item], routes.met[item] = 2 * column, grid.frame[item], grid.met[item]
-    halves = {2 * grid.column[edge.mark] - 1 for edge in parts.edges if _are_neighbours(edge, grid) and labelled(edge)}
-    lines = [(mark.result.sibling("result"), mark.id, mark.result, "") for mark in parts.marks]
-    lines += [(edge.id, edge.operand, edge.mark, labelled(edge)) for edge in parts.edges]
     for line, one, other, text in lines:
         first, last = routes.column[one], routes.column[other]
-        stops = [Stop(line, column) for column in range(first + 1, last) if column % 2 == 0 or column in halves]
+        columns = [column for column in range(first + 1, last) if column % 2 == 0 or column in halves]
+        if most is None:
+            columns = columns[-1:]
+        met = grid.met.get(line, grid.met[other])
+        stops = [Stop(one, column, _frame(column, (one, other), grid)) for column in columns]
+        stops[-1:] = [stop._replace(of=line) for stop in stops[-1:]]
         for stop in stops:
-            routes.column[stop], routes.met[stop] = stop.column, grid.met.get(line, grid.met[other])
-            routes.frame[stop] = _frame(stop.column, (one, other), grid)
+            routes.column[stop], routes.frame[stop] = stop.column, stop.frame
+            routes.met[stop] = min(met, routes.met.get(stop, met))
         if text:
             routes.label[stops[-1]] = label_size(text)
         routes.ways[line] = Route(one, stops, other)
-        if len(routes.column) > most:
+        if most is not None and len(routes.column) > most:
             return None
     return routes
 

@@ -193,7 +193,35 @@ class _Room:
             wished = {body: self._wish(body, at) for body in order}
             down, up = _pushed(order, after, wished), _lifted(order, after, wished)
             at = {body: (at[body] + (down[body] + up[body]) / 2) / 2 for body in order}
+        at = self._closed(order, after, at)
         return {body: at[lead] for body, lead in self.lead.items()}
+
+    def _closed(
+        self, order: list[Body], after: defaultdict[Body, dict[Body, float]], at: dict[Body, float]
+    ) -> dict[Body, float]:
+        """The heights without the gaps above what nothing pulls there: lines connect it with nothing above."""
+        part: dict[Body, int] = {}
+        members: list[list[Body]] = []
+        for start in order:
+            todo = [start] * (start not in part)
+            members += [[] for _ in todo]
+            while todo:
+                body = todo.pop()
+                if body not in part:
+                    part[body] = len(members) - 1
+                    members[-1].append(body)
+                    todo += [other for other, _, _ in self.pulls[body]]
+        above = defaultdict[int, list[tuple[Body, Body, float]]](list)
+        for one, below in after.items():
+            for other, apart in below.items():
+                if part[one] != part[other]:
+                    above[part[other]].append((one, other, apart))
+        at = dict(at)
+        for k in sorted(above, key=lambda k: min([at[body] for body in members[k]])):
+            gap = min([at[other] - at[one] - apart for one, other, apart in above[k]])
+            for body in members[k]:
+                at[body] -= max(gap, 0.0)
+        return at
 
     def _leads(self) -> list[Body]:
         return list(dict.fromkeys(self.lead.values()))
