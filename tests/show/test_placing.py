@@ -14,7 +14,7 @@ import nn
 from autodiff import Value, draw, record_source
 from autodiff.show.drawings.parts import Id, Parts
 from autodiff.show.drawings.placing.columns import grid_of
-from autodiff.show.drawings.placing.place import Direction, Place, Places, places_of
+from autodiff.show.drawings.placing.place import Direction, Place, Places, least_size, places_of
 from autodiff.show.drawings.placing.routes import routes_of
 from autodiff.show.drawings.placing.sizes import BOX_FONT, label_size, text_size
 from autodiff.show.drawings.reader import parts_of
@@ -294,6 +294,15 @@ def test_what_does_not_fit_a_page_folds_and_what_fits_does_not() -> None:
         places = placed(graph._parts)
         assert places.size.width <= 1_230
     assert "folded" not in repr(draw(small, collapse="never")).splitlines()[-1]
+
+
+@pytest.mark.parametrize("direction", ["LR", "TB"])
+@pytest.mark.parametrize("name", GRAPHS)
+def test_no_drawing_is_smaller_than_its_least_size(name: str, direction: Direction) -> None:
+    parts = recorded(GRAPHS[name])
+    least, size = least_size(parts, ("data", "grad"), direction), placed(parts, direction).size
+    assert 0 < least.width <= size.width
+    assert 0 < least.height <= size.height
 
 
 def test_a_formula_without_repetition_is_not_folded() -> None:

@@ -21,7 +21,7 @@ from typing import Literal, NamedTuple
 from graphviz import Digraph, nohtml  # type: ignore[import-untyped]
 
 from autodiff.show.drawings.parts import Box, Edge, Frame, Id, Kind, Mark, Parts
-from autodiff.show.drawings.placing.place import Places, places_of
+from autodiff.show.drawings.placing.place import Places, least_size, places_of
 from autodiff.show.drawings.placing.sizes import (
     ACROSS,
     BOX_FONT,
@@ -62,8 +62,13 @@ class Looks(NamedTuple):
 
 def fits(parts: Parts, looks: Looks) -> bool:
     """Whether a drawing can be read when it shrinks to the column of a notebook, and is no longer than two screens."""
-    places = places_of(parts, looks.show, looks.direction, lambda edge: _edge_label(edge, looks))
-    return places.size.width <= WIDEST and places.size.height <= LONGEST
+    if not _is_small(least_size(parts, looks.show, looks.direction)):
+        return False
+    return _is_small(places_of(parts, looks.show, looks.direction, lambda edge: _edge_label(edge, looks)).size)
+
+
+def _is_small(size: Size) -> bool:
+    return size.width <= WIDEST and size.height <= LONGEST
 
 
 def digraph(parts: Parts, looks: Looks) -> Digraph:

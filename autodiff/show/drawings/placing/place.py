@@ -73,6 +73,20 @@ def places_of(parts: Parts, show: Sequence[str], direction: Direction, labelled:
     return _Page(parts, grid, routes, sizes, direction).places()
 
 
+def least_size(parts: Parts, show: Sequence[str], direction: Direction) -> Size:
+    """A size that is not larger than that of a drawing, found without placing it: of its boxes side by side."""
+    grid = grid_of(parts)
+    along, across = defaultdict[int, float](float), defaultdict[int, float](float)
+    for box in parts.boxes:
+        size = box_size(box, tuple(show))
+        wide, high = size if direction == "LR" else (size.height, size.width)
+        column = grid.column[box.id]
+        along[column] = max(along[column], wide)
+        across[column] += high
+    both = sum(along.values()), max(across.values(), default=0.0)
+    return Size(*both) if direction == "LR" else Size(*both[::-1])
+
+
 class _Page:
     """Puts columns side by side and leads lines through them; where columns are rows, x and y change places."""
 
