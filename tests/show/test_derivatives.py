@@ -106,6 +106,8 @@ DERIVATIVES: list[tuple[str, Callable[[], Any], Value]] = [
     ("-2 / (9 * x**(5 / 3))", lambda: _slope(x ** (1 / 3)), x),
     ("1 / (x + 1)**2 - 1 / (1 - x)**2", lambda: _slope(ad.log((1 - x) / (1 + x))), x),
     ("sigmoid(x) * (1 - sigmoid(x)) * (x * (1 - 2 * sigmoid(x)) + 2)", lambda: _slope(ad.silu(x)), x),
+    ("(12 * x**2 + 4) / (x**2 - 1)**3", lambda: _slope((x**2 + 1) / (x**2 - 1)), x),
+    ("(x + 1) * (x - 1)**2 * (5 * x + 1)", lambda: (x + 1) ** 2 * (x - 1) ** 3, x),
     ("log(1 - x) - log(x)", lambda: -(x * ad.log(x) + (1 - x) * ad.log(1 - x)), x),
 ]
 

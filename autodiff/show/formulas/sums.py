@@ -124,13 +124,13 @@ def _regrouped(terms: Terms, plain: Sum) -> Iterator[Sum]:
 
 
 def _expanded(terms: Terms, plain: Sum) -> Sum | None:
-    """The sum with products of sums multiplied out; None if there are none, or it becomes too long."""
+    """The sum with products and squares of sums multiplied out; None if there are none, or it becomes too long."""
     products: Sum = []
     changed = False
     for product in plain:
         found = [product]
         for x, n in product.powers.items():
-            if is_sum(x) and n == 1:
+            for _ in range(int(n) if is_sum(x) and n in (1, 2) else 0):
                 parts = list(_products(terms, x))
                 if len(parts) * len(found) > _MOST_EXPANDED:
                     return None
