@@ -27,6 +27,9 @@ import numpy as np
 
 import autodiff as ad
 from autodiff import Value
+from autodiff.show import follow_theme
+
+follow_theme()  # plots are light or dark as the page is
 
 # %% [markdown]
 # ## Two gates
@@ -108,7 +111,7 @@ along = [change(f, {v: size * v.grad for v in (x, y, z)}) for size in h]
 np.testing.assert_allclose(along, 41 * h - 24 * h**2, rtol=0, atol=1e-12)
 
 fig, (left, right) = plt.subplots(1, 2)
-left.plot(directions @ gradient / length, rises, ".", color="C4", markersize=2, label="a random move")
+left.plot(directions @ gradient / length, rises, ".", color="C4", markersize=2, label="a random move", rasterized=True)
 left.plot([-1, 1], [-length, length], "C5", linewidth=1, label="gradient · d")
 left.plot(1, length - 24 / 41, "o", label="along the gradient")
 left.set(xlabel="cosine of the angle with the gradient", ylabel="rise of f", title="Moves of length 1")
@@ -285,3 +288,9 @@ for name, output, x in circuits:
 right.set(xlabel="h", ylabel="|change - slope · h|", ylim=(1e-13, 10), title="What the slope misses: f'' h² / 2")
 right.legend(loc="lower right")
 plt.show()
+
+# %% [markdown]
+# ## Where to go on
+#
+# [Backpropagation by hand](02_by_hand.ipynb) does with two whole networks what was done here with gates. What colours
+# and marks mean, and what else `explain` and `what_if` tell, is in [Reading graphs](../02_reading_graphs.ipynb).

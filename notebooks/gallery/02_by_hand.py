@@ -33,6 +33,9 @@ import numpy as np
 import autodiff as ad
 import nn
 from autodiff import Value, backprop
+from autodiff.show import follow_theme
+
+follow_theme()  # plots are light or dark as the page is
 
 # %% [markdown]
 # ## Mazur's example, forward
@@ -227,8 +230,9 @@ for axes, (name, (cost_of, first_error)) in zip(panels, COSTS.items(), strict=Tr
         np.testing.assert_allclose([number.grad for number in b[layer]], errors[layer], rtol=1e-12)
         np.testing.assert_allclose([number.grad for number in z[layer]], errors[layer], rtol=1e-12)
         places = layer + np.linspace(0.6, 1.4, 16)
-        axes.semilogy(places, np.abs(by_engine).ravel(), f"oC{layer}", markersize=6, markerfacecolor="none")
-        axes.semilogy(places, np.abs(slopes[layer]).ravel(), "k.", markersize=3)
+        circles, dots = {"markersize": 6, "fillstyle": "none"}, {"markersize": 3, "color": "0.5"}
+        axes.semilogy(places, np.abs(by_engine).ravel(), f"oC{layer}", rasterized=True, **circles)
+        axes.semilogy(places, np.abs(slopes[layer]).ravel(), ".", rasterized=True, **dots)
     assert np.mean(np.abs(errors[0])) < np.mean(np.abs(errors[5])) / 10
     axes.set(xlabel="layer", title=name)
 panels[0].set_ylabel("|∂C/∂w|")
@@ -323,3 +327,9 @@ for at, text, place in printed:
 axes.set(xlabel="forward pass", ylabel="error E", ylim=(1e-5, 2), title="10,000 steps, and the printed numbers")
 axes.legend(loc="lower left")
 plt.show()
+
+# %% [markdown]
+# ## Where to go on
+#
+# [One neuron, three rules](03_one_neuron.ipynb) trains the smallest network of all, by rules that are older. The chain
+# rule from its beginning is in [Backpropagation, one number at a time](../01_backpropagation.ipynb).

@@ -35,6 +35,9 @@ from sklearn.linear_model import LogisticRegression
 
 import autodiff as ad
 import nn
+from autodiff.show import follow_theme
+
+follow_theme()  # plots are light or dark as the page is
 
 # %% [markdown]
 # ## Zeros and ones
@@ -54,7 +57,7 @@ ink /= ink.max(axis=0)
 
 def scatter(axes):
     for label, marker, colour, text in ((-1, "o", "C0", (0.2, 0.94, "zeros")), (1, "s", "C1", (0.42, 0.04, "ones"))):
-        axes.plot(*ink[y == label].T, marker, color=colour, markersize=3.5, alpha=0.6)
+        axes.plot(*ink[y == label].T, marker, color=colour, markersize=3.5, alpha=0.6, rasterized=True)
         axes.text(*text, color=colour, fontsize=12)
     axes.set(xlim=(-0.05, 1.05), ylim=(-0.05, 1.05), xlabel="ink in the middle", ylabel="ink in the third column")
 
@@ -320,3 +323,9 @@ print(*[f"{name}: {share:.1%} right." for name, share in right.items()])
 print(f"perceptron: {len(path)} mistakes, at most {bound:.1f} by the theorem")
 assert min(right.values()) == 1  # 97.5 % at least with seven other splits
 assert len(path) <= bound < 57
+
+# %% [markdown]
+# ## Where to go on
+#
+# [XOR and exam scores](04_xor.ipynb) begins with what no single neuron can learn. How networks of many are trained, and
+# looked into, is in [Train a network](../03_train_an_mlp.ipynb).

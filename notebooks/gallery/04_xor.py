@@ -31,6 +31,9 @@ from scipy.optimize import linprog
 
 import autodiff as ad
 import nn
+from autodiff.show import follow_theme
+
+follow_theme()  # plots are light or dark as the page is
 
 INPUTS = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]
 TARGETS = [0.0, 1.0, 1.0, 0.0]
@@ -302,7 +305,7 @@ fig, (left, right) = plt.subplots(1, 2, figsize=(6.4, 3))
 slept, studied = np.linspace(0, 5, 40), np.linspace(0, 10, 40)
 grid = np.array([[a / 3, b / 9] for b in studied for a in slept])
 lines = left.contour(
-    slept, studied, 100 * nn.predict(models[0], grid).reshape(40, 40), levels=range(83, 93), cmap="cividis"
+    slept, studied, 100 * nn.predict(models[0], grid).reshape(40, 40), levels=range(83, 93), colors="0.55"
 )
 left.clabel(lines, fontsize=8)
 left.plot(*hours.T, "C1o", markersize=7)
@@ -323,3 +326,9 @@ assert misses[1] < 2
 assert np.ptp(answers[0]) > 2  # 3 to 10 points with 40 other starts, five times
 np.testing.assert_array_equal(np.unique(answers[1].round(2)), [90.85, 91.13])
 np.testing.assert_allclose(answers[2], 90.3544, rtol=0, atol=1e-3)
+
+# %% [markdown]
+# ## Where to go on
+#
+# [Reading digits](05_digits.ipynb) goes on with hundreds of pictures in place of four rows. How scipy's minimisers are
+# given exact gradients is in [Use scipy](../how_to/use_scipy.md).
