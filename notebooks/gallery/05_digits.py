@@ -33,6 +33,9 @@ from sklearn.model_selection import train_test_split
 import autodiff as ad
 import nn
 from autodiff import Value
+from autodiff.show import follow_theme
+
+follow_theme()  # plots are light or dark as the page is
 
 X, digits = load_digits(return_X_y=True)
 X = X / 16  # 1,797 images of 8 x 8 pixels, from 0, white, to 1, black
@@ -211,7 +214,7 @@ assert np.argmin(np.diff(very_wrong)) > 150  # the epoch of the steepest fall
 assert np.argmin(np.diff(curves[cross_entropy][1])) < 30
 
 # %% [markdown]
-# **Why.** The chain rule has three factors, dC/dw = dC/da · da/dz · dz/dw. With the quadratic cost it reads
+# **Why.** The chain rule has three factors, dC/dw = dC/da · ∂a/∂z · ∂z/∂w. With the quadratic cost it reads
 # (a - y) σ'(z) x, and σ'(z) = a (1 - a) is almost 0 where the neuron is sure, rightly or wrongly: it is **saturated**.
 # With the cross-entropy dC/da = (a - y) / (a (1 - a)), and the small factor cancels: dC/dw = (a - y) x.
 #
@@ -354,3 +357,9 @@ nn.SGD(weights, lr=rate, weight_decay=decay).step()
 after = np.array([w.data for w in weights])
 np.testing.assert_allclose(after, (1 - rate * decay) * before - rate * slopes, rtol=0, atol=1e-15)
 np.testing.assert_allclose(after, before - rate * penalised, rtol=0, atol=1e-15)
+
+# %% [markdown]
+# ## Where to go on
+#
+# [Landscapes, and the ways down](06_landscapes.ipynb) is about the steps themselves, on ground that can be seen.
+# How `fit` and compiled gradients become fast is in [Compile](../04_compile.ipynb).

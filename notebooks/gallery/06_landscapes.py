@@ -34,6 +34,9 @@ from scipy.special import expi
 import autodiff as ad
 from autodiff import Value
 from nn.optim import SGD, Adam, Rprop, schedules
+from autodiff.show import follow_theme
+
+follow_theme()  # plots are light or dark as the page is
 
 
 def descend(f, start, optimizer, steps):
@@ -161,7 +164,7 @@ for name, how in ways.items():
     print(f"{name:16} {steps_along:4} steps to a height of 1e-6 along the axes, {steps_askew:4} askew")
     if name in ("Rprop", "Adam"):
         assert steps_askew > 2 * steps_along  # 3 to 5 times as many, from each of three starts
-        axes.plot(*path[:200].T, ".-", linewidth=1, markersize=3, label=name)
+        axes.plot(*path[:200].T, ".-", linewidth=1, markersize=3, label=name, rasterized=True)
     else:
         np.testing.assert_allclose(along, askew, rtol=0, atol=1e-10)
 axes.set(xlabel="x₁", ylabel="x₂", title="A ravine askew: the first 200 steps", aspect="equal")
@@ -386,3 +389,9 @@ for start in ([2.0, 400_000.0, 25_000.0], [0.02, 4000.0, 250.0]):
     assert largest_error(found.x) < 1e-7
     assert [f"{x:.10E}" for x in b] == certified
     np.testing.assert_allclose(sum_of_squares(b), 8.7945855171e01, rtol=1e-11)
+
+# %% [markdown]
+# ## Where to go on
+#
+# [Vanishing and exploding gradients](07_vanishing.ipynb) is about what depth does to a gradient. What curvature says of
+# learning rates is in [Second derivatives](../second_order.ipynb).

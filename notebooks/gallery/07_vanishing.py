@@ -37,6 +37,9 @@ from sklearn.datasets import load_digits
 import autodiff as ad
 import nn
 from autodiff import Value
+from autodiff.show import follow_theme
+
+follow_theme()  # plots are light or dark as the page is
 
 # %% [markdown]
 # ## A chain of neurons
@@ -377,3 +380,9 @@ value = loss(units, x, ad.tanh)
 for signs in product([-1, 1], repeat=4):
     flipped = [([s * wi for wi in w], s * b, s * out) for s, (w, b, out) in zip(signs, units, strict=True)]
     assert loss(flipped, x, ad.tanh) == value
+
+# %% [markdown]
+# ## Where to go on
+#
+# [Sequences](08_sequences.ipynb) meets the same factors again, one for each step in time. How a drawing marks a
+# gradient that does not arrive is in [Reading graphs](../02_reading_graphs.ipynb).

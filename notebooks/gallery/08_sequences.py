@@ -36,6 +36,9 @@ from matplotlib.ticker import PercentFormatter
 import autodiff as ad
 import nn
 from autodiff.backprop import get_data, get_grads, set_data
+from autodiff.show import follow_theme
+
+follow_theme()  # plots are light or dark as the page is
 
 # %% [markdown]
 # ## Unrolled, it is a deep network with shared weights
@@ -384,3 +387,9 @@ axes.text(math.sqrt(T) * 1.05, 100, "√T")
 axes.set(xlabel="steps in a piece", ylabel="most memory held, kB", ylim=(0, None), title=f"{T:,} steps there and back")
 axes.legend()
 plt.show()
+
+# %% [markdown]
+# ## Where to go on
+#
+# [Convolution, and what the network looks at](09_convolution.ipynb) shares weights between places, as this one did
+# between times. How to write a module such as `Reader` is in [Write a module](../how_to/write_a_module.md).
