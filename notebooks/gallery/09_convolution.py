@@ -38,6 +38,9 @@ from sklearn.model_selection import train_test_split
 import autodiff as ad
 import nn
 from autodiff import Value
+from autodiff.show import follow_theme
+
+follow_theme()  # plots are light or dark as the page is
 
 pixels, digits = load_digits(return_X_y=True)
 images = pixels.reshape(-1, 1, 8, 8) / 16  # channels, height, width; 0 is white and 1 is ink
@@ -306,3 +309,8 @@ assert np.all(np.greater(known["guided"], 0.45))
 # So the later papers are right as well. The guided map is much the same when the network is asked for another digit,
 # and when it has lost its last layer: it says more about the strokes than about the reasons. The gradient looks
 # worse, and says more.
+#
+# ## Where to go on
+#
+# [Words by the company they keep](10_words.ipynb) learns from text. How a primitive of one's own is given its local
+# gradients is in [Write a primitive](../how_to/write_a_primitive.md).

@@ -32,6 +32,9 @@ from sklearn.manifold import TSNE
 
 import autodiff as ad
 import nn
+from autodiff.show import follow_theme
+
+follow_theme()  # plots are light or dark as the page is
 
 # %% [markdown]
 # ## The text
@@ -251,3 +254,9 @@ axes.set(xlim=(places[:, 0].min() - 2, places[:, 0].max() + 2), ylim=(places[:, 
 axes.set_axis_off()
 fig.legend(loc="outside lower center", ncols=3, fontsize=10)
 plt.show()
+
+# %% [markdown]
+# ## Where to go on
+#
+# [Leaky abstractions](11_leaky_abstractions.ipynb) shows training that fails without an error, and how to find out why.
+# How a gradient becomes a program that runs over many rows is in [Compile](../04_compile.ipynb).

@@ -30,6 +30,9 @@ from sklearn.datasets import load_digits
 import autodiff as ad
 import nn
 from autodiff import Value
+from autodiff.show import follow_theme
+
+follow_theme()  # plots are light or dark as the page is
 
 pixels, digits = load_digits(return_X_y=True)
 pixels, digits = pixels[:400], digits[:400]  # from 0, white, to 16, black
@@ -343,7 +346,7 @@ for axes, Q, title in ((panels[0], by_clip, "Clipped error"), (panels[1], by_hub
     worth = np.full((4, 5), np.nan)
     for cell in WALKED:
         worth[cell] = max(Q[cell].values())
-        axes.text(*cell[::-1], f"{worth[cell]:.1f}", ha="center", va="center", zorder=3)
+        axes.text(*cell[::-1], f"{worth[cell]:.1f}", ha="center", va="center", color="0.1", zorder=3)
     for cell, letter in ((GOAL, "G"), (PIT, "X")):
         axes.text(*cell[::-1], letter, ha="center", va="center", zorder=3, weight="bold", size=13)
     axes.imshow(worth, cmap="Blues", vmin=-1, vmax=18)
@@ -388,3 +391,9 @@ found = nn.diagnose(Table(), rows, rewards, clipped_loss)
 print(*found.flags)
 assert (found.mute, found.rows) == (2, 60)  # one move leads to the goal, and one into the pit
 assert nn.diagnose(Table(), rows, rewards, nn.huber).flags == []
+
+# %% [markdown]
+# ## Where to go on
+#
+# [Gradient checking](12_gradient_checking.ipynb) finds rules that are wrong. How a drawing marks a dead relu, and an
+# infinity, is in [Reading graphs](../02_reading_graphs.ipynb).

@@ -29,6 +29,9 @@ from sklearn.datasets import load_digits
 import autodiff as ad
 from autodiff import Value
 from autodiff.testing import check_grads, complex_step, finite_differences
+from autodiff.show import follow_theme
+
+follow_theme()  # plots are light or dark as the page is
 
 EPS = np.finfo(float).eps  # 2.2e-16, the distance from 1 to the next number
 
@@ -300,3 +303,9 @@ assert complaint(ad.tanh, 0.5) == ""
 assert complaint(wrong_tanh, 0.01) == ""
 assert "is wrong" in complaint(wrong_tanh, 0.5)
 print(complaint(wrong_tanh, 0.5))
+
+# %% [markdown]
+# ## Where to go on
+#
+# [Gradients of gradients](13_gradients_of_gradients.ipynb) differentiates twice and more. How a function, a rule or a
+# module of your own is checked is in [Test my gradients](../how_to/test_gradients.md).
