@@ -62,3 +62,19 @@ def test_a_notebook_of_the_gallery_asserts_its_result_and_its_picture_is_the_one
     assert title
     assert sentence.endswith(".")
     assert len(sentence) <= 200
+
+
+@pytest.mark.parametrize("script", notebooks.gallery(), ids=lambda p: p.name)
+def test_a_notebook_of_the_gallery_ends_with_a_link_onward_and_its_plots_follow_the_theme(script: Path) -> None:
+    stored = notebooks.stored(script)
+    following = [*[each.with_suffix(".ipynb").name for each in notebooks.gallery()], "../how_to/index.md"]
+    assert f"]({following[notebooks.gallery().index(script) + 1]})" in stored.cells[-1].source
+    figures = [
+        output.data
+        for cell in stored.cells
+        for output in cell.get("outputs", [])
+        if output.get("data", {}).get("text/plain", "").startswith("<Figure size")
+    ]
+    assert figures
+    assert all("text/html" in data for data in figures), "over 200,000 characters: give thousands of points rasterized"
+    assert script.with_suffix(".ipynb").stat().st_size < 900_000

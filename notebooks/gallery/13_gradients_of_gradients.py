@@ -36,6 +36,9 @@ from sklearn.datasets import load_digits, make_moons
 
 import autodiff as ad
 import nn
+from autodiff.show import follow_theme
+
+follow_theme()  # plots are light or dark as the page is
 
 # %% [markdown]
 # ## Newton and Halley: two and three times the digits
@@ -117,7 +120,7 @@ assert distances.min(axis=1).max() < 1e-12
 fig, axes = plt.subplots(figsize=(4.2, 4))
 colours = plt.get_cmap("tab20c")(4 * distances.argmin(axis=1) + np.digitize(steps, [6, 9, 13]))
 axes.imshow(colours.reshape(300, 300, 4), extent=(-1.5, 1.5, -1.5, 1.5), origin="lower")
-axes.plot(*ROOTS.T, "k*", markersize=10)
+axes.plot(*ROOTS.T, "*", color="0.1", markersize=10)  # dark on the picture, which stays
 axes.set(xlabel="x", ylabel="y", title="The saddle that Newton's method finds")
 plt.show()
 
@@ -335,10 +338,16 @@ assert cosines.min() > 0.9
 xs, ys = np.meshgrid(np.linspace(-1.4, 2.4, 60), np.linspace(-0.9, 1.4, 40))
 f = nn.predict(critic.net, np.stack([xs, ys], axis=-1).reshape(-1, 2)).reshape(xs.shape)
 fig, axes = plt.subplots(figsize=(6, 3.2))
-axes.contour(xs, ys, f, 24, colors="0.75", linewidths=0.8)
+axes.contour(xs, ys, f, 24, colors="0.5", alpha=0.5, linewidths=0.8)
 axes.plot([upper[i, 0], lower[j, 0]], [upper[i, 1], lower[j, 1]], "k", linewidth=0.3)
 axes.plot(*upper.T, "o", label="a")
 axes.plot(*lower.T, "o", label="b")
 axes.set(xlabel="x", ylabel="y", aspect="equal", title="Level lines of the critic are crossed by the best pairs")
 axes.legend()
 plt.show()
+
+# %% [markdown]
+# ## Where to go on
+#
+# [Other ways than backpropagation](14_other_ways.ipynb) learns without the gradient. Second derivatives from their
+# beginning, with the graph of a gradient drawn, are in [Second derivatives](../second_order.ipynb).

@@ -36,6 +36,9 @@ from sklearn.model_selection import train_test_split
 
 import autodiff as ad
 import nn
+from autodiff.show import follow_theme
+
+follow_theme()  # plots are light or dark as the page is
 
 pixels, digits = load_digits(return_X_y=True)
 X, X_test, y, y_test = train_test_split(pixels / 16, digits, test_size=450, random_state=0, stratify=digits)
@@ -380,3 +383,9 @@ assert cosine["activation relaxation"].min() > 0.9999
 assert cosine["predictive coding"][:, :2].min() > 0.8
 assert cosine["predictive coding"][:, 3].mean() < 0.75
 assert cosine["synthetic gradients"][:5, 0].mean() < 0
+
+# %% [markdown]
+# ## Where to go on
+#
+# [A transformer, taken apart](15_transformer.ipynb) is trained by gradients again, and is the last of the gallery. How
+# to write an optimiser of your own is in [Write a loss, an optimiser](../how_to/write_a_loss.md).

@@ -35,6 +35,9 @@ from scipy.special import xlogy
 import autodiff as ad
 import nn
 from autodiff.graph import topological_order
+from autodiff.show import follow_theme
+
+follow_theme()  # plots are light or dark as the page is
 
 # %% [markdown]
 # ## Documents
@@ -319,3 +322,9 @@ print(f"by the judge: held-out words {real:.2f}, invented {by_model:.2f}, shuffl
 print(f"{new:.0%} of {len(invented)} are not among the words it was trained on")
 assert by_model < control - 0.5
 assert new > 0.7
+
+# %% [markdown]
+# ## Where to go on
+#
+# This is the last notebook of the gallery. The [how-to pages](../how_to/index.md) are for work of your own: a module, a
+# loss, a test, a model that leaves the machine. How such a model is compiled is in [Compile](../04_compile.ipynb).
