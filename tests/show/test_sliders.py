@@ -16,8 +16,9 @@ from autodiff.graph import topological_order
 from autodiff.show.drawings.reader import parts_of
 from autodiff.show.drawings.titles import titles
 from autodiff.show.live.moving import Moving
+from autodiff.show.live.picture import NAME
 from autodiff.show.live.sliders import Sliders
-from autodiff.show.words.text import clipped
+from autodiff.show.words.text import shorter
 from autodiff.show.words.theme import PALETTE
 from tests.examples import neuron
 from tests.show import browser as browsers
@@ -251,7 +252,7 @@ def assert_shows(found: dict[str, Any], moving: Moving, numbers: list[float]) ->
             assert texts["grad"] == f"|grad| {box.grad}"
         elif box.kind != "constant":
             assert (texts["data"], texts["grad"]) == (box.data, box.grad)
-            assert texts["label"].removeprefix(clipped(names[box.id])).strip() == box.flag
+            assert texts["label"].removeprefix(shorter(names[box.id], NAME)).strip() == box.flag
             assert shown["fill"] == PALETTE[box.tone][0]
         assert shown["title"] == said[box.id]
     for mark in parts.marks:
@@ -280,6 +281,7 @@ def test_the_drawing_follows_the_sliders(browser: Browser, tmp_path: Path, name:
         assert_shows(browser.run(_SHOWN), moving, numbers)
         assert browser.run("return document.querySelector('[data-part=result]').textContent") == moving._result(values)
         assert browser.run("return document.querySelectorAll('text[textLength]').length") == 0  # there is room for all
+        assert [word["text"] for word in browser.words() if word["box"] > 1.0] == []
     browser.run("document.querySelector('[data-part=controls] > button').click()")
     assert_shows(browser.run(_SHOWN), moving, start)
 

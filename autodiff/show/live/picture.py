@@ -30,11 +30,12 @@ from autodiff.show.live.film import film_of
 from autodiff.show.live.program import Slots
 from autodiff.show.words.names import names_of
 from autodiff.show.words.numbers import NOT_YET
-from autodiff.show.words.text import clipped
+from autodiff.show.words.text import shorter
 from autodiff.show.words.theme import PALETTE, STEPS, Theme
 from autodiff.value import Value
 
 SHOWS, ROOM = "data-shows", "data-room"  # on a text in the picture: which of its part's it is, and how long it may be
+NAME = 24  # letters of a name at most, so that a flag has room beside it
 LARGEST_FILM = 200  # boxes, as of `animate`
 SELDOM = 0.1  # of all versions that have a flag in some place: there is no room for it
 DASHES = "5,2"  # of an edge whose local gradient is zero, as Graphviz has them
@@ -84,7 +85,7 @@ class Picture:
         boxes = [
             box
             if box.kind in ("constant", "fold")
-            else box._replace(label=f"{clipped(box.label)} {box.flag}".strip(), flag="")
+            else box._replace(label=f"{shorter(box.label, NAME)} {box.flag}".strip(), flag="")
             for box in self._named(parts).boxes
         ]
         return parts._replace(boxes=tuple(boxes))
@@ -133,7 +134,7 @@ class Picture:
         edges = {str(edge.id) for edge in parts.edges if edge.local_gradient}
         for node, box in parts.ids.items():
             if (slots := self._nodes.get(node)) is not None:
-                name = clipped(self._names[node])
+                name = shorter(self._names[node], NAME)
                 found["boxes"].append({"id": str(box), "name": name, "data": slots.data, "gradient": slots.gradient})
                 if node.op is relu and slots.locals:
                     found["marks"].append({"id": str(box.sibling("operation")), "local": slots.locals[0]})

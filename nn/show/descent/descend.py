@@ -7,6 +7,7 @@
 
 from collections.abc import Callable
 from functools import wraps
+from inspect import signature
 from math import isfinite
 from operator import index
 from typing import Any
@@ -123,6 +124,11 @@ def _count(steps: Any) -> int:
 def _optimizer(make: Any, coordinates: list[Value], options: dict[str, Any]) -> Optimizer:
     if not callable(make):
         raise TypeError(f"optimizer is a class of nn.optim, such as nn.optim.Adam, got {make!r}")
+    try:
+        signature(make).bind(coordinates, **options)
+    except TypeError as error:
+        known = ", ".join(list(signature(make).parameters)[1:])
+        raise TypeError(f"{make.__name__} takes the options {known}; here it {error}") from None
     made = make(coordinates, **options)
     if not isinstance(made, Optimizer):
         raise TypeError(f"optimizer makes an nn.optim.Optimizer from a list of Values, got {type(made).__name__}")

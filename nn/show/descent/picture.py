@@ -70,7 +70,8 @@ def still(path: DescentPath) -> Figure:
     """A long path as a drawing that does not move: some of its points, or all its values over the steps."""
     every = ceil(len(path) / _MOST_POINTS)
     shown = [*range(0, len(path), every), len(path)]
-    few = replace(path, **{name: [getattr(path, name)[i] for i in shown] for name in ("points", "values", "gradients")})
+    points, values, gradients = [[xs[i] for i in shown] for xs in (path.points, path.values, path.gradients)]
+    few = replace(path, points=points, values=values, gradients=gradients)
     made = optional("matplotlib.figure", "a path").Figure(figsize=_size(path), layout="constrained")
     ax = made.subplots()
     if len(path.names) > 2:

@@ -65,6 +65,8 @@ def play(
         raise TypeError(f"rows and batch_size are whole numbers, got {rows!r} and {batch_size!r}")
     if batch_size < 1 or not 2 <= rows <= points.MOST:
         raise ValueError(f"play takes 2 to {points.MOST} rows, in batches of 1 or more, got {rows} and {batch_size}")
+    if not callable(loss):
+        raise TypeError(f"loss is a function of an output and a target, such as nn.hinge, got {loss!r}")
     for name, parameter in model.named_parameters():
         if not isfinite(parameter.data):
             raise ValueError(f"play starts from parameters that are finite, got {name} = {parameter.data}")

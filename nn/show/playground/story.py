@@ -92,7 +92,9 @@ class _Example:
         end = loss(self.output, target)
         if not isinstance(end, Value):
             raise TypeError(f"a loss makes a Value of an output and a target, got {type(end).__name__}")
-        self.inputs, self.target, self.end = inputs, target, _bare(end)
+        self.inputs, self.target, self.end = inputs, target, _bare(end, self.output)
+        if self.end is self.output:
+            raise ValueError("a loss says how far an output is from a target, this one is the output itself")
         self.live = program_of(self.end, inputs=inputs)
         self.names = dict(zip(inputs[:2], ("x0", "x1"), strict=True))
         for unit in units:
@@ -126,12 +128,12 @@ def _refuse_choices(model: Module, loss: Loss, target: float) -> None:
         )
 
 
-def _bare(y: Value) -> Value:
-    """The Value without sums with 0 and products with 1 around it: losses weigh by a target of 0 or 1."""
+def _bare(y: Value, output: Value) -> Value:
+    """The loss without sums with 0 and products with 1 around it: losses weigh by a target of 0 or 1."""
     neutral = {"add": 0.0, "mul": 1.0}
     while y.op is not None and y.op.name in neutral:
         others = [x for x in y.operands if isinstance(x, Value) or x != neutral[y.op.name]]
-        if len(others) != 1 or not isinstance(others[0], Value):
+        if len(others) != 1 or not isinstance(others[0], Value) or others[0] is output:
             break
         y = others[0]
     return y

@@ -91,6 +91,13 @@ def test_a_path_ends_where_numbers_do() -> None:
         (bowl, [1.0, 1.0], {"steps": 0}, ValueError, "at least one step"),
         (bowl, [1.0, 1.0], {"steps": 2.5}, TypeError, "steps is a whole number, got 2.5"),
         (bowl, [1.0, 1.0], {"lr": -1.0}, ValueError, "learning rate"),
+        (
+            bowl,
+            [1.0, 1.0],
+            {"momentun": 0.9},
+            TypeError,
+            "SGD takes the options lr, .*unexpected keyword argument 'momentun'",
+        ),
         (bowl, [1.0, 1.0], {"optimizer": "adam"}, TypeError, "a class of nn.optim"),
         (bowl, [1.0, 1.0], {"optimizer": lambda xs, lr: xs}, TypeError, "makes an nn.optim.Optimizer"),
         (lambda p: p, [1.0, 1.0], {}, TypeError, "one number"),
