@@ -76,6 +76,19 @@ def test_a_saved_page_names_no_address_but_namespaces(tmp_path: Path) -> None:
         what_if(x * x, {x: (0.0, 4.0)}).save("x.png")
 
 
+def test_an_exported_notebook_shows_what_only_python_can_move() -> None:
+    pytest.importorskip("anywidget")
+    exporters, nbformat = pytest.importorskip("nbconvert"), pytest.importorskip("nbformat")
+    x = Value(0.5, "x")
+    bundle = what_if(own(x) * 2.0, {x: (0.0, 1.0)})._repr_mimebundle_()
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+    output = nbformat.v4.new_output("display_data", data=bundle)
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("", outputs=[output])])
+    page, _ = exporters.HTMLExporter().from_notebook_node(notebook)
+    assert "Own is evaluated by Python alone" in page
+    assert "widget-view" not in page
+
+
 def test_ranges_may_be_as_large_as_floats(tmp_path: Path) -> None:
     x = Value(math.nan, "x")
     sliders = what_if(x * 2.0, {x: (1e308, 1.7e308)})
