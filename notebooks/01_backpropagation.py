@@ -104,7 +104,7 @@ ad.draw(out)
 # %% [markdown]
 # ## A network that learns
 #
-# Two half moons, and a network of 33 such neurons that shall tell them apart. A training step is four lines: the loss
+# Two half moons, and a network of 33 such neurons that is to tell them apart. A training step is four lines: the loss
 # as a graph, the gradients cleared, `backward()`, and a small step of every weight against its gradient.
 
 # %%

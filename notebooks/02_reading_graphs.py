@@ -159,8 +159,8 @@ ad.what_if(out, {x: 0.5}, gradients=True)
 # %% [markdown]
 # The gradients changed, too: s went from 0.1 to 1, where the tanh is flatter.
 #
-# With ranges in place of numbers you get sliders, and the drawing follows them: numbers, gradients, colours. Turn x up
-# until the tanh is flat, and see what becomes of the gradients.
+# With ranges in place of numbers you get sliders, and the drawing follows them: numbers, gradients, colours. Turn x
+# down until the tanh is flat, and see what becomes of the gradients.
 
 # %%
 ad.what_if(out, {w: (-2.0, 2.0), x: (-1.0, 3.0)})
@@ -247,7 +247,7 @@ ad.draw(mean_score)
 
 # %% [markdown]
 # How deep the modules are opened is up to you: `depth=2`, here the default, shows neurons, `depth=1` layers, and
-# `depth=0` the model as a whole.
+# `depth=0` the model as a whole. A click on a box marked + opens it in place.
 
 # %%
 ad.draw(mean_score, depth=1)
@@ -307,7 +307,7 @@ s = u * u
 exercise(
     answer,
     ad.explain(s * s + s, u).count,
-    hint="Count the edges from y's side to s, and those from s to u. Each of the ones goes on by each of the others.",
+    hint="Count the uses of s, and in s those of u. Each way from y to s goes on by each way from s to u.",
     mistakes={3.0: "So many lead to s. From there on there are two ways each.", 4.0: "The sum uses s once more."},
 )
 
@@ -330,8 +330,8 @@ answer = ...
 exercise(
     answer,
     (0.549306 - 1.3) / 2.0,
-    hint="w x + b shall be 0.549306.",
-    mistakes={0.549306: "So much w x + b shall be."},
+    hint="w x + b has to be 0.549306.",
+    mistakes={0.549306: "That is what w x + b has to be. Solve it for w."},
 )
 
 # %% [markdown]

@@ -112,7 +112,7 @@ print(f"mean loss of the first 20 steps {np.mean(losses[:20]):.3f}")
 print(f"of the last 20, after {len(losses)}:  {np.mean(losses[-20:]):.3f}")
 
 # %% [markdown]
-# Is a loss like that good? Count what is right. `no_grad()` says that nothing shall be recorded: there is nothing to
+# Is a loss like that good? Count what is right. `no_grad()` says that nothing is to be recorded: there is nothing to
 # differentiate here.
 
 

@@ -170,7 +170,7 @@ print(line.listing())
 # %% [markdown]
 # **Plain numbers** that f closes over, and numbers that it draws at random, are what they were in that one call. They
 # are constants of the program, and the listing shows them. Names are not looked up again, either: the program reads the
-# Value that the name stood for. What shall change goes in as an argument.
+# Value that the name stood for. What is to change goes in as an argument.
 
 # %%
 factor, scale = 3.0, Value(3.0, "scale")
