@@ -134,3 +134,11 @@ def test_another_direction_is_refused(direction: object) -> None:
     message = f"direction is 'LR' (left to right) or 'TB' (top to bottom), got {direction!r}"
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         draw(Value(1.0), direction=direction)  # type: ignore[arg-type]
+
+
+def test_rows_of_values_are_roots_as_a_list_is() -> None:
+    a, b, c = Value(1.0, "a"), Value(2.0, "b"), Value(3.0, "c")
+    rows = [[a * b, b], ((c * 2.0,), a)]
+    assert draw(rows).text() == draw([rows[0][0], b, rows[1][0][0], a]).text()
+    with pytest.raises(TypeError, match="got list"):
+        draw([[a], []])

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from itertools import chain
 from operator import index
 from reprlib import repr as short
 from typing import Any, Protocol, get_args, overload
@@ -39,7 +40,7 @@ class Model(Protocol):
 
 @overload
 def draw(
-    value: Value | Sequence[Value],
+    value: Value | Sequence[Value] | Sequence[Sequence[Any]],
     *,
     show: Sequence[dot.Shown] = ("data", "grad", "local"),
     depth: int | None = None,
@@ -78,8 +79,8 @@ def draw(
     it; but never two steps in one.
 
     Args:
-        value: the root, drawn last; or a list or an array of them. Or a model of `nn`, drawn as columns of units:
-            layers and weights.
+        value: the root, drawn last; or an array or a list of them, or of lists, such as the rows of an image. Or a
+            model of `nn`, drawn as columns of units: layers and weights.
         show: which numbers: "data" and "grad" in the boxes; on the edges "local", the local gradient, or
             "contribution", upstream x local gradient = the gain of the operand's grad.
         depth: how many levels of folded modules, or of repeated structure, are opened; by default as many as are clear.
@@ -258,13 +259,15 @@ class Graph(Drawing):
 
 
 def _roots(value: Any) -> list[Value] | None:
-    """The roots that are to be drawn, None if `value` is neither a Value nor a list or an array of them."""
+    """The roots that are to be drawn, None if `value` is neither a Value nor an array or a list, nested or not."""
     if isinstance(value, Value):
         return [value]
     if is_array(value):
         value = value.ravel().tolist()
-    several = isinstance(value, (list, tuple)) and value and all(isinstance(root, Value) for root in value)
-    return list(dict.fromkeys(value)) if several else None
+    within = [_roots(part) for part in value] if isinstance(value, (list, tuple)) else []
+    found = [roots for roots in within if roots is not None]
+    several = found and len(found) == len(within)
+    return list(dict.fromkeys(chain.from_iterable(found))) if several else None
 
 
 def _shown(show: Any) -> tuple[dot.Shown, ...]:
