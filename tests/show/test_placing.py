@@ -404,3 +404,13 @@ def test_a_text_fits_its_box() -> None:
         for render in [render for name, render in RENDERERS.items() if name == "wasm"]:
             root = ElementTree.fromstring(render(source))
             assert text_size(text, BOX_FONT).width >= 0.93 * (float(root.attrib["width"].removesuffix("pt")) - 8.0)
+
+
+@needs_svg
+@pytest.mark.parametrize("most", [1, 3, None])
+def test_a_focus_that_leaves_folded_boxes_in_a_circle_is_drawn(most: int | None) -> None:
+    with record_source():
+        y = rnn()
+    for node in list(draw(y, collapse="never")._parts.ids):
+        graph = draw(y, focus=node, max_nodes=most)
+        assert f'id="p-{graph.id_of(node)}"' in graph.svg("p")

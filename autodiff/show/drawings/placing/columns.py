@@ -55,7 +55,10 @@ def grid_of(parts: Parts) -> Grid:
         path[around.id] = (*path[around.parent], around.id)
     frame_of = {box.id: box.frame for box in parts.boxes} | {mark.id: mark.frame for mark in parts.marks}
     follows = [(mark.id, mark.result) for mark in parts.marks] + [(edge.operand, edge.mark) for edge in parts.edges]
-    column = _columns(follows, frame_of, path) or _columns(follows, frame_of, dict.fromkeys(path, ())) or {}
+    apart: dict[Id | None, tuple[Id, ...]] = dict.fromkeys(path, ())
+    column = _columns(follows, frame_of, path) or _columns(follows, frame_of, apart)
+    if column is None:  # folded boxes may need one another, where a focus was taken out of one
+        column = _columns(_onward(follows), frame_of, apart) or {}
     met = _met(parts)
     span: dict[Id, tuple[int, int]] = {}
     for item, frame in frame_of.items():
@@ -90,6 +93,30 @@ def _columns(
             at[item] = min([at[event] - step for event, step in after[item]])
     numbered = {column: k for k, column in enumerate(sorted({at[part] for part in frame_of}))}
     return {part: numbered[at[part]] for part in frame_of}
+
+
+def _onward(follows: list[tuple[Id, Id]]) -> list[tuple[Id, Id]]:
+    """What follows what, without that which would close a circle."""
+    after = defaultdict[Id, list[Id]](list)
+    for one, other in follows:
+        after[one].append(other)
+    done = dict[Id, bool]()  # False while on the way from it
+    onward: list[tuple[Id, Id]] = []
+    for start in list(after):
+        todo = [(start, iter(after[start]))] * (start not in done)
+        done.setdefault(start, False)
+        while todo:
+            item, others = todo[-1]
+            end = next(others, None)
+            if end is None:
+                done[item] = True
+                todo.pop()
+            elif done.get(end, True):
+                onward.append((item, end))
+                if end not in done:
+                    done[end] = False
+                    todo.append((end, iter(after[end])))
+    return onward
 
 
 def _after(

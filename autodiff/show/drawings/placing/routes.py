@@ -100,7 +100,7 @@ def _routes(lines: list[tuple[Id, Id, Id, str]], halves: set[int], grid: Grid, m
         for stop in stops:
             routes.column[stop], routes.frame[stop] = stop.column, stop.frame
             routes.met[stop] = min(met, routes.met.get(stop, met))
-        if text:
+        if text and stops:  # none on the way back, in a circle of folded boxes
             routes.label[stops[-1]] = label_size(text)
         routes.ways[line] = Route(one, stops, other)
         if most is not None and len(routes.column) > most:
