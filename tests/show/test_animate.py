@@ -443,7 +443,7 @@ def test_wrong_choices_are_refused_and_the_right_ones_named() -> None:
     for passes in ("forward", "both"):
         with pytest.raises(ValueError, match="order is of the backward pass alone; leave out passes="):
             animate(y, order="depth-first", passes=passes)
-    with pytest.raises(ValueError, match="passes is 'forward' or 'backward' or 'both', got 'there'"):
+    with pytest.raises(ValueError, match="passes is 'forward', 'backward' or 'both', got 'there'"):
         animate(y, passes="there")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="direction is 'LR' or 'TB'"):
         animate(y, direction="BT")  # type: ignore[arg-type]

@@ -40,6 +40,8 @@ def test_a_figure_keeps_its_words_and_says_what_it_is() -> None:
     assert themed(waves().axes[0]).text() == drawing.text()
     with pytest.raises(TypeError, match=r"^themed takes a figure of matplotlib, or axes, got int$"):
         themed(3)
+    with pytest.raises(ValueError, match=r"^theme is 'auto', 'light' or 'dark', got 'blue'$"):
+        themed(waves(), "blue")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("theme", ["auto", "light", "dark"])

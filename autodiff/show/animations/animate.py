@@ -21,7 +21,7 @@ for all of them; from there the player makes HTML with a slider, and the film is
 from collections.abc import Mapping
 from html import escape
 from reprlib import repr as short
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from autodiff import floats
 from autodiff.graph import topological_order
@@ -36,6 +36,7 @@ from autodiff.show.drawings.reader import parts_of
 from autodiff.show.drawings.svg import AltText
 from autodiff.show.explanations.backward import BackwardSteps, Order, backward_steps
 from autodiff.show.explanations.forward import ForwardSteps, forward_steps
+from autodiff.show.words.choices import check_choice, check_theme
 from autodiff.show.words.names import names_of
 from autodiff.show.words.theme import Theme
 from autodiff.value import Value
@@ -88,8 +89,10 @@ def animate(
 'c = v1 + v1 = 6 + 6 = 12', 'End: c = 12']
     """
     _check(y, passes, order)
-    _check_choices(order=(order, Order), direction=(direction, Direction), theme=(theme, Theme))
-    pause, name, parts = _positive(seconds), names_of(y)[y], _small(y)
+    check_choice("order", order, Order)
+    check_choice("direction", direction, Direction)
+    check_theme(theme)
+    name, parts = names_of(y)[y], _small(y)
     passes = passes or ("both" if order == "topological" else "backward")
     title = f"{'Forward and backward' if passes == 'both' else passes.capitalize()} pass of {name}"
     looks = Looks(("data",) if passes == "forward" else ("data", "grad", "contribution"), direction, theme)
@@ -111,7 +114,7 @@ def animate(
             Track(title if len(told) == 1 else _title(steps), stage(backward_scenes(steps, y, parts)), steps)
             for steps in told
         ]
-    return Animation(Play(title, tracks, pause, theme, words))
+    return Animation(Play(title, tracks, seconds, theme, words))
 
 
 class Animation(Drawing):
@@ -137,7 +140,7 @@ class Animation(Drawing):
 
     def __init__(self, play: Play) -> None:
         self.captions = [scene.caption for scene in play.tracks[0].stage.scenes]
-        self._play = play
+        self._play = play._replace(seconds=_positive(play.seconds))
         self._theme = play.theme
 
     def html(self, prefix: str | None = None) -> str:
@@ -215,16 +218,10 @@ def _check(y: Any, passes: Passes | None, order: Order) -> None:
         raise TypeError(f"animate takes a Value, got {type(y).__name__} {short(y)}; call f on Values: animate(f(x))")
     if not y.operands:
         raise ValueError(f"animate shows how a result was made, got the leaf {y!r}, which no operation made")
-    if passes not in (None, *get_args(Passes)):
-        raise ValueError(f"passes is {' or '.join(map(repr, get_args(Passes)))}, got {passes!r}")
+    if passes is not None:
+        check_choice("passes", passes, Passes)
     if passes in ("forward", "both") and order == "depth-first":
         raise ValueError(f"order is of the backward pass alone; leave out passes={passes!r}, or order")
-
-
-def _check_choices(**given: tuple[object, Any]) -> None:
-    for name, (choice, known) in given.items():
-        if choice not in get_args(known):
-            raise ValueError(f"{name} is {' or '.join(map(repr, get_args(known)))}, got {choice!r}")
 
 
 def _positive(seconds: Any) -> float:

@@ -20,6 +20,7 @@ from autodiff.show.drawings.svg import AltText
 from autodiff.show.drawings.titles import titles
 from autodiff.show.drawings.tree import tree
 from autodiff.show.folding.fold import Collapse, Request
+from autodiff.show.words.choices import check_choice, check_theme
 from autodiff.show.words.numbers import counted
 from autodiff.show.words.text import at_most
 from autodiff.show.words.theme import Theme
@@ -103,9 +104,9 @@ def draw(
     └─ b   -3    not yet             2
     A graph of 3 values, 1 operation: show() opens it in a browser.
     """
-    _check_choice("direction", direction, {"LR": "left to right", "TB": "top to bottom"})
-    _check_choice("theme", theme, dict.fromkeys(get_args(Theme), ""))
-    _check_choice("collapse", collapse, dict.fromkeys(get_args(Collapse), ""))
+    check_choice("direction", direction, dot.Direction, {"LR": "left to right", "TB": "top to bottom"})
+    check_choice("collapse", collapse, Collapse)
+    check_theme(theme)
     most = _whole("max_nodes", max_nodes, 1)
     request = Request(_whole("depth", depth, 0), most or Request().max_nodes, collapse, focus)
     roots = _roots(value)
@@ -277,12 +278,6 @@ def _shown(show: Any) -> tuple[dot.Shown, ...]:
         if name not in known:
             raise ValueError(f"show takes names out of {', '.join(map(repr, known))}, got {name!r}")
     return shown
-
-
-def _check_choice(name: str, given: object, choices: dict[str, str]) -> None:
-    if given not in list(choices):
-        listed = [f"{choice!r} ({words})" if words else repr(choice) for choice, words in choices.items()]
-        raise ValueError(f"{name} is {', '.join(listed[:-1])} or {listed[-1]}, got {given!r}")
 
 
 def _whole(name: str, given: Any, least: int) -> int | None:

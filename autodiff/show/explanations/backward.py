@@ -12,7 +12,7 @@ c = a * b = -6, dc/dc = 1: dc/da += 1 * (-3) = -3, dc/db += 1 * 2 = 2
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
 from autodiff import floats
 from autodiff.chain import NOTHING, recorded
@@ -21,6 +21,7 @@ from autodiff.show.explanations.sentences import Share, nudges, sentence
 from autodiff.show.explanations.steps import Steps, check_is_value
 from autodiff.show.explanations.symbols import total
 from autodiff.show.formulas.formula import operation
+from autodiff.show.words.choices import check_choice
 from autodiff.show.words.names import names_of
 from autodiff.show.words.numbers import shortened
 from autodiff.show.words.tables import Row, Table
@@ -200,8 +201,7 @@ def backward_steps(
     A nudge of a in one of its 2 places moves b just as far.
     """
     check_is_value(y, "backward_steps")
-    if order not in get_args(Order):
-        raise ValueError(f"order is 'topological' or 'depth-first', got {order!r}")
+    check_choice("order", order, Order)
     seed = floats.as_float(gradient)
     right = _Pass(y, seed)
     right.in_topological_order()

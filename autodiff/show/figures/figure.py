@@ -11,6 +11,7 @@ from xml.etree.ElementTree import Element, fromstring, tostring
 
 from autodiff.show.drawings.drawing import Drawing
 from autodiff.show.drawings.svg import NAMESPACE, AltText
+from autodiff.show.words.choices import check_theme
 from autodiff.show.words.theme import FONTS, PALETTE, Theme
 
 _SVG, _LINK = f"{{{NAMESPACE}}}", "{http://www.w3.org/1999/xlink}href"
@@ -29,7 +30,7 @@ def themed(figure: Any, theme: Theme = "auto") -> "Figure":
         figure: a `matplotlib.figure.Figure`, or axes in one.
         theme: "light", "dark", or "auto", which follows the page, or the reader's preference.
 
-    Raises TypeError for anything else.
+    Raises TypeError for anything else, ValueError for another theme.
 
     >>> from matplotlib.figure import Figure
     >>> ax = Figure().subplots()
@@ -38,6 +39,7 @@ def themed(figure: Any, theme: Theme = "auto") -> "Figure":
     Squares: a line; x: x
     Figure: Squares: show() opens it in a browser.
     """
+    check_theme(theme)
     figure = getattr(figure, "figure", figure)
     if not callable(getattr(figure, "savefig", None)):
         raise TypeError(f"themed takes a figure of matplotlib, or axes, got {type(figure).__name__}")

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from xml.etree.ElementTree import Element
 
 from autodiff.show.animations import Animation, Play, Track
+from autodiff.show.words.choices import check_theme
 from autodiff.show.words.numbers import counted, shortened
 from autodiff.show.words.tables import Table
 from autodiff.show.words.theme import Theme
@@ -54,7 +55,8 @@ class _Steps:
 
 
 def filmed(path: DescentPath, seconds: float, theme: Theme) -> Animation:
-    """The animation of a path. Raises ValueError for one of more than 200 steps."""
+    """The animation of a path. Raises ValueError for one of more than 200 steps, or another theme."""
+    check_theme(theme)
     if len(path) > MOST_STEPS:
         raise ValueError(f"a film has at most {MOST_STEPS} steps, this path has {len(path):,}; path.plot() draws it")
     title = f"Gradient descent by {path.optimizer}"

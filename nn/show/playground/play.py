@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from autodiff.show.drawings.pages import saved
+from autodiff.show.words.choices import check_theme
 from autodiff.show.words.theme import Theme
 from nn.losses import binary_cross_entropy_with_logits
 from nn.modules.module import Module
@@ -56,6 +57,7 @@ def play(
     Raises TypeError for another model, ValueError for one of another size, data of another kind, and what cannot be
     evaluated in a page, such as a loss with a primitive of Python's own.
     """
+    check_theme(theme)
     layers_of(model)
     if isinstance(data, str) and data not in points.KINDS:
         raise ValueError(f"data is {', '.join(points.KINDS)}, or a pair (X, y), got {data!r}")

@@ -204,6 +204,10 @@ def test_captions_say_what_was_computed() -> None:
 def test_long_paths_are_pictures_in_notebooks(f: Any, start: Any) -> None:
     pytest.importorskip("matplotlib")
     path = nn.descend(f, start, lr=0.01, steps=300)
+    with pytest.raises(ValueError, match=r"^theme is 'auto', 'light' or 'dark', got 'blue'$"):
+        nn.descend(lambda x: x * x, 1.0, steps=1).animate(theme="blue")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"^seconds, for which a step is shown, is a positive number, got 0$"):
+        nn.descend(lambda x: x * x, 1.0, steps=1).animate(seconds=0)
     with pytest.raises(ValueError, match=r"at most 200 steps.*plot\(\) draws it"):
         path.animate()
     bundle = path._repr_mimebundle_()

@@ -68,6 +68,7 @@ def test_classes_may_be_texts_and_columns_have_names() -> None:
         (nn.MLP(2, [2, 1]), {"data": [[0.0, 1.0]]}, TypeError, "a name, or a pair"),
         (nn.MLP(2, [2, 1]), {"data": ([[0.0, 1.0]], [1])}, ValueError, "in two classes"),
         (nn.MLP(2, [2, 1]), {"data": ([[0.0], [1.0]], [1, 0])}, ValueError, "rows of two numbers"),
+        (nn.MLP(2, [2, 1]), {"theme": "blue"}, ValueError, "theme is 'auto', 'light' or 'dark', got 'blue'"),
         (nn.MLP(2, [2, 1]), {"batch_size": 0}, ValueError, "batches of 1 or more"),
         (nn.MLP(2, [2, 1]), {"loss": lambda y, t: 1.0}, TypeError, "makes a Value of an output and a target"),
         (nn.MLP(2, [2, 1], lambda z: z if z.data > 0 else 0.1 * z, 0), {}, ValueError, "chooses by comparing"),
