@@ -11,6 +11,7 @@ import autodiff as ad
 import nn
 from autodiff import Value, draw, explain, formula, record_source
 from autodiff.graph import topological_order
+from autodiff.show.drawings.reader import parts_of
 from autodiff.show.words.given import assignments, given_names, places_in_models
 from autodiff.show.words.names import names_of
 
@@ -86,9 +87,11 @@ def test_parameters_without_a_label_are_called_by_their_place_in_the_model() -> 
         for layer, neuron, parts in [(0, 0, ["w[0]", "b"]), (0, 1, ["w[0]", "b"]), (1, 0, ["w[0]", "w[1]", "b"])]
         for part in parts
     )
-    drawn = draw(y).text()
-    assert "w[1]" in drawn  # in the frame of its neuron
-    assert "layers[" not in drawn
+    boxes = [box.label for box in parts_of(y).boxes]
+    assert "w[1]" in boxes  # in the frame of its neuron
+    assert not any("layers[" in label for label in boxes)
+    tree = draw(y).text()  # which has no frames
+    assert all(name in tree for name in names)
     assert "layers_1_neurons_0_w_1" in str(formula(y))
 
 

@@ -42,6 +42,7 @@ def tree(parts: Parts) -> str:
 def _rows(parts: Parts) -> Iterator[Row]:
     """Yield a row for each use of a number. Boxes that have neither a label of their own nor a name are numbered."""
     names = _names(parts)
+    placed = {box for value, box in parts.ids.items() if not value.label and box in names}  # w[1], but without a frame
     labels = Counter(box.label for box in parts.boxes)
     operations = {mark.result: f"{mark.operation} {mark.flag}".strip() for mark in parts.marks}
     numbers = count(1)
@@ -49,7 +50,7 @@ def _rows(parts: Parts) -> Iterator[Row]:
     for entry, where in _walk(parts):
         box = entry.box
         if box.id not in titles:
-            unique = box.kind == "constant" or (box.label and labels[box.label] == 1)
+            unique = box.kind == "constant" or (box.label and labels[box.label] == 1 and box.id not in placed)
             label = box.data if box.kind == "constant" else _flat(box)
             titles[box.id] = label if unique else names.get(box.id) or f"{label} #{next(numbers)}".strip()
         title = entry.branch + titles[box.id]
