@@ -197,7 +197,8 @@ def explain_weight(model: nn.MLP, sample: Sample) -> None:
         f"\nThe chain rule for that {digit}: L is its loss, z = s + b the logit of {digit},\n"
         f"and w the weight in s of hidden unit {index}.\n"
     )
-    print(autodiff.explain(loss, weight))
+    paths, _, _ = str(autodiff.explain(loss, weight)).partition("\n\n")  # the local gradients are wider than a terminal
+    print("\n".join([line if len(line) <= 80 else textwrap.fill(line, 80) for line in paths.splitlines()]))
     way = "raise" if weight.grad < 0 else "lower"
     print(f"\nSo a step down the gradient would {way} w, and the logit z of {digit} with it.")
 
@@ -207,7 +208,7 @@ Four things to try next:
   python -m autodiff "x**2 * exp(-x)" x=1.5 --order 2   a formula of your own
   python -m autodiff --epochs 200 --seed 1              longer, another start
   python -m pydoc nn.fit                                a model of your own
-  notebooks/01_backpropagation.ipynb                    every step, drawn\
+  notebooks/01_backpropagation.ipynb, then the gallery  every step, drawn\
 """
 
 

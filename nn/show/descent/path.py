@@ -40,6 +40,11 @@ class DescentPath:
         optimizer: the optimiser and its options, as text.
         rate: the learning rate where every step is that times the gradient; None for other rules.
         stopped: why it ended before its last step, None if it did not.
+
+    >>> from nn import descend
+    >>> path = descend(lambda x: x * x, 3.0, lr=0.25, steps=2)
+    >>> len(path), path.points, path.values
+    (2, [3.0, 1.5, 0.75], [9.0, 2.25, 0.5625])
     """
 
     f: Callable[[Any], Any]

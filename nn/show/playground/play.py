@@ -56,6 +56,10 @@ def play(
 
     Raises TypeError for another model, ValueError for one of another size, data of another kind, and what cannot be
     evaluated in a page, such as a loss with a primitive of Python's own.
+
+    >>> import nn
+    >>> nn.play(nn.MLP(2, [3, 1], "tanh", seed=0), "xor")
+    Playground(MLP(2, [3, 1], 'tanh') on xor: 13 parameters, 100 rows)
     """
     check_theme(theme)
     layers_of(model)

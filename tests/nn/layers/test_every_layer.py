@@ -28,10 +28,11 @@ def test_every_layer_has_an_example() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(CLASSES))
-def test_the_readme_names_every_layer(name: str) -> None:
-    row = re.search(r"^\| layers \|.*$", (ROOT / "README.md").read_text(), re.MULTILINE)
+def test_the_reference_names_every_layer(name: str) -> None:
+    page = ROOT / "notebooks/reference/nn.md"
+    row = re.search(r"^\| layers \|.*$", page.read_text(encoding="utf-8"), re.MULTILINE)
     assert row
-    assert f"`{name}`" in row[0], f"name {name} in the row of layers of README.md"
+    assert f"`{name}`" in row[0], f"name {name} in the row of layers of {page.name}"
 
 
 def as_a_function(name: str) -> tuple[Callable[..., Any], np.ndarray]:
