@@ -132,7 +132,12 @@ class DescentPath:
         return self.animate().save(path)
 
     def table(self) -> Table:
-        """The points, values and gradients; of many coordinates, the length of the gradient."""
+        """The points, values and gradients, as rows of text; of many coordinates, the length of the gradient.
+
+        >>> from nn import descend
+        >>> descend(lambda x: x * x, 3.0, lr=0.25, steps=2).table().rows[0]
+        ('0', '3', '9', '6')
+        """
         names, few = self.names, len(self.names) <= _MOST_COLUMNS
         sign = "∂/∂" if len(names) > 1 else "d/d"
         slopes = [f"{sign}{name}" for name in names] if few else ["|gradient|"]

@@ -117,6 +117,10 @@ class Playground:
             prefix: its id; by default one that no other has.
 
         Raises ValueError for a prefix that is not a name.
+
+        >>> import nn
+        >>> nn.play(nn.MLP(2, [3, 1], seed=0)).html("mine")[:14]
+        '<div id="mine"'
         """
         return element(self._told, self._model, prefix, self._theme)
 
