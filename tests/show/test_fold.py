@@ -16,6 +16,7 @@ from autodiff.show.drawings.parts import Box, Id, Parts
 from autodiff.show.drawings.reader import parts_of
 from autodiff.show.folding.fold import Folding, Request, folded
 from autodiff.show.folding.patterns import period
+from autodiff.show.folding.wiring import wiring_of
 
 
 def recorded(call: Callable[[], Value]) -> Value:
@@ -427,3 +428,15 @@ def test_what_was_recorded_keeps_no_model_alive_through_its_parameters() -> None
     finally:
         gc.enable()
     assert all(p.source is not None for p in parameters)
+
+
+def test_models_of_one_class_are_told_apart_and_the_rows_of_one_are_not() -> None:
+    with record_source():
+        first, second = nn.RNNCell(1, 1, seed=0), nn.RNNCell(1, 1, seed=1)
+        states, _ = nn.unroll(first, [[Value(0.1)], [Value(0.2)]])
+        stacked = nn.unroll(second, states)[0][-1][0]
+        model = nn.MLP(2, [1], seed=0)
+        rows = model([1.0, 2.0]) + model([3.0, 4.0])
+    around = {its[0] for its in wiring_of([stacked]).modules if its}
+    assert around == {f"RNNCell {which}, t = {t}" for which in (1, 2) for t in (1, 2)}
+    assert {its[0] for its in wiring_of([rows]).modules if its} == {"MLP"}

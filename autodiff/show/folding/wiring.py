@@ -7,6 +7,7 @@ every module.
 
 Where a module is called again on what an earlier call of it has made, as an RNN's cell is at each step, the step is a
 part of its name: "cell, t = 2". Calls that do not depend on one another, of a model on the rows of a batch, are as one.
+Several models of one name are numbered: "RNNCell 1", "RNNCell 2".
 
     >>> from autodiff import Value
     >>> x = Value(3.0, "x")
@@ -14,6 +15,7 @@ part of its name: "cell, t = 2". Calls that do not depend on one another, of a m
     [(), (0, 0), (1, -1)]
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import takewhile
 from typing import NamedTuple
@@ -92,7 +94,9 @@ def _modules(nodes: list[Value], operands: list[tuple[int, ...]], inputs: frozen
     modules: list[Modules] = [() if source is None else source.modules for source in sources]
     if not any(modules):
         return modules
-    modules = with_steps(modules, [() if source is None else source.calls for source in sources], operands)
+    modules = with_steps(
+        _told_apart(nodes, modules), [() if source is None else source.calls for source in sources], operands
+    )
     # A parameter is made before its module has a place in the model, often outside of the context, too.
     strayed = [
         not own and (i not in inputs if source is None else bool(source.modules))
@@ -106,6 +110,21 @@ def _modules(nodes: list[Value], operands: list[tuple[int, ...]], inputs: frozen
                 modules[operand] = common(modules[operand], inner) if operand in seen else inner
                 seen.add(operand)
     return modules
+
+
+def _told_apart(nodes: list[Value], modules: list[Modules]) -> list[Modules]:
+    """The modules of each node, the outermost with a number where several models have its name."""
+    models = [id(getattr(node, "_model", None)) for node in nodes]
+    numbers = defaultdict[str, dict[int, int]](dict)
+    for node, model, its in zip(nodes, models, modules, strict=True):
+        if its and node.operands and model != id(None):
+            numbers[its[0]].setdefault(model, len(numbers[its[0]]) + 1)
+    return [
+        (f"{its[0]} {numbers[its[0]][model]}", *its[1:])
+        if its and len(numbers[its[0]]) > 1 and model in numbers[its[0]]
+        else its
+        for model, its in zip(models, modules, strict=True)
+    ]
 
 
 def _inputs(nodes: list[Value], operands: list[tuple[int, ...]]) -> frozenset[int]:
