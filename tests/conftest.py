@@ -52,7 +52,8 @@ def chromium() -> Iterator["Browser"]:
 
 @pytest.fixture
 def browser(chromium: "Browser") -> "Browser":
-    """A window that shows nothing, whose pages run their scripts."""
+    """A window that shows nothing and has said nothing, whose pages run their scripts."""
     chromium.scripts(on=True)
     chromium.driver.get("about:blank")
+    chromium.driver.get_log("browser")  # what it said of the page before
     return chromium
