@@ -305,12 +305,12 @@ def test_the_slider_of_a_descent_shows_its_steps(browser: Browser, tmp_path: Pat
 
 def test_without_scripts_it_is_a_picture_and_a_table(browser: Browser, tmp_path: Path) -> None:
     page = nn.play(nn.MLP(2, [3, 1], "tanh", seed=0)).save(tmp_path / "play.html")
-    browser.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    browser.scripts(on=False)
     try:
         browser.open(page)
+        said = browser.run("return document.body.innerText")
     finally:
-        browser.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
-    said = browser.run("return document.body.innerText")
+        browser.scripts(on=True)
     assert "layers.0.neurons.0.w.0" in said
     assert "Start" not in said
     assert browser.run("return document.querySelector('img').naturalWidth") > 100
