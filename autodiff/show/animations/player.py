@@ -49,7 +49,7 @@ def player(play: Play, *, prefix: str | None = None, alone: bool = False) -> str
         speaks=("now" if play.words else "if asked") if play.speaks else "never",
         alone=str(alone).lower(),
         title=escape(play.title),
-        style=styled(files_of(PAGES, "zoom.css") + files_of(HERE, "player.css"), root, play.theme),
+        style=styled(files_of(PAGES, "frame.css", "zoom.css") + files_of(HERE, "player.css"), root, play.theme),
         tracks="\n".join([_track(play, i, f"{root}-{i}", alone) for i in range(len(play.tracks))]),
         tables="\n".join([track.steps._repr_html_() for track in play.tracks]),
         script=script.replace("ROOT", root).strip(),

@@ -171,7 +171,7 @@ def framed(
     return Template(files_of(HERE, "sliders.html")).substitute(
         root=root,
         title=escape(printable(title)),
-        style=styled(files_of(HERE, "sliders.css") + files_of(PAGES, "zoom.css"), root, "auto"),
+        style=styled(files_of(PAGES, "frame.css", "zoom.css") + files_of(HERE, "sliders.css"), root, "auto"),
         result=escape(printable(result)),
         picture=picture,
         summary=escape(summary),
